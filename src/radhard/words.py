@@ -1,0 +1,199 @@
+"""Number formats and bit flips: what a word is, which of its bits can flip, and what a flip makes of it.
+
+A word is carried by a torch tensor. A float is carried by its own dtype. An `Int` of any width is carried by
+the smallest of int8, int16, int32 and int64 that holds it, sign-extended: flipping its top bit changes its
+sign, and with it every bit above in the container. Bit 0 is the least significant one.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+
+_CONTAINERS = {8: torch.int8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
+
+
+class Word(Protocol):
+    """A number format: `bits` wide, of which the low `exposed` can flip, carried by tensors of `dtype`."""
+
+    @property
+    def bits(self) -> int:
+        """Width of the word."""
+        ...
+
+    @property
+    def exposed(self) -> int:
+        """How many of the low bits can flip."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The torch dtype that carries the word."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Stable text that `parse_word` reads."""
+        ...
+
+
+@dataclass(frozen=True, init=False)
+class Int:
+    """A two's complement integer of 2 to 64 bits whose low `exposed` bits (default: all) can flip."""
+
+    bits: int
+    exposed: int
+
+    def __init__(self, bits: int, exposed: int | None = None) -> None:
+        if not 2 <= bits <= 64:
+            raise InputError(f"Int(bits={bits}): a width of 2 to 64 bits is needed")
+        if exposed is not None and not 1 <= exposed <= bits:
+            raise InputError(f"Int({bits}, exposed={exposed}): 1 to {bits} low bits can be exposed")
+        object.__setattr__(self, "bits", bits)
+        object.__setattr__(self, "exposed", bits if exposed is None else exposed)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The smallest signed torch dtype that holds the width."""
+        return next(dtype for size, dtype in _CONTAINERS.items() if self.bits <= size)
+
+    @property
+    def name(self) -> str:
+        """`int16` when every bit is exposed, `int16[0:8]` when the low eight are."""
+        return f"int{self.bits}" if self.exposed == self.bits else f"int{self.bits}[0:{self.exposed}]"
+
+
+@dataclass(frozen=True)
+class Float32:
+    """IEEE 754 binary32: 23 bits of fraction, 8 of exponent, the sign at bit 31."""
+
+    bits: int = field(default=32, init=False, repr=False)
+    exposed: int = field(default=32, init=False, repr=False)
+    dtype: torch.dtype = field(default=torch.float32, init=False, repr=False)
+    name: str = field(default="float32", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class BFloat16:
+    """bfloat16: 7 bits of fraction, 8 of exponent, the sign at bit 15."""
+
+    bits: int = field(default=16, init=False, repr=False)
+    exposed: int = field(default=16, init=False, repr=False)
+    dtype: torch.dtype = field(default=torch.bfloat16, init=False, repr=False)
+    name: str = field(default="bfloat16", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Float16:
+    """IEEE 754 binary16: 10 bits of fraction, 5 of exponent, the sign at bit 15."""
+
+    bits: int = field(default=16, init=False, repr=False)
+    exposed: int = field(default=16, init=False, repr=False)
+    dtype: torch.dtype = field(default=torch.float16, init=False, repr=False)
+    name: str = field(default="float16", init=False, repr=False)
+
+
+_FLOATS: dict[str, Word] = {word.name: word for word in (Float32(), BFloat16(), Float16())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words of an integer matrix product: those of its products and those of its running sums."""
+
+    product: Int = Int(16)
+    accumulator: Int = Int(32)
+
+    @property
+    def name(self) -> str:
+        """Stable text, for instance `product=int16,accumulator=int32`."""
+        return ",".join(f"{key}={value}" for key, value in self.as_dict().items())
+
+    def as_dict(self) -> dict[str, str]:
+        """`{"product": "int16", "accumulator": "int32"}`, ready for JSON."""
+        return {"product": self.product.name, "accumulator": self.accumulator.name}
+
+    @classmethod
+    def from_dict(cls, names: dict[str, str]) -> "Words":
+        """Inverse of `as_dict`; a key left out takes its default."""
+        if unknown := sorted(names.keys() - {"product", "accumulator"}):
+            raise InputError(f"Words has no field {unknown[0]!r}; its fields are 'product' and 'accumulator'")
+        return cls(**{key: _parse_int(name) for key, name in names.items()})
+
+
+def parse_word(name: str) -> Word:
+    """The word of a name such as `int16`, `int16[0:8]` or `float32`: inverse of `.name`."""
+    return _FLOATS[name] if name in _FLOATS else _parse_int(name)
+
+
+def _parse_int(name: str) -> Int:
+    match = re.fullmatch(r"int([1-9]\d*)(?:\[0:([1-9]\d*)\])?", name, re.ASCII)
+    if match is None:
+        known = ", ".join(_FLOATS)
+        raise InputError(f"word {name!r} is not known; write int16, int16[0:8] (low 8 bits exposed), {known}")
+    bits, exposed = match.groups()
+    return Int(int(bits), None if exposed is None else int(exposed))
+
+
+def word_of(dtype: torch.dtype) -> Word:
+    """The word that a stored or elementwise value of this dtype is, all of its bits exposed."""
+    for bits, container in _CONTAINERS.items():
+        if dtype == container:
+            return Int(bits)
+    for word in _FLOATS.values():
+        if dtype == word.dtype:
+            return word
+    known = ", ".join(str(known) for known in (*_CONTAINERS.values(), *(w.dtype for w in _FLOATS.values())))
+    raise InputError(f"dtype {dtype} carries no word that can flip; convert the tensor to one of {known}")
+
+
+def flip(values: Tensor, bit: int | Tensor, word: Word) -> Tensor:
+    """`values` [...] word.dtype, `bit` an int or integers that broadcast with it -> new tensor, bits flipped.
+
+    Raises InputError if a bit is not exposed or `values` is not carried by `word.dtype`.
+    """
+    if isinstance(bit, int):
+        bit = torch.tensor(bit)
+    if bit.is_floating_point() or bit.is_complex() or bit.dtype == torch.bool:
+        raise InputError(f"bit has dtype {bit.dtype}; bit positions are integers, 0 the least significant")
+    if bool((outside := (bit < 0) | (bit >= word.exposed)).any()):
+        raise InputError(
+            f"bit {int(bit[outside][0])} of {word.name}: exposed bits are 0 to {word.exposed - 1}"
+        )
+    return _xor(values, torch.ones_like(bit, dtype=torch.int64) << bit, word)
+
+
+def flip_mask(values: Tensor, mask: Tensor, word: Word) -> Tensor:
+    """`values` [...] word.dtype, `mask` int64 that broadcasts with it -> new tensor, its set bits flipped.
+
+    Raises InputError if a bit of the mask is not exposed or `values` is not carried by `word.dtype`.
+    """
+    if mask.dtype != torch.int64:
+        raise InputError(f"mask has dtype {mask.dtype}; a mask of bits is int64")
+    if word.exposed < 64 and bool((outside := (mask < 0) | (mask >> word.exposed != 0)).any()):
+        first = int(mask[outside][0]) & (1 << 64) - 1
+        raise InputError(f"mask {first:#x} of {word.name}: exposed bits are 0 to {word.exposed - 1}")
+    return _xor(values, mask, word)
+
+
+def wrap(values: Tensor, word: Int) -> Tensor:
+    """`values` [...] int64 -> [...] word.dtype: the low bits as two's complement, sign-extended."""
+    if values.dtype != torch.int64:
+        raise InputError(f"values to wrap have dtype {values.dtype}; compute them in int64")
+    return _sign_extend(values, word.bits).to(word.dtype)
+
+
+def _sign_extend(values: Tensor, bits: int) -> Tensor:
+    return (values << (64 - bits)) >> (64 - bits)
+
+
+def _xor(values: Tensor, mask: Tensor, word: Word) -> Tensor:
+    """XOR with a sign-extended mask, which keeps an `Int` narrower than its container sign-extended."""
+    if values.dtype != word.dtype:
+        raise InputError(f"values have dtype {values.dtype}; {word.name} is carried by {word.dtype}")
+    carrier = _CONTAINERS[8 * word.dtype.itemsize]
+    extended = _sign_extend(mask, word.bits).to(device=values.device, dtype=carrier)
+    return (values.detach().view(carrier) ^ extended).view(word.dtype)
