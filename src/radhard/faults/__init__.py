@@ -1,1 +1,19 @@
-"""TODO."""
+"""Faults: what may flip, drawn exactly and the same everywhere, the machine that they hit, and their traces."""
+
+from radhard.faults.draw import draw
+from radhard.faults.faults import EVERYWHERE, Faults, Where, check_words
+from radhard.faults.faulty import Faulty
+from radhard.faults.flips import Flips
+from radhard.faults.trace import read_trace, write_trace
+
+__all__ = [
+    "EVERYWHERE",
+    "Faults",
+    "Faulty",
+    "Flips",
+    "Where",
+    "check_words",
+    "draw",
+    "read_trace",
+    "write_trace",
+]

@@ -78,9 +78,7 @@ def arrivals(
     expected = np.cumsum(1.0 + streams[-1] * rate)  # draws; the last one of a stream only ends it
     total = float(expected[-1]) if len(expected) else 0.0
     if total - len(expected) > _MOST:
-        raise InputError(
-            f"rate={rate} asks for {total:.3g} flips in one call; draw fewer images or sites at once"
-        )
+        raise InputError(f"rate={rate} asks for {total:.3g} flips in one call; draw fewer images or sites at once")
     threshold = -math.log1p(-rate) if rate < 1.0 else math.inf
     if rate == 0.0:
         threshold = -1.0
@@ -99,9 +97,7 @@ def arrivals(
         counts, position, time = draw(blocks[0])
     else:
         with ThreadPoolExecutor(parts) as pool:
-            counts, position, time = (
-                np.concatenate(part) for part in zip(*pool.map(draw, blocks), strict=True)
-            )
+            counts, position, time = (np.concatenate(part) for part in zip(*pool.map(draw, blocks), strict=True))
     return Arrivals(stream=np.repeat(np.arange(len(counts)), counts), position=position, time=time)
 
 

@@ -1,1 +1,43 @@
-"""TODO."""
+"""The one place where arithmetic happens: what a machine is, the clean ones, and exact integer products."""
+
+from radhard.machine.arithmetic import KINDS, Arithmetic, Kind, Plain, Rows, Special, apply_special, saturate
+from radhard.machine.backends import backend_names
+from radhard.machine.clean import Clean, Counting, Machine
+from radhard.machine.cost import Cost, Step, read_cost
+from radhard.machine.gemm import Gemm, WriteBack
+from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
+from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
+from radhard.machine.site import Site
+
+__all__ = [
+    "KINDS",
+    "Add",
+    "Arithmetic",
+    "Clean",
+    "Cost",
+    "Counting",
+    "Elementwise",
+    "Gemm",
+    "Kind",
+    "Load",
+    "Machine",
+    "Mul",
+    "Note",
+    "Operator",
+    "Plain",
+    "Rows",
+    "Site",
+    "Special",
+    "Step",
+    "Sum",
+    "UnitInput",
+    "Units",
+    "WriteBack",
+    "apply_special",
+    "backend_names",
+    "elements",
+    "read_cost",
+    "rows",
+    "saturate",
+    "tensors",
+]

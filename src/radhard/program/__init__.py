@@ -1,1 +1,25 @@
-"""TODO."""
+"""Programs: any exported model as steps over a machine, in float or int8, its rows attributed to images."""
+
+from radhard.program.anatomy import Anatomy
+from radhard.program.capture import capture
+from radhard.program.moves import register_move
+from radhard.program.program import Apply, Move, Program, Recipe, Ref, RunResult, run
+from radhard.program.quantize import RECIPES, quantize
+from radhard.program.registry import Lowered, register
+
+__all__ = [
+    "RECIPES",
+    "Anatomy",
+    "Apply",
+    "Lowered",
+    "Move",
+    "Program",
+    "Recipe",
+    "Ref",
+    "RunResult",
+    "capture",
+    "quantize",
+    "register",
+    "register_move",
+    "run",
+]

@@ -1,0 +1,71 @@
+"""Drawing the faults of a batch: all images and sites in one call, before the model runs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from radhard.errors import CaptureError
+from radhard.faults.arrivals import arrivals
+from radhard.faults.faults import Faults
+from radhard.faults.flips import Flips
+from radhard.machine import KINDS, Cost, Site
+from radhard.program import Program
+
+
+def draw(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
+    """The faults that hit images `ids` [B] int64 in one run of `program`."""
+    return draw_at(program.costs, faults, ids)
+
+
+def draw_at(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
+    """The faults that hit images `ids` [B] int64 at the sites of `costs`.
+
+    Raises InputError if `faults.where` selects no site, CaptureError if two sites share the key of their names.
+    """
+    images = np.asarray(ids, dtype=np.int64)
+    sites = faults.where.select(tuple(costs))
+    _check_keys(costs)
+    streams = [
+        (place, KINDS.index(kind), bits, word.exposed)
+        for place, site in enumerate(sites)
+        for kind in KINDS
+        if kind in faults.kinds
+        and (word := costs[site].word(kind, faults.words)) is not None
+        and (bits := costs[site].exposed_bits(kind, faults.words))
+    ]
+    table = np.array(streams, dtype=np.int64).reshape(-1, 4)
+    site, kind, population, width = (np.repeat(column, len(images)) for column in table.T)
+    keys = np.array([site.key for site in sites], dtype=np.int64)
+    found = arrivals(
+        seed=faults.seed,
+        trial=faults.trial,
+        image=np.tile(images, len(table)),
+        site=keys[site],
+        kind=kind,
+        population=population,
+        rate=float(faults.ber),
+    )
+    stream = found.stream
+    index, bit = np.divmod(found.position, width[stream]) if len(table) else (found.position, found.position)
+    return Flips(
+        sites=tuple(site.name for site in sites),
+        image=images[stream % max(len(images), 1)],
+        site=site[stream],
+        kind=kind[stream],
+        index=index,
+        bit=bit,
+        trial=faults.trial,
+        words=faults.words,
+    )
+
+
+def _check_keys(costs: Mapping[Site, Cost]) -> None:
+    keys: dict[int, str] = {}
+    for site in costs:
+        if (other := keys.setdefault(site.key, site.name)) != site.name:
+            raise CaptureError(
+                f"sites {other!r} and {site.name!r} share the 32-bit key of their names, and would share their "
+                "faults: rename one of the two modules"
+            )

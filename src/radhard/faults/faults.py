@@ -1,0 +1,140 @@
+"""What may flip, where and how often: a frozen value from which every fault of a run follows."""
+
+import math
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from radhard.errors import InputError
+from radhard.machine import KINDS, Kind, Site
+from radhard.words import Int, Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Selects sites by shell patterns on their layer, module, operator and name; an empty tuple selects all.
+
+    `complement=True` (written `~where`) selects all others: this component perfectly protected.
+    """
+
+    layers: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    complement: bool = False
+
+    def __invert__(self) -> "Where":
+        """All sites but these."""
+        return Where(
+            layers=self.layers,
+            modules=self.modules,
+            operators=self.operators,
+            sites=self.sites,
+            complement=not self.complement,
+        )
+
+    def selects(self, site: Site) -> bool:
+        """Whether faults may hit `site`."""
+        inside = all(
+            not patterns or any(fnmatchcase(value, pattern) for pattern in patterns)
+            for patterns, value in self._pairs(site)
+        )
+        return inside != self.complement
+
+    def select(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        """The selected sites; InputError if a pattern matches nothing, or nothing is left."""
+        for place, patterns in enumerate((self.layers, self.modules, self.operators, self.sites)):
+            field_name = ("layer", "module", "operator", "site")[place]
+            known = sorted({self._pairs(site)[place][1] for site in sites})
+            for pattern in patterns:
+                if not any(fnmatchcase(value, pattern) for value in known):
+                    near = get_close_matches(pattern, known, n=3, cutoff=0.3) or known[:5]
+                    raise InputError(
+                        f"{field_name} pattern {pattern!r} matches none of the model's {len(known)} {field_name}s; "
+                        f"near ones: {', '.join(near)}; `radhard inspect` lists them all"
+                    )
+        selected = tuple(site for site in sites if self.selects(site))
+        if not selected:
+            raise InputError(
+                f"the selection {self.as_dict()} leaves none of the model's {len(sites)} sites; widen a pattern"
+            )
+        return selected
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "layers": list(self.layers),
+            "modules": list(self.modules),
+            "operators": list(self.operators),
+            "sites": list(self.sites),
+            "complement": self.complement,
+        }
+
+    def _pairs(self, site: Site) -> tuple[tuple[tuple[str, ...], str], ...]:
+        return (
+            (self.layers, site.layer),
+            (self.modules, site.module),
+            (self.operators, site.operator),
+            (self.sites, site.name),
+        )
+
+
+EVERYWHERE = Where()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """Every exposed bit of every word that an operation of `kinds` yields at `where` flips with probability `ber`.
+
+    `seed` and `trial` key the random numbers; nothing else but the image and the site enters them. `words` are
+    those of integer matrix products; other words have the format of their tensors. Raises InputError for a
+    value that a field does not allow.
+    """
+
+    ber: float
+    kinds: frozenset[Kind] = frozenset({"mul", "add"})
+    where: Where = EVERYWHERE
+    seed: int = 0
+    trial: int = 0
+    words: Words = field(default_factory=Words)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ber, bool) or not isinstance(self.ber, int | float) or math.isnan(self.ber):
+            raise InputError(f"ber={self.ber!r}: the bit error rate is a number from 0 to 1")
+        if not 0.0 <= self.ber <= 1.0:
+            raise InputError(f"ber={self.ber}: the bit error rate is a probability, from 0 to 1")
+        object.__setattr__(self, "kinds", frozenset(self.kinds))
+        if unknown := sorted(self.kinds - set(KINDS)):
+            raise InputError(f"kinds: {unknown[0]!r} is not a kind of operation; choose from {', '.join(KINDS)}")
+        if not self.kinds:
+            raise InputError(f"kinds is empty: nothing could flip; choose from {', '.join(KINDS)}")
+        for name, value, bits in (("seed", self.seed, 64), ("trial", self.trial, 32)):
+            if not 0 <= value < 1 << bits:
+                raise InputError(f"{name}={value}: give an integer from 0 to 2**{bits} - 1")
+        check_words(self.words)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "ber": self.ber,
+            "kinds": sorted(self.kinds),
+            "where": self.where.as_dict(),
+            "seed": self.seed,
+            "trial": self.trial,
+            "words": self.words.as_dict(),
+        }
+
+
+def check_words(words: Words) -> None:
+    """Raise InputError unless int8 products and int32 running sums live in these words without loss."""
+    if not 16 <= words.product.bits <= 32:
+        raise InputError(
+            f"words: product={words.product.name} cannot hold an int8 x int8 product; use 16 to 32 bits, and "
+            "int16[0:8] to expose only the low eight"
+        )
+    if words.accumulator != Int(32, words.accumulator.exposed):
+        raise InputError(
+            f"words: accumulator={words.accumulator.name}; integer back ends accumulate in 32 bits: use int32, or "
+            "int32[0:24] to expose only the low 24"
+        )

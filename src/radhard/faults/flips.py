@@ -1,0 +1,95 @@
+"""A table of faults: which bit of the word of which operation flips, at which site, in which image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radhard.errors import InputError
+from radhard.machine import KINDS, Cost, Site
+from radhard.words import Words
+
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Flips:
+    """Columns [F] int64: `image` (identity), `site` (place in `sites`), `kind` (place in KINDS), `index`, `bit`.
+
+    `index` is the position of the operation in canonical order within its image, site and kind (DESIGN: steps in
+    the order of the text, then units row-major, then position within the unit); bit 0 is the least significant.
+    """
+
+    sites: tuple[str, ...]
+    image: Column
+    site: Column
+    kind: Column
+    index: Column
+    bit: Column
+    trial: int = 0
+    words: Words = field(default_factory=Words)
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def _take(self, chosen: NDArray[np.bool_]) -> "Flips":
+        columns = {name: getattr(self, name)[chosen] for name in ("image", "site", "kind", "index", "bit")}
+        return Flips(sites=self.sites, trial=self.trial, words=self.words, **columns)
+
+    def only(self, ids: Column) -> "Flips":
+        """The flips of these images."""
+        return self._take(np.isin(self.image, np.asarray(ids)))
+
+    def per_image(self, ids: Column) -> Column:
+        """`ids` [B] -> number of flips [B] of each of these images."""
+        order = np.argsort(ids, kind="stable")
+        images = np.asarray(ids)[order]
+        place = np.searchsorted(images, self.image).clip(max=max(len(images) - 1, 0))
+        mine = images[place] == self.image if len(images) else np.zeros(len(self), dtype=bool)
+        counts = np.zeros(len(images), dtype=np.int64)
+        counts[order] = np.bincount(place[mine], minlength=len(images))
+        return counts
+
+    def by_site(self) -> dict[str, "Flips"]:
+        """The flips of each site that has any."""
+        order = np.argsort(self.site, kind="stable")
+        bounds = np.searchsorted(self.site[order], np.arange(len(self.sites) + 1))
+        found = {}
+        for place, name in enumerate(self.sites):
+            mine = order[bounds[place] : bounds[place + 1]]
+            if len(mine):
+                columns = {column: getattr(self, column)[mine] for column in ("image", "kind", "index", "bit")}
+                found[name] = Flips(
+                    sites=(name,),
+                    site=np.zeros(len(mine), np.int64),
+                    trial=self.trial,
+                    words=self.words,
+                    **columns,
+                )
+        return found
+
+    def check(self, costs: Mapping[Site, Cost]) -> None:
+        """Raise InputError for the first row that names a site, an operation or a bit that the program lacks."""
+        known = {site.name: cost for site, cost in costs.items()}
+        for row in range(len(self)):
+            name = self.sites[self.site[row]]
+            if name not in known:
+                near = get_close_matches(name, known, n=3) or list(known)[:3]
+                raise InputError(
+                    f"row {row + 1}: site {name!r} is not one of the program's {len(known)}; near ones: "
+                    f"{', '.join(near)}"
+                )
+            kind = KINDS[self.kind[row]]
+            operations, word = known[name].operations(kind), known[name].word(kind, self.words)
+            if not 0 <= self.index[row] < operations:
+                raise InputError(
+                    f"row {row + 1}: index {self.index[row]} at site {name!r}: it has {operations} operations of "
+                    f"kind {kind!r} an image, numbered from 0"
+                )
+            if word is not None and not 0 <= self.bit[row] < word.bits:
+                raise InputError(
+                    f"row {row + 1}: bit {self.bit[row]} at site {name!r}: a word of kind {kind!r} is {word.name}, "
+                    f"bits 0 to {word.bits - 1}"
+                )

@@ -1,0 +1,137 @@
+"""The primitives in which an operator's text is written, and their plain meaning.
+
+A text reads a stack of units: every tensor is [u, ...], one row a unit. What an implementation does at a
+primitive gives the text its meaning: `Plain` computes, `Tally` counts, `Flipped` (in `faults`) computes with
+flips. Multiplications, additions, special functions and scale multiplications are operations that yield a
+word; `largest` (comparisons) and `quantize` (rounding and saturation) are not exposed.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+Kind = Literal["mul", "add", "load", "special", "scale"]
+KINDS: tuple[Kind, ...] = ("mul", "add", "load", "special", "scale")
+Special = Literal["exp", "erf", "tanh", "rsqrt", "reciprocal"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows `index` [u] int64 of `matrix` [r, k]: what u units read of it, without a copy."""
+
+    matrix: Tensor
+    index: Tensor
+
+    def dense(self) -> Tensor:
+        """-> [u, k]."""
+        return self.matrix[self.index]
+
+
+class Arithmetic(Protocol):
+    """What a text may do to a stack of u units."""
+
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+        """Rows of u x k, columns of u x k, bias [u] -> dot products [u], summed in the order t = 0, 1, 2 ...
+
+        int8 operands give int32 (two's complement wraps) and take an int32 bias.
+        """
+        ...
+
+    def mul(self, x: Tensor, y: Tensor | float) -> Tensor:
+        """[u, ...] x [u, ...] -> elementwise products."""
+        ...
+
+    def add(self, x: Tensor, y: Tensor | float) -> Tensor:
+        """[u, ...] + [u, ...] -> elementwise sums."""
+        ...
+
+    def sum(self, x: Tensor) -> Tensor:
+        """[u, n] -> [u, 1], running sums in the order t = 0, 1, 2 ..."""
+        ...
+
+    def load(self, x: Tensor) -> Tensor:
+        """[u, ...] -> the same words, read from memory."""
+        ...
+
+    def special(self, function: Special, x: Tensor) -> Tensor:
+        """[u, ...] -> an elementwise function that hardware evaluates by itself."""
+        ...
+
+    def scale(self, x: Tensor, factor: Tensor | float) -> Tensor:
+        """[u, ...] -> the product with a scale of the quantisation, a class of its own."""
+        ...
+
+    def largest(self, x: Tensor) -> Tensor:
+        """[u, n] -> [u, 1], by comparisons."""
+        ...
+
+    def quantize(self, x: Tensor) -> Tensor:
+        """[u, ...] float32 -> int8: rounded half to even, saturated; NaN gives 0."""
+        ...
+
+
+def saturate(x: Tensor) -> Tensor:
+    """[...] float32 -> int8: rounded half to even, saturated to -128 ... 127; NaN gives 0."""
+    return x.nan_to_num(nan=0.0).round().clamp(-128.0, 127.0).to(torch.int8)
+
+
+def apply_special(function: Special, x: Tensor) -> Tensor:
+    """[...] float -> the special function of it, elementwise."""
+    match function:
+        case "exp":
+            return x.exp()
+        case "erf":
+            return x.erf()
+        case "tanh":
+            return x.tanh()
+        case "rsqrt":
+            return x.rsqrt()
+        case "reciprocal":
+            return x.reciprocal()
+
+
+class Plain:
+    """Every primitive computes what it says."""
+
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+        """Exact for int8 (summed in int64, wrapped to int32); float as torch sums."""
+        x, y = a.dense(), b.dense()
+        if x.dtype != torch.int8:
+            total = (x * y).sum(1)
+            return total if bias is None else total + bias
+        total = (x.to(torch.int32) * y.to(torch.int32)).sum(1, dtype=torch.int64)
+        return (total if bias is None else total + bias).to(torch.int32)
+
+    def mul(self, x: Tensor, y: Tensor | float) -> Tensor:
+        """Product."""
+        return x * y
+
+    def add(self, x: Tensor, y: Tensor | float) -> Tensor:
+        """Sum."""
+        return x + y
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Sum of each row, as torch sums."""
+        return x.sum(1, keepdim=True)
+
+    def load(self, x: Tensor) -> Tensor:
+        """The word itself."""
+        return x
+
+    def special(self, function: Special, x: Tensor) -> Tensor:
+        """The function itself."""
+        return apply_special(function, x)
+
+    def scale(self, x: Tensor, factor: Tensor | float) -> Tensor:
+        """Product with a scale."""
+        return x * factor
+
+    def largest(self, x: Tensor) -> Tensor:
+        """Row maximum."""
+        return x.amax(1, keepdim=True)
+
+    def quantize(self, x: Tensor) -> Tensor:
+        """Round and saturate."""
+        return saturate(x)

@@ -1,0 +1,135 @@
+"""Exact integer matrix products: each back end proves itself on this machine before it is used.
+
+`torch._int_mm` is silently wrong on some processors without VNNI; a float32 product of int8 values is exact
+only while every partial sum stays within 2^24, k <= 1024. Exactness is therefore tested, at first use, against
+int64; of the back ends that pass, a short measurement picks the fastest.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from radhard.errors import BackendError
+
+Product = Callable[[Tensor, Tensor], Tensor]
+Shape = Literal["weight", "attention"]
+EXACT_K = 1024  # products of int8 values (at most 2^14) that float32 adds exactly: 2^24 / 2^14
+
+# [g, m, k, n] of the measurement: a linear layer's and an attention head's product
+_TYPICAL: dict[Shape, tuple[int, int, int, int]] = {
+    "weight": (1, 256, 768, 768),
+    "attention": (24, 197, 64, 197),
+}
+_ODD = ((1, 3, 127, 5), (2, 33, 65, 17), (1, 17, 1025, 31), (3, 1, 1, 1), (1, 67, 3072, 9), (2, 197, 64, 197))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """`product`: a [g, m, k] int8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers."""
+
+    name: str
+    product: Product
+
+
+def _int_mm(a: Tensor, b: Tensor) -> Tensor:
+    out = torch.empty(a.shape[0], a.shape[1], b.shape[1], dtype=torch.int32, device=a.device)
+    if a.device.type == "cuda":  # rows beyond 16, other sizes in multiples of 8
+        m, n = a.shape[1], b.shape[1]
+        a = pad(a, (0, -a.shape[2] % 8, 0, max(17 - m, 0)))
+        b = pad(b, (0, -b.shape[2] % 8, 0, -n % 8))
+        for g in range(len(a)):
+            out[g] = torch._int_mm(a[g], b[g].T)[:m, :n]
+        return out
+    for g in range(len(a)):
+        torch._int_mm(a[g], b[g].T, out=out[g])
+    return out
+
+
+def _float32(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[2] <= EXACT_K:
+        return a.to(torch.float32) @ b.to(torch.float32).mT
+    parts = zip(a.split(EXACT_K, dim=2), b.split(EXACT_K, dim=2), strict=True)
+    total = torch.zeros(a.shape[0], a.shape[1], b.shape[1], dtype=torch.int32, device=a.device)
+    for x, y in parts:
+        total += (x.to(torch.float32) @ y.to(torch.float32).mT).to(torch.int32)
+    return total
+
+
+def _float64(a: Tensor, b: Tensor) -> Tensor:
+    return (a.to(torch.float64) @ b.to(torch.float64).mT).to(torch.int64).to(torch.int32)
+
+
+BACKENDS = (
+    Backend(name="int_mm", product=_int_mm),
+    Backend(name="float32", product=_float32),
+    Backend(name="float64", product=_float64),
+)
+
+
+def proves_itself(backend: Backend, device: torch.device) -> bool:
+    """Whether the back end equals int64 on full-range operands, extreme operands and odd shapes."""
+    draw = torch.Generator().manual_seed(0x5EED)
+    for g, m, k, n in _ODD:
+        for low, high in ((-128, 128), (127, 128), (-128, -127), (-128, -126), (126, 128)):
+            a = torch.randint(low, high, (g, m, k), dtype=torch.int8, generator=draw)
+            b = torch.randint(low, high, (g, n, k), dtype=torch.int8, generator=draw)
+            expected = torch.from_numpy(a.numpy().astype("int64") @ b.mT.numpy().astype("int64"))
+            try:
+                found = backend.product(a.to(device), b.to(device)).cpu()
+            except (
+                RuntimeError,
+                NotImplementedError,
+            ):  # the device or its shapes are not supported: no proof
+                return False
+            if not torch.equal(found.to(torch.int64), expected):
+                return False
+    return True
+
+
+def choose(shape: Shape, device: torch.device, candidates: Sequence[Backend] = BACKENDS) -> Backend:
+    """The fastest of the candidates that prove themselves on `device`, for products of this shape.
+
+    Raises BackendError if none does.
+    """
+    proven = [backend for backend in candidates if proves_itself(backend, device)]
+    if not proven:
+        names = ", ".join(backend.name for backend in candidates)
+        raise BackendError(
+            f"no integer back end is exact on {device} (tried {names}): run on another device, or report this "
+            "machine's processor and torch version to the project"
+        )
+    g, m, k, n = _TYPICAL[shape]
+    a = torch.ones(g, m, k, dtype=torch.int8, device=device)
+    b = torch.ones(g, n, k, dtype=torch.int8, device=device)
+    return min(proven, key=lambda backend: _seconds(backend, a, b))
+
+
+def _seconds(backend: Backend, a: Tensor, b: Tensor) -> float:
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        float(backend.product(a, b)[0, 0, 0])  # reading a value waits for the device
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@cache
+def _chosen(shape: Shape, device: torch.device) -> Backend:
+    return choose(shape, device)
+
+
+def backend_names(device: torch.device) -> dict[str, str]:
+    """The back end in use on `device` for products with weights and for attention products."""
+    return {"weight": _chosen("weight", device).name, "attention": _chosen("attention", device).name}
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32."""
+    shape: Shape = "weight" if len(a) == 1 else "attention"
+    return _chosen(shape, a.device).product(a, b)

@@ -1,0 +1,98 @@
+"""The machines without faults: `Machine` is what every machine can do, `Clean` computes, `Counting` counts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from radhard.machine.cost import Cost, read_cost
+from radhard.machine.gemm import Gemm
+from radhard.machine.operator import Operator
+from radhard.machine.primitives import Add, Load, Mul, Sum
+from radhard.machine.site import Site
+
+
+class Machine(ABC):
+    """Applies operators at sites. Everything that radhard does to a model is a machine or a stack of them."""
+
+    @abstractmethod
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The operator's output for `inputs`, on this machine."""
+
+    @abstractmethod
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """A run starts: what each site costs for one image, and the identity [B] int64 of each image."""
+
+    @property
+    @abstractmethod
+    def non_finite(self) -> Tensor:
+        """Values [B] int64 of each image that were not finite where they were to be quantised."""
+
+    def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
+        """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
+        return self.apply(Gemm(), (a, b), Site(name=site, operator="matmul"))
+
+    def mul(self, x: Tensor, y: Tensor, site: str = "mul") -> Tensor:
+        """x [...], y [...] -> elementwise products, broadcast."""
+        return self.apply(Mul(), (x, y), Site(name=site, operator="mul"))
+
+    def add(self, x: Tensor, y: Tensor, site: str = "add") -> Tensor:
+        """x [...], y [...] -> elementwise sums, broadcast."""
+        return self.apply(Add(), (x, y), Site(name=site, operator="add"))
+
+    def sum(self, x: Tensor, dim: int = -1, site: str = "sum") -> Tensor:
+        """x [..., n, ...] float32 -> running sums along `dim`, which stays with size 1."""
+        return self.apply(Sum(dim=dim), (x,), Site(name=site, operator="sum"))
+
+    def load(self, x: Tensor, site: str = "load") -> Tensor:
+        """x [...] -> the same words, read from memory."""
+        return self.apply(Load(), (x,), Site(name=site, operator="load"))
+
+
+class Clean(Machine):
+    """Applies the fused kernels: as fast as PyTorch does it, without a fault."""
+
+    def __init__(self) -> None:
+        self._non_finite = torch.zeros(1, dtype=torch.int64)
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Forget what the last run noted."""
+        del costs
+        self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The operator's kernel."""
+
+        def note(mask: Tensor) -> None:
+            self._non_finite = self._non_finite + site.per_image(mask).cpu()
+
+        return operator.kernel(inputs, note)
+
+    @property
+    def non_finite(self) -> Tensor:
+        """Values of each image that were not finite where they were to be quantised, in this run."""
+        return self._non_finite
+
+
+class Counting(Machine):
+    """Lets `inner` compute and reads what each site costs from the texts."""
+
+    def __init__(self, inner: Machine | None = None) -> None:
+        self.inner = inner or Clean()
+        self.costs: dict[Site, Cost] = {}
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Start a new count."""
+        self.costs = {}
+        self.inner.begin(costs, ids)
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The inner machine's output; the cost for one image goes to `costs[site]`."""
+        self.costs[site] = read_cost(operator, tuple(inputs), site)
+        return self.inner.apply(operator, inputs, site)
+
+    @property
+    def non_finite(self) -> Tensor:
+        """What the inner machine noted."""
+        return self.inner.non_finite

@@ -1,0 +1,116 @@
+"""What an application costs: read from the operator's text, never written again."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.errors import CaptureError
+from radhard.machine.arithmetic import Kind, Plain, Rows, Special
+from radhard.machine.operator import Operator
+from radhard.machine.site import Site
+from radhard.words import Word, Words, word_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One primitive of a text: `per_unit` operations of `kind` in each unit, each a word of `dtype`."""
+
+    kind: Kind
+    per_unit: int
+    dtype: torch.dtype
+
+    def word(self, words: Words) -> Word:
+        """The number format of the step's words in a run with `words`."""
+        if self.dtype != torch.int32:
+            return word_of(self.dtype)
+        return words.product if self.kind == "mul" else words.accumulator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One application for one image: `units` units, each the `steps` of the text in their order."""
+
+    units: int
+    steps: tuple[Step, ...]
+
+    def operations(self, kind: Kind) -> int:
+        """Operations of `kind` an image."""
+        return self.units * sum(step.per_unit for step in self.steps if step.kind == kind)
+
+    def word(self, kind: Kind, words: Words) -> Word | None:
+        """The one number format of all words of `kind`; None where there are none."""
+        formats = {step.word(words) for step in self.steps if step.kind == kind and step.per_unit}
+        if len(formats) > 1:
+            raise CaptureError(
+                f"an operator's {kind} operations yield words of several formats "
+                f"({', '.join(sorted(f.name for f in formats))}): split its text into two operators"
+            )
+        return next(iter(formats), None)
+
+    def exposed_bits(self, kind: Kind, words: Words) -> int:
+        """Bits an image in which an operation of `kind` can be hit."""
+        word = self.word(kind, words)
+        return 0 if word is None else self.operations(kind) * word.exposed
+
+
+class Tally(Plain):
+    """Writes down each primitive of a text while it computes."""
+
+    def __init__(self, units: int) -> None:
+        self._units = units
+        self.steps: list[Step] = []
+
+    def _count(self, kind: Kind, total: int, dtype: torch.dtype) -> None:
+        self.steps.append(Step(kind=kind, per_unit=total // self._units, dtype=dtype))
+
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+        """k multiplications a unit, k-1 additions, or k with a bias."""
+        out = super().gemm(a, b, bias)
+        k = a.matrix.shape[1]
+        self._count("mul", out.numel() * k, out.dtype)
+        self._count("add", out.numel() * (k - 1 if bias is None else k), out.dtype)
+        return out
+
+    def mul(self, x: Tensor, y: Tensor | float) -> Tensor:
+        """One multiplication an element."""
+        out = super().mul(x, y)
+        self._count("mul", out.numel(), out.dtype)
+        return out
+
+    def add(self, x: Tensor, y: Tensor | float) -> Tensor:
+        """One addition an element."""
+        out = super().add(x, y)
+        self._count("add", out.numel(), out.dtype)
+        return out
+
+    def sum(self, x: Tensor) -> Tensor:
+        """n - 1 additions a row of n."""
+        self._count("add", x.shape[0] * (x.shape[1] - 1), x.dtype)
+        return super().sum(x)
+
+    def load(self, x: Tensor) -> Tensor:
+        """One word an element."""
+        self._count("load", x.numel(), x.dtype)
+        return x
+
+    def special(self, function: Special, x: Tensor) -> Tensor:
+        """One special operation an element."""
+        self._count("special", x.numel(), x.dtype)
+        return super().special(function, x)
+
+    def scale(self, x: Tensor, factor: Tensor | float) -> Tensor:
+        """One scale multiplication an element."""
+        out = super().scale(x, factor)
+        self._count("scale", out.numel(), out.dtype)
+        return out
+
+
+def read_cost(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site) -> Cost:
+    """The cost of applying `operator` to `inputs` for one image, from its text on one unit."""
+    units = operator.units(inputs)
+    tally = Tally(1)
+    first = next(x for x in inputs if x is not None)
+    operator.text(tally, *units.gather(torch.zeros(1, dtype=torch.int64, device=first.device)))
+    return Cost(units=math.prod(site.image_grid(units.grid)), steps=tuple(tally.steps))

@@ -1,0 +1,133 @@
+"""The matrix product, and how its accumulators are written back.
+
+C = A B: output (i, j) is a chain of k products A[i, t] B[t, j] and k - 1 running sums in the order t = 0, 1,
+2 ..., or k with a bias. int8 operands accumulate in int32 with the bias added there; the result is left so, or
+written back as int8 (rounded, saturated) or as float32.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from radhard.machine.arithmetic import Arithmetic, Rows
+from radhard.machine.backends import product
+from radhard.machine.operator import Note, Operator, UnitInput, Units
+from radhard.machine.requantize import write_accumulator
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WriteBack:
+    """An int32 accumulator times `multiplier` (float32, [n]: one a column, or [1]) becomes a word of `dtype`.
+
+    `dtype` is int8 (recipe int8: an integer accelerator) or float32 (recipe int8-float).
+    """
+
+    multiplier: Tensor
+    dtype: torch.dtype
+
+    def text(self, m: Arithmetic, total: Tensor, multiplier: UnitInput) -> Tensor:
+        """Accumulators [u] int32, multiplier [u] -> [u] `dtype`."""
+        assert isinstance(multiplier, Tensor)
+        value = m.scale(total.to(torch.float32), multiplier)
+        return m.quantize(value) if self.dtype == torch.int8 else value
+
+    def kernel(self, total: Tensor, bias: Tensor | None) -> Tensor:
+        """Accumulators [m, n] without bias -> [m, n] `dtype`."""
+        multiplier = self.multiplier.expand(total.shape[1]).contiguous()
+        return write_accumulator(total, bias, multiplier, self.dtype)
+
+
+def chain(m: Arithmetic, write_back: WriteBack | None, inputs: tuple[UnitInput, ...]) -> Tensor:
+    """The text of every matrix product: rows, columns, bias [u], multiplier [u] -> [u]."""
+    a, b, bias, multiplier = inputs
+    assert isinstance(a, Rows)
+    assert isinstance(b, Rows)
+    total = m.gemm(a, b, bias if isinstance(bias, Tensor) else None)
+    return total if write_back is None else write_back.text(m, total, multiplier)
+
+
+def column_multiplier(write_back: WriteBack | None, column: Tensor) -> Tensor | None:
+    """The multiplier [u] of each of the columns [u]."""
+    if write_back is None:
+        return None
+    per_tensor = write_back.multiplier.numel() == 1
+    return write_back.multiplier.expand(len(column)) if per_tensor else write_back.multiplier[column]
+
+
+def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:
+    """Results [u] to flat places [u] of a contiguous output."""
+    out.view(-1)[index] = values
+
+
+def written_dtype(write_back: WriteBack | None, operand: torch.dtype) -> torch.dtype:
+    """The type of a matrix product's output: int8 operands without a write-back leave int32 accumulators."""
+    if write_back is not None:
+        return write_back.dtype
+    return torch.int32 if operand == torch.int8 else operand
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gemm(Operator):
+    """a [..., m, k], b [..., k, n] -> [..., m, n], both of them activations; batch axes broadcast."""
+
+    name: ClassVar[str] = "matmul"
+    write_back: WriteBack | None = None
+
+    def _shape(self, a: Tensor, b: Tensor) -> tuple[int, ...]:
+        groups = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        return (*groups, a.shape[-2], b.shape[-1])
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """[..., m, n] of the type that is written back."""
+        a, b = operands(inputs)
+        dtype = written_dtype(self.write_back, a.dtype)
+        return torch.empty(self._shape(a, b), dtype=dtype, device=a.device)
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """One output's chain: a row of a, a column of b, of the same group."""
+        a, b = operands(inputs)
+        shape = self._shape(a, b)
+        x, y = _grouped(a, b)
+        m, n = shape[-2:]
+
+        def gather(index: Tensor) -> tuple[UnitInput, ...]:
+            row, column = index // n, index % n
+            left = Rows(x.reshape(-1, x.shape[-1]), row)
+            right = Rows(y.reshape(-1, y.shape[-1]), row // m * n + column)
+            return left, right, None, column_multiplier(self.write_back, column)
+
+        return Units(shape, gather, scatter_flat)
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """Products, running sums, write-back."""
+        return chain(m, self.write_back, inputs)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's matmul, or the exact integer product and one pass to write it back."""
+        del note
+        a, b = operands(inputs)
+        if a.dtype != torch.int8:
+            return a @ b
+        total = product(*_grouped(a, b)).view(math.prod(self._shape(a, b)[:-1]), b.shape[-1])
+        out = total.to(torch.int32) if self.write_back is None else self.write_back.kernel(total, None)
+        return out.view(self._shape(a, b))
+
+
+def _grouped(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """a [..., m, k], b [..., k, n] -> [g, m, k] and [g, n, k]: broadcast, both with the reduction last."""
+    groups = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = a.expand(*groups, *a.shape[-2:]).reshape(-1, *a.shape[-2:])
+    y = b.mT.expand(*groups, *b.mT.shape[-2:]).reshape(-1, *b.mT.shape[-2:])
+    return x.contiguous(), y.contiguous()
+
+
+def operands(inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """The first two inputs."""
+    a, b = inputs[0], inputs[1]
+    assert a is not None
+    assert b is not None
+    return a, b

@@ -1,0 +1,110 @@
+"""What a machine applies: an operator states its text once, its units, and the fused kernel that is the same."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from radhard.machine.arithmetic import Arithmetic, Plain, Rows
+
+UnitInput = Tensor | Rows | None
+Note = Callable[[Tensor], None]
+
+_CHUNK = 1 << 22  # elements of unit inputs that a text without a kernel reads at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """How one application of an operator falls into units that depend on nothing else in it.
+
+    `grid` has as many axes as the output and is indexed flat, row-major: the canonical order. `gather` takes
+    flat indices [u] and gives the inputs of these units; `scatter` writes their results [u, ...] into an output.
+    """
+
+    grid: tuple[int, ...]
+    gather: Callable[[Tensor], tuple[UnitInput, ...]]
+    scatter: Callable[[Tensor, Tensor, Tensor], None]
+
+    @property
+    def count(self) -> int:
+        """Number of units."""
+        return math.prod(self.grid)
+
+
+class Operator(ABC):
+    """A text over `Arithmetic`, the units of an application, and perhaps a fused kernel."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """How an application to `inputs` falls into units."""
+
+    @abstractmethod
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """The operator on a stack of units [u, ...] -> [u, ...], every operation through `m`."""
+
+    @abstractmethod
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """An uninitialised output for `inputs`."""
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """The whole application at once; by default the text, read for all units.
+
+        `note` takes a mask of the output's shape: where a value that was to be quantised was not finite.
+        """
+        del note
+        units, out = self.units(inputs), self.empty(inputs)
+        step = max(1, _CHUNK * units.count // max(1, sum(x.numel() for x in inputs if x is not None)))
+        for first in range(0, units.count, step):
+            index = torch.arange(first, min(first + step, units.count), device=out.device)
+            units.scatter(out, index, self.text(Plain(), *units.gather(index)))
+        return out
+
+
+def elements(inputs: Sequence[Tensor | None], shape: tuple[int, ...]) -> Units:
+    """Units of an elementwise operator: inputs broadcast to `shape`, each unit reads one element of each."""
+
+    def gather(index: Tensor) -> tuple[UnitInput, ...]:
+        at = torch.unravel_index(index, shape)
+        return tuple(None if x is None else x.expand(shape)[at] for x in inputs)
+
+    def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
+        out[torch.unravel_index(index, shape)] = values
+
+    return Units(shape, gather, scatter)
+
+
+def rows(x: Tensor, dims: tuple[int, ...]) -> Units:
+    """Units of an operator over `dims` of `x`: each unit reads one row [n], n the size of these axes together.
+
+    `scatter` writes rows [u, n] into an output of x's shape, and single values [u, 1] into one whose `dims`
+    have size 1.
+    """
+    dims = tuple(sorted(d % x.ndim for d in dims))
+    grid = tuple(1 if d in dims else size for d, size in enumerate(x.shape))
+    kept = [d for d in range(x.ndim) if d not in dims]
+    last = tuple(range(-len(dims), 0))
+
+    def place(index: Tensor) -> tuple[Tensor, ...]:
+        at = torch.unravel_index(index, grid)
+        return tuple(at[d] for d in kept)
+
+    def gather(index: Tensor) -> tuple[UnitInput, ...]:
+        moved = x.movedim(dims, last)
+        picked = moved[place(index)] if kept else moved.expand(len(index), *moved.shape)
+        return (picked.flatten(1),)
+
+    def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
+        moved = out.movedim(dims, last)
+        values = values.reshape(-1, *moved.shape[len(kept) :])
+        if kept:
+            moved[place(index)] = values
+        else:
+            moved.copy_(values[0])
+
+    return Units(grid, gather, scatter)

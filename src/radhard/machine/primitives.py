@@ -1,0 +1,118 @@
+"""The primitives as operators of one step: multiply, add, sum, and the word read from memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from radhard.machine.arithmetic import Arithmetic
+from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
+
+
+def tensors(inputs: Sequence[UnitInput]) -> tuple[Tensor, ...]:
+    """The inputs, each of which must be a tensor."""
+    for place, x in enumerate(inputs):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"input {place} of an operator is {type(x).__name__}, not a tensor")
+    return tuple(x for x in inputs if isinstance(x, Tensor))
+
+
+class Elementwise(Operator):
+    """An operator whose units are the elements of its inputs, broadcast together."""
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """The broadcast shape, in the inputs' common type."""
+        given = tensors(inputs)
+        dtype = given[0].dtype if len(given) == 1 else torch.result_type(*given)
+        shape = torch.broadcast_shapes(*(x.shape for x in given))
+        return torch.empty(shape, dtype=dtype, device=given[0].device)
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """An element."""
+        return elements(inputs, torch.broadcast_shapes(*(x.shape for x in tensors(inputs))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Elementwise):
+    """x + y, broadcast: residuals, position embeddings. `sign=-1` subtracts: negation is no operation."""
+
+    name: ClassVar[str] = "add"
+    sign: int = 1
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One addition."""
+        x, y = tensors(inputs)
+        return m.add(x, y if self.sign > 0 else -y)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's addition."""
+        del note
+        x, y = tensors(inputs)
+        return x + y if self.sign > 0 else x - y
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mul(Elementwise):
+    """x * y, broadcast: attention and layer scales."""
+
+    name: ClassVar[str] = "mul"
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One multiplication."""
+        x, y = tensors(inputs)
+        return m.mul(x, y)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's multiplication."""
+        del note
+        x, y = tensors(inputs)
+        return x * y
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Elementwise):
+    """x -> x: every word of it, read from memory once."""
+
+    name: ClassVar[str] = "load"
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One word."""
+        (x,) = tensors(inputs)
+        return m.load(x)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """The same tensor, not copied."""
+        del note
+        (x,) = tensors(inputs)
+        return x
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum(Operator):
+    """x [..., n, ...] float32 -> running sums along `dim`, which stays with size 1."""
+
+    name: ClassVar[str] = "sum"
+    dim: int = -1
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """Size 1 along `dim`."""
+        (x,) = tensors(inputs)
+        return torch.empty_like(x.narrow(self.dim, 0, 1))
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """A row."""
+        (x,) = tensors(inputs)
+        return rows(x, (self.dim,))
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """n - 1 additions."""
+        (x,) = tensors(inputs)
+        return m.sum(x)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's sum."""
+        del note
+        (x,) = tensors(inputs)
+        return x.sum(self.dim, keepdim=True)

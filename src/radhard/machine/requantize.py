@@ -1,0 +1,89 @@
+"""Writing words back: int32 accumulators and float32 results to int8, one pass over the data each.
+
+On the host these are compiled loops; elsewhere torch operations that compute the same, bit for bit (tests hold
+the two together).
+"""
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from radhard.machine.arithmetic import saturate
+from radhard.machine.threads import split
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _from_accumulator(total, bias, multiplier, out):  # type: ignore[no-untyped-def]
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            value = np.float32(np.int32(total[i, j]) + bias[j]) * multiplier[j]
+            value = min(max(np.rint(value), np.float32(-128.0)), np.float32(127.0))
+            out[i, j] = np.int8(value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_float(total, bias, multiplier, out):  # type: ignore[no-untyped-def]
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            out[i, j] = np.float32(np.int32(total[i, j]) + bias[j]) * multiplier[j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _from_float(x, factor, out):  # type: ignore[no-untyped-def]
+    """Float32 [n] -> int8 [n]; the number of products that are not finite."""
+    strange = 0
+    for i in range(x.shape[0]):
+        value = x[i] * factor
+        strange += not (abs(value) <= np.float32(3.4028234663852886e38))
+        value = np.rint(value)
+        value = np.float32(0.0) if value != value else value
+        value = np.float32(-128.0) if value < np.float32(-128.0) else value
+        value = np.float32(127.0) if value > np.float32(127.0) else value
+        out[i] = np.int8(value)
+    return strange
+
+
+@njit(cache=True, nogil=True)
+def _look_up(x, table, out):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        out[i] = table[np.int64(x[i]) + 128]
+
+
+def write_accumulator(total: Tensor, bias: Tensor | None, multiplier: Tensor, dtype: torch.dtype) -> Tensor:
+    """`total` [m, n] int32 (or float32 holding integers), bias [n] int32, multiplier [n] float32 -> [m, n] `dtype`.
+
+    float32(total + bias) times multiplier; as int8 rounded half to even and saturated.
+    """
+    if total.device.type != "cpu":
+        wide = total.to(torch.int32) if bias is None else total.to(torch.int32) + bias
+        value = wide.to(torch.float32) * multiplier
+        return saturate(value) if dtype == torch.int8 else value
+    out = torch.empty(total.shape, dtype=dtype)
+    kernel = _from_accumulator if dtype == torch.int8 else _to_float
+    columns = np.zeros(total.shape[1], np.int32) if bias is None else bias.numpy()
+    x, y, scale = total.contiguous().numpy(), out.numpy(), multiplier.numpy()
+    split(x.shape[0], x.shape[1], lambda i, j: kernel(x[i:j], columns, scale, y[i:j]))
+    return out
+
+
+def write_float(x: Tensor, factor: float) -> tuple[Tensor, int]:
+    """`x` [...] float32 -> int8(x * factor) [...] rounded half to even, saturated; NaN 0; count of non-finite."""
+    if x.device.type != "cpu":
+        value = x * factor
+        return saturate(value), int((~value.isfinite()).sum())
+    out = torch.empty(x.shape, dtype=torch.int8)
+    source, target = x.contiguous().view(-1).numpy(), out.view(-1).numpy()
+    scale, strange = np.float32(factor), []
+    split(len(source), 1, lambda i, j: strange.append(_from_float(source[i:j], scale, target[i:j])))
+    return out, sum(strange)
+
+
+def look_up(x: Tensor, table: Tensor) -> Tensor:
+    """`x` [...] int8, `table` [256] -> table[x + 128] [...]."""
+    if x.device.type != "cpu":
+        return table.to(x.device)[x.to(torch.int64) + 128]
+    out = torch.empty(x.shape, dtype=table.dtype)
+    source, target, entries = x.contiguous().view(-1).numpy(), out.view(-1).numpy(), table.numpy()
+    split(len(source), 1, lambda i, j: _look_up(source[i:j], entries, target[i:j]))
+    return out

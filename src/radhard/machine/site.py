@@ -1,0 +1,54 @@
+"""Where an operator is applied: a name, its place in the model, and the rows that belong to each image."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One application of an operator, once an image.
+
+    Along axis `batch_axis` of its output the rows `c i ... c i + c - 1`, c = `rows_per_image`, belong to image
+    i of the batch. `batch_axis=None` is a site outside any batch: all of it belongs to the one image.
+    `guessed` says that no rule of the anatomy named its layer or module.
+    """
+
+    name: str
+    operator: str = ""
+    layer: str = ""
+    module: str = ""
+    guessed: bool = False
+    batch_axis: int | None = None
+    rows_per_image: int = 1
+
+    @cached_property
+    def key(self) -> int:
+        """The 32 bits that stand for the site in the counter of the random numbers: of its name alone."""
+        return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:4], "little")
+
+    def image_grid(self, grid: tuple[int, ...]) -> tuple[int, ...]:
+        """Grid of the units of a batch -> grid of the units of one image."""
+        if self.batch_axis is None:
+            return grid
+        return (*grid[: self.batch_axis], self.rows_per_image, *grid[self.batch_axis + 1 :])
+
+    def flat(self, grid: tuple[int, ...], slot: Tensor, unit: Tensor) -> Tensor:
+        """Batch slot [u] and canonical unit within the image [u] int64 -> flat index [u] into `grid`."""
+        if self.batch_axis is None:
+            return unit
+        inner = math.prod(grid[self.batch_axis + 1 :])
+        mine = self.rows_per_image * inner
+        outer = torch.div(unit, mine, rounding_mode="floor")
+        return outer * (grid[self.batch_axis] * inner) + slot * mine + (unit - outer * mine)
+
+    def per_image(self, mask: Tensor) -> Tensor:
+        """Boolean [..., c B, ...] of the site's shape -> number of true elements of each image [B] int64."""
+        if self.batch_axis is None:
+            return mask.sum().reshape(1)
+        rows = mask.movedim(self.batch_axis, 0).flatten(1) if mask.ndim > 1 else mask[:, None]
+        return rows.sum(1).reshape(-1, self.rows_per_image).sum(1)

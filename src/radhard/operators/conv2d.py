@@ -1,0 +1,123 @@
+"""Two-dimensional convolution: for every group a matrix product of patches and filters.
+
+x [b, g c, h, w], weight [g n, c, p, q]: output (i, j) of group g is a chain over k = c p q products in the
+order (channel, row, column) of the filter. Padding is words that are zero, read and multiplied like any other.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
+from radhard.machine.backends import EXACT_K, product
+from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv2d(Operator):
+    """x [b, c, h, w], weight [n, c / groups, p, q], bias [n] or None -> [b, n, h', w'].
+
+    `padding` is (top, left, bottom, right); with a `write_back`, int8 x int8 with an int32 bias.
+    """
+
+    name: ClassVar[str] = "conv2d"
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    write_back: WriteBack | None = None
+
+    def _padded(self, x: Tensor) -> Tensor:
+        top, left, bottom, right = self.padding
+        return functional.pad(x, (left, right, top, bottom)) if any(self.padding) else x
+
+    def _out_size(self, x: Tensor, weight: Tensor) -> tuple[int, int]:
+        top, left, bottom, right = self.padding
+        sizes = (x.shape[2] + top + bottom, x.shape[3] + left + right)
+        spans = [d * (size - 1) + 1 for d, size in zip(self.dilation, weight.shape[2:], strict=True)]
+        h, w = ((s - span) // step + 1 for s, span, step in zip(sizes, spans, self.stride, strict=True))
+        return h, w
+
+    def _patches(self, x: Tensor, weight: Tensor) -> Tensor:
+        """-> view [b, g, h', w', c, p, q] of the padded input."""
+        (h, w), (p, q) = self._out_size(x, weight), weight.shape[2:]
+        x = self._padded(x).contiguous()
+        channels = x.shape[1] // self.groups
+        b, c, y, z = x.stride()
+        return x.as_strided(
+            (x.shape[0], self.groups, h, w, channels, p, q),
+            (
+                b,
+                channels * c,
+                self.stride[0] * y,
+                self.stride[1] * z,
+                c,
+                self.dilation[0] * y,
+                self.dilation[1] * z,
+            ),
+        )
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """[b, n, h', w'] of the type that is written back."""
+        x, weight = operands(inputs)
+        dtype = written_dtype(self.write_back, x.dtype)
+        size = self._out_size(x, weight)
+        return torch.empty(x.shape[0], weight.shape[0], *size, dtype=dtype, device=x.device)
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """One output's chain, in the order (image, group, position, filter)."""
+        x, weight = operands(inputs)
+        bias = inputs[2]
+        h, w = self._out_size(x, weight)
+        n = weight.shape[0] // self.groups
+        grid = (x.shape[0], self.groups, h * w, n)
+        filters = weight.flatten(1)
+
+        def gather(index: Tensor) -> tuple[UnitInput, ...]:
+            image, group, position, j = torch.unravel_index(index, grid)
+            patches = self._patches(x, weight)[image, group, position // w, position % w].flatten(1)
+            column = group * n + j
+            return (
+                Rows(patches, torch.arange(len(index), device=x.device)),
+                Rows(filters, column),
+                None if bias is None else bias[column],
+                column_multiplier(self.write_back, column),
+            )
+
+        def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
+            image, group, position, j = torch.unravel_index(index, grid)
+            out[image, group * n + j, position // w, position % w] = values
+
+        return Units(grid, gather, scatter)
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """Products, running sums, write-back."""
+        return chain(m, self.write_back, inputs)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's convolution, or the exact integer one and one pass to write it back."""
+        del note
+        x, weight = operands(inputs)
+        if x.dtype != torch.int8:
+            return functional.conv2d(self._padded(x), weight, inputs[2], self.stride, 0, self.dilation, self.groups)
+        h, w = self._out_size(x, weight)
+        n, k = weight.shape[0], math.prod(weight.shape[1:])
+        if self.groups == 1:
+            total = product(self._patches(x, weight).reshape(1, -1, k), weight.view(1, n, k))[0]
+        elif k <= EXACT_K:
+            float_x, float_w = self._padded(x).to(torch.float32), weight.to(torch.float32)
+            total = functional.conv2d(float_x, float_w, None, self.stride, 0, self.dilation, self.groups)
+            total = total.permute(0, 2, 3, 1).reshape(-1, n)
+        else:
+            patches = self._patches(x, weight).transpose(0, 1).reshape(self.groups, -1, k)
+            total = product(patches, weight.view(self.groups, -1, k)).permute(1, 0, 2).reshape(-1, n)
+        if self.write_back is not None:
+            out = self.write_back.kernel(total, inputs[2])
+        else:
+            out = total.to(torch.int32) if inputs[2] is None else total.to(torch.int32) + inputs[2]
+        return out.view(-1, h, w, n).permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,35 @@
+"""GELU (Hendrycks & Gimpel, 2016), x Phi(x): with erf, and with the tanh that approximates it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gelu(Elementwise):
+    """x [...] float -> [...]; `form` is torch's `approximate`: "none" for erf, "tanh"."""
+
+    name: ClassVar[str] = "gelu"
+    form: Literal["none", "tanh"] = "none"
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2."""
+        (x,) = tensors(inputs)
+        if self.form == "none":
+            inner = m.special("erf", m.mul(x, math.sqrt(0.5)))
+        else:
+            cube = m.mul(m.mul(x, x), x)
+            inner = m.special("tanh", m.mul(m.add(x, m.mul(cube, 0.044715)), math.sqrt(2.0 / math.pi)))
+        return m.mul(m.mul(x, m.add(inner, 1.0)), 0.5)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's GELU."""
+        del note
+        (x,) = tensors(inputs)
+        return functional.gelu(x, approximate=self.form)

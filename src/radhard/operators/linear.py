@@ -1,0 +1,61 @@
+"""Linear layers: a matrix product with weights that are stored, and a bias added in the accumulator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
+from radhard.machine.backends import product
+from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, scatter_flat, written_dtype
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Linear(Operator):
+    """x [..., k], weight [n, k], bias [n] or None -> [..., n]; with a `write_back`, int8 x int8 with int32 bias."""
+
+    name: ClassVar[str] = "linear"
+    write_back: WriteBack | None = None
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """[..., n] of the type that is written back."""
+        x, weight = operands(inputs)
+        dtype = written_dtype(self.write_back, x.dtype)
+        return torch.empty(*x.shape[:-1], weight.shape[0], dtype=dtype, device=x.device)
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """One output's chain: a row of x, a row of the weight."""
+        x, weight = operands(inputs)
+        bias, n = inputs[2], weight.shape[0]
+        flat = x.reshape(-1, x.shape[-1])
+
+        def gather(index: Tensor) -> tuple[UnitInput, ...]:
+            row, column = index // n, index % n
+            return (
+                Rows(flat, row),
+                Rows(weight, column),
+                None if bias is None else bias[column],
+                column_multiplier(self.write_back, column),
+            )
+
+        return Units((*x.shape[:-1], n), gather, scatter_flat)
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """Products, running sums, write-back."""
+        return chain(m, self.write_back, inputs)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's linear, or the exact integer product and one pass to write it back."""
+        del note
+        x, weight = operands(inputs)
+        if x.dtype != torch.int8:
+            return functional.linear(x, weight, inputs[2])
+        flat = x.reshape(1, -1, x.shape[-1])
+        total = product(flat, weight[None])[0]
+        if self.write_back is None:
+            total = total.to(torch.int32)
+            return (total if inputs[2] is None else total + inputs[2]).view(*x.shape[:-1], -1)
+        return self.write_back.kernel(total, inputs[2]).view(*x.shape[:-1], -1)

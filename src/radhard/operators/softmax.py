@@ -1,0 +1,41 @@
+"""Softmax over one axis: subtract the maximum, exponentiate, divide by the running sum."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units, rows, tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax(Operator):
+    """x [..., n, ...] float -> the same shape, rows along `dim` in [0, 1] with sum 1."""
+
+    name: ClassVar[str] = "softmax"
+    dim: int = -1
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """The input's shape."""
+        (x,) = tensors(inputs)
+        return torch.empty_like(x)
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """A row."""
+        (x,) = tensors(inputs)
+        return rows(x, (self.dim,))
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """y = exp(x - max) / sum(exp(x - max)), the division as a reciprocal and products."""
+        (x,) = tensors(inputs)
+        exponentials = m.special("exp", m.add(x, -m.largest(x)))
+        return m.mul(exponentials, m.special("reciprocal", m.sum(exponentials)))
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's softmax."""
+        del note
+        (x,) = tensors(inputs)
+        return functional.softmax(x, self.dim)

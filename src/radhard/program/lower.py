@@ -1,0 +1,344 @@
+"""From an exported graph to the steps of a program, in one pass over its nodes.
+
+A value that the graph dequantises stays the int8 words that it is, with its scale beside it, until an operator
+reads it; data moves move the words. So an operator between a dequantisation and a quantisation becomes one
+`Quantized` operator, and a matrix product between them an integer one.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+from torch.utils._pytree import tree_flatten, tree_map
+
+from radhard.errors import CaptureError
+from radhard.machine import Operator, Site
+from radhard.operators import Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack, scale_of
+from radhard.program.anatomy import Anatomy, overridden, place
+from radhard.program.moves import ALIASES, MOVES
+from radhard.program.program import Apply, Move, Program, Recipe, Ref
+from radhard.program.registry import lowering_of
+
+_QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
+_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
+_DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Value:
+    """A value while lowering: numbered or constant; `scale` says that it stands for words times a scale.
+
+    `words` of a constant are the int8 weight that it was dequantised from, with the scale [n] of each channel.
+    """
+
+    number: int | None = None
+    constant: Any = None
+    scale: float | None = None
+    words: tuple[Tensor, Tensor] | None = None
+
+
+def lower(graph: GraphModule, *, name: str, recipe: Recipe, input_shape: tuple[int, ...], anatomy: Anatomy) -> Program:
+    """The program of an exported graph with one input and one output.
+
+    Raises CaptureError for an operation that is not registered, naming it, its module and how to register it.
+    """
+    return _Lowering(graph, anatomy).program(name=name, recipe=recipe, input_shape=input_shape)
+
+
+class _Lowering:
+    """The state of one pass: steps so far, and what each node has become."""
+
+    def __init__(self, graph: GraphModule, anatomy: Anatomy) -> None:
+        self._graph = graph
+        self._anatomy = anatomy
+        self._values: dict[Node, _Value] = {}
+        self._steps: list[Apply | Move] = []
+        self._constants: dict[int, Tensor] = {}
+        self._names: Counter[str] = Counter()
+        self._count = 0
+        self._layer: str | None = None
+        self._paths = {stack[-1][0] for node in graph.graph.nodes if (stack := _stack(node))}
+
+    def program(self, *, name: str, recipe: Recipe, input_shape: tuple[int, ...]) -> Program:
+        """Lower every node."""
+        inputs = [node for node in self._graph.graph.nodes if node.op == "placeholder"]
+        if len(inputs) != 1:
+            raise CaptureError(f"the model takes {len(inputs)} inputs; a program takes one, the images")
+        self._values[inputs[0]] = _Value(number=self._new())
+        output = None
+        for node in self._graph.graph.nodes:
+            if node.op == "get_attr":
+                self._values[node] = _Value(constant=_attribute(self._graph, str(node.target)))
+            elif node.op == "call_function":
+                self._values[node] = self._call(node)
+            elif node.op == "output":
+                output = self._output(node)
+            elif node.op == "call_module" and "guards" not in str(node.target):
+                raise CaptureError(f"the exported graph calls module {node.target!r}: export it with torch.export")
+        if output is None or output == self._values[inputs[0]].number:
+            raise CaptureError("the model returns nothing that depends on its images")
+        return Program(
+            name=name,
+            recipe=recipe,
+            input_shape=input_shape,
+            steps=tuple(self._steps),
+            constants=self._constants,
+            input=self._values[inputs[0]].number or 0,
+            output=output,
+            graph=self._graph,
+        )
+
+    def _output(self, node: Node) -> int:
+        leaves = [leaf for leaf in tree_flatten(node.args)[0] if isinstance(leaf, Node)]
+        if len(leaves) != 1:
+            raise CaptureError(
+                f"the model returns {len(leaves)} tensors; wrap it in a module that returns the logits alone"
+            )
+        return self._plain(self._values[leaves[0]], leaves[0]).number  # type: ignore[return-value]
+
+    def _call(self, node: Node) -> _Value:
+        target = str(node.target)
+        if node.target in ALIASES:
+            return self._values[node.args[0]]  # type: ignore[index]
+        if target == _QUANTIZE:
+            return self._quantize(node)
+        if target == _DEQUANTIZE:
+            return replace(self._values[node.args[0]], scale=_scale(node))  # type: ignore[index]
+        if target == _DEQUANTIZE_CHANNELS:
+            return self._weight(node)
+        leaves = [self._values[n] for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
+        if leaves and all(value.number is None for value in leaves):
+            return self._fold(node)
+        if node.target in MOVES:
+            return self._move(node)
+        return self._operator(node)
+
+    def _fold(self, node: Node) -> _Value:
+        """A node of constants alone: what it computes does not depend on the images."""
+        args, kwargs = tree_map(
+            lambda leaf: self._values[leaf].constant if isinstance(leaf, Node) else leaf,
+            (node.args, node.kwargs),
+        )
+        with torch.no_grad():
+            return _Value(constant=node.target(*args, **kwargs))  # type: ignore[operator]
+
+    def _weight(self, node: Node) -> _Value:
+        arguments: list[Any] = list(node.args[:4])
+        words, scales, zeros, axis = (self._values[a].constant if isinstance(a, Node) else a for a in arguments)
+        if not isinstance(words, Tensor) or words.dtype != torch.int8 or bool((zeros != 0).any()):
+            raise CaptureError(f"{node}: weights per channel must be constant int8 words with zero point 0")
+        shape = [-1 if d == axis else 1 for d in range(words.ndim)]
+        value = words.to(torch.float32) * scales.to(torch.float32).view(shape)
+        if axis != 0:
+            return _Value(constant=value)
+        return _Value(constant=value, words=(words, scales.to(torch.float32)))
+
+    def _quantize(self, node: Node) -> _Value:
+        source = self._values[node.args[0]]  # type: ignore[index]
+        scale = _scale(node)
+        if source.scale == scale:
+            return replace(source, scale=None)
+        inside = Quantized(inner=Identity(), reads=(source.scale,), writes=scale)
+        return _Value(number=self._apply(node, inside, [source]))
+
+    def _move(self, node: Node) -> _Value:
+        nodes = [n for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
+        scales = {self._values[n].scale for n in nodes if _is_data(n)}
+        keep = len(scales) == 1 and all(self._values[n].constant is None for n in nodes if _is_data(n))
+        scale = next(iter(scales)) if keep and _is_data(node) else None
+
+        def resolve(leaf: Any) -> Any:
+            if not isinstance(leaf, Node):
+                return leaf
+            value = self._values[leaf]
+            if _is_data(leaf) and not keep:
+                value = self._plain(value, leaf)
+            return (
+                value.constant if value.number is None and not isinstance(value.constant, Tensor) else self._ref(value)
+            )
+
+        args, kwargs = tree_map(resolve, (node.args, node.kwargs))
+        out = self._new()
+        function = MOVES[node.target]
+        self._steps.append(Move(function=function, name=str(node.target), arguments=args, options=kwargs, out=out))
+        return _Value(number=out, scale=scale)
+
+    def _operator(self, node: Node) -> _Value:
+        lowered = lowering_of(node, _path(node))(*node.args, **node.kwargs)
+        inputs = [self._input(argument) for argument in lowered.inputs]
+        operator, writes = lowered.operator, _sole_quantizer(node)
+        written = None
+        if isinstance(operator, Linear | Conv2d | Gemm):
+            operator, inputs, written = self._product(node, operator, inputs, writes)
+        elif writes is not None or any(x is not None and x.scale is not None for x in inputs):
+            reads = tuple(None if x is None else x.scale for x in inputs)
+            operator, written = Quantized(inner=operator, reads=reads, writes=writes), writes
+        out = self._apply(node, operator, inputs)
+        if lowered.squeeze:
+            moved = self._new()
+            squeeze = torch.ops.aten.squeeze.dims
+            self._steps.append(
+                Move(
+                    function=squeeze,
+                    name=str(squeeze),
+                    arguments=(Ref(out), list(lowered.squeeze)),
+                    options={},
+                    out=moved,
+                )
+            )
+            out = moved
+        return _Value(number=out, scale=written)
+
+    def _product(
+        self, node: Node, operator: Linear | Conv2d | Gemm, inputs: list[_Value | None], writes: float | None
+    ) -> tuple[Operator, list[_Value | None], float | None]:
+        """An integer matrix product where both operands are int8 words, a float one elsewhere."""
+        x, other = inputs[0], inputs[1]
+        assert x is not None
+        assert other is not None
+        scale = other.words[1] if other.words is not None else other.scale
+        if x.scale is None or scale is None:
+            inputs = [value if value is None else self._plain(value, node) for value in inputs]
+            loads = 2 if isinstance(operator, Gemm) else 1
+            return operator, self._loaded(node, operator, inputs, loads), None
+        per_column = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.scale
+        multiplier = (per_column if writes is None else per_column / writes).to(torch.float32)
+        write_back = WriteBack(multiplier=multiplier, dtype=torch.float32 if writes is None else torch.int8)
+        product = replace(operator, write_back=write_back)
+        if isinstance(operator, Gemm):
+            return product, self._loaded(node, operator, inputs, 2), writes
+        assert other.words is not None
+        words = _Value(constant=other.words[0])
+        bias = inputs[2]
+        if bias is not None:
+            whole = (bias.constant.to(torch.float64) / per_column).round()
+            if bool((whole.abs() >= 2**31).any()):
+                raise CaptureError(
+                    f"{_path(node)}: a bias does not fit its int32 accumulator; its weights are all but 0"
+                )
+            bias = _Value(constant=whole.to(torch.int32))
+        return product, [*self._loaded(node, operator, [x], 1), words, bias], writes
+
+    def _loaded(self, node: Node, operator: Operator, inputs: list[_Value | None], count: int) -> list[_Value | None]:
+        """The first `count` inputs, each read from memory: activations that a matrix product loads."""
+        read = [
+            value
+            if value is None or value.number is None
+            else replace(value, number=self._apply(node, Load(), [value], suffix=f"{operator.name}.load"))
+            for value in inputs[:count]
+        ]
+        return [*read, *inputs[count:]]
+
+    def _input(self, argument: Any) -> _Value | None:
+        if isinstance(argument, Node):
+            return self._values[argument]
+        return None if argument is None else _Value(constant=torch.tensor(argument, dtype=torch.float32))
+
+    def _plain(self, value: _Value, node: Node) -> _Value:
+        """The value as float32, dequantised if it is words."""
+        if value.scale is None:
+            return value
+        inside = Quantized(inner=Identity(), reads=(value.scale,), writes=None)
+        return _Value(number=self._apply(node, inside, [replace(value, scale=None)]))
+
+    def _apply(self, node: Node, operator: Operator, inputs: Sequence[_Value | None], suffix: str | None = None) -> int:
+        out = self._new()
+        refs = tuple(None if value is None else self._ref(value) for value in inputs)
+        site = self._site(node, operator, suffix)
+        self._steps.append(Apply(operator=operator, inputs=refs, site=site, out=out))
+        return out
+
+    def _ref(self, value: _Value) -> Ref:
+        if value.number is not None:
+            return Ref(value.number)
+        number = self._new()
+        self._constants[number] = value.constant
+        return Ref(number)
+
+    def _new(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def _site(self, node: Node, operator: Operator, suffix: str | None) -> Site:
+        stack = _stack(node) or _stack_of_users(node)
+        path = stack[-1][0] if stack else ""
+        leaf = path != "" and not any(other.startswith(path + ".") for other in self._paths)
+        beside = operator.name in {"quantize", "dequantize", "requantize", "load"}
+        name = path if leaf and not beside else f"{path}.{operator.name}".lstrip(".")
+        if suffix is not None and not leaf:
+            name = f"{path}.{suffix}".lstrip(".")
+        self._names[name] += 1
+        if self._names[name] > 1:
+            name = f"{name}#{self._names[name]}"
+        where = place(operator.name, stack, inside_block=self._layer)
+        self._layer = where.layer
+        where = overridden(name, where, self._anatomy)
+        return Site(name=name, operator=operator.name, layer=where.layer, module=where.module, guessed=where.guessed)
+
+
+def _attribute(graph: GraphModule, path: str) -> Any:
+    value: Any = graph
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value.detach() if isinstance(value, Tensor) else value
+
+
+def _stack(node: Node) -> Sequence[tuple[str, str]]:
+    """The modules that enclose a node [(path, class)], outermost first; empty where the exporter kept none."""
+    stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
+    return [(path, str(kind)) for path, kind in stack.values() if not path.startswith("_empty_nn_module_stack")]
+
+
+def _stack_of_users(node: Node) -> Sequence[tuple[str, str]]:
+    """The modules that enclose the first user that the exporter knows: of a quantisation, which it does not."""
+    users = list(node.users)
+    while users:
+        if stack := _stack(users[0]):
+            return stack
+        users = [*users[1:], *users[0].users]
+    return ()
+
+
+def _path(node: Node) -> str:
+    stack = _stack(node)
+    return stack[-1][0] if stack else ""
+
+
+def _scale(node: Node) -> float:
+    """The scale of a (de)quantisation node; CaptureError unless it is to int8 and symmetric."""
+    _, scale, zero, low, high, dtype = node.args
+    if zero != 0 or dtype != torch.int8 or low not in (-128, -127) or high != 127:
+        raise CaptureError(
+            f"{node} in {_path(node) or '(root)'!r} quantises to {dtype} [{low}, {high}] with zero point {zero}: only "
+            "symmetric int8 is known; quantise with radhard.quantize"
+        )
+    return scale_of(float(scale), place=f"{node} in {_path(node) or '(root)'!r}")  # type: ignore[arg-type]
+
+
+def _sole_quantizer(node: Node) -> float | None:
+    """The scale with which the only user of `node` quantises it; None if it is used otherwise."""
+    users = list(node.users)
+    while len(users) == 1 and users[0].target in ALIASES:
+        users = list(users[0].users)
+    return _scale(users[0]) if len(users) == 1 and str(users[0].target) == _QUANTIZE else None
+
+
+def _is_data(node: Node) -> bool:
+    """Whether a node yields tensors, rather than sizes."""
+    if node.op != "call_function":
+        return True
+    if node.target is torch.ops.aten.sym_size.int:
+        return False
+    value = node.meta.get("val")
+    if isinstance(value, Tensor):
+        return True
+    if isinstance(value, tuple | list):
+        return all(isinstance(item, Tensor) for item in value)
+    if value is not None:
+        return False
+    inputs = [n for n in tree_flatten(node.args)[0] if isinstance(n, Node)]
+    return not inputs or any(_is_data(n) for n in inputs)

@@ -1,0 +1,174 @@
+"""A program: the steps of a model in order, each an operator at a site or a move of data, and running it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.utils._pytree import tree_flatten, tree_map
+
+from radhard.errors import InputError
+from radhard.machine import Clean, Cost, Counting, Machine, Operator, Site, backend_names
+
+Recipe = Literal["float", "int8", "int8-float"]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value of the program, by its number."""
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Apply:
+    """An operator applied at a site; None stands for an input that is absent."""
+
+    operator: Operator
+    inputs: tuple[Ref | None, ...]
+    site: Site
+    out: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Move:
+    """Data moved or compared: no multiplication, no addition. `arguments` is a tree with `Ref` leaves."""
+
+    function: Callable[..., Any]
+    name: str
+    arguments: tuple[Any, ...]
+    options: Mapping[str, Any]
+    out: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """What a model computes, from images [B, *input_shape] float32 to logits [B, classes] float32.
+
+    `constants` are weights and other tensors by value number. `graph` is the exported graph that the steps were
+    lowered from; `quantize` starts from it.
+    """
+
+    name: str
+    recipe: Recipe
+    input_shape: tuple[int, ...]
+    steps: tuple[Apply | Move, ...]
+    constants: Mapping[int, Tensor]
+    input: int
+    output: int
+    graph: GraphModule
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """All sites, in the order of the program."""
+        return tuple(step.site for step in self.steps if isinstance(step, Apply))
+
+    @cached_property
+    def costs(self) -> dict[Site, Cost]:
+        """What each site costs for one image."""
+        counting = Counting()
+        run(self, torch.zeros(1, *self.input_shape), counting)
+        return counting.costs
+
+    @property
+    def backends(self) -> dict[str, str]:
+        """The exact integer back ends in use: of products with weights, and of attention products."""
+        return {} if self.recipe == "float" else backend_names(torch.device("cpu"))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the steps, weights and scales: equal for programs that compute the same."""
+        state = hashlib.sha256()
+        _feed(state, (self.recipe, self.input_shape, self.steps, dict(self.constants), self.input, self.output))
+        return state.hexdigest()
+
+    @cached_property
+    def _last_use(self) -> dict[int, int]:
+        """The step that is the last to read each value."""
+        last: dict[int, int] = {}
+        for place, step in enumerate(self.steps):
+            for ref in _refs(step):
+                last[ref.number] = place
+        return last
+
+    def with_sites(self, change: Callable[[Site], Site]) -> "Program":
+        """The same program with every site changed."""
+        steps = (replace(s, site=change(s.site)) if isinstance(s, Apply) else s for s in self.steps)
+        return replace(self, steps=tuple(steps))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunResult:
+    """`logits` [B, classes] float32; `non_finite` [B] int64, values not finite where they were to be quantised."""
+
+    logits: Tensor
+    non_finite: Tensor
+
+
+def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids: Tensor | None = None) -> RunResult:
+    """Run `images` [B, *input_shape] float32 on `machine` (default Clean).
+
+    `ids` [B] int64 says which image each is (default 0 ... B - 1): faults depend on it. Raises InputError for
+    images of another shape or type.
+    """
+    machine = machine or Clean()
+    if images.ndim != 1 + len(program.input_shape) or tuple(images.shape[1:]) != program.input_shape:
+        expected = ", ".join(["B", *map(str, program.input_shape)])
+        raise InputError(
+            f"images have shape {list(images.shape)}; {program.name} takes [{expected}]: resize the images, or capture "
+            "the model with an example of this shape"
+        )
+    if images.dtype != torch.float32:
+        raise InputError(f"images are {images.dtype}; convert them with images.float() and normalise them")
+    ids = torch.arange(len(images)) if ids is None else ids
+    if ids.shape != (len(images),) or ids.dtype != torch.int64:
+        raise InputError(f"ids have shape {list(ids.shape)}, {ids.dtype}; one int64 for each of {len(images)} images")
+    with torch.no_grad():
+        machine.begin({} if isinstance(machine, Counting | Clean) else program.costs, ids)
+        values: dict[int, Any] = {**program.constants, program.input: images}
+        for place, step in enumerate(program.steps):
+            if isinstance(step, Apply):
+                inputs = [None if ref is None else values[ref.number] for ref in step.inputs]
+                values[step.out] = machine.apply(step.operator, inputs, step.site)
+            else:
+                arguments, options = tree_map(
+                    lambda leaf: values[leaf.number] if isinstance(leaf, Ref) else leaf,
+                    (step.arguments, dict(step.options)),
+                )
+                values[step.out] = step.function(*arguments, **options)
+            for ref in _refs(step):
+                if program._last_use[ref.number] == place and ref.number != program.output:
+                    values.pop(ref.number, None)
+    logits = values[program.output]
+    return RunResult(logits=logits, non_finite=machine.non_finite)
+
+
+def _refs(step: Apply | Move) -> list[Ref]:
+    leaves = step.inputs if isinstance(step, Apply) else tree_flatten((step.arguments, dict(step.options)))[0]
+    return [leaf for leaf in leaves if isinstance(leaf, Ref)]
+
+
+def _feed(state: Any, value: Any) -> None:
+    """Feed a tree of values into a hash, tensors by their bytes."""
+    if isinstance(value, Tensor):
+        state.update(f"{value.dtype}{list(value.shape)}".encode())
+        state.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    elif isinstance(value, Site):
+        state.update(value.name.encode())
+    elif is_dataclass(value):
+        state.update(type(value).__name__.encode())
+        for field in fields(value):
+            if field.name != "function":
+                _feed(state, getattr(value, field.name))
+    elif isinstance(value, dict):
+        _feed(state, sorted(value.items()))
+    elif isinstance(value, tuple | list):
+        state.update(f"[{len(value)}".encode())
+        for item in value:
+            _feed(state, item)
+    else:
+        state.update(f"{value!r};".encode())

@@ -1,0 +1,126 @@
+"""Static symmetric int8 by torchao's PT2E flow: per-channel weights, per-tensor activations.
+
+Both operands of every matrix product are int8, of QK^T and AV too. Recipe `int8` also requantises every product's
+result to int8, as an integer accelerator writes it back; `int8-float` leaves results as float32.
+"""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+
+from radhard.errors import InputError
+from radhard.program.anatomy import Anatomy
+from radhard.program.lower import lower
+from radhard.program.probe import attribute_rows
+from radhard.program.program import Program
+
+IntegerRecipe = Literal["int8", "int8-float"]
+RECIPES: tuple[IntegerRecipe, ...] = ("int8", "int8-float")
+_ATEN = torch.ops.aten
+_WITH_WEIGHTS = {_ATEN.linear.default, _ATEN.conv2d.default, _ATEN.conv2d.padding}
+_OF_ACTIVATIONS = {_ATEN.matmul.default, _ATEN.bmm.default}
+
+
+def quantize(
+    program: Program,
+    batches: Iterable[Tensor],
+    *,
+    recipe: IntegerRecipe = "int8",
+    anatomy: Anatomy | None = None,
+) -> Program:
+    """The int8 program of a float one, its scales from `batches` of calibration images [B, ...] float32.
+
+    Raises InputError for an unknown recipe, a program that is quantised already, no images, or images that are
+    not finite or of the wrong shape.
+    """
+    if recipe not in RECIPES:
+        raise InputError(f"recipe {recipe!r} is not known; choose from {', '.join(RECIPES)}")
+    if program.recipe != "float":
+        raise InputError(f"{program.name} is quantised already (recipe {program.recipe}); start from the float program")
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        graph = prepare_pt2e(_copy(program.graph), _quantizer(recipe))
+        seen = 0
+        for number, images in enumerate(batches):
+            _check(program, images, number)
+            graph(images)
+            seen += len(images)
+        if not seen:
+            raise InputError(f"{program.name}: no calibration images; give at least one batch of typical images")
+        graph = convert_pt2e(graph, fold_quantize=True)
+    known = {site.name: (site.layer, site.module) for site in program.sites} | dict(anatomy or {})
+    lowered = lower(graph, name=program.name, recipe=recipe, input_shape=program.input_shape, anatomy=known)
+    return attribute_rows(lowered)
+
+
+def _check(program: Program, images: Tensor, number: int) -> None:
+    if tuple(images.shape[1:]) != program.input_shape:
+        raise InputError(
+            f"calibration batch {number} has shape {list(images.shape)}; {program.name} takes images of "
+            f"{list(program.input_shape)}"
+        )
+    if not bool(images.isfinite().all()):
+        strange = int((~images.isfinite()).sum())
+        raise InputError(
+            f"calibration batch {number} holds {strange} values that are NaN or infinite: clean the images, or leave "
+            "them out"
+        )
+
+
+def _copy(graph: GraphModule) -> GraphModule:
+    """A graph of its own over the same weights: preparation inserts observers."""
+    from copy import deepcopy
+
+    return deepcopy(graph)
+
+
+def _quantizer(recipe: IntegerRecipe) -> Any:
+    from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
+
+    activation = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-128,
+        quant_max=127,
+        qscheme=torch.per_tensor_symmetric,
+        is_dynamic=False,
+        observer_or_fake_quant_ctr=HistogramObserver,
+    )
+    weight = QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-127,
+        quant_max=127,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+        is_dynamic=False,
+        observer_or_fake_quant_ctr=PerChannelMinMaxObserver,
+    )
+
+    class Products(Quantizer):  # type: ignore[misc]
+        """Annotates every matrix product, and nothing else."""
+
+        def annotate(self, model: GraphModule) -> GraphModule:
+            """Both operands int8; the result too where the recipe writes it back so."""
+            for node in model.graph.nodes:
+                operands = {n: activation for n in node.args[:2] if isinstance(n, Node)}
+                if node.target in _WITH_WEIGHTS:
+                    operands[node.args[1]] = weight
+                elif node.target not in _OF_ACTIVATIONS:
+                    continue
+                node.meta["quantization_annotation"] = QuantizationAnnotation(
+                    input_qspec_map=operands,
+                    output_qspec=activation if recipe == "int8" else None,
+                    _annotated=True,
+                )
+            return model
+
+        def validate(self, model: GraphModule) -> None:
+            """Nothing to refuse: what cannot be lowered is refused there."""
+
+    return Products()
