@@ -1,0 +1,77 @@
+"""What a campaign works on: the programs of a model, and the images it is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from radhard.campaign.experiment import Setting
+from radhard.errors import InputError
+from radhard.faults import EVERYWHERE, Faults, Where
+from radhard.machine import Kind
+from radhard.models.fashion import Dataset
+from radhard.program import Program
+from radhard.words import Words
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bench:
+    """The programs of one model by recipe, the data, and the mean and deviation that normalise it."""
+
+    model: str
+    programs: Mapping[str, Program]
+    data: Dataset
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def images(self, indices: Tensor) -> Tensor:
+        """`indices` int64 [B] -> float32 [B, C, H, W]: what the programs take."""
+        return self.data.batch(indices, mean=self.mean, std=self.std)
+
+    def program_of(self, setting: Setting) -> Program:
+        """The program that a setting names. Raises InputError if the bench holds another one."""
+        program = self.programs.get(setting.recipe)
+        if program is None or program.digest != setting.program:
+            held = ", ".join(f"{recipe} {p.digest[:12]}" for recipe, p in self.programs.items())
+            raise InputError(
+                f"setting {setting.digest[:12]} wants the {setting.recipe} program {setting.program[:12]}, "
+                f"the bench holds {held}: the model, its weights or its calibration are other ones"
+            )
+        return program
+
+
+def exposed_bits(program: Program, faults: Faults) -> int:
+    """Bits of one image's inference that `faults` can flip. InputError if they select no site."""
+    costs = program.costs
+    selected = faults.where.select(tuple(costs))
+    return sum(costs[site].exposed_bits(kind, faults.words) for site in selected for kind in faults.kinds)
+
+
+def clean_setting(bench: Bench, recipe: str) -> Setting:
+    """The setting in which nothing flips."""
+    return Setting(
+        model=bench.model,
+        recipe=recipe,
+        program=bench.programs[recipe].digest,
+        data=bench.data.name,
+        data_digest=bench.data.digest,
+        normalisation=(bench.mean, bench.std),
+    )
+
+
+def faulty_setting(
+    bench: Bench,
+    recipe: str,
+    *,
+    ber: float,
+    kinds: frozenset[Kind] = frozenset({"mul", "add"}),
+    where: Where = EVERYWHERE,
+    seed: int = 0,
+    words: Words | None = None,
+) -> Setting:
+    """The setting in which each exposed bit flips at `ber`. InputError if nothing is selected."""
+    words = words or Words()
+    faults = Faults(ber=ber, kinds=kinds, where=where, seed=seed, words=words)
+    bits = exposed_bits(bench.programs[recipe], faults)
+    clean = clean_setting(bench, recipe)
+    return replace(clean, ber=ber, kinds=kinds, where=where, seed=seed, words=words, bits=bits)

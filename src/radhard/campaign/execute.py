@@ -1,0 +1,169 @@
+"""Run what a campaign lacks: clean outcomes first, then trial after trial; each unit is stored when done."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from radhard.campaign.executor import Executor
+from radhard.campaign.experiment import Campaign, Unit
+from radhard.campaign.measure import Job
+from radhard.campaign.outcomes import Outcome, Tally, add, empty_tally
+from radhard.campaign.store import Provenance, Store
+from radhard.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """Part `index` (from 1) `of` a campaign that is split by hand: every `of`-th of its units."""
+
+    index: int = 1
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.of:
+            raise InputError(f"shard {self.index}/{self.of}: the first number goes from 1 to the second")
+
+    def share(self, units: Iterable[Unit]) -> list[Unit]:
+        """The units that fall to this shard, by their position."""
+        return list(units)[self.index - 1 :: self.of]
+
+
+WHOLE = Shard()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """After `unit` was stored: units `done` of `total`, the pace, the time left, its setting's `tally`."""
+
+    unit: Unit
+    done: int
+    total: int
+    images_per_second: float
+    seconds_left: float
+    tally: Tally
+
+
+@dataclass(kw_only=True)
+class _Pace:
+    """How long units of each setting take, and what that says of those to come."""
+
+    began: float = field(default_factory=time.perf_counter)
+    images: int = 0
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    latest: str = ""
+
+    def note(self, unit: Unit, seconds: float) -> None:
+        """Note the seconds that a unit took."""
+        self.latest = unit.setting.digest
+        self.images += len(unit)
+        sums = self.seconds.setdefault(self.latest, [0.0, 0.0])
+        sums[0] += seconds
+        sums[1] += len(unit)
+
+    def expected(self, images_of: Mapping[str, int]) -> float:
+        """Seconds for so many images of each setting; one not seen yet is taken to be like the latest."""
+        worked = sum(seconds for seconds, _ in self.seconds.values())
+        efficiency = (time.perf_counter() - self.began) / worked if worked else 1.0
+        rates = {digest: seconds / images for digest, (seconds, images) in self.seconds.items()}
+        total = sum(n * rates.get(digest, rates.get(self.latest, 0.0)) for digest, n in images_of.items())
+        return total * efficiency
+
+    def images_per_second(self) -> float:
+        """Images done for each second since the start."""
+        return self.images / max(time.perf_counter() - self.began, 1e-9)
+
+
+class _Run:
+    """One execution of a campaign: what is wanted, and what is known so far of each of its settings."""
+
+    def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, made_by: Mapping[str, str]) -> None:
+        self.store, self.executor, self.made_by = store, executor, made_by
+        self.pace = _Pace()
+        self.nothing = empty_tally(campaign.images)
+        self.tallies = {setting.digest: self.nothing for setting in campaign.settings}
+        self.done = self.total = 0
+        self.images_left: dict[str, int] = {}
+
+    def want(self, units: Iterable[Unit], *, sign: int = 1) -> None:
+        """Add units to what is left to do; with sign -1 take them away again."""
+        for unit in units:
+            self.total += sign
+            digest = unit.setting.digest
+            self.images_left[digest] = self.images_left.get(digest, 0) + sign * len(unit)
+
+    def count(self, unit: Unit, outcome: Outcome) -> None:
+        """Count an outcome that is in the store."""
+        digest = unit.setting.digest
+        self.done += 1
+        self.images_left[digest] -= len(unit)
+        if digest in self.tallies:
+            self.tallies[digest] = add(self.tallies[digest], outcome, start=unit.start)
+
+    def run(self, units: Iterable[Unit]) -> Iterator[Progress]:
+        """Count the units that the store holds; measure and store the others."""
+        missing = []
+        for unit in units:
+            if (outcome := self.store.outcome(unit)) is None:
+                missing.append(unit)
+            else:
+                self.count(unit, outcome)
+        for done in self.executor.run(map(self.job, missing)):
+            unit = done.job.unit
+            made_by = self.made_by.get(unit.setting.program, "{}")
+            self.store.write(unit, done.outcome, provenance=Provenance(seconds=done.seconds, made_by=made_by))
+            self.count(unit, done.outcome)
+            self.pace.note(unit, done.seconds)
+            yield Progress(
+                unit=unit,
+                done=self.done,
+                total=self.total,
+                images_per_second=self.pace.images_per_second(),
+                seconds_left=self.pace.expected(self.images_left),
+                tally=self.tallies.get(unit.setting.digest, self.nothing),
+            )
+
+    def job(self, unit: Unit) -> Job:
+        """A unit with the clean outcome that it is compared with."""
+        clean = None if unit.setting.clean else self.store.outcome(unit.without_faults())
+        return Job(unit=unit, clean=clean)
+
+
+def execute(
+    campaign: Campaign,
+    store: Store,
+    *,
+    executor: Executor,
+    shard: Shard = WHOLE,
+    made_by: Mapping[str, str] | None = None,
+) -> Iterator[Progress]:
+    """Measure the units that the store lacks and store each; yields after every one.
+
+    `made_by`: program digest -> JSON on what computes it, kept with each result.
+    Raises InputError if a shard is asked for together with a stop rule, which must see whole trials.
+    """
+    if campaign.stop is not None and shard.of > 1:
+        raise InputError(
+            f"shard {shard.index}/{shard.of} together with the stop rule {campaign.stop.name}: a shard does "
+            "not see whole trials, so it cannot tell when to stop; leave one of the two out"
+        )
+    work = _Run(campaign, store, executor, made_by=made_by or {})
+    every = shard.share(
+        unit
+        for trial in range(campaign.trials)
+        for setting in campaign.settings
+        if trial < campaign.trials_of(setting)
+        for unit in campaign.units(setting, trial)
+    )
+    clean = {(u.setting.digest, u.start): u for u in map(Unit.without_faults, every)}
+    faulty = [unit for unit in every if not unit.setting.clean]
+    work.want([*clean.values(), *faulty])
+    yield from work.run(clean.values())
+    if campaign.stop is None:
+        yield from work.run(faulty)
+        return
+    for trial in range(campaign.trials):
+        yield from work.run([unit for unit in faulty if unit.trial == trial])
+        enough = {s.digest for s in campaign.settings if campaign.stop.reached(work.tallies[s.digest])}
+        dropped = [unit for unit in faulty if unit.setting.digest in enough and unit.trial > trial]
+        work.want(dropped, sign=-1)
+        faulty = [unit for unit in faulty if unit.setting.digest not in enough or unit.trial <= trial]

@@ -1,0 +1,146 @@
+"""What an experiment is: a setting fixes every number, a campaign says how often and over which images."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from radhard.campaign.outcomes import Tally
+from radhard.errors import InputError
+from radhard.faults import EVERYWHERE, Faults, Where
+from radhard.machine import Kind
+from radhard.words import Words
+
+
+def canonical_json(value: object) -> str:
+    """A JSON value -> its one text: sorted keys, no blanks, ASCII, shortest floats. NaN raises."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """All that decides what becomes of an image in a trial: runs of one setting have the same outcomes."""
+
+    model: str
+    recipe: str
+    program: str
+    """Digest of the program: its steps, weights and scales."""
+    data: str
+    data_digest: str
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0,), (1.0,))
+    """Mean and standard deviation of each channel, subtracted and divided by."""
+    ber: float = 0.0
+    kinds: frozenset[Kind] = frozenset()
+    where: Where = EVERYWHERE
+    seed: int = 0
+    words: Words = field(default_factory=Words)
+    bits: int = 0
+    """Bits of one image's inference that these faults can flip."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether no bit can flip, so that all trials are the same."""
+        return self.ber == 0
+
+    def faults(self, trial: int) -> Faults:
+        """The faults of one trial. A clean setting has none and raises."""
+        if self.clean:
+            raise InputError(f"setting {self.digest[:12]} has BER 0: it has no faults to draw")
+        return Faults(ber=self.ber, kinds=self.kinds, where=self.where, seed=self.seed, trial=trial, words=self.words)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The setting as JSON values; what has no meaning without faults is null when BER is 0."""
+        faults = None
+        if not self.clean:
+            faults = {**self.faults(0).as_dict(), "bits": self.bits}
+            del faults["trial"]
+        return {
+            "model": self.model,
+            "recipe": self.recipe,
+            "program": self.program,
+            "data": self.data,
+            "data_digest": self.data_digest,
+            "normalisation": [list(values) for values in self.normalisation],
+            "faults": faults,
+        }
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON of `as_dict`: what the digest is taken of."""
+        return canonical_json(self.as_dict())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 in hexadecimal of `text`: the setting's identity in a store."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def without_faults(self) -> "Setting":
+        """The same program on the same data with no fault: what `changed` is counted against."""
+        return Setting(
+            model=self.model,
+            recipe=self.recipe,
+            program=self.program,
+            data=self.data,
+            data_digest=self.data_digest,
+            normalisation=self.normalisation,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """The unit of work: the images `start` ... `stop - 1` of a setting's data in one trial."""
+
+    setting: Setting
+    trial: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return self.stop - self.start
+
+    def without_faults(self) -> "Unit":
+        """The unit that holds the clean outcomes of the same images."""
+        return Unit(setting=self.setting.without_faults(), trial=0, start=self.start, stop=self.stop)
+
+
+class StopRule(Protocol):
+    """Decides, at the end of each whole trial of a setting, that it needs no further one."""
+
+    @property
+    def name(self) -> str:
+        """What to say of a setting that it stopped, such as `width 0.01`."""
+        ...
+
+    def reached(self, tally: Tally) -> bool:
+        """Whether the trials in `tally` are enough."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """Settings, each run over images 0 ... images - 1 in trials 0 ... trials - 1, `chunk` images a unit."""
+
+    settings: tuple[Setting, ...]
+    images: int
+    trials: int = 1
+    chunk: int = 200
+    stop: StopRule | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("images", "trials", "chunk"):
+            if (value := getattr(self, name)) < 1:
+                raise InputError(f"{name} is {value}; a campaign needs at least 1")
+        if len({setting.digest for setting in self.settings}) != len(self.settings):
+            raise InputError("the campaign has the same setting twice; give each BER once")
+
+    def trials_of(self, setting: Setting) -> int:
+        """How many trials a setting has at most: one if it is clean, since all would be the same."""
+        return 1 if setting.clean else self.trials
+
+    def units(self, setting: Setting, trial: int) -> Iterator[Unit]:
+        """The units of one trial of a setting, in the order of their images."""
+        for start in range(0, self.images, self.chunk):
+            yield Unit(setting=setting, trial=trial, start=start, stop=min(start + self.chunk, self.images))
