@@ -1,1 +1,1 @@
-"""TODO."""
+"""Analysis: rates and their intervals, and the curves made of them."""

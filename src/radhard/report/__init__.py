@@ -1,1 +1,1 @@
-"""TODO."""
+"""Reports: every table and figure, data first, then drawing."""

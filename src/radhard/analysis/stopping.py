@@ -1,0 +1,32 @@
+"""When a setting has been tried often enough."""
+
+from dataclasses import dataclass
+
+from radhard.analysis.intervals import clustered
+from radhard.campaign.outcomes import Tally
+from radhard.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntilWidth:
+    """Stop when the 95 % interval of the accuracy is at most `width` wide, in (0, 1].
+
+    More trials narrow what the faults leave open, not what the choice of images does: an interval may never
+    get so narrow, and the campaign's number of trials is the limit. Looking after each trial makes the
+    interval a little too sure of itself, since a lucky one stops early.
+    """
+
+    width: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width <= 1:
+            raise InputError(f"width {self.width} is not that of an interval of accuracy: give one in (0, 1]")
+
+    @property
+    def name(self) -> str:
+        """`width 0.02`."""
+        return f"width {self.width:g}"
+
+    def reached(self, tally: Tally) -> bool:
+        """Whether the interval is narrow enough."""
+        return clustered(tally.correct, trials=tally.trials).width <= self.width
