@@ -1,0 +1,34 @@
+"""The commands of `radhard`."""
+
+from typing import Annotated
+
+import typer
+
+from radhard.cli.demo import demo
+from radhard.cli.group import Commands
+from radhard.cli.inspection import inspect
+from radhard.cli.merge import merge
+from radhard.cli.replay import replay
+from radhard.cli.sweep import sweep
+from radhard.cli.trace import trace
+from radhard.cli.train import train
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="What soft errors do to a vision model, and how to harden it.",
+)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="on an error, show where it was raised")] = False,
+) -> None:
+    """What soft errors do to a vision model, and how to harden it."""
+    del debug  # the group reads it
+
+
+for command in (demo, inspect, sweep, trace, replay, merge, train):
+    app.command()(command)

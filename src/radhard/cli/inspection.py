@@ -1,0 +1,50 @@
+"""`radhard inspect`: what a model computes, and how many bits of it are exposed."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from radhard.cli import options
+
+
+def inspect(
+    model: options.Model,
+    checkpoint: options.Checkpoint = None,
+    recipe: options.Recipe = "int8",
+    kinds: options.Kinds = "mul,add",
+    layer: options.Layers = None,
+    module: options.Modules = None,
+    operator: options.Operators = None,
+    site: options.Sites = None,
+    except_: options.Except = False,
+    words: options.WordsText = options.DEFAULT_WORDS,
+    by: Annotated[Literal["site", "layer", "module", "operator"], typer.Option(help="one row for each")] = "site",
+    json_: options.Json = False,
+) -> None:
+    """Count the operations of one image's inference and the bits that faults can flip."""
+    from rich.console import Console
+
+    from radhard.campaign.build import build_program
+    from radhard.cli.live import output, waiting
+    from radhard.cli.selection import selection, words_of
+    from radhard.models.load import load
+    from radhard.report.anatomy import anatomy, anatomy_record, anatomy_table
+
+    chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
+    exposed = words_of(words)
+    with waiting("capturing and calibrating", console=Console(stderr=True)):
+        loaded = load(model, checkpoint)
+        program = build_program(loaded, recipe=recipe)
+    found = anatomy(program, kinds=chosen.kinds, where=chosen.where, words=exposed, by=by)
+    if json_:
+        typer.echo(json.dumps({"weights": loaded.weights, **anatomy_record(found)}, allow_nan=False))
+        return
+    console = output()
+    console.print(anatomy_table(found))
+    console.print(
+        f"weights: {loaded.weights}; multiply-accumulates of matrix products and convolutions: "
+        f"{found.macs / 1e9:,.4g} G an image"
+    )
+    if any(row.guessed for row in found.rows):
+        console.print("? a layer or module was guessed: no rule of the anatomy names it")

@@ -1,0 +1,36 @@
+"""The options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str, typer.Argument(help="a model of the zoo, such as fashion-vit, or a name that timm knows")]
+Checkpoint = Annotated[Path | None, typer.Option(help="weights to load, a safetensors file")]
+Recipe = Annotated[
+    str,
+    typer.Option(help="int8: results requantised with saturation; int8-float: results left as float; float"),
+]
+Data = Annotated[str, typer.Option(help="the images that are classified")]
+Kinds = Annotated[str, typer.Option(help="kinds of operations whose results can flip: mul, add, load, special")]
+Layers = Annotated[list[str] | None, typer.Option("--layer", help="only sites of this layer; a pattern, repeatable")]
+Modules = Annotated[
+    list[str] | None,
+    typer.Option("--module", help="only sites of this module category; a pattern, repeatable"),
+]
+Operators = Annotated[
+    list[str] | None, typer.Option("--operator", help="only sites of this operator; a pattern, repeatable")
+]
+Sites = Annotated[list[str] | None, typer.Option("--site", help="only sites of this name; a pattern, repeatable")]
+Except = Annotated[
+    bool, typer.Option("--except", help="everything but the selected sites: these are perfectly protected")
+]
+Seed = Annotated[int, typer.Option(help="what all faults are drawn from")]
+WordsText = Annotated[
+    str,
+    typer.Option("--words", help="words of integer products and running sums, and which low bits can flip"),
+]
+Batch = Annotated[int, typer.Option(min=1, help="images at a time: changes speed and memory, not the result")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
+
+DEFAULT_WORDS = "product=int16,accumulator=int32"

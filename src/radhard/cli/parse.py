@@ -1,0 +1,75 @@
+"""Read the small languages of the options. Every error names the value, what is wrong, and the fix."""
+
+from pathlib import Path
+
+from radhard.errors import InputError
+
+_RATES = "write a list such as 1e-9,1e-8, or a range such as 1e-9:1e-5:9 (from:to:number of points)"
+
+
+def rate(text: str) -> float:
+    """`1e-9` -> 1e-9, a bit error rate in [0, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"--ber: {text!r} is not a number; {_RATES}") from None
+    if not 0 <= value <= 1:
+        raise InputError(f"--ber: {text} is not in [0, 1]; a bit error rate is a probability")
+    return value
+
+
+def rates(text: str) -> tuple[float, ...]:
+    """`1e-9,1e-8` or `1e-9:1e-5:9` -> bit error rates; a range is even in the logarithm, to 4 digits."""
+    parts = text.split(":")
+    if len(parts) == 1:
+        values = tuple(rate(part) for part in text.split(","))
+        if len(set(values)) != len(values):
+            raise InputError(f"--ber {text}: a rate is given twice; give each once")
+        return values
+    if len(parts) != 3:
+        raise InputError(f"--ber {text}: a range has three parts, this has {len(parts)}; {_RATES}")
+    low, high = rate(parts[0]), rate(parts[1])
+    if not parts[2].isdecimal() or int(parts[2]) < 2:
+        raise InputError(f"--ber {text}: {parts[2]!r} is not a number of points, at least 2; {_RATES}")
+    if not 0 < low < high:
+        raise InputError(f"--ber {text}: a range rises from more than 0; {_RATES}")
+    from radhard.campaign.rates import even_in_logarithm
+
+    return even_in_logarithm(low, high, points=int(parts[2]))
+
+
+def kinds(text: str) -> frozenset[str]:
+    """`mul,add` -> the kinds of operations that are exposed."""
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def fields(text: str, *, option: str) -> dict[str, str]:
+    """`product=int16,accumulator=int32` -> the two as a dict."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (key and equals and value):
+            raise InputError(f"{option} {text}: {part!r} is not name=value; write product=int16,accumulator=int32")
+        if key in found:
+            raise InputError(f"{option} {text}: {key!r} is given twice; give it once")
+        found[key] = value
+    return found
+
+
+def fraction(text: str) -> tuple[int, int]:
+    """`3/16` -> (3, 16)."""
+    index, slash, of = text.partition("/")
+    if not (slash and index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of)):
+        raise InputError(f"--shard {text}: write i/n with i from 1 to n, such as 3/16")
+    return int(index), int(of)
+
+
+def output(path: Path | None, *, option: str, suffixes: tuple[str, ...]) -> Path | None:
+    """The path, if its name ends as it must and its folder is there; None stays None."""
+    if path is None:
+        return None
+    if path.suffix not in suffixes:
+        raise InputError(f"{option} {path}: the file's name must end in {' or '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+    return path

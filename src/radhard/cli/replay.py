@@ -1,0 +1,51 @@
+"""`radhard replay`: run a model under the faults of a table."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radhard.cli import options, parse
+
+
+def replay(
+    model: options.Model,
+    trace: Annotated[Path, typer.Option(help="the table, .parquet or .csv, of `radhard trace` or by hand")],
+    checkpoint: options.Checkpoint = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="which trial, if the table has several")] = None,
+    recipe: options.Recipe = "int8",
+    words: Annotated[
+        str | None, typer.Option(help="words of the run that the table is from; default: what the table says")
+    ] = None,
+    logits: Annotated[
+        Path | None, typer.Option(help="write image [B] and logits, clean [B, K] to this .safetensors file")
+    ] = None,
+    batch: options.Batch = 64,
+    json_: options.Json = False,
+) -> None:
+    """Run the images that a table of faults names under exactly these faults."""
+    parse.output(logits, option="--logits", suffixes=(".safetensors",))
+
+    from rich.console import Console
+    from safetensors.torch import save_file
+
+    from radhard.campaign.build import build
+    from radhard.campaign.replay import replay as run_replay
+    from radhard.cli.live import output, waiting
+    from radhard.cli.selection import words_of
+    from radhard.faults import read_trace
+    from radhard.models.load import load
+    from radhard.report.table import replay_table
+
+    flips = read_trace(trace, trial=trial, words=None if words is None else words_of(words))
+    with waiting("capturing and calibrating", console=Console(stderr=True)):
+        bench = build(load(model, checkpoint), recipe=recipe)
+    replayed = run_replay(bench, flips, recipe=recipe, batch=batch)
+    if logits is not None:
+        save_file({"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}, logits)
+    if json_:
+        record = {"model": model, "recipe": recipe, "trial": flips.trial, "images": replayed.records()}
+        typer.echo(json.dumps(record, allow_nan=False))
+    else:
+        output().print(replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}"))

@@ -1,0 +1,53 @@
+"""From the text of options to what may flip."""
+
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from radhard.cli import parse
+from radhard.errors import InputError
+from radhard.faults import Where
+from radhard.machine import Kind
+from radhard.words import Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The kinds of operations that are exposed, and the sites."""
+
+    kinds: frozenset[Kind]
+    where: Where
+
+
+def selection(
+    kinds: str,
+    *,
+    layer: list[str] | None,
+    module: list[str] | None,
+    operator: list[str] | None,
+    site: list[str] | None,
+    complement: bool,
+) -> Selection:
+    """The options of a command -> Selection. InputError for an unknown kind and for --except of nothing."""
+    names = parse.kinds(kinds)
+    known = get_args(Kind)
+    if unknown := sorted(names - set(known)):
+        raise InputError(f"--kinds: {unknown[0]!r} is not a kind of operation; choose from {', '.join(known)}")
+    if not names:
+        raise InputError(f"--kinds {kinds!r} names nothing that could flip; choose from {', '.join(known)}")
+    where = Where(
+        layers=tuple(layer or ()),
+        modules=tuple(module or ()),
+        operators=tuple(operator or ()),
+        sites=tuple(site or ()),
+        complement=complement,
+    )
+    if where == Where(complement=True):
+        raise InputError(
+            "--except without --layer, --module, --operator or --site spares everything: name what it spares"
+        )
+    return Selection(kinds=cast("frozenset[Kind]", names), where=where)
+
+
+def words_of(text: str) -> Words:
+    """`product=int16,accumulator=int32` -> Words."""
+    return Words.from_dict(parse.fields(text, option="--words"))
