@@ -1,0 +1,92 @@
+"""Train a zoo model again, on the 58,000 training images that the calibration set leaves."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from radhard.models.card import Training, card
+from radhard.models.fashion import Dataset, calibration_indices, fashion_mnist, training_set
+from radhard.models.load import load
+from radhard.models.recipe import EpochDone, Recipe, fit
+from radhard.models.seeding import drawn_from
+from radhard.models.zoo import entry_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What `train` wrote, and how the training went (accuracy on the test images among it)."""
+
+    weights: Path
+    card: Path
+    training: Training
+
+
+def train(
+    name: str,
+    *,
+    out: Path,
+    seed: int = 0,
+    epochs: int = Recipe.epochs,
+    data_folder: Path | None = None,
+    progress: Callable[[EpochDone], None] | None = None,
+) -> Trained:
+    """Train the zoo model `name`; write `<name>.safetensors` (float32) and its card `<name>.md` into `out`.
+
+    First weights, order and augmentation come from `seed` alone. ModelError for a name not in the zoo.
+    """
+    entry, recipe = entry_of(name), Recipe(epochs=epochs)
+    data = unseen(training_set(data_folder))
+    generator = torch.Generator().manual_seed(seed)
+    with drawn_from(generator):
+        module = entry.build()
+    start = time.perf_counter()
+    fit(module, data, recipe=recipe, mean=entry.mean, std=entry.std, generator=generator, progress=progress)
+    seconds = time.perf_counter() - start
+    out.mkdir(parents=True, exist_ok=True)
+    weights = out / f"{name}.safetensors"
+    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
+    test = fashion_mnist("test")
+    read_back = load(name, weights)
+    right = correct(read_back.module, test, mean=entry.mean, std=entry.std)
+    training = Training(
+        recipe=recipe,
+        seed=seed,
+        trained_on=data.name,
+        trained_images=len(data),
+        correct=right,
+        images=len(test),
+        seconds=seconds,
+        threads=torch.get_num_threads(),
+    )
+    page = weights.with_suffix(".md")
+    page.write_text(card(name, module, entry=entry, training=training), encoding="utf-8")
+    return Trained(weights=weights, card=page, training=training)
+
+
+def unseen(data: Dataset) -> Dataset:
+    """The 60,000 training images -> the 58,000 that the calibration set leaves, in their order."""
+    keep = torch.ones(len(data), dtype=torch.bool)
+    keep[calibration_indices(data.labels)] = False
+    return Dataset(
+        name=f"{data.name} without fashion-mnist/calibration",
+        images=data.images[keep],
+        labels=data.labels[keep],
+        class_names=data.class_names,
+    )
+
+
+@torch.inference_mode()
+def correct(
+    module: nn.Module, data: Dataset, *, mean: tuple[float, ...], std: tuple[float, ...], batch: int = 250
+) -> int:
+    """How many images of `data` get their label as the module's largest logit; the module as it is."""
+    right = 0
+    for indices in torch.split(torch.arange(len(data)), batch):
+        logits = module(data.batch(indices, mean=mean, std=std))
+        right += int((logits.argmax(dim=1) == data.labels[indices]).sum())
+    return right
