@@ -26,12 +26,18 @@ _TYPICAL: dict[Shape, tuple[int, int, int, int]] = {
     "weight": (1, 256, 768, 768),
     "attention": (24, 197, 64, 197),
 }
-_ODD = ((1, 3, 127, 5), (2, 33, 65, 17), (1, 17, 1025, 31), (3, 1, 1, 1), (1, 67, 3072, 9), (2, 197, 64, 197))
+_ODD = (
+    *((1, 3, 127, 5), (2, 33, 65, 17), (1, 17, 1025, 31), (1, 67, 3072, 9), (2, 197, 64, 197)),
+    *((3, 1, 1, 1), (2, 9, 1, 2), (1, 1, 1, 7), (1, 1, 2, 3), (2, 1, 40, 1), (1, 5, 3, 1)),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """`product`: a [g, m, k] int8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers."""
+    """`product`: a [g, m, k] int8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers.
+
+    Both operands are contiguous: `torch._int_mm` is silently wrong on views whose rows overlap.
+    """
 
     name: str
     product: Product
@@ -46,6 +52,8 @@ def _int_mm(a: Tensor, b: Tensor) -> Tensor:
         for g in range(len(a)):
             out[g] = torch._int_mm(a[g], b[g].T)[:m, :n]
         return out
+    if a.shape[2] == 1:  # torch 2.13 leaves such a product uninitialised
+        a, b = pad(a, (0, 1)), pad(b, (0, 1))
     for g in range(len(a)):
         torch._int_mm(a[g], b[g].T, out=out[g])
     return out
@@ -132,4 +140,4 @@ def backend_names(device: torch.device) -> dict[str, str]:
 def product(a: Tensor, b: Tensor) -> Tensor:
     """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32."""
     shape: Shape = "weight" if len(a) == 1 else "attention"
-    return _chosen(shape, a.device).product(a, b)
+    return _chosen(shape, a.device).product(a.contiguous(), b.contiguous())
