@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from radhard.faults.draw import draw_at
 from radhard.faults.faults import Faults
-from radhard.faults.flipped import Flipped, StepFlips
+from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
-from radhard.machine import KINDS, Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
+from radhard.faults.locate import locate
+from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
 
 _CHUNK = 1 << 24  # elements of gathered unit inputs at a time
 
@@ -59,19 +59,16 @@ class Faulty(Machine):
             return out
         if any(out is x for x in inputs):
             out = out.clone()
-        grid = operator.units(inputs)
-        unit, steps = _addresses(flips, cost, site, grid.grid, self._ids)
-        hit, place = np.unique(unit, return_inverse=True)
-        per_step = [_ordered(steps[0] == s, place, steps[1], flips.bit) for s in range(len(cost.steps))]
-        width = max(1, sum(x.numel() for x in inputs if x is not None) // max(1, grid.count))
+        units = operator.units(inputs)
+        hits = locate(flips, cost, site, units.grid, self._ids)
+        width = max(1, sum(x.numel() for x in inputs if x is not None) // max(1, units.count))
         chunk = max(1, _CHUNK // width)
-        for first in range(0, len(hit), chunk):
-            last = min(first + chunk, len(hit))
-            index = torch.from_numpy(hit[first:last]).to(out.device)
-            read = [_on_host(x) for x in grid.gather(index)]
-            mine = {s: _between(step, first, last) for s, step in enumerate(per_step) if len(step.unit)}
-            values = operator.text(Flipped(mine, flips.words), *read)
-            grid.scatter(out, index, values.to(out.device))
+        for first in range(0, len(hits.units), chunk):
+            last = min(first + chunk, len(hits.units))
+            index = torch.from_numpy(hits.units[first:last]).to(out.device)
+            read = [_on_host(x) for x in units.gather(index)]
+            values = operator.text(Flipped(hits.steps(first, last), flips.words), *read)
+            units.scatter(out, index, values.to(out.device))
         return out
 
     def _lone(self, site: Site, cost: Cost) -> Flips | None:
@@ -79,41 +76,6 @@ class Faulty(Machine):
         if isinstance(self.source, Flips):
             return self.source.by_site().get(site.name)
         return draw_at({site: cost}, self.source, self._ids)
-
-
-def _addresses(
-    flips: Flips, cost: Cost, site: Site, grid: tuple[int, ...], ids: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Canonical indices [F] -> flat unit in `grid` [F], and (step of the text [F], place within the unit [F])."""
-    order = np.argsort(ids, kind="stable")
-    slot = order[np.searchsorted(ids[order], flips.image)]
-    step = np.empty(len(flips), np.int64)
-    unit, within = np.empty_like(step), np.empty_like(step)
-    for code in np.unique(flips.kind):
-        mine = flips.kind == code
-        numbers = [s for s, one in enumerate(cost.steps) if one.kind == KINDS[code] and one.per_unit]
-        sizes = np.array([cost.steps[s].per_unit for s in numbers], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(sizes * cost.units)])
-        which = np.searchsorted(starts, flips.index[mine], side="right") - 1
-        step[mine] = np.array(numbers, dtype=np.int64)[which]
-        unit[mine], within[mine] = np.divmod(flips.index[mine] - starts[which], sizes[which])
-    flat = site.flat(grid, torch.from_numpy(slot), torch.from_numpy(unit))
-    return flat.numpy(), (step, within)
-
-
-def _ordered(
-    chosen: NDArray[np.bool_], unit: NDArray[np.int64], within: NDArray[np.int64], bit: NDArray[np.int64]
-) -> StepFlips:
-    """The chosen flips, ordered by unit, then place within it, then bit."""
-    unit, within, bit = unit[chosen], within[chosen], bit[chosen]
-    order = np.lexsort((bit, within, unit))
-    return StepFlips(unit=unit[order], within=within[order], bit=bit[order])
-
-
-def _between(flips: StepFlips, first: int, last: int) -> StepFlips:
-    """The flips of units first ... last - 1, counted from there."""
-    i, j = np.searchsorted(flips.unit, [first, last])
-    return StepFlips(unit=flips.unit[i:j] - first, within=flips.within[i:j], bit=flips.bit[i:j])
 
 
 def _on_host(x: UnitInput) -> UnitInput:

@@ -10,21 +10,10 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults.chains import float_chains, float_sums, int_chains
+from radhard.faults.locate import Column, StepFlips, sort_columns
 from radhard.machine import Plain, Rows, Special, apply_special
 from radhard.machine.threads import split
 from radhard.words import Word, Words, flip_mask, word_of
-
-Column = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StepFlips:
-    """The flips of one step of a text, ordered by unit then place: columns [f] int64 `unit`, `within`, `bit`."""
-
-    unit: Column
-    within: Column
-    bit: Column
-
 
 _NONE = StepFlips(unit=np.empty(0, np.int64), within=np.empty(0, np.int64), bit=np.empty(0, np.int64))
 
@@ -134,10 +123,10 @@ def _merge(products: StepFlips, sums: StepFlips) -> _ChainFlips:
     """Flips of products (t) and of running sums (t - 1) as one list, ordered by chain, t, products first."""
     unit = np.concatenate([products.unit, sums.unit])
     at = np.concatenate([products.within, sums.within + 1])
-    is_add = np.repeat([False, True], [len(products.unit), len(sums.unit)])
+    is_add = np.repeat(np.array([0, 1], dtype=np.int64), [len(products.unit), len(sums.unit)])
     bit = np.concatenate([products.bit, sums.bit])
-    order = np.lexsort((is_add, at, unit))
-    return _ChainFlips(unit=unit[order], at=at[order], is_add=is_add[order], bit=bit[order])
+    unit, at, added, bit = sort_columns(unit, at, is_add, bit)
+    return _ChainFlips(unit=unit, at=at, is_add=added.astype(bool), bit=bit)
 
 
 def _masks(flips: _ChainFlips, product: Word, accumulator: Word) -> Column:

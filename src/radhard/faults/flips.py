@@ -54,7 +54,8 @@ class Flips:
 
     def by_site(self) -> dict[str, "Flips"]:
         """The flips of each site that has any."""
-        order = np.argsort(self.site, kind="stable")
+        ascending = bool((self.site[1:] >= self.site[:-1]).all())  # as drawn
+        order = np.arange(len(self)) if ascending else np.argsort(self.site, kind="stable")
         bounds = np.searchsorted(self.site[order], np.arange(len(self.sites) + 1))
         found = {}
         for place, name in enumerate(self.sites):

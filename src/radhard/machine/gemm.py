@@ -118,11 +118,12 @@ class Gemm(Operator):
 
 
 def _grouped(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """a [..., m, k], b [..., k, n] -> [g, m, k] and [g, n, k]: broadcast, both with the reduction last."""
+    """a [..., m, k], b [..., k, n] -> [g, m, k] and [g, n, k], broadcast; copied only where no view will do."""
     groups = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     x = a.expand(*groups, *a.shape[-2:]).reshape(-1, *a.shape[-2:])
-    y = b.mT.expand(*groups, *b.mT.shape[-2:]).reshape(-1, *b.mT.shape[-2:])
-    return x.contiguous(), y.contiguous()
+    if b.stride(-2) == 1:
+        return x, b.mT.expand(*groups, *b.mT.shape[-2:]).reshape(-1, *b.mT.shape[-2:])
+    return x, b.expand(*groups, *b.shape[-2:]).reshape(-1, *b.shape[-2:]).mT
 
 
 def operands(inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,9 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
     """`x` [...] int8, `table` [256] -> table[x + 128] [...]."""
     if x.device.type != "cpu":
         return table.to(x.device)[x.to(torch.int64) + 128]
-    out = torch.empty(x.shape, dtype=table.dtype)
-    source, target, entries = x.contiguous().view(-1).numpy(), out.view(-1).numpy(), table.numpy()
+    order = sorted(range(x.ndim), key=x.stride, reverse=True)  # as it lies in memory: no copy of a permuted tensor
+    dense = x.permute(order).contiguous()
+    out = torch.empty(dense.shape, dtype=table.dtype)
+    source, target, entries = dense.view(-1).numpy(), out.view(-1).numpy(), table.numpy()
     split(len(source), 1, lambda i, j: _look_up(source[i:j], entries, target[i:j]))
-    return out
+    return out.permute([order.index(d) for d in range(x.ndim)])

@@ -33,8 +33,9 @@ class Quantized(Operator):
 
     def _read(self, inputs: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The inputs as the inner operator takes them, whole."""
+        words = torch.arange(-128, 128, dtype=torch.float32)
         pairs = zip(inputs, self.reads, strict=True)
-        return [x if x is None or scale is None else x.to(torch.float32) * scale for x, scale in pairs]
+        return [x if x is None or scale is None else look_up(x, words * scale) for x, scale in pairs]
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """The inner operator's."""
