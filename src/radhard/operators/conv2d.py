@@ -108,14 +108,14 @@ class Conv2d(Operator):
         h, w = self._out_size(x, weight)
         n, k = weight.shape[0], math.prod(weight.shape[1:])
         if self.groups == 1:
-            total = product(self._patches(x, weight).reshape(1, -1, k), weight.view(1, n, k))[0]
+            total = product(self._patches(x, weight).reshape(1, -1, k), weight.reshape(1, n, k))[0]
         elif k <= EXACT_K:
             float_x, float_w = self._padded(x).to(torch.float32), weight.to(torch.float32)
             total = functional.conv2d(float_x, float_w, None, self.stride, 0, self.dilation, self.groups)
             total = total.permute(0, 2, 3, 1).reshape(-1, n)
         else:
             patches = self._patches(x, weight).transpose(0, 1).reshape(self.groups, -1, k)
-            total = product(patches, weight.view(self.groups, -1, k)).permute(1, 0, 2).reshape(-1, n)
+            total = product(patches, weight.reshape(self.groups, -1, k)).permute(1, 0, 2).reshape(-1, n)
         if self.write_back is not None:
             out = self.write_back.kernel(total, inputs[2])
         else:

@@ -1,0 +1,514 @@
+"""One table of all operators, and what must hold for each: text, kernel and PyTorch agree, units are independent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.faults import Faults, Faulty
+from radhard.machine import Clean, Counting, Operator, Plain, Rows, Site, read_cost
+from radhard.operators import (
+    Add,
+    AvgPool2d,
+    Conv2d,
+    Div,
+    Gelu,
+    Gemm,
+    Identity,
+    LayerNorm,
+    Linear,
+    Load,
+    Mean,
+    Mul,
+    Quantized,
+    Softmax,
+    Sum,
+    WriteBack,
+)
+from tests.flips import flips_of
+
+BATCH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """`inputs` of a batch of 8; `of_images` are those that carry it, in axis `axis`. `count` is of one image."""
+
+    operator: Operator
+    inputs: tuple[Tensor | None, ...]
+    torch: Callable[..., Tensor]
+    count: dict[str, int]
+    of_images: tuple[int, ...] = (0,)
+    axis: int = 0
+    step: float = 0.0  # of a quantised output: text and kernel may differ by this, rarely
+    exact: bool = field(default=False)
+
+    @property
+    def site(self) -> Site:
+        return Site(name="here", batch_axis=self.axis, rows_per_image=1)
+
+    def part(self, first: int, last: int) -> tuple[Tensor | None, ...]:
+        return tuple(
+            x.narrow(self.axis, first, last - first) if place in self.of_images and x is not None else x
+            for place, x in enumerate(self.inputs)
+        )
+
+
+def floats(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def int8s(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(-128, 128, shape, dtype=torch.int8, generator=torch.Generator().manual_seed(seed))
+
+
+def int32s(n: int) -> Tensor:
+    return torch.randint(-(2**14), 2**14, (n,), dtype=torch.int32, generator=torch.Generator().manual_seed(9))
+
+
+def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    out = functional.linear(x.double(), weight.double(), None if bias is None else bias.double())
+    return out.to(torch.int32)
+
+
+def as_int8(value: Tensor) -> Tensor:
+    return value.round().clamp(-128, 127).to(torch.int8)
+
+
+def conv(*arguments: object) -> Callable[..., Tensor]:
+    return lambda x, w, b: functional.conv2d(x, w, b, *arguments)
+
+
+def padded(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    top, left, bottom, right = padding
+    return functional.pad(x, (left, right, top, bottom))
+
+
+SCALES = torch.linspace(1e-4, 3e-4, 5)
+WRITTEN = WriteBack(multiplier=SCALES, dtype=torch.int8)
+LEFT = WriteBack(multiplier=torch.tensor([2e-4]), dtype=torch.float32)
+X = floats(BATCH, 3, 7)
+IMAGES = floats(BATCH, 4, 9, 8)
+WORDS = int8s(BATCH, 4, 9, 8)
+
+CASES: dict[str, Case] = {
+    # GEMM of m x k and k x n: m n k products, m n (k - 1) additions, m n k with a bias
+    "linear": Case(
+        operator=Linear(),
+        inputs=(X, floats(5, 7, seed=1), None),
+        torch=functional.linear,
+        count={"mul": 3 * 5 * 7, "add": 3 * 5 * 6},
+    ),
+    "linear bias": Case(
+        operator=Linear(),
+        inputs=(X, floats(5, 7, seed=1), floats(5, seed=2)),
+        torch=functional.linear,
+        count={"mul": 3 * 5 * 7, "add": 3 * 5 * 7},
+    ),
+    "linear int8": Case(
+        operator=Linear(),
+        inputs=(int8s(BATCH, 3, 40), int8s(5, 40, seed=1), int32s(5)),
+        torch=exact_linear,
+        count={"mul": 3 * 5 * 40, "add": 3 * 5 * 40},
+        exact=True,
+    ),
+    "linear written back": Case(
+        operator=Linear(write_back=WRITTEN),
+        inputs=(int8s(BATCH, 3, 40), int8s(5, 40, seed=1), int32s(5)),
+        torch=lambda x, w, b: as_int8(exact_linear(x, w, b).float() * SCALES),
+        count={"mul": 3 * 5 * 40, "add": 3 * 5 * 40, "scale": 3 * 5},
+        exact=True,
+    ),
+    "linear left float": Case(
+        operator=Linear(write_back=LEFT),
+        inputs=(int8s(BATCH, 3, 40), int8s(5, 40, seed=1), None),
+        torch=lambda x, w, b: exact_linear(x, w, b).float() * np.float32(2e-4),
+        count={"mul": 3 * 5 * 40, "add": 3 * 5 * 39, "scale": 3 * 5},
+        exact=True,
+    ),
+    "matmul": Case(
+        operator=Gemm(),
+        inputs=(floats(BATCH, 2, 3, 6), floats(BATCH, 2, 6, 4, seed=1)),
+        torch=torch.matmul,
+        of_images=(0, 1),
+        count={"mul": 2 * 3 * 4 * 6, "add": 2 * 3 * 4 * 5},
+    ),
+    "matmul broadcast": Case(
+        operator=Gemm(),
+        inputs=(int8s(BATCH, 1, 3, 6), int8s(2, 6, 4, seed=1)),
+        torch=lambda a, b: (a.double() @ b.double()).to(torch.int32),
+        count={"mul": 2 * 3 * 4 * 6, "add": 2 * 3 * 4 * 5},
+        exact=True,
+    ),
+    "matmul written back": Case(
+        operator=Gemm(write_back=WriteBack(multiplier=torch.tensor([3e-3]), dtype=torch.int8)),
+        inputs=(int8s(BATCH, 2, 3, 6), int8s(BATCH, 2, 6, 4, seed=1)),
+        torch=lambda a, b: as_int8((a.double() @ b.double()).float() * np.float32(3e-3)),
+        of_images=(0, 1),
+        count={"mul": 2 * 3 * 4 * 6, "add": 2 * 3 * 4 * 5, "scale": 2 * 3 * 4},
+        exact=True,
+    ),
+    "conv2d": Case(
+        operator=Conv2d(stride=(2, 1), padding=(1, 2, 1, 2), dilation=(1, 2)),
+        inputs=(IMAGES, floats(6, 4, 3, 2, seed=1), floats(6, seed=2)),
+        torch=conv((2, 1), (1, 2), (1, 2)),  # 5 x 10 positions
+        count={"mul": 5 * 10 * 6 * 24, "add": 5 * 10 * 6 * 24},
+    ),
+    "conv2d groups, uneven padding": Case(
+        operator=Conv2d(stride=(1, 3), padding=(0, 1, 2, 0), groups=2),
+        inputs=(IMAGES, floats(6, 2, 3, 3, seed=1), None),
+        torch=lambda x, w, b: conv((1, 3), 0, 1, 2)(padded(x, (0, 1, 2, 0)), w, b),  # 9 x 3 positions
+        count={"mul": 9 * 3 * 6 * 18, "add": 9 * 3 * 6 * 17},
+    ),
+    "conv2d depthwise int8": Case(
+        operator=Conv2d(padding=(1, 1, 1, 1), groups=4),
+        inputs=(WORDS, int8s(4, 1, 3, 3, seed=1), int32s(4)),
+        torch=lambda x, w, b: conv(1, 1, 1, 4)(x.double(), w.double(), b.double()).to(torch.int32),
+        count={"mul": 9 * 8 * 4 * 9, "add": 9 * 8 * 4 * 9},
+        exact=True,
+    ),
+    "conv2d written back": Case(
+        operator=Conv2d(stride=(3, 2), write_back=WRITTEN),
+        inputs=(WORDS, int8s(5, 4, 3, 2, seed=1), None),
+        torch=lambda x, w, b: as_int8(
+            conv((3, 2))(x.double(), w.double(), b).float() * SCALES.view(1, 5, 1, 1)
+        ),  # 3 x 4 positions
+        count={"mul": 3 * 4 * 5 * 24, "add": 3 * 4 * 5 * 23, "scale": 3 * 4 * 5},
+        exact=True,
+    ),
+    "conv2d wide groups int8": Case(
+        operator=Conv2d(groups=2),
+        inputs=(int8s(BATCH, 600, 3, 3), int8s(4, 300, 2, 2, seed=1), None),
+        torch=lambda x, w, b: conv(1, 0, 1, 2)(x.double(), w.double(), b).to(torch.int32),
+        count={"mul": 2 * 2 * 4 * 1200, "add": 2 * 2 * 4 * 1199},
+        exact=True,
+    ),
+    # softmax of R rows of N: x - max, sum; e r; exp, 1 / s
+    "softmax": Case(
+        operator=Softmax(),
+        inputs=(X,),
+        torch=lambda x: x.softmax(-1),
+        count={"add": 3 * (7 + 6), "mul": 3 * 7, "special": 3 * (7 + 1)},
+    ),
+    "softmax inner": Case(
+        operator=Softmax(dim=1),
+        inputs=(X,),
+        torch=lambda x: x.softmax(1),
+        count={"add": 7 * (3 + 2), "mul": 7 * 3, "special": 7 * (3 + 1)},
+    ),
+    "gelu": Case(operator=Gelu(), inputs=(X,), torch=functional.gelu, count={"mul": 3 * 21, "add": 21, "special": 21}),
+    "gelu tanh": Case(
+        operator=Gelu(form="tanh"),
+        inputs=(X,),
+        torch=lambda x: functional.gelu(x, approximate="tanh"),
+        count={"mul": 6 * 21, "add": 2 * 21, "special": 21},
+    ),
+    # layer norm of R rows of N: sum N - 1, d N, sum N - 1, + eps 1; mean 1, d^2 N, variance 1, d r N
+    "layer_norm": Case(
+        operator=LayerNorm(shape=(7,), eps=1e-6),
+        inputs=(X, floats(7, seed=1), floats(7, seed=2)),
+        torch=lambda x, w, b: functional.layer_norm(x, (7,), w, b, 1e-6),
+        count={"add": 3 * (6 + 7 + 6 + 1 + 7), "mul": 3 * (1 + 7 + 1 + 7 + 7), "special": 3},
+    ),
+    "layer_norm plain": Case(
+        operator=LayerNorm(shape=(7,)),
+        inputs=(X, None, None),
+        torch=lambda x, _, __: functional.layer_norm(x, (7,)),
+        count={"add": 3 * (6 + 7 + 6 + 1), "mul": 3 * (1 + 7 + 1 + 7), "special": 3},
+    ),
+    "layer_norm of two axes": Case(
+        operator=LayerNorm(shape=(3, 7)),
+        inputs=(X, floats(3, 7, seed=1), None),
+        torch=lambda x, w, _: functional.layer_norm(x, (3, 7), w),
+        count={"add": 20 + 21 + 20 + 1, "mul": 1 + 21 + 1 + 21 + 21, "special": 1},
+    ),
+    "add": Case(operator=Add(), inputs=(X, floats(3, 1, seed=1)), torch=torch.add, count={"add": 21}),
+    "sub": Case(
+        operator=Add(sign=-1),
+        inputs=(X, floats(BATCH, 3, 7, seed=1)),
+        torch=torch.sub,
+        of_images=(0, 1),
+        count={"add": 21},
+    ),
+    "mul": Case(operator=Mul(), inputs=(X, torch.tensor(0.37)), torch=torch.mul, count={"mul": 21}),
+    "div": Case(
+        operator=Div(),
+        inputs=(X, floats(3, 7, seed=1) + 3),
+        torch=torch.div,
+        count={"mul": 21, "special": 21},
+    ),
+    "load": Case(operator=Load(), inputs=(X,), torch=lambda x: x, count={"load": 21}, exact=True),
+    "load int8": Case(operator=Load(), inputs=(WORDS,), torch=lambda x: x, count={"load": 288}, exact=True),
+    "sum": Case(operator=Sum(dim=1), inputs=(X,), torch=lambda x: x.sum(1, keepdim=True), count={"add": 7 * 2}),
+    "mean of axes": Case(
+        operator=Mean(dims=(2, 3)),
+        inputs=(IMAGES,),
+        torch=lambda x: x.mean((2, 3), keepdim=True),
+        count={"add": 4 * 71, "mul": 4},
+    ),
+    "mean, batch in the middle": Case(
+        operator=Mean(dims=(0,)),
+        inputs=(floats(3, BATCH, 7),),
+        torch=lambda x: x.mean(0, keepdim=True),
+        axis=1,
+        count={"add": 7 * 2, "mul": 7},
+    ),
+    "avg_pool2d": Case(
+        operator=AvgPool2d(size=(3, 2), stride=(2, 1), padding=(1, 0)),
+        inputs=(IMAGES,),
+        torch=lambda x: functional.avg_pool2d(x, (3, 2), (2, 1), (1, 0)),  # 5 x 7 positions
+        count={"add": 4 * 5 * 7 * 5, "mul": 4 * 5 * 7},
+    ),
+    "softmax quantised": Case(
+        operator=Quantized(inner=Softmax(), reads=(0.05,), writes=1 / 127),
+        inputs=(int8s(BATCH, 3, 7),),
+        torch=lambda x: as_int8((x.float() * 0.05).softmax(-1) * 127),
+        count={"add": 3 * 13, "mul": 21, "special": 24, "scale": 42},
+        step=1,
+    ),
+    "gelu quantised": Case(
+        operator=Quantized(inner=Gelu(), reads=(0.03,), writes=0.02),
+        inputs=(WORDS,),
+        torch=lambda x: as_int8(functional.gelu(x.float() * 0.03) / 0.02),
+        count={"add": 288, "mul": 3 * 288, "special": 288, "scale": 2 * 288},
+        step=1,
+    ),
+    "gelu quantised, float out": Case(
+        operator=Quantized(inner=Gelu(), reads=(0.03,), writes=None),
+        inputs=(WORDS,),
+        torch=lambda x: functional.gelu(x.float() * 0.03),
+        count={"add": 288, "mul": 3 * 288, "special": 288, "scale": 288},
+    ),
+    "layer_norm quantised": Case(
+        operator=Quantized(inner=LayerNorm(shape=(7,)), reads=(None, None, None), writes=0.02),
+        inputs=(X, floats(7, seed=1), floats(7, seed=2)),
+        torch=lambda x, w, b: as_int8(functional.layer_norm(x, (7,), w, b) / 0.02),
+        count={"add": 3 * 27, "mul": 3 * 23, "special": 3, "scale": 21},
+        step=1,
+    ),
+    "add of two scales": Case(
+        operator=Quantized(inner=Add(), reads=(0.1, 0.02), writes=0.09),
+        inputs=(int8s(BATCH, 3, 7), int8s(BATCH, 3, 7, seed=1)),
+        torch=lambda x, y: as_int8((x.float() * 0.1 + y.float() * 0.02) / 0.09),
+        of_images=(0, 1),
+        count={"add": 21, "scale": 63},
+        step=1,
+    ),
+    "mul by a number, quantised": Case(
+        operator=Quantized(inner=Mul(), reads=(0.1, None), writes=0.07),
+        inputs=(int8s(BATCH, 3, 7), torch.tensor(0.25)),
+        torch=lambda x, y: as_int8(x.float() * 0.1 * y / 0.07),
+        count={"mul": 21, "scale": 42},
+        step=1,
+    ),
+    "quantize": Case(
+        operator=Quantized(inner=Identity(), reads=(None,), writes=0.02),
+        inputs=(X,),
+        torch=lambda x: as_int8(x / 0.02),
+        count={"scale": 21},
+        step=1,
+    ),
+    "dequantize": Case(
+        operator=Quantized(inner=Identity(), reads=(0.02,), writes=None),
+        inputs=(WORDS,),
+        torch=lambda x: x.float() * 0.02,
+        count={"scale": 288},
+    ),
+    "requantize": Case(
+        operator=Quantized(inner=Identity(), reads=(0.02,), writes=0.03),
+        inputs=(WORDS,),
+        torch=lambda x: as_int8(x.float() * 0.02 / 0.03),
+        count={"scale": 576},
+        step=1,
+    ),
+}
+EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+
+def silent(mask: Tensor) -> None:
+    raise AssertionError(f"{int(mask.sum())} values are not finite")
+
+
+def close(got: Tensor, wanted: Tensor, case: Case) -> None:
+    assert got.dtype == wanted.dtype
+    if case.exact:
+        assert torch.equal(got, wanted)
+    elif case.step:
+        apart = (got.int() - wanted.int()).abs()
+        assert apart.max() <= 1
+        assert int((apart > 0).sum()) <= 2 + got.numel() // 50
+    else:
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-6 * float(wanted.abs().max()))
+
+
+@EVERY
+def test_text_kernel_and_pytorch_agree(case: Case) -> None:
+    text = Operator.kernel(case.operator, case.inputs, silent)
+    kernel = case.operator.kernel(case.inputs, silent)
+    expected = case.torch(*case.inputs)
+    assert text.shape == kernel.shape == expected.shape
+    close(kernel, expected, case)
+    close(text, kernel, case)
+    assert case.operator.empty(case.inputs).dtype == kernel.dtype
+
+
+@EVERY
+def test_units_cover_the_output_once(case: Case) -> None:
+    units = case.operator.units(case.inputs)
+    out = case.operator.empty(case.inputs)
+    assert len(units.grid) == out.ndim
+    seen = torch.zeros(out.shape, dtype=torch.float32)
+    for unit in range(units.count):
+        index = torch.tensor([unit])
+        one = torch.zeros_like(seen)
+        units.scatter(one, index, torch.ones(case.operator.text(Plain(), *units.gather(index)).shape))
+        seen += one
+    assert bool((seen == 1).all())
+
+
+@EVERY
+def test_a_unit_depends_on_what_it_gathers_alone(case: Case) -> None:
+    """The text on one unit, from copies of its inputs, gives this unit of the text on all."""
+    units = case.operator.units(case.inputs)
+    whole = Operator.kernel(case.operator, case.inputs, silent)
+    for unit in torch.randperm(units.count, generator=torch.Generator().manual_seed(3))[:20]:
+        index = unit.reshape(1)
+        copies = [
+            Rows(x.dense().clone(), torch.zeros(1, dtype=torch.int64)) if isinstance(x, Rows) else x
+            for x in units.gather(index)
+        ]
+        alone = whole.clone()
+        units.scatter(alone, index, case.operator.text(Plain(), *copies))
+        if whole.is_floating_point():
+            torch.testing.assert_close(alone, whole, rtol=1e-6, atol=1e-6)
+        else:
+            assert torch.equal(alone, whole)
+
+
+@EVERY
+def test_a_batch_of_8_is_8_batches_of_1(case: Case) -> None:
+    """Bit for bit, but for two kernels of torch: its float products block by size, its tanh form has a scalar tail."""
+    whole = case.operator.kernel(case.inputs, silent)
+    parts = torch.cat([case.operator.kernel(case.part(i, i + 1), silent) for i in range(BATCH)], dim=case.axis)
+    if case.operator == Gelu(form="tanh") or (isinstance(case.operator, Linear | Gemm | Conv2d) and not case.exact):
+        torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)
+    else:
+        assert torch.equal(parts, whole)
+
+
+@EVERY
+def test_a_rate_of_0_is_clean(case: Case) -> None:
+    machine = Faulty(Clean(), Faults(ber=0.0, kinds={"mul", "add", "load", "special", "scale"}))
+    cost = read_cost(case.operator, case.part(0, 1), case.site)
+    machine.begin({case.site: cost}, torch.arange(BATCH))
+    got = machine.apply(case.operator, case.inputs, case.site)
+    assert torch.equal(got, case.operator.kernel(case.inputs, silent))
+
+
+def _touched(case: Case, faults: list[tuple[int, str, int, int]]) -> Tensor:
+    """Mask of the output: where a unit lies that a fault hits, from the closed order of operations."""
+    units = case.operator.units(case.part(0, 1))
+    cost = read_cost(case.operator, case.part(0, 1), case.site)
+    shape = case.operator.empty(case.inputs)
+    mask = torch.zeros(shape.shape, dtype=torch.bool)
+    for image, kind, index, _ in faults:
+        left = index
+        for step in cost.steps:
+            if step.kind != kind:
+                continue
+            if left < step.per_unit * cost.units:
+                break
+            left -= step.per_unit * cost.units
+        unit = torch.tensor([left // step.per_unit])
+        mine = torch.zeros(case.operator.empty(case.part(0, 1)).shape)
+        size = case.operator.text(Plain(), *units.gather(unit)).shape
+        units.scatter(mine, unit, torch.ones(size))
+        mask.narrow(case.axis, image, 1).logical_or_(mine.bool())
+    return mask
+
+
+@EVERY
+def test_faults_change_hit_units_only_and_no_input(case: Case) -> None:
+    before = [None if x is None else x.clone() for x in case.inputs]
+    cost = read_cost(case.operator, case.part(0, 1), case.site)
+    generator = np.random.default_rng(8)
+    faults = [
+        (int(image), kind, int(generator.integers(cost.operations(kind))), bit)
+        for image in (1, 6)
+        for kind, operations in case.count.items()
+        for bit in (7, 6)
+        if operations
+    ]
+    machine = Faulty(Clean(), flips_of([(image, "here", kind, index, bit) for image, kind, index, bit in faults]))
+    machine.begin({case.site: cost}, torch.arange(BATCH))
+    got = machine.apply(case.operator, case.inputs, case.site)
+    clean = case.operator.kernel(case.inputs, silent)
+    mask = _touched(case, faults)
+    assert mask.any()
+    assert not mask.all()
+    assert torch.equal(got[~mask], clean[~mask])
+    if not case.step and "scale" not in case.count:
+        assert not torch.equal(got[mask], clean[mask])
+    for x, old in zip(case.inputs, before, strict=True):
+        assert (x is None and old is None) or torch.equal(x, old)
+
+
+@EVERY
+def test_non_contiguous_inputs(case: Case) -> None:
+    def strided(x: Tensor | None) -> Tensor | None:
+        if x is None or x.ndim < 2:
+            return x
+        wide = torch.zeros(*x.shape[:-1], 2 * x.shape[-1], dtype=x.dtype)
+        wide[..., ::2] = x
+        swapped = wide.transpose(-1, -2).contiguous().transpose(-1, -2)
+        return swapped[..., ::2]
+
+    inputs = tuple(strided(x) for x in case.inputs)
+    close(case.operator.kernel(inputs, silent), case.operator.kernel(case.inputs, silent), case)
+    close(Operator.kernel(case.operator, inputs, silent), case.operator.kernel(case.inputs, silent), case)
+
+
+@EVERY
+def test_counting_equals_the_closed_formulae(case: Case) -> None:
+    counting = Counting()
+    counting.begin({}, torch.arange(BATCH))
+    counting.apply(case.operator, case.inputs, case.site)
+    cost = counting.costs[case.site]
+    for kind in ("mul", "add", "load", "special", "scale"):
+        assert cost.operations(kind) == case.count.get(kind, 0), kind
+
+
+def test_the_table_holds_every_operator() -> None:
+    from radhard import operators
+
+    inside = {type(case.operator) for case in CASES.values()}
+    inside |= {type(case.operator.inner) for case in CASES.values() if isinstance(case.operator, Quantized)}
+    named = {getattr(operators, name) for name in operators.__all__}
+    assert inside == {one for one in named if isinstance(one, type) and issubclass(one, Operator)}
+
+
+def test_primitives_of_a_machine() -> None:
+    a, b = int8s(4, 6), int8s(6, 5, seed=1)
+    clean = Clean()
+    assert torch.equal(clean.gemm(a, b), (a.long() @ b.long()).int())
+    assert torch.equal(clean.mul(X, X), X * X)
+    assert torch.equal(clean.add(X, X), X + X)
+    assert torch.equal(clean.sum(X, 1), X.sum(1, keepdim=True))
+    assert clean.load(X) is X
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_counted_and_quantised(value: float) -> None:
+    x = X.clone()
+    x[2, 1, 3], x[2, 0, 0], x[5, 2, 6] = value, value, value
+    clean = Clean()
+    clean.begin({}, torch.arange(BATCH))
+    case = CASES["quantize"]
+    words = clean.apply(case.operator, (x,), case.site)
+    expected = {float("inf"): 127, -float("inf"): -128}.get(value, 0)
+    assert [words[2, 1, 3], words[2, 0, 0], words[5, 2, 6]] == [expected] * 3
+    assert clean.non_finite.tolist() == [0, 0, 2, 0, 0, 1, 0, 0]
