@@ -1,0 +1,12 @@
+"""The zoo's vision transformer on its bench: captured and calibrated once in a test process."""
+
+from functools import cache
+
+from radhard.campaign.bench import Bench
+from radhard.campaign.build import build
+from radhard.models.load import load
+
+
+@cache
+def fashion_bench(recipe: str) -> Bench:
+    return build(load("fashion-vit"), recipe=recipe)

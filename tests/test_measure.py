@@ -1,0 +1,109 @@
+"""A unit of work on the real model, against runs of its images one by one."""
+
+import numpy as np
+import pytest
+import torch
+
+from radhard.campaign import measure as measuring
+from radhard.campaign.bench import Bench, clean_setting, exposed_bits, faulty_setting
+from radhard.campaign.experiment import Setting, Unit
+from radhard.campaign.measure import Job, measure, predictions
+from radhard.campaign.outcomes import UNDECIDED, Outcome, pack
+from radhard.errors import InputError
+from radhard.faults import Faults, Faulty, Where
+from radhard.machine import Clean
+from radhard.program import run
+from tests.benches import fashion_bench
+
+START, STOP = 7, 19
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return fashion_bench("int8")
+
+
+def unit(setting: Setting, *, trial: int = 0) -> Unit:
+    return Unit(setting=setting, trial=trial, start=START, stop=STOP)
+
+
+def measured(setting: Setting, bench: Bench, *, trial: int = 0, batch: int = 64) -> Outcome:
+    clean = measure(Job(unit=unit(setting).without_faults(), clean=None), bench, batch=batch)
+    return measure(Job(unit=unit(setting, trial=trial), clean=clean), bench, batch=batch)
+
+
+@pytest.mark.parametrize("flips", [1.0, 300.0])
+def test_a_unit_is_what_its_images_give_one_by_one(bench: Bench, flips: float) -> None:
+    program = bench.programs["int8"]
+    setting = faulty_setting(bench, "int8", ber=flips / exposed_bits(program, Faults(ber=0.0)), seed=3)
+    found = measured(setting, bench, trial=2)
+    hit = 0
+    for place, image in enumerate(range(START, STOP)):
+        ids = torch.tensor([image])
+        machine = Faulty(Clean(), Faults(ber=setting.ber, seed=3, trial=2))
+        faulty = run(program, bench.images(ids), machine, ids=ids)
+        clean = run(program, bench.images(ids), Clean(), ids=ids)
+        answer = int(faulty.logits.argmax())
+        assert machine.flips is not None
+        hit += len(machine.flips) > 0
+        assert found.flips[place] == len(machine.flips)
+        assert found.prediction[place] == answer
+        assert found.correct[place] == (answer == int(bench.data.labels[image]))
+        assert found.changed[place] == (answer != int(clean.logits.argmax()))
+        assert found.non_finite[place] == int(faulty.non_finite[0])
+    assert hit > 0
+    assert hit < STOP - START or flips > 100  # at one flip an image some have none: these were not run
+
+
+@pytest.mark.parametrize("batch", [1, 5, 7])
+def test_the_batch_does_not_matter(bench: Bench, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = faulty_setting(bench, "int8", ber=2e-7)
+    expected = pack(measured(setting, bench))
+    monkeypatch.setattr(measuring, "FLIPS_AT_ONCE", 300)  # so that flips are drawn in groups, too
+    assert pack(measured(setting, bench, batch=batch)) == expected
+
+
+def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = faulty_setting(bench, "int8", ber=1e-15)
+    clean = measure(Job(unit=unit(setting).without_faults(), clean=None), bench, batch=64)
+    monkeypatch.setattr(measuring, "run", None)
+    found = measure(Job(unit=unit(setting), clean=clean), bench, batch=64)
+    assert pack(found) == pack(clean)
+    assert found.flips.sum() == 0
+
+
+def test_faults_need_the_clean_outcome(bench: Bench) -> None:
+    with pytest.raises(InputError, match="clean outcome"):
+        measure(Job(unit=unit(faulty_setting(bench, "int8", ber=1e-8)), clean=None), bench, batch=4)
+
+
+def test_a_nan_is_no_class() -> None:
+    inf, nan = float("inf"), float("nan")
+    logits = torch.tensor([[0.0, 2.0, 1.0], [nan, 2.0, 1.0], [inf, 0.0, inf], [-inf, -inf, -inf], [0.0, 0.0, nan]])
+    assert predictions(logits).tolist() == [1, UNDECIDED, 0, 0, UNDECIDED]
+    assert predictions(logits).dtype == np.int32
+
+
+def test_the_selection_and_its_complement_share_all_bits(bench: Bench) -> None:
+    program, layer = bench.programs["int8"], Where(layers=("blocks.2",))
+    everywhere = exposed_bits(program, Faults(ber=1e-8))
+    inside = exposed_bits(program, Faults(ber=1e-8, where=layer))
+    outside = exposed_bits(program, Faults(ber=1e-8, where=~layer))
+    assert 0 < inside < everywhere
+    assert inside + outside == everywhere
+    assert faulty_setting(bench, "int8", ber=1e-8, where=layer).bits == inside
+    with pytest.raises(InputError, match=r"blocks\.99"):
+        faulty_setting(bench, "int8", ber=1e-8, where=Where(layers=("blocks.99",)))
+
+
+def test_another_program_is_not_taken_for_the_settings_own(bench: Bench) -> None:
+    setting = clean_setting(bench, "int8")
+    other = Bench(
+        model=bench.model,
+        programs={"int8": bench.programs["float"]},
+        data=bench.data,
+        mean=bench.mean,
+        std=bench.std,
+    )
+    with pytest.raises(InputError, match=f"wants the int8 program {setting.program[:12]}, the bench holds"):
+        measure(Job(unit=unit(setting), clean=None), other, batch=4)
