@@ -13,8 +13,9 @@ from torch import Tensor
 class Site:
     """One application of an operator, once an image.
 
-    Along axis `batch_axis` of its output the rows `c i ... c i + c - 1`, c = `rows_per_image`, belong to image
-    i of the batch. `batch_axis=None` is a site outside any batch: all of it belongs to the one image.
+    Axis `batch_axis` of its output reads as [blocks, B, c / blocks], c = `rows_per_image`: with one block the rows
+    `c i ... c i + c - 1` belong to image i of the batch; [tokens, batch] folded into one axis has a block a token.
+    `batch_axis=None` is a site outside any batch: all of it belongs to the one image.
     `guessed` says that no rule of the anatomy named its layer or module.
     """
 
@@ -25,6 +26,7 @@ class Site:
     guessed: bool = False
     batch_axis: int | None = None
     rows_per_image: int = 1
+    blocks: int = 1
 
     @cached_property
     def key(self) -> int:
@@ -42,13 +44,13 @@ class Site:
         if self.batch_axis is None:
             return unit
         inner = math.prod(grid[self.batch_axis + 1 :])
-        mine = self.rows_per_image * inner
+        mine = self.rows_per_image // self.blocks * inner
         outer = torch.div(unit, mine, rounding_mode="floor")
-        return outer * (grid[self.batch_axis] * inner) + slot * mine + (unit - outer * mine)
+        return outer * (grid[self.batch_axis] // self.blocks * inner) + slot * mine + (unit - outer * mine)
 
     def per_image(self, mask: Tensor) -> Tensor:
         """Boolean [..., c B, ...] of the site's shape -> number of true elements of each image [B] int64."""
         if self.batch_axis is None:
             return mask.sum().reshape(1)
         rows = mask.movedim(self.batch_axis, 0).flatten(1) if mask.ndim > 1 else mask[:, None]
-        return rows.sum(1).reshape(-1, self.rows_per_image).sum(1)
+        return rows.sum(1).reshape(self.blocks, -1, self.rows_per_image // self.blocks).sum((0, 2))

@@ -60,21 +60,29 @@ def attribute_rows(program: Program) -> Program:
         shapes.append(watching.shapes)
     known = {site.name: _attributed(site, *(s[site.name] for s in shapes)) for site in program.sites}
     program = program.with_sites(lambda site: known[site.name])
+    moved: dict[str, list[Tensor]] = {site.name: [] for site in program.sites}
     for changed in (0, 1):
         run(program, images[:2], watching)
         before = watching.rows
         other = images[:2].clone()
         other[changed] = images[2]
         run(program, other, watching)
-        for site in program.sites:
-            moved = (before[site.name] != watching.rows[site.name]).nonzero().flatten()
-            if bool((moved // site.rows_per_image != changed).any()):
-                raise CaptureError(
-                    f"site {site.name!r} ({site.operator}): changing image {changed} of a batch changes rows of "
-                    "another image, so its faults belong to no image; make the model treat the images of a batch "
-                    "independently, with the batch outermost in the axis that it is folded into"
-                )
-    return program
+        for name, rows in moved.items():
+            rows.append((before[name] != watching.rows[name]).nonzero().flatten())
+    return program.with_sites(lambda site: replace(site, blocks=_blocks(site, moved[site.name])))
+
+
+def _blocks(site: Site, moved: Sequence[Tensor]) -> int:
+    """The fewest blocks with which each image of a batch of two moves only its own rows."""
+    for blocks in range(1, site.rows_per_image + 1):
+        if site.rows_per_image % blocks == 0:
+            run_of_rows = site.rows_per_image // blocks
+            if all(bool((rows // run_of_rows % 2 == image).all()) for image, rows in enumerate(moved)):
+                return blocks
+    raise CaptureError(
+        f"site {site.name!r} ({site.operator}): changing one image of a batch changes rows of another image, so its "
+        "faults belong to no image; make the model treat the images of a batch independently"
+    )
 
 
 def _attributed(site: Site, two: tuple[int, ...], three: tuple[int, ...]) -> Site:
