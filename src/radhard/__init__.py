@@ -1,1 +1,37 @@
-"""What soft errors do to a vision model, and how to harden it."""
+"""What soft errors do to a vision model, and how to harden it.
+
+    program = rh.quantize(rh.capture(model, example), batches)      # any nn.Module -> int8 program
+    faults = rh.Faults(ber=1e-8, seed=0)                            # which bits flip
+    result = rh.run(program, images, rh.Faulty(rh.Clean(), faults))  # logits under faults
+
+The names are imported when they are first used, so that `radhard --help` does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, trace, write_trace
+    from radhard.machine import Clean, Counting, Machine, Operator, Site
+    from radhard.program import Program, RunResult, capture, quantize, run
+    from radhard.words import BFloat16, Float16, Float32, Int, Words
+
+_HOME = {
+    "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "trace", "write_trace"),
+    "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
+    "radhard.program": ("Program", "RunResult", "capture", "quantize", "run"),
+    "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
+}
+
+__all__ = [
+    "EVERYWHERE", "BFloat16", "Clean", "Counting", "Faults", "Faulty", "Flips", "Float16", "Float32", "Int", "Machine",
+    "Operator", "Program", "RunResult", "Site", "Where", "Words", "capture", "quantize", "read_trace", "replay", "run",
+    "trace", "write_trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'radhard' has no attribute {name!r}")

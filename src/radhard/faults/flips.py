@@ -74,23 +74,32 @@ class Flips:
     def check(self, costs: Mapping[Site, Cost]) -> None:
         """Raise InputError for the first row that names a site, an operation or a bit that the program lacks."""
         known = {site.name: cost for site, cost in costs.items()}
-        for row in range(len(self)):
-            name = self.sites[self.site[row]]
-            if name not in known:
-                near = get_close_matches(name, known, n=3) or list(known)[:3]
-                raise InputError(
-                    f"row {row + 1}: site {name!r} is not one of the program's {len(known)}; near ones: "
-                    f"{', '.join(near)}"
-                )
-            kind = KINDS[self.kind[row]]
-            operations, word = known[name].operations(kind), known[name].word(kind, self.words)
-            if not 0 <= self.index[row] < operations:
-                raise InputError(
-                    f"row {row + 1}: index {self.index[row]} at site {name!r}: it has {operations} operations of "
-                    f"kind {kind!r} an image, numbered from 0"
-                )
-            if word is not None and not 0 <= self.bit[row] < word.bits:
-                raise InputError(
-                    f"row {row + 1}: bit {self.bit[row]} at site {name!r}: a word of kind {kind!r} is {word.name}, "
-                    f"bits 0 to {word.bits - 1}"
-                )
+        limits = np.zeros((2, len(self.sites), len(KINDS)), dtype=np.int64)  # operations; bits of the word
+        for place, name in enumerate(self.sites):
+            for code, kind in enumerate(KINDS):
+                cost = known.get(name)
+                word = None if cost is None else cost.word(kind, self.words)
+                if cost is not None and word is not None:
+                    limits[:, place, code] = cost.operations(kind), word.bits
+        operations, bits = limits[:, self.site, self.kind]
+        wrong = (self.index < 0) | (self.index >= operations) | (self.bit < 0) | (self.bit >= bits)
+        if wrong.any():
+            self._refuse(int(wrong.argmax()), known)
+
+    def _refuse(self, row: int, known: Mapping[str, Cost]) -> None:
+        name, kind = self.sites[self.site[row]], KINDS[self.kind[row]]
+        if name not in known:
+            near = get_close_matches(name, known, n=3) or list(known)[:3]
+            raise InputError(
+                f"row {row + 1}: site {name!r} is not one of the program's {len(known)}; near ones: {', '.join(near)}"
+            )
+        operations, word = known[name].operations(kind), known[name].word(kind, self.words)
+        if word is None or not 0 <= self.index[row] < operations:
+            raise InputError(
+                f"row {row + 1}: index {self.index[row]} at site {name!r}: it has {operations} operations of kind "
+                f"{kind!r} an image, numbered from 0"
+            )
+        raise InputError(
+            f"row {row + 1}: bit {self.bit[row]} at site {name!r}: a word of kind {kind!r} is {word.name}, bits 0 to "
+            f"{word.bits - 1}"
+        )

@@ -36,7 +36,7 @@ _ODD = (
 class Backend:
     """`product`: a [g, m, k] int8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers.
 
-    Both operands are contiguous: `torch._int_mm` is silently wrong on views whose rows overlap.
+    a is contiguous, b or its transpose is: `torch._int_mm` is silently wrong on views whose rows overlap.
     """
 
     name: str
@@ -88,15 +88,13 @@ def proves_itself(backend: Backend, device: torch.device) -> bool:
             a = torch.randint(low, high, (g, m, k), dtype=torch.int8, generator=draw)
             b = torch.randint(low, high, (g, n, k), dtype=torch.int8, generator=draw)
             expected = torch.from_numpy(a.numpy().astype("int64") @ b.mT.numpy().astype("int64"))
-            try:
-                found = backend.product(a.to(device), b.to(device)).cpu()
-            except (
-                RuntimeError,
-                NotImplementedError,
-            ):  # the device or its shapes are not supported: no proof
-                return False
-            if not torch.equal(found.to(torch.int64), expected):
-                return False
+            for layout in (b, b.mT.contiguous().mT):
+                try:
+                    found = backend.product(a.to(device), layout.to(device)).cpu()
+                except RuntimeError:  # the device or its shapes are not supported: no proof
+                    return False
+                if not torch.equal(found.to(torch.int64), expected):
+                    return False
     return True
 
 
@@ -140,4 +138,5 @@ def backend_names(device: torch.device) -> dict[str, str]:
 def product(a: Tensor, b: Tensor) -> Tensor:
     """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32."""
     shape: Shape = "weight" if len(a) == 1 else "attention"
-    return _chosen(shape, a.device).product(a.contiguous(), b.contiguous())
+    either = b if b.mT.is_contiguous() else b.contiguous()
+    return _chosen(shape, a.device).product(a.contiguous(), either)
