@@ -30,6 +30,7 @@ class Faulty(Machine):
         self._by_site: dict[str, Flips] = {}
         self._costs: Mapping[Site, Cost] = {}
         self._ids = np.zeros(1, dtype=np.int64)
+        self._non_finite = torch.zeros(1, dtype=torch.int64)
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Draw the flips of all sites and images of the run."""
@@ -41,11 +42,12 @@ class Faulty(Machine):
         else:
             self.flips = draw_at(costs, self.source, self._ids)
         self._by_site = self.flips.by_site()
+        self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
 
     @property
     def non_finite(self) -> Tensor:
-        """What the inner machine noted: a value that a flip makes non-finite counts where it is quantised next."""
-        return self.inner.non_finite
+        """What the inner machine noted, and what flips made non-finite where a text quantises it."""
+        return self.inner.non_finite + self._non_finite
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the hit units replaced."""
@@ -67,8 +69,16 @@ class Faulty(Machine):
             last = min(first + chunk, len(hits.units))
             index = torch.from_numpy(hits.units[first:last]).to(out.device)
             read = [_on_host(x) for x in units.gather(index)]
-            values = operator.text(Flipped(hits.steps(first, last), flips.words), *read)
+            arithmetic = Flipped(hits.steps(first, last), flips.words)
+            values = operator.text(arithmetic, *read)
             units.scatter(out, index, values.to(out.device))
+            if arithmetic.strange is not None and bool(arithmetic.strange.any()):
+                without = Flipped({}, flips.words)  # what is strange without flips, the inner machine has noted
+                operator.text(without, *read)
+                assert without.strange is not None
+                mask = torch.zeros(out.shape, dtype=torch.bool)
+                units.scatter(mask, index.cpu(), arithmetic.strange & ~without.strange)
+                self._non_finite = self._non_finite + site.per_image(mask)
         return out
 
     def _lone(self, site: Site, cost: Cost) -> Flips | None:

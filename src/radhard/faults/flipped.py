@@ -25,6 +25,7 @@ class Flipped(Plain):
         self._flips = flips
         self._words = words
         self._step = 0
+        self.strange: Tensor | None = None  # where the text quantised what is not finite
 
     def _next(self) -> StepFlips:
         self._step += 1
@@ -109,6 +110,11 @@ class Flipped(Plain):
     def scale(self, x: Tensor, factor: Tensor | float) -> Tensor:
         """Scaled values, hit."""
         return self._hit(x * factor)
+
+    def quantize(self, x: Tensor) -> Tensor:
+        """Rounded and saturated; where it is not finite is kept."""
+        self.strange = ~x.isfinite()
+        return super().quantize(x)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
