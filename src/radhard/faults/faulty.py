@@ -84,7 +84,10 @@ class Faulty(Machine):
     def _lone(self, site: Site, cost: Cost) -> Flips | None:
         """The flips of an application outside any run."""
         if isinstance(self.source, Flips):
-            return self.source.by_site().get(site.name)
+            mine = self.source.only(self._ids).by_site().get(site.name)
+            if mine is not None:
+                mine.check({site: cost})
+            return mine
         return draw_at({site: cost}, self.source, self._ids)
 
 
