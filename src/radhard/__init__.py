@@ -11,26 +11,52 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, trace, write_trace
+    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
+    from radhard.faults.draw import draw as trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
-    from radhard.program import Program, RunResult, capture, quantize, run
+    from radhard.program.capture import capture
+    from radhard.program.program import Program, RunResult, run
+    from radhard.program.quantize import quantize
     from radhard.words import BFloat16, Float16, Float32, Int, Words
 
 _HOME = {
-    "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "trace", "write_trace"),
+    "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "write_trace"),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.program": ("Program", "RunResult", "capture", "quantize", "run"),
     "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
 }
 
 __all__ = [
-    "EVERYWHERE", "BFloat16", "Clean", "Counting", "Faults", "Faulty", "Flips", "Float16", "Float32", "Int", "Machine",
-    "Operator", "Program", "RunResult", "Site", "Where", "Words", "capture", "quantize", "read_trace", "replay", "run",
-    "trace", "write_trace",
+    "EVERYWHERE",
+    "BFloat16",
+    "Clean",
+    "Counting",
+    "Faults",
+    "Faulty",
+    "Flips",
+    "Float16",
+    "Float32",
+    "Int",
+    "Machine",
+    "Operator",
+    "Program",
+    "RunResult",
+    "Site",
+    "Where",
+    "Words",
+    "capture",
+    "quantize",
+    "read_trace",
+    "replay",
+    "run",
+    "trace",
+    "write_trace",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "trace":  # the verb for a user; inside, drawing is what it does
+        return import_module("radhard.faults").draw
     for home, names in _HOME.items():
         if name in names:
             return getattr(import_module(home), name)

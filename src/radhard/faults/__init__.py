@@ -4,7 +4,7 @@ from radhard.faults.draw import draw
 from radhard.faults.faults import EVERYWHERE, Faults, Where, check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
-from radhard.faults.trace import read_trace, write_trace
+from radhard.faults.trace import read_trace, replay, write_trace
 
 __all__ = [
     "EVERYWHERE",
@@ -15,5 +15,6 @@ __all__ = [
     "check_words",
     "draw",
     "read_trace",
+    "replay",
     "write_trace",
 ]

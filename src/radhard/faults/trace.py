@@ -6,10 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
-from radhard.machine import KINDS
+from radhard.machine import KINDS, Clean
+from radhard.program import Program, RunResult, run
 from radhard.words import Words
 
 COLUMNS = ("trial", "image", "site", "kind", "index", "bit")
@@ -78,6 +81,11 @@ def read_trace(path: str | Path, *, trial: int | None = None, words: Words | Non
     flips = Flips(sites=sites, trial=chosen, words=words or _stored_words(table) or Words(), **found)
     _check_distinct(flips, path)
     return flips
+
+
+def replay(program: Program, images: Tensor, flips: Flips, *, ids: Tensor | None = None) -> RunResult:
+    """Run `images` [B, ...] float32, identified by `ids` [B] (default 0 ... B - 1), under exactly these flips."""
+    return run(program, images, Faulty(Clean(), flips), ids=ids)
 
 
 def _stored_words(table: pa.Table) -> Words | None:

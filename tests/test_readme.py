@@ -1,0 +1,42 @@
+"""Every block of the README runs: the Python ones in one session, the commands in one folder."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_python_blocks_run() -> None:
+    session: dict[str, object] = {}
+    with torch.random.fork_rng():
+        for block in blocks("python"):
+            exec(compile(block, "README.md", "exec"), session)
+    assert session["c"].dtype == torch.int32  # type: ignore[attr-defined]
+    assert 0.0 < float(session["changed"]) < 1.0  # type: ignore[arg-type]
+
+
+def test_commands_run(tmp_path: Path) -> None:
+    radhard = Path(sys.executable).with_name("radhard")
+    lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.strip().splitlines()]
+    assert len(lines) == 4
+    for name, *arguments in lines:
+        assert name == "radhard"
+        done = subprocess.run([radhard, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "faults.csv").read_text().startswith('"trial","image","site","kind","index","bit"')
+
+
+def test_the_makefile_has_the_two_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in re.findall(r"^    make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+    assert (ROOT / ".ci" / "run").read_text().strip().endswith("make test")
