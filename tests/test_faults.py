@@ -10,6 +10,7 @@ import torch
 from radhard.errors import CaptureError, InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty, Where, draw
 from radhard.faults.draw import draw_at
+from radhard.faults.locate import sort_columns
 from radhard.machine import KINDS, Clean, Cost, Counting, Site, Step
 from radhard.words import Int, Words
 from tests.flips import flips_at
@@ -168,3 +169,11 @@ def test_flips_per_image() -> None:
     assert flips.per_image(np.array([4, 100])).tolist() == [int((flips.image == 4).sum()), 0]
     assert set(flips.only(np.array([7])).image.tolist()) == {7}
     assert sum(len(part) for part in flips.by_site().values()) == len(flips)
+
+
+@pytest.mark.parametrize("bits", [4, 14, 30])
+def test_columns_are_sorted_whether_or_not_they_pack(bits: int) -> None:
+    columns = np.random.default_rng(bits).integers(0, 2**bits, (4, 500))
+    columns[:, ::3] = columns[:, :1]
+    order = np.lexsort(columns[::-1])
+    assert all((got == column[order]).all() for got, column in zip(sort_columns(*columns), columns, strict=True))

@@ -216,3 +216,10 @@ def test_ids_enter_and_may_not_be_negative() -> None:
     with pytest.raises(InputError, match="image"):
         draw(program, FAULTS, np.array([-1]))
     assert len(draw(program, FAULTS, np.array([], dtype=np.int64))) == 0
+
+
+def test_where_a_site_stands_does_not_enter_its_faults() -> None:
+    """An override of the anatomy renames layers and modules; the faults are those of the site's name."""
+    program = tiny_program("int8")
+    moved = program.with_sites(lambda site: replace(site, layer="elsewhere", module="Head", guessed=True))
+    assert rows_of(draw(moved, FAULTS, IDS.numpy())) == rows_of(draw(program, FAULTS, IDS.numpy()))
