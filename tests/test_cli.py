@@ -78,6 +78,7 @@ def test_help_is_fast_and_names_every_command() -> None:
     script = (
         "import sys\nfrom radhard.cli import main\nsys.argv = ['radhard', '--help']\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\nassert 'torch' not in sys.modules\n"
+        "import os\nassert os.environ['OMP_WAIT_POLICY']\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     for command in ("demo", "inspect", "sweep", "trace", "replay", "merge", "train"):

@@ -34,6 +34,7 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.returncode == 0, err
     record = json.loads(out)
     assert isinstance(record, dict)
+    del record["back_end"]  # which of the exact ones is fastest, each process measures
     return record
 
 
@@ -79,8 +80,8 @@ def test_a_killed_sweep_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     store, held = tmp_path / "run.db", -1
     for wanted in (-1, 3, 17):
         before = {} if held < 0 else provenance(store)
-        held = kill_once_it_holds(store, wanted)
-        assert max(wanted, len(before)) <= held < UNITS
+        held = kill_once_it_holds(store, wanted)  # still -1 if the tables were not yet written
+        assert max(wanted, len(before) or -1) <= held < UNITS
         if before:  # what was measured before is still there, and was not measured again
             assert provenance(store).items() >= before.items()
     before = provenance(store)

@@ -21,7 +21,7 @@ class Outcome:
     """Of B images: `prediction`, `non_finite`, `flips` int32 [B], `correct`, `changed` bool [B].
 
     `prediction` is a class or UNDECIDED. `changed`: the prediction is not the clean one. `non_finite` counts
-    the values that were NaN or infinite where they were to be quantised, `flips` the bits that flipped.
+    the values that were NaN or infinite on the way, as the run says; `flips` the bits that flipped.
     """
 
     prediction: Ints

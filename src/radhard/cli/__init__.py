@@ -1,8 +1,15 @@
 """The command line: parse, call one function, print. Commands import what they need, so that help is fast."""
 
+import os
+
 from radhard.cli.commands import app
 
 
 def main() -> None:
-    """Entry point of `radhard`."""
+    """Entry point of `radhard`.
+
+    OpenMP's threads spin while they wait for each other, and on cores that other processes use they wait long: a
+    sweep was seen to take eight times as long. Asked to sleep instead, they do; this must be said before torch loads.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

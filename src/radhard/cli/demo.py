@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 FIGURE = Path("radhard-demo.png")
-IMAGES = 200
+IMAGES = 500
 TRIALS = 2
 
 
@@ -22,7 +22,7 @@ def demo() -> None:
     from radhard.models.load import load
 
     progress, console = Console(stderr=True), output()
-    extent = Extent(images=IMAGES, trials=TRIALS, chunk=50)
+    extent = Extent(images=IMAGES, trials=TRIALS, chunk=128)
     with tempfile.TemporaryDirectory(prefix="radhard-") as folder, Store(Path(folder) / "run.db") as store:
         with waiting("capturing and calibrating fashion-vit", console=progress):
             bench = build(load("fashion-vit"), recipe="int8", images=extent.images)
