@@ -38,11 +38,11 @@ class Flipped(Plain):
             return values
         word = word_of(values.dtype)
         flat = values.reshape(len(values), -1).clone()
-        place = torch.from_numpy(flips.unit * flat.shape[1] + flips.within)
-        mask = torch.zeros(flat.numel(), dtype=torch.int64)
-        mask.index_add_(0, place, torch.from_numpy(np.int64(1) << flips.bit))  # distinct bits: a sum is an XOR
-        hit = place.unique()
-        flat.view(-1)[hit] = flip_mask(flat.view(-1)[hit], mask[hit], word)
+        place = flips.unit * flat.shape[1] + flips.within  # ascending
+        first = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
+        mask = np.add.reduceat(np.int64(1) << flips.bit, first)  # distinct bits of one word: their sum is their XOR
+        hit = torch.from_numpy(place[first])
+        flat.view(-1)[hit] = flip_mask(flat.view(-1)[hit], torch.from_numpy(mask), word)
         return flat.view(values.shape)
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:

@@ -54,11 +54,9 @@ def locate(flips: Flips, cost: Cost, site: Site, grid: tuple[int, ...], ids: Col
     slot = order[np.searchsorted(ids[order], flips.image)]
     step = np.empty(len(flips), np.int64)
     unit, within = np.empty_like(step), np.empty_like(step)
-    for code, kind in enumerate(KINDS):
+    for code in np.flatnonzero(np.bincount(flips.kind)):
         mine = np.flatnonzero(flips.kind == code)
-        if not len(mine):
-            continue
-        numbers = [s for s, one in enumerate(cost.steps) if one.kind == kind and one.per_unit]
+        numbers = [s for s, one in enumerate(cost.steps) if one.kind == KINDS[code] and one.per_unit]
         sizes = np.array([cost.steps[s].per_unit for s in numbers], dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(sizes * cost.units)])
         which = np.searchsorted(starts, flips.index[mine], side="right") - 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,7 +79,7 @@ class Gemm(Operator):
     write_back: WriteBack | None = None
 
     def _shape(self, a: Tensor, b: Tensor) -> tuple[int, ...]:
-        groups = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        groups = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         return (*groups, a.shape[-2], b.shape[-1])
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
@@ -91,14 +92,18 @@ class Gemm(Operator):
         """One output's chain: a row of a, a column of b, of the same group."""
         a, b = operands(inputs)
         shape = self._shape(a, b)
-        x, y = _grouped(a, b)
-        m, n = shape[-2:]
+        left = a.expand(*shape[:-2], *a.shape[-2:])
+        right = b.mT.expand(*shape[:-2], *b.mT.shape[-2:])
 
         def gather(index: Tensor) -> tuple[UnitInput, ...]:
-            row, column = index // n, index % n
-            left = Rows(x.reshape(-1, x.shape[-1]), row)
-            right = Rows(y.reshape(-1, y.shape[-1]), row // m * n + column)
-            return left, right, None, column_multiplier(self.write_back, column)
+            *group, row, column = torch.unravel_index(index, shape)
+            own = torch.arange(len(index), device=index.device)
+            return (
+                Rows(left[(*group, row)], own),
+                Rows(right[(*group, column)], own),
+                None,
+                column_multiplier(self.write_back, column),
+            )
 
         return Units(shape, gather, scatter_flat)
 
@@ -119,7 +124,7 @@ class Gemm(Operator):
 
 def _grouped(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """a [..., m, k], b [..., k, n] -> [g, m, k] and [g, n, k], broadcast; copied only where no view will do."""
-    groups = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    groups = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     x = a.expand(*groups, *a.shape[-2:]).reshape(-1, *a.shape[-2:])
     if b.stride(-2) == 1:
         return x, b.mT.expand(*groups, *b.mT.shape[-2:]).reshape(-1, *b.mT.shape[-2:])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,12 +27,12 @@ class Elementwise(Operator):
         """The broadcast shape, in the inputs' common type."""
         given = tensors(inputs)
         dtype = given[0].dtype if len(given) == 1 else torch.result_type(*given)
-        shape = torch.broadcast_shapes(*(x.shape for x in given))
+        shape = np.broadcast_shapes(*(x.shape for x in given))
         return torch.empty(shape, dtype=dtype, device=given[0].device)
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """An element."""
-        return elements(inputs, torch.broadcast_shapes(*(x.shape for x in tensors(inputs))))
+        return elements(inputs, np.broadcast_shapes(*(x.shape for x in tensors(inputs))))
 
 
 @dataclass(frozen=True, kw_only=True)
