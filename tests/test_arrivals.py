@@ -158,9 +158,7 @@ def test_positions_are_uniform(population: int) -> None:
     assert stats.chisquare(observed).pvalue > ALARM
 
 
-@pytest.mark.parametrize(
-    ("population", "rate"), [(1, 0.9), (17, 0.8), (5000, 0.3), (5000, 1.0), (10**6, 0.01)]
-)
+@pytest.mark.parametrize(("population", "rate"), [(1, 0.9), (17, 0.8), (5000, 0.3), (5000, 1.0), (10**6, 0.01)])
 def test_bits_are_distinct(population: int, rate: float) -> None:
     found = draw([population] * 5, rate)
     for stream in range(5):

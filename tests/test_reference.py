@@ -91,9 +91,7 @@ def test_operators_equal_numpy_in_double() -> None:
     e = np.exp(x - x.max(axis=1, keepdims=True))
     np.testing.assert_allclose(operators.softmax(X.tolist()), e / e.sum(axis=1, keepdims=True), atol=1e-6)
     flat = x.ravel()
-    np.testing.assert_allclose(
-        operators.gelu_erf(flat.tolist()), flat * (1 + erf(flat / np.sqrt(2))) / 2, atol=1e-6
-    )
+    np.testing.assert_allclose(operators.gelu_erf(flat.tolist()), flat * (1 + erf(flat / np.sqrt(2))) / 2, atol=1e-6)
     inner = np.sqrt(2 / np.pi) * (flat + 0.044715 * flat**3)
     np.testing.assert_allclose(operators.gelu_tanh(flat.tolist()), flat * (1 + np.tanh(inner)) / 2, atol=1e-6)
     z = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-6)

@@ -83,9 +83,7 @@ def test_float32_meaning_of_bits() -> None:
 @pytest.mark.parametrize("bits", [2, 5, 7, 8, 12, 16, 24, 32, 33, 48, 63, 64])
 def test_widths_stay_sign_extended(bits: int) -> None:
     word, low, high = Int(bits), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    values = sorted(
-        {*range(max(low, -40), min(high, 40) + 1), low, low + 1, high - 1, high, low // 3, high // 3}
-    )
+    values = sorted({*range(max(low, -40), min(high, 40) + 1), low, low + 1, high - 1, high, low // 3, high // 3})
     container = next(size for size in (8, 16, 32, 64) if bits <= size)
     tensor = torch.tensor(values, dtype=INTEGER[container])
     assert word.dtype == tensor.dtype

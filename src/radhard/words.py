@@ -160,9 +160,7 @@ def flip(values: Tensor, bit: int | Tensor, word: Word) -> Tensor:
     if bit.is_floating_point() or bit.is_complex() or bit.dtype == torch.bool:
         raise InputError(f"bit has dtype {bit.dtype}; bit positions are integers, 0 the least significant")
     if bool((outside := (bit < 0) | (bit >= word.exposed)).any()):
-        raise InputError(
-            f"bit {int(bit[outside][0])} of {word.name}: exposed bits are 0 to {word.exposed - 1}"
-        )
+        raise InputError(f"bit {int(bit[outside][0])} of {word.name}: exposed bits are 0 to {word.exposed - 1}")
     return _xor(values, torch.ones_like(bit, dtype=torch.int64) << bit, word)
 
 

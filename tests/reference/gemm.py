@@ -65,9 +65,7 @@ def _gemm(
     faults = list(faults)
     for kind, index, bit in faults:
         if not (0 <= index < limits[kind] and 0 <= bit < widths[kind]):
-            raise ValueError(
-                f"no {kind} has index {index} and bit {bit}; there are {limits} of {widths} bits"
-            )
+            raise ValueError(f"no {kind} has index {index} and bit {bit}; there are {limits} of {widths} bits")
     masks = masks_of(faults)
     result = [[[0] * n for _ in range(m)] for _ in range(groups)]
     for g in range(groups):

@@ -2,6 +2,10 @@
 
 Compiled loops on the host. A flip of a product changes the sum by the difference of that word; a flip of a
 running sum replaces the sum, faulty as it already is, and everything after goes on from there.
+
+Flips come as columns `unit`, `at`, `bit` [f] int64, ordered by unit, then place: `at` is t for the product p_t, and
+t - 1 for the running sum s_t (s_k adds the bias). Units are numbered as in `out`, whose part `first` ... `last` - 1
+a call fills.
 """
 
 import numpy as np
@@ -24,73 +28,89 @@ def _dot(x, y, first, last):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def int_chains(a, a_row, b, b_row, bias, first, at, is_add, mask, bits, out):  # type: ignore[no-untyped-def]
-    """Chains [u] of int8 rows `a`[a_row] and `b`[b_row] [.., k] -> out [u] int64, wrapped to `bits`.
-
-    The flips of chain u are `first[u] ... first[u+1] - 1`, ordered by `at` (t of the product; of the running sum
-    s_t, with t = k the bias addition), products before sums; `mask` int64 is sign-extended to the word's width.
-    `bias` [u] int64, or empty for none.
-    """
-    k = a.shape[1]
+def _wrapped(value, bits):  # type: ignore[no-untyped-def]
+    """The low bits of an int64 as two's complement, sign-extended."""
     shift = np.int64(64 - bits)
-    for u in range(len(a_row)):
-        x, y = a[a_row[u]], b[b_row[u]]
-        total = np.int64(0)
-        done = 0
-        biased = False
-        for f in range(first[u], first[u + 1]):
-            t = at[f]
-            if not is_add[f]:  # a product's difference; its sum is still to come
-                word = np.int64(x[t]) * np.int64(y[t])
-                total += (word ^ mask[f]) - word
-                continue
-            upto = min(t + 1, k)
-            total += _dot(x, y, done, upto)
-            done = upto
-            if t == k and not biased:
-                total += bias[u]
-                biased = True
-            total = ((total << shift) >> shift) ^ mask[f]
-        total += _dot(x, y, done, k)
-        if len(bias) and not biased:
-            total += bias[u]
-        out[u] = (total << shift) >> shift
+    return (value << shift) >> shift
 
 
 @njit(cache=True, nogil=True)
-def float_chains(a, a_row, b, b_row, bias, first, at, is_add, mask, out):  # type: ignore[no-untyped-def]
+def int_chains(a, a_row, b, b_row, bias, products, sums, bits, first, last, out):  # type: ignore[no-untyped-def]
+    """Chains of int8 rows `a`[a_row] and `b`[b_row] [.., k] -> out [u] int64, wrapped to the accumulator's bits.
+
+    `products` and `sums` are the columns of their flips, `bits` the widths of their two words; `bias` [u] int64, or
+    empty for none.
+    """
+    k = a.shape[1]
+    p_unit, p_at, p_bit = products
+    s_unit, s_at, s_bit = sums
+    p, s = np.searchsorted(p_unit, first), np.searchsorted(s_unit, first)
+    for u in range(first, last):
+        x, y = a[a_row[u]], b[b_row[u]]
+        total = np.int64(0)
+        done = 0
+        biased = len(bias) == 0
+        while True:
+            more = s < len(s_unit) and s_unit[s] == u
+            if p < len(p_unit) and p_unit[p] == u and (not more or p_at[p] <= s_at[s] + 1):
+                # the difference of a product, ahead of the products themselves: no flipped sum lies between
+                word = np.int64(x[p_at[p]]) * np.int64(y[p_at[p]])
+                total += (word ^ _wrapped(np.int64(1) << p_bit[p], bits[0])) - word
+                p += 1
+            elif more:
+                t = s_at[s] + 1
+                total += _dot(x, y, done, min(t + 1, k))
+                done = min(t + 1, k)
+                if t == k and not biased:
+                    total += bias[u]
+                    biased = True
+                total = _wrapped(total, bits[1]) ^ _wrapped(np.int64(1) << s_bit[s], bits[1])
+                s += 1
+            else:
+                break
+        total += _dot(x, y, done, k)
+        if not biased:
+            total += bias[u]
+        out[u] = _wrapped(total, bits[1])
+
+
+@njit(cache=True, nogil=True)
+def float_chains(a, a_row, b, b_row, bias, products, sums, first, last, out):  # type: ignore[no-untyped-def]
     """The same for float32 words: every product and every running sum rounded to float32, in order."""
     k = a.shape[1]
+    p_unit, p_at, p_bit = products
+    s_unit, s_at, s_bit = sums
+    p, s = np.searchsorted(p_unit, first), np.searchsorted(s_unit, first)
     word = np.empty(1, dtype=np.float32)
-    raw = word.view(np.int32)
-    for u in range(len(a_row)):
+    raw = word.view(np.uint32)
+    for u in range(first, last):
         x, y = a[a_row[u]], b[b_row[u]]
-        f, last = first[u], first[u + 1]
         total = np.float32(0.0)
         for t in range(k + (1 if len(bias) else 0)):
             word[0] = x[t] * y[t] if t < k else bias[u]
-            while f < last and at[f] == t and not is_add[f]:
-                raw[0] ^= np.int32(mask[f])
-                f += 1
+            while p < len(p_unit) and p_unit[p] == u and p_at[p] == t:
+                raw[0] ^= np.uint32(1) << np.uint32(p_bit[p])
+                p += 1
             word[0] = word[0] if t == 0 else total + word[0]
-            while f < last and at[f] == t and is_add[f]:
-                raw[0] ^= np.int32(mask[f])
-                f += 1
+            while s < len(s_unit) and s_unit[s] == u and s_at[s] + 1 == t:
+                raw[0] ^= np.uint32(1) << np.uint32(s_bit[s])
+                s += 1
             total = word[0]
         out[u] = total
 
 
 @njit(cache=True, nogil=True)
-def float_sums(x, first, at, mask, out):  # type: ignore[no-untyped-def]
-    """Running sums of rows x [u, n] float32 -> out [u]; the flips of row u hit the sum s_t at t = `at`, t >= 1."""
+def float_sums(x, sums, out):  # type: ignore[no-untyped-def]
+    """Running sums of rows x [u, n] float32 -> out [u], each rounded to float32, in order."""
+    unit, at, bit = sums
+    s = 0
     word = np.empty(1, dtype=np.float32)
-    raw = word.view(np.int32)
+    raw = word.view(np.uint32)
     for u in range(x.shape[0]):
-        f, last = first[u], first[u + 1]
         word[0] = x[u, 0]
         for t in range(1, x.shape[1]):
             word[0] = word[0] + x[u, t]
-            while f < last and at[f] == t:
-                raw[0] ^= np.int32(mask[f])
-                f += 1
+            while s < len(unit) and unit[s] == u and at[s] + 1 == t:
+                raw[0] ^= np.uint32(1) << np.uint32(bit[s])
+                s += 1
         out[u] = word[0]

@@ -1,7 +1,7 @@
 """The arithmetic of a text with flips in it: on a stack of hit units, every word that a flip hits is changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults.chains import float_chains, float_sums, int_chains
-from radhard.faults.locate import Column, StepFlips, sort_columns
+from radhard.faults.locate import Column, StepFlips
 from radhard.machine import Plain, Rows, Special, apply_special
 from radhard.machine.threads import split
-from radhard.words import Word, Words, flip_mask, word_of
+from radhard.words import Words, flip_mask, word_of
 
 _NONE = StepFlips(unit=np.empty(0, np.int64), within=np.empty(0, np.int64), bit=np.empty(0, np.int64))
 
@@ -47,48 +47,29 @@ class Flipped(Plain):
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
         """Each hit chain word by word."""
-        products, sums = self._next(), self._next()
-        merged = _merge(products, sums)
-        first = np.searchsorted(merged.unit, np.arange(len(a.index) + 1)).astype(np.int64)
-        x, y = a.matrix.contiguous().numpy(), b.matrix.contiguous().numpy()
-        rows = (x, a.index.numpy(), y, b.index.numpy())
-        if a.matrix.dtype == torch.int8:
-            masks = _masks(merged, self._words.product, self._words.accumulator)
-            given = np.empty(0, np.int64) if bias is None else bias.to(torch.int64).numpy()
+        products, sums = (_columns(self._next()) for _ in range(2))
+        rows = (_array(a.matrix), _array(a.index), _array(b.matrix), _array(b.index))
+        kind = a.matrix.dtype
+        if kind == torch.int8:
+            given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
             total = np.empty(len(a.index), np.int64)
-
-            def run_int(i: int, j: int) -> None:
-                flips = (first[i : j + 1], merged.at, merged.is_add, masks)
-                here = given[i:j] if len(given) else given
-                chosen = (rows[0], rows[1][i:j], rows[2], rows[3][i:j])
-                int_chains(*chosen, here, *flips, self._words.accumulator.bits, total[i:j])
-
-            split(len(a.index), x.shape[1], run_int)
+            bits = (self._words.product.bits, self._words.accumulator.bits)
+            chosen = (*rows, given, products, sums, bits)
+            split(len(total), a.matrix.shape[1], lambda i, j: int_chains(*chosen, i, j, total))
             return torch.from_numpy(total).to(self._words.accumulator.dtype)
-        if a.matrix.dtype != torch.float32:
-            raise InputError(f"a matrix product of {a.matrix.dtype} words: chains are int8 or float32")
-        word = word_of(torch.float32)
-        masks = _masks(merged, word, word)
-        given_float = np.empty(0, np.float32) if bias is None else bias.contiguous().numpy()
+        if kind != torch.float32:
+            raise InputError(f"a matrix product of {kind} words: chains are int8 or float32")
+        added = np.empty(0, np.float32) if bias is None else _array(bias)
         out = np.empty(len(a.index), np.float32)
-
-        def run(i: int, j: int) -> None:
-            flips = (first[i : j + 1], merged.at, merged.is_add, masks)
-            here = given_float[i:j] if len(given_float) else given_float
-            float_chains(rows[0], rows[1][i:j], rows[2], rows[3][i:j], here, *flips, out[i:j])
-
-        split(len(a.index), x.shape[1], run)
+        split(len(out), a.matrix.shape[1], lambda i, j: float_chains(*rows, added, products, sums, i, j, out))
         return torch.from_numpy(out)
 
     def sum(self, x: Tensor) -> Tensor:
         """Each row word by word, in float32."""
-        flips = self._next()
         if x.dtype != torch.float32:
             raise InputError(f"a running sum of {x.dtype} words: sums are float32")
         out = np.empty(len(x), np.float32)
-        first = np.searchsorted(flips.unit, np.arange(len(x) + 1)).astype(np.int64)
-        mask = _signed(np.int64(1) << flips.bit, 32)
-        float_sums(x.contiguous().numpy(), first, flips.within + 1, mask, out)
+        float_sums(_array(x), _columns(self._next()), out)
         return torch.from_numpy(out)[:, None]
 
     def mul(self, x: Tensor, y: Tensor | float) -> Tensor:
@@ -117,31 +98,9 @@ class Flipped(Plain):
         return super().quantize(x)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _ChainFlips:
-    unit: Column
-    at: Column
-    is_add: NDArray[np.bool_]
-    bit: Column
+def _array(x: Tensor) -> NDArray[Any]:
+    return x.contiguous().numpy()
 
 
-def _merge(products: StepFlips, sums: StepFlips) -> _ChainFlips:
-    """Flips of products (t) and of running sums (t - 1) as one list, ordered by chain, t, products first."""
-    unit = np.concatenate([products.unit, sums.unit])
-    at = np.concatenate([products.within, sums.within + 1])
-    is_add = np.repeat(np.array([0, 1], dtype=np.int64), [len(products.unit), len(sums.unit)])
-    bit = np.concatenate([products.bit, sums.bit])
-    unit, at, added, bit = sort_columns(unit, at, is_add, bit)
-    return _ChainFlips(unit=unit, at=at, is_add=added.astype(bool), bit=bit)
-
-
-def _masks(flips: _ChainFlips, product: Word, accumulator: Word) -> Column:
-    """The mask of each flip, sign-extended from its own word."""
-    bits = np.where(flips.is_add, accumulator.bits, product.bits)
-    return _signed(np.int64(1) << flips.bit, bits)
-
-
-def _signed(mask: Column, bits: Column | int) -> Column:
-    shift = np.asarray(64 - np.asarray(bits), dtype=np.int64)
-    signed: Column = (mask << shift) >> shift
-    return signed
+def _columns(flips: StepFlips) -> tuple[Column, Column, Column]:
+    return flips.unit, flips.within, flips.bit

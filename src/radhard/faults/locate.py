@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from numba import njit
 from numpy.typing import NDArray
 
 from radhard.faults.flips import Flips
@@ -52,20 +52,27 @@ def locate(flips: Flips, cost: Cost, site: Site, grid: tuple[int, ...], ids: Col
     """
     order = np.argsort(ids, kind="stable")
     slot = order[np.searchsorted(ids[order], flips.image)]
-    step = np.empty(len(flips), np.int64)
-    unit, within = np.empty_like(step), np.empty_like(step)
-    for code in np.flatnonzero(np.bincount(flips.kind)):
-        mine = np.flatnonzero(flips.kind == code)
-        numbers = [s for s, one in enumerate(cost.steps) if one.kind == KINDS[code] and one.per_unit]
-        sizes = np.array([cost.steps[s].per_unit for s in numbers], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(sizes * cost.units)])
-        which = np.searchsorted(starts, flips.index[mine], side="right") - 1
-        step[mine] = np.array(numbers, dtype=np.int64)[which]
-        unit[mine], within[mine] = np.divmod(flips.index[mine] - starts[which], sizes[which])
-    flat = site.flat(grid, torch.from_numpy(slot), torch.from_numpy(unit)).numpy()
+    kinds = np.array([KINDS.index(step.kind) for step in cost.steps])
+    sizes = np.array([step.per_unit for step in cost.steps])
+    step, unit, within = _decode(flips.kind, flips.index, kinds, sizes, cost.units)
+    flat = site.flat(grid, slot, unit)
     flat, step, within, bit = sort_columns(flat, step, within, flips.bit)
     fresh = np.concatenate([[True], flat[1:] != flat[:-1]])
     return Hits(units=flat[fresh], place=np.cumsum(fresh) - 1, step=step, within=within, bit=bit)
+
+
+@njit(cache=True, nogil=True)
+def _decode(kind, index, step_kind, per_unit, units):  # type: ignore[no-untyped-def]
+    """Kind and canonical index [F] of operations -> step of the text, unit of the image, place within the unit [F]."""
+    step, unit, within = np.empty_like(index), np.empty_like(index), np.empty_like(index)
+    for f in range(len(index)):
+        rest, s = index[f], 0
+        while step_kind[s] != kind[f] or rest >= per_unit[s] * units:
+            if step_kind[s] == kind[f]:
+                rest -= per_unit[s] * units
+            s += 1
+        step[f], unit[f], within[f] = s, rest // per_unit[s], rest % per_unit[s]
+    return step, unit, within
 
 
 def sort_columns(*columns: Column) -> tuple[Column, ...]:

@@ -5,8 +5,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
+
+Column = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +42,14 @@ class Site:
             return grid
         return (*grid[: self.batch_axis], self.rows_per_image, *grid[self.batch_axis + 1 :])
 
-    def flat(self, grid: tuple[int, ...], slot: Tensor, unit: Tensor) -> Tensor:
+    def flat(self, grid: tuple[int, ...], slot: Column, unit: Column) -> Column:
         """Batch slot [u] and canonical unit within the image [u] int64 -> flat index [u] into `grid`."""
         if self.batch_axis is None:
             return unit
         inner = math.prod(grid[self.batch_axis + 1 :])
         mine = self.rows_per_image // self.blocks * inner
-        outer = torch.div(unit, mine, rounding_mode="floor")
-        return outer * (grid[self.batch_axis] // self.blocks * inner) + slot * mine + (unit - outer * mine)
+        whole = grid[self.batch_axis] // self.blocks * inner
+        return unit // mine * whole + slot * mine + unit % mine
 
     def per_image(self, mask: Tensor) -> Tensor:
         """Boolean [..., c B, ...] of the site's shape -> number of true elements of each image [B] int64."""
