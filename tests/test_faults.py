@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from radhard.errors import CaptureError, InputError
-from radhard.faults import EVERYWHERE, Faults, Faulty, Where, draw
+from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, draw
 from radhard.faults.draw import draw_at
-from radhard.faults.locate import sort_columns
+from radhard.faults.locate import locate
 from radhard.machine import KINDS, Clean, Cost, Counting, Site, Step
 from radhard.words import Int, Words
 from tests.flips import flips_at
@@ -171,9 +171,30 @@ def test_flips_per_image() -> None:
     assert sum(len(part) for part in flips.by_site().values()) == len(flips)
 
 
-@pytest.mark.parametrize("bits", [4, 14, 30])
-def test_columns_are_sorted_whether_or_not_they_pack(bits: int) -> None:
-    columns = np.random.default_rng(bits).integers(0, 2**bits, (4, 500))
-    columns[:, ::3] = columns[:, :1]
-    order = np.lexsort(columns[::-1])
-    assert all((got == column[order]).all() for got, column in zip(sort_columns(*columns), columns, strict=True))
+def test_hits_are_every_flip_by_unit_step_and_place() -> None:
+    """Against plain loops: 3 images of 2 rows, a text of a mul (5 a unit), a sum (4) and another mul (1)."""
+    cost = Cost(
+        units=2,
+        steps=tuple(
+            Step(kind=kind, per_unit=size, dtype=torch.float32) for kind, size in (("mul", 5), ("add", 4), ("mul", 1))
+        ),
+    )
+    site, ids = Site(name="s", batch_axis=0, rows_per_image=2), np.array([7, 3, 5])
+    expected, rows = [], []
+    for slot, image in enumerate((7, 3, 5)):
+        for unit in range(2):
+            for step, (kind, size, offset) in enumerate((("mul", 5, 0), ("add", 4, 0), ("mul", 1, 10))):
+                for within in range(size):
+                    bit = (step + within + unit) % 32
+                    expected.append((slot * 2 + unit, step, within, bit))
+                    rows.append((image, KINDS.index(kind), offset + unit * size + within, bit))
+    order = np.random.default_rng(0).permutation(len(rows))
+    image, kind, index, bit = np.array(rows)[order].T.copy()
+    flips = Flips(sites=("s",), image=image, site=np.zeros_like(image), kind=kind, index=index, bit=bit)
+    hits = locate(flips, cost, site, (6, 1), ids)
+    assert hits.units.tolist() == list(range(6))
+    found = zip(hits.units[hits.place], hits.step, hits.within, hits.bit, strict=True)
+    assert [tuple(map(int, row)) for row in found] == sorted(expected)
+    part = hits.steps(2, 4)
+    assert part[1].unit.tolist() == [0] * 4 + [1] * 4
+    assert part[1].within.tolist() == [0, 1, 2, 3] * 2

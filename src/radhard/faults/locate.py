@@ -1,11 +1,13 @@
 """From canonical indices to hit units: which units of an application a flip hits, and at which step of the text."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from radhard.errors import InputError
 from radhard.faults.flips import Flips
 from radhard.machine import KINDS, Cost, Site
 
@@ -50,15 +52,21 @@ def locate(flips: Flips, cost: Cost, site: Site, grid: tuple[int, ...], ids: Col
     The canonical index of an operation counts, within its image and kind, the steps of the text in their order;
     within a step the units, row-major; within a unit the positions.
     """
+    widths = [math.prod(grid), len(cost.steps), max(step.per_unit for step in cost.steps), 64]
+    shifts = np.cumsum([0, *((size - 1).bit_length() for size in widths[:0:-1])])  # of bit, within, step, unit
+    if int(shifts[-1]) + math.prod(grid).bit_length() > 63:
+        raise InputError(
+            f"site {site.name!r}: {math.prod(grid)} units at once are too many; run fewer images at a time"
+        )
     order = np.argsort(ids, kind="stable")
     slot = order[np.searchsorted(ids[order], flips.image)]
     kinds = np.array([KINDS.index(step.kind) for step in cost.steps])
     sizes = np.array([step.per_unit for step in cost.steps])
     step, unit, within = _decode(flips.kind, flips.index, kinds, sizes, cost.units)
-    flat = site.flat(grid, slot, unit)
-    flat, step, within, bit = sort_columns(flat, step, within, flips.bit)
-    fresh = np.concatenate([[True], flat[1:] != flat[:-1]])
-    return Hits(units=flat[fresh], place=np.cumsum(fresh) - 1, step=step, within=within, bit=bit)
+    key = _pack(site.flat(grid, slot, unit), step, within, flips.bit, shifts)
+    key.sort()
+    units, place, step, within, bit = _unpack(key, shifts)
+    return Hits(units=units, place=place, step=step, within=within, bit=bit)
 
 
 @njit(cache=True, nogil=True)
@@ -75,19 +83,25 @@ def _decode(kind, index, step_kind, per_unit, units):  # type: ignore[no-untyped
     return step, unit, within
 
 
-def sort_columns(*columns: Column) -> tuple[Column, ...]:
-    """Non-negative columns [F] -> the same rows in lexicographic order, by one sort of packed keys where they fit."""
-    sizes = [int(column.max(initial=0)) + 1 for column in columns]
-    widths = [max(1, (size - 1).bit_length()) for size in sizes]
-    if sum(widths) > 62:
-        order = np.lexsort(columns[::-1])
-        return tuple(column[order] for column in columns)
-    key = columns[0].copy()
-    for column, width in zip(columns[1:], widths[1:], strict=True):
-        key = key << width | column
-    key.sort()
-    found = []
-    for width in widths[:0:-1]:
-        found.append(key & (1 << width) - 1)
-        key = key >> width
-    return (key, *found[::-1])
+@njit(cache=True, nogil=True)
+def _pack(unit, step, within, bit, shifts):  # type: ignore[no-untyped-def]
+    """One number a flip, so that one sort orders them by unit, step, place within the unit, and bit."""
+    return unit << shifts[3] | step << shifts[2] | within << shifts[1] | bit
+
+
+@njit(cache=True, nogil=True)
+def _unpack(key, shifts):  # type: ignore[no-untyped-def]
+    """Sorted keys [F] -> hit units [u], and place, step, within, bit [F]."""
+    units, place = np.empty_like(key), np.empty_like(key)
+    step, within, bit = np.empty_like(key), np.empty_like(key), np.empty_like(key)
+    count = 0
+    for f in range(len(key)):
+        unit = key[f] >> shifts[3]
+        if count == 0 or units[count - 1] != unit:
+            units[count] = unit
+            count += 1
+        place[f] = count - 1
+        step[f] = (key[f] >> shifts[2]) & ((np.int64(1) << (shifts[3] - shifts[2])) - 1)
+        within[f] = (key[f] >> shifts[1]) & ((np.int64(1) << (shifts[2] - shifts[1])) - 1)
+        bit[f] = key[f] & ((np.int64(1) << shifts[1]) - 1)
+    return units[:count], place, step, within, bit

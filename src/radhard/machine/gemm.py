@@ -16,7 +16,7 @@ from torch import Tensor
 
 from radhard.machine.arithmetic import Arithmetic, Rows
 from radhard.machine.backends import product
-from radhard.machine.operator import Note, Operator, UnitInput, Units
+from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
 
 
@@ -96,7 +96,7 @@ class Gemm(Operator):
         right = b.mT.expand(*shape[:-2], *b.mT.shape[-2:])
 
         def gather(index: Tensor) -> tuple[UnitInput, ...]:
-            *group, row, column = torch.unravel_index(index, shape)
+            *group, row, column = unravel(index, shape)
             own = torch.arange(len(index), device=index.device)
             return (
                 Rows(left[(*group, row)], own),

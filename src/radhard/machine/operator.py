@@ -66,15 +66,24 @@ class Operator(ABC):
         return out
 
 
+def unravel(index: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Flat indices [u] int64 into `shape`, row-major -> the index [u] along each axis."""
+    found = []
+    for size in reversed(shape):
+        found.append(index % size)
+        index = index // size
+    return tuple(found[::-1])
+
+
 def elements(inputs: Sequence[Tensor | None], shape: tuple[int, ...]) -> Units:
     """Units of an elementwise operator: inputs broadcast to `shape`, each unit reads one element of each."""
 
     def gather(index: Tensor) -> tuple[UnitInput, ...]:
-        at = torch.unravel_index(index, shape)
+        at = unravel(index, shape)
         return tuple(None if x is None else x.expand(shape)[at] for x in inputs)
 
     def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
-        out[torch.unravel_index(index, shape)] = values
+        out[unravel(index, shape)] = values
 
     return Units(shape, gather, scatter)
 
@@ -91,7 +100,7 @@ def rows(x: Tensor, dims: tuple[int, ...]) -> Units:
     last = tuple(range(-len(dims), 0))
 
     def place(index: Tensor) -> tuple[Tensor, ...]:
-        at = torch.unravel_index(index, grid)
+        at = unravel(index, grid)
         return tuple(at[d] for d in kept)
 
     def gather(index: Tensor) -> tuple[UnitInput, ...]:

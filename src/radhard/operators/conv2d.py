@@ -16,6 +16,7 @@ from torch.nn import functional
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.backends import EXACT_K, product
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
+from radhard.machine.operator import unravel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +80,7 @@ class Conv2d(Operator):
         filters = weight.flatten(1)
 
         def gather(index: Tensor) -> tuple[UnitInput, ...]:
-            image, group, position, j = torch.unravel_index(index, grid)
+            image, group, position, j = unravel(index, grid)
             patches = self._patches(x, weight)[image, group, position // w, position % w].flatten(1)
             column = group * n + j
             return (
@@ -90,7 +91,7 @@ class Conv2d(Operator):
             )
 
         def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
-            image, group, position, j = torch.unravel_index(index, grid)
+            image, group, position, j = unravel(index, grid)
             out[image, group * n + j, position // w, position % w] = values
 
         return Units(grid, gather, scatter)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units, rows, tensors
+from radhard.machine.operator import unravel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +70,10 @@ class AvgPool2d(Operator):
         grid = tuple(windows.shape[:4])
 
         def gather(index: Tensor) -> tuple[UnitInput, ...]:
-            return (windows[torch.unravel_index(index, grid)].flatten(1),)
+            return (windows[unravel(index, grid)].flatten(1),)
 
         def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
-            out[torch.unravel_index(index, grid)] = values.view(-1)
+            out[unravel(index, grid)] = values.view(-1)
 
         return Units(grid, gather, scatter)
 
