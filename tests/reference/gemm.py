@@ -75,10 +75,8 @@ def _gemm(
                 s = None
                 for t in range(k):
                     p = product(a[g][i][t], b[g][t][j], masks.get(("mul", output * k + t), 0))
-                    if t == 0:
-                        s = total(p, 0, 0)  # s_0 = p_0 is no addition, only the wider word
-                    else:
-                        s = total(s, p, masks.get(("add", output * sums + t - 1), 0))
+                    flipped = masks.get(("add", output * sums + t - 1), 0)
+                    s = total(s, p, flipped) if t else total(p, 0, 0)  # s_0 = p_0 is no addition
                 if bias is not None:
                     s = total(s, bias[g][j], masks.get(("add", output * sums + k - 1), 0))
                 result[g][i][j] = s
