@@ -4,6 +4,8 @@ python -m benchmarks.speed            # writes benchmarks/RESULTS.md
 """
 
 import argparse
+import ctypes
+import gc
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -43,7 +45,9 @@ def interleaved(cases: Mapping[str, Callable[[], object]], *, rounds: int) -> di
 
 
 def peak(case: Callable[[], object]) -> int:
-    """Bytes that the process's resident memory rises above its rest while the case runs (Linux)."""
+    """Bytes that the process's resident memory rises above its rest while the case runs (Linux, glibc)."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what earlier cases freed would hide what this one takes
     Path("/proc/self/clear_refs").write_text("5")
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     rest = int(fields["VmRSS"].split()[0])

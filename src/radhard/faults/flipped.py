@@ -15,6 +15,7 @@ from radhard.machine import Plain, Rows, Special, apply_special
 from radhard.machine.threads import split
 from radhard.words import Words, flip_mask, word_of
 
+_PER_ELEMENT = 16  # products that take about as long as an element of other work
 _NONE = StepFlips(unit=np.empty(0, np.int64), within=np.empty(0, np.int64), bit=np.empty(0, np.int64))
 
 
@@ -55,7 +56,7 @@ class Flipped(Plain):
             total = np.empty(len(a.index), np.int64)
             bits = (self._words.product.bits, self._words.accumulator.bits)
             chosen = (*rows, given, products, sums, bits)
-            split(len(total), a.matrix.shape[1], lambda i, j: int_chains(*chosen, i, j, total))
+            split(len(total), 1 + a.matrix.shape[1] // _PER_ELEMENT, lambda i, j: int_chains(*chosen, i, j, total))
             return torch.from_numpy(total).to(self._words.accumulator.dtype)
         if kind != torch.float32:
             raise InputError(f"a matrix product of {kind} words: chains are int8 or float32")

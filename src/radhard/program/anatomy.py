@@ -7,7 +7,7 @@ FC, Embed, Head, Residual. What no rule names is guessed, and says so.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 MODULES = ("MHA-LF", "FF-LF", "NLF", "Conv", "FC", "Embed", "Head", "Residual")
@@ -15,7 +15,7 @@ Anatomy = Mapping[str, tuple[str, str]]  # pattern of site names -> (layer, modu
 
 _BLOCK = re.compile(r"^(?:.*\.)?(?:blocks|layers|layer|stages|h)\.\d+(?:\.(?:blocks|layers|layer)\.\d+)?")
 _HEAD = re.compile(r"(^|\.)(head|fc_norm|norm|classifier|fc|layernorm|heads)(\.|$)")
-_STEM = re.compile(r"embed|stem|conv1$|conv_proj|pos_drop|cls_token")
+_STEM = re.compile(r"embed|norm_pre|stem|conv1$|conv_proj|pos_drop|cls_token")
 _NON_LINEAR = {"softmax", "gelu", "layer_norm", "mean", "avg_pool2d", "div"}
 _GEMMS = {"linear", "matmul", "conv2d"}
 
@@ -43,15 +43,13 @@ def place(operator: str, stack: Sequence[tuple[str, str]], *, inside_block: str 
     if block is not None:
         return _in_block(block.group(0), operator, kinds)
     after = inside_block is not None and inside_block != "stem"
-    if operator in _NON_LINEAR:
-        return Place(layer="head" if after else "stem", module="NLF", guessed=False)
+    linear = operator not in _NON_LINEAR
     if _STEM.search(path) or (path == "" and not after):
-        return Place(layer="stem", module="Embed", guessed=path == "" and operator in _GEMMS)
+        guess = path == "" and operator in _GEMMS
+        return Place(layer="stem", module="Embed" if linear else "NLF", guessed=guess)
     if _HEAD.search(path) or path == "":
-        return Place(layer="head", module="Head", guessed=False)
-    layer = path.rsplit(".", 1)[0] if "." in path else path
-    module = {"linear": "FC", "conv2d": "Conv", "matmul": "FC", "add": "Residual"}.get(operator, "NLF")
-    return Place(layer=layer, module=module, guessed=True)
+        return Place(layer="head", module="Head" if linear else "NLF", guessed=False)
+    return replace(_in_block(path.rsplit(".", 1)[0], operator, kinds), guessed=True)
 
 
 def _in_block(layer: str, operator: str, kinds: str) -> Place:

@@ -311,7 +311,7 @@ def _path(node: Node) -> str:
 def _scale(node: Node) -> float:
     """The scale of a (de)quantisation node; CaptureError unless it is to int8 and symmetric."""
     _, scale, zero, low, high, dtype = node.args
-    if zero != 0 or dtype != torch.int8 or low not in (-128, -127) or high != 127:
+    if zero != 0 or dtype != torch.int8 or low != -128 or high != 127:
         raise CaptureError(
             f"{node} in {_path(node) or '(root)'!r} quantises to {dtype} [{low}, {high}] with zero point {zero}: only "
             "symmetric int8 is known; quantise with radhard.quantize"
