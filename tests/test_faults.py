@@ -113,7 +113,7 @@ def test_two_names_with_one_key_are_refused() -> None:
     class Same(Site):
         key = 5
 
-    cost = Cost(units=1, steps=(Step(kind="mul", per_unit=1, dtype=torch.int32),))
+    cost = Cost(grid=(1,), steps=(Step(kind="mul", per_unit=1, dtype=torch.int32),))
     with pytest.raises(CaptureError, match=r"sites 'a' and 'b' share .* rename"):
         draw_at({Same(name="a"): cost, Same(name="b"): cost}, Faults(ber=0.1), np.arange(1))
 
@@ -174,7 +174,7 @@ def test_flips_per_image() -> None:
 def test_hits_are_every_flip_by_unit_step_and_place() -> None:
     """Against plain loops: 3 images of 2 rows, a text of a mul (5 a unit), a sum (4) and another mul (1)."""
     cost = Cost(
-        units=2,
+        grid=(2, 1),
         steps=tuple(
             Step(kind=kind, per_unit=size, dtype=torch.float32) for kind, size in (("mul", 5), ("add", 4), ("mul", 1))
         ),
@@ -191,7 +191,7 @@ def test_hits_are_every_flip_by_unit_step_and_place() -> None:
     order = np.random.default_rng(0).permutation(len(rows))
     image, kind, index, bit = np.array(rows)[order].T.copy()
     flips = Flips(sites=("s",), image=image, site=np.zeros_like(image), kind=kind, index=index, bit=bit)
-    hits = locate(flips, cost, site, (6, 1), ids)
+    hits = locate(flips, cost, site, ids)
     assert hits.units.tolist() == list(range(6))
     found = zip(hits.units[hits.place], hits.step, hits.within, hits.bit, strict=True)
     assert [tuple(map(int, row)) for row in found] == sorted(expected)

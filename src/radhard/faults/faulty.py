@@ -10,7 +10,7 @@ from radhard.faults.draw import draw_at
 from radhard.faults.faults import Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
-from radhard.faults.locate import locate
+from radhard.faults.locate import Hits, locate
 from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
 
 _CHUNK = 1 << 24  # elements of gathered unit inputs at a time
@@ -27,21 +27,23 @@ class Faulty(Machine):
         self.inner = inner
         self.source = source
         self.flips: Flips | None = None
-        self._by_site: dict[str, Flips] = {}
+        self._hits: dict[Site, Hits] = {}
         self._costs: Mapping[Site, Cost] = {}
-        self._ids = np.zeros(1, dtype=np.int64)
         self._non_finite = torch.zeros(1, dtype=torch.int64)
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Draw the flips of all sites and images of the run."""
         self.inner.begin(costs, ids)
-        self._costs, self._ids = costs, ids.cpu().numpy().astype(np.int64)
+        self._costs, images = costs, ids.cpu().numpy().astype(np.int64)
         if isinstance(self.source, Flips):
             self.source.check(costs)
-            self.flips = self.source.only(self._ids)
+            self.flips = self.source.only(images)
         else:
-            self.flips = draw_at(costs, self.source, self._ids)
-        self._by_site = self.flips.by_site()
+            self.flips = draw_at(costs, self.source, images)
+        by_site = self.flips.by_site()
+        self._hits = {
+            site: locate(by_site[site.name], cost, site, images) for site, cost in costs.items() if site.name in by_site
+        }
         self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
 
     @property
@@ -52,28 +54,23 @@ class Faulty(Machine):
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the hit units replaced."""
         out = self.inner.apply(operator, inputs, site)
-        if site in self._costs:
-            cost, flips = self._costs[site], self._by_site.get(site.name)
-        else:
-            cost = read_cost(operator, tuple(inputs), site)
-            flips = self._lone(site, cost)
-        if flips is None or not len(flips):
+        hits = self._hits.get(site) if site in self._costs else self._lone(operator, inputs, site)
+        if hits is None:
             return out
         if any(out is x for x in inputs):
             out = out.clone()
         units = operator.units(inputs)
-        hits = locate(flips, cost, site, units.grid, self._ids)
         width = max(1, sum(x.numel() for x in inputs if x is not None) // max(1, units.count))
         chunk = max(1, _CHUNK // width)
         for first in range(0, len(hits.units), chunk):
             last = min(first + chunk, len(hits.units))
             index = torch.from_numpy(hits.units[first:last]).to(out.device)
             read = [_on_host(x) for x in units.gather(index)]
-            arithmetic = Flipped(hits.steps(first, last), flips.words)
+            arithmetic = Flipped(hits.steps(first, last), self.source.words)
             values = operator.text(arithmetic, *read)
             units.scatter(out, index, values.to(out.device))
             if arithmetic.strange is not None and bool(arithmetic.strange.any()):
-                without = Flipped({}, flips.words)  # what is strange without flips, the inner machine has noted
+                without = Flipped({}, self.source.words)  # what is strange without flips, the inner machine has noted
                 operator.text(without, *read)
                 assert without.strange is not None
                 mask = torch.zeros(out.shape, dtype=torch.bool)
@@ -81,14 +78,20 @@ class Faulty(Machine):
                 self._non_finite = self._non_finite + site.per_image(mask)
         return out
 
-    def _lone(self, site: Site, cost: Cost) -> Flips | None:
-        """The flips of an application outside any run."""
+    def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Hits | None:
+        """The hits of an application outside any run: on images 0, 1, 2 ... of the site's batch, or on image 0."""
+        cost = read_cost(operator, tuple(inputs), site)
+        axis = site.batch_axis
+        images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
+        ids = np.arange(images, dtype=np.int64)
         if isinstance(self.source, Flips):
-            mine = self.source.only(self._ids).by_site().get(site.name)
-            if mine is not None:
-                mine.check({site: cost})
-            return mine
-        return draw_at({site: cost}, self.source, self._ids)
+            flips = self.source.only(ids).by_site().get(site.name)
+            if flips is None:
+                return None
+            flips.check({site: cost})
+        else:
+            flips = draw_at({site: cost}, self.source, ids)
+        return locate(flips, cost, site, ids) if len(flips) else None
 
 
 def _on_host(x: UnitInput) -> UnitInput:

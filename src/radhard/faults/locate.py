@@ -46,12 +46,13 @@ class Hits:
         return found
 
 
-def locate(flips: Flips, cost: Cost, site: Site, grid: tuple[int, ...], ids: Column) -> Hits:
-    """The units of `grid` that the flips of one site hit; `ids` [B] are the images of the batch.
+def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
+    """The units of an application that the flips of one site hit; `ids` [B] are the images of the batch.
 
     The canonical index of an operation counts, within its image and kind, the steps of the text in their order;
     within a step the units, row-major; within a unit the positions.
     """
+    grid = site.batch_grid(cost.grid, len(ids))
     widths = [math.prod(grid), len(cost.steps), max(step.per_unit for step in cost.steps), 64]
     shifts = np.cumsum([0, *((size - 1).bit_length() for size in widths[:0:-1])])  # of bit, within, step, unit
     if int(shifts[-1]) + math.prod(grid).bit_length() > 63:

@@ -30,10 +30,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One application for one image: `units` units, each the `steps` of the text in their order."""
+    """One application for one image: a `grid` of units, each the `steps` of the text in their order."""
 
-    units: int
+    grid: tuple[int, ...]
     steps: tuple[Step, ...]
+
+    @property
+    def units(self) -> int:
+        """Units of one image."""
+        return math.prod(self.grid)
 
     def operations(self, kind: Kind) -> int:
         """Operations of `kind` an image."""
@@ -113,4 +118,4 @@ def read_cost(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site)
     tally = Tally(1)
     first = next(x for x in inputs if x is not None)
     operator.text(tally, *units.gather(torch.zeros(1, dtype=torch.int64, device=first.device)))
-    return Cost(units=math.prod(site.image_grid(units.grid)), steps=tuple(tally.steps))
+    return Cost(grid=site.image_grid(units.grid), steps=tuple(tally.steps))

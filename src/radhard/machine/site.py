@@ -42,6 +42,13 @@ class Site:
             return grid
         return (*grid[: self.batch_axis], self.rows_per_image, *grid[self.batch_axis + 1 :])
 
+    def batch_grid(self, grid: tuple[int, ...], images: int) -> tuple[int, ...]:
+        """Grid of the units of one image -> grid of the units of a batch of so many images."""
+        if self.batch_axis is None:
+            return grid
+        rows = self.rows_per_image * images
+        return (*grid[: self.batch_axis], rows, *grid[self.batch_axis + 1 :])
+
     def flat(self, grid: tuple[int, ...], slot: Column, unit: Column) -> Column:
         """Batch slot [u] and canonical unit within the image [u] int64 -> flat index [u] into `grid`."""
         if self.batch_axis is None:
