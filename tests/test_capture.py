@@ -2,12 +2,13 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from radhard.errors import CaptureError, InputError
-from radhard.faults import Faults, Faulty
+from radhard.faults import Faults, Faulty, draw
 from radhard.machine import Clean, Operator
 from radhard.models.vision import import_timm
 from radhard.operators import Mul
@@ -207,12 +208,8 @@ def test_a_fault_of_an_image_stays_in_the_image(kind: type) -> None:
     clean = run(program, x).logits
     faults = Faults(ber=1e-3, seed=1, kinds={"mul", "add", "load"})
 
-    class OnlyImage3(Faulty):
-        def begin(self, costs: dict, ids: Tensor) -> None:
-            super().begin(costs, ids)
-            self._by_site = self.flips.only([3]).by_site()
-
-    got = run(program, x, OnlyImage3(Clean(), faults)).logits
+    of_image_3 = draw(program, faults, torch.arange(5)).only(np.array([3]))
+    got = run(program, x, Faulty(Clean(), of_image_3)).logits
     assert torch.equal(got[[0, 1, 2, 4]], clean[[0, 1, 2, 4]])
     assert not torch.equal(got[3], clean[3])
     alone = run(program, x[3:4], Faulty(Clean(), faults), ids=torch.tensor([3])).logits
