@@ -352,3 +352,14 @@ def test_a_float_program_under_faults() -> None:
     assert not torch.equal(got.logits, clean.logits)
     assert program.backends == {}
     assert all(isinstance(step.operator, Operator) for step in program.steps if isinstance(step, Apply))
+
+
+class Gram(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        return x @ x.transpose(0, 1)
+
+
+def test_an_output_with_two_axes_of_images_is_refused() -> None:
+    with pytest.raises(CaptureError, match=r"matmul.*no one axis carries the images"):
+        capture(Gram().eval(), images(2))

@@ -13,7 +13,7 @@ from scipy import stats
 
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Flips, Where, draw
-from radhard.machine import Clean
+from radhard.machine import Clean, Counting
 from radhard.program import Program, run
 from radhard.words import Int, Words
 from tests.flips import rows_of
@@ -223,3 +223,15 @@ def test_where_a_site_stands_does_not_enter_its_faults() -> None:
     program = tiny_program("int8")
     moved = program.with_sites(lambda site: replace(site, layer="elsewhere", module="Head", guessed=True))
     assert rows_of(draw(moved, FAULTS, IDS.numpy())) == rows_of(draw(program, FAULTS, IDS.numpy()))
+
+
+def test_counting_around_faults_changes_neither() -> None:
+    program = tiny_program("int8")
+    ids, x = torch.tensor([11, 4, 7]), images(3)
+    faults = Faults(ber=1e-5, seed=3)
+    faulty = run(program, x, Faulty(Clean(), faults), ids=ids)
+    counting = Counting(Faulty(Clean(), faults))
+    counted = run(program, x, counting, ids=ids)
+    assert torch.equal(counted.logits, faulty.logits)
+    assert not torch.equal(counted.logits, run(program, x).logits)
+    assert counting.costs == program.costs

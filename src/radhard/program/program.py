@@ -71,7 +71,9 @@ class Program:
     def costs(self) -> dict[Site, Cost]:
         """What each site costs for one image."""
         counting = Counting()
-        run(self, torch.zeros(1, *self.input_shape), counting)
+        with torch.no_grad():
+            counting.begin({}, torch.zeros(1, dtype=torch.int64))
+            _logits(self, torch.zeros(1, *self.input_shape), counting)
         return counting.costs
 
     @property
@@ -128,23 +130,29 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
     if ids.shape != (len(images),) or ids.dtype != torch.int64:
         raise InputError(f"ids have shape {list(ids.shape)}, {ids.dtype}; one int64 for each of {len(images)} images")
     with torch.no_grad():
-        machine.begin({} if isinstance(machine, Counting | Clean) else program.costs, ids)
-        values: dict[int, Any] = {**program.constants, program.input: images}
-        for place, step in enumerate(program.steps):
-            if isinstance(step, Apply):
-                inputs = [None if ref is None else values[ref.number] for ref in step.inputs]
-                values[step.out] = machine.apply(step.operator, inputs, step.site)
-            else:
-                arguments, options = tree_map(
-                    lambda leaf: values[leaf.number] if isinstance(leaf, Ref) else leaf,
-                    (step.arguments, dict(step.options)),
-                )
-                values[step.out] = step.function(*arguments, **options)
-            for ref in _refs(step):
-                if program._last_use[ref.number] == place and ref.number != program.output:
-                    values.pop(ref.number, None)
-    logits = values[program.output]
+        machine.begin({} if isinstance(machine, Clean) else program.costs, ids)  # Clean needs no costs
+        logits = _logits(program, images, machine)
     return RunResult(logits=logits, non_finite=machine.non_finite)
+
+
+def _logits(program: Program, images: Tensor, machine: Machine) -> Tensor:
+    """Every step in order on a machine that has begun; a value is let go after its last use."""
+    values: dict[int, Any] = {**program.constants, program.input: images}
+    for place, step in enumerate(program.steps):
+        if isinstance(step, Apply):
+            inputs = [None if ref is None else values[ref.number] for ref in step.inputs]
+            values[step.out] = machine.apply(step.operator, inputs, step.site)
+        else:
+            arguments, options = tree_map(
+                lambda leaf: values[leaf.number] if isinstance(leaf, Ref) else leaf,
+                (step.arguments, dict(step.options)),
+            )
+            values[step.out] = step.function(*arguments, **options)
+        for ref in _refs(step):
+            if program._last_use[ref.number] == place and ref.number != program.output:
+                values.pop(ref.number, None)
+    logits: Tensor = values[program.output]
+    return logits
 
 
 def _refs(step: Apply | Move) -> list[Ref]:
