@@ -12,7 +12,7 @@ def train(
     model: options.Model,
     out: Annotated[Path, typer.Option(help="folder for the weights (safetensors) and the model card")],
     seed: options.Seed = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="default: the recipe's")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="default: those of its recipe")] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="folder of Fashion-MNIST's training set; default: Debian's package, else a download"),
@@ -21,7 +21,7 @@ def train(
     """Train a model of the zoo from the training images, and write its weights and its card."""
     from rich.console import Console
 
-    from radhard.models.recipe import EpochDone, Recipe
+    from radhard.models.recipe import EpochDone
     from radhard.models.train import train as train_model
 
     console = Console(stderr=True)
@@ -30,7 +30,7 @@ def train(
         left = done.seconds / done.epoch * (done.epochs - done.epoch)
         console.print(f"epoch {done.epoch}/{done.epochs}: loss {done.loss:.4f}, {left:,.0f} s left")
 
-    trained = train_model(model, out=out, seed=seed, epochs=epochs or Recipe().epochs, data_folder=data, progress=tell)
+    trained = train_model(model, out=out, seed=seed, epochs=epochs, data_folder=data, progress=tell)
     done = trained.training
     typer.echo(
         f"{done.correct} of {done.images} test images right ({done.correct / done.images:.2%}); "

@@ -16,7 +16,7 @@ from radhard.models.fashion import Dataset, normalise
 class Recipe:
     """`batch` in images, `warmup` a share of all steps, `shift` in pixels, `clip` the gradient's top norm."""
 
-    epochs: int = 22
+    epochs: int
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 0.05

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from radhard.models.card import Training, card
 from radhard.models.fashion import Dataset, calibration_indices, fashion_mnist, training_set
 from radhard.models.load import load
-from radhard.models.recipe import EpochDone, Recipe, fit
+from radhard.models.recipe import EpochDone, fit
 from radhard.models.seeding import drawn_from
 from radhard.models.zoo import entry_of
 
@@ -31,7 +31,7 @@ def train(
     *,
     out: Path,
     seed: int = 0,
-    epochs: int = Recipe.epochs,
+    epochs: int | None = None,
     data_folder: Path | None = None,
     progress: Callable[[EpochDone], None] | None = None,
 ) -> Trained:
@@ -39,7 +39,8 @@ def train(
 
     First weights, order and augmentation come from `seed` alone. ModelError for a name not in the zoo.
     """
-    entry, recipe = entry_of(name), Recipe(epochs=epochs)
+    entry = entry_of(name)
+    recipe = entry.recipe if epochs is None else replace(entry.recipe, epochs=epochs)
     data = unseen(training_set(data_folder))
     generator = torch.Generator().manual_seed(seed)
     with drawn_from(generator):

@@ -6,12 +6,16 @@ A new model is one entry of `ZOO`, and its two files in `weights/`, which `radha
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
 from radhard.errors import ModelError
 from radhard.models import fashion
+from radhard.models.deepvit import DeepViT, DeepViTShape
+from radhard.models.recipe import Recipe
 from radhard.models.vision import import_timm
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -19,11 +23,12 @@ _WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class ZooEntry:
-    """`build` -> the untrained module; `input_shape` (C, H, W); `mean` and `std` one a channel, in [0, 1]."""
+    """`build` -> the untrained module; `input_shape` (C, H, W); `mean` and `std` one a channel, in [0, 1]; `recipe` trained the weights."""
 
     build: Callable[[], nn.Module]
     weights: Path
     summary: str
+    recipe: Recipe
     input_shape: tuple[int, int, int] = (1, 28, 28)
     mean: tuple[float, ...] = fashion.MEAN
     std: tuple[float, ...] = fashion.STD
@@ -35,7 +40,7 @@ class ZooEntry:
         return self.weights.with_suffix(".md")
 
 
-def _fashion_vit() -> nn.Module:
+def _vit() -> nn.Module:
     import_timm()
     from timm.models.vision_transformer import VisionTransformer
 
@@ -45,13 +50,119 @@ def _fashion_vit() -> nn.Module:
     return module
 
 
-ZOO: Mapping[str, ZooEntry] = {
-    "fashion-vit": ZooEntry(
-        build=_fashion_vit,
-        weights=_WEIGHTS / "fashion-vit.safetensors",
-        summary="timm's VisionTransformer: patch 4, embedding 96, 6 blocks, 3 heads, MLP ratio 2",
-    ),
-}
+def _swin() -> nn.Module:
+    import_timm()
+    from timm.models.swin_transformer import SwinTransformer
+
+    module: nn.Module = SwinTransformer(
+        img_size=28,
+        patch_size=2,
+        in_chans=1,
+        num_classes=10,
+        embed_dim=48,
+        depths=(2, 4),
+        num_heads=(2, 4),
+        window_size=7,
+        mlp_ratio=2,
+        drop_path_rate=0.0,
+    )
+    return module
+
+
+def _deepvit() -> nn.Module:
+    shape = DeepViTShape(
+        image=28, patch=4, channels=1, classes=10, width=96, heads=6, mlp_ratio=2, re_attention=(True,) * 6
+    )
+    return DeepViT(shape)
+
+
+def _cait() -> nn.Module:
+    import_timm()
+    from timm.models.cait import Cait
+
+    module: nn.Module = Cait(
+        img_size=28,
+        patch_size=4,
+        in_chans=1,
+        num_classes=10,
+        embed_dim=96,
+        depth=6,
+        num_heads=4,
+        mlp_ratio=2,
+        mlp_ratio_token_only=2,
+        init_values=0.1,
+    )
+    return module
+
+
+def _resnet(block: Literal["BasicBlock", "Bottleneck"], blocks: tuple[int, ...]) -> nn.Module:
+    """Four stages at widths 16 to 128; the stem keeps the 28 x 28 pixels, as ResNets for small images do."""
+    import_timm()
+    from timm.models import resnet
+
+    module: nn.Module = resnet.ResNet(
+        getattr(resnet, block),
+        blocks,
+        num_classes=10,
+        in_chans=1,
+        channels=(16, 32, 64, 128),
+        stem_type="deep",  # of the stems the one whose output is 2 stem_width channels; it is replaced
+        stem_width=8,
+    )
+    module.conv1 = nn.Conv2d(1, 16, 3, padding=1, bias=False)
+    module.bn1 = nn.BatchNorm2d(16)
+    module.maxpool = nn.Identity()
+    nn.init.kaiming_normal_(module.conv1.weight, mode="fan_out", nonlinearity="relu")
+    return module
+
+
+def _entry(name: str, build: Callable[[], nn.Module], summary: str, *, epochs: int) -> tuple[str, ZooEntry]:
+    weights = _WEIGHTS / f"{name}.safetensors"
+    return name, ZooEntry(build=build, weights=weights, summary=summary, recipe=Recipe(epochs=epochs))
+
+
+ZOO: Mapping[str, ZooEntry] = dict(
+    (
+        _entry(
+            "fashion-vit",
+            _vit,
+            "timm's VisionTransformer: patch 4, embedding 96, 6 blocks, 3 heads, MLP ratio 2",
+            epochs=22,
+        ),
+        _entry(
+            "fashion-swin",
+            _swin,
+            "timm's SwinTransformer: patch 2, embedding 48, 2 + 4 blocks, 2 and 4 heads, windows of 7 (shifted in "
+            "the first stage), MLP ratio 2",
+            epochs=12,
+        ),
+        _entry(
+            "fashion-deepvit",
+            _deepvit,
+            "DeepViT: patch 4, embedding 96, 6 blocks of re-attention, 6 heads, MLP ratio 2",
+            epochs=12,
+        ),
+        _entry(
+            "fashion-cait",
+            _cait,
+            "timm's Cait: patch 4, embedding 96, 6 blocks with talking heads and layer scale, 2 of class attention, "
+            "4 heads, MLP ratio 2",
+            epochs=12,
+        ),
+        _entry(
+            "fashion-resnet18",
+            partial(_resnet, "BasicBlock", (2, 2, 2, 2)),
+            "timm's ResNet: 8 basic blocks at widths 16 to 128",
+            epochs=10,
+        ),
+        _entry(
+            "fashion-resnet20",
+            partial(_resnet, "Bottleneck", (1, 2, 2, 1)),
+            "timm's ResNet: 6 bottleneck blocks at widths 16 to 128, outputs 64 to 512",
+            epochs=10,
+        ),
+    )
+)
 
 
 def entry_of(name: str) -> ZooEntry:
