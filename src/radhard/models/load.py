@@ -1,80 +1,82 @@
-"""A model by its name: one of the zoo, or any of timm's."""
+"""A model by its name: of the zoo, of timm, torchvision or Hugging Face, or a file of the user's."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from radhard.errors import ModelError
-from radhard.models.checkpoint import put_weights, read_checkpoint
+from radhard.errors import InputError, ModelError
+from radhard.models.deepvit import VARIANTS
+from radhard.models.from_archive import from_archive
+from radhard.models.from_file import from_file
+from radhard.models.from_hugging_face import from_hugging_face
+from radhard.models.from_timm import from_timm
+from radhard.models.from_torchvision import from_torchvision
+from radhard.models.from_zoo import from_deepvit, from_zoo
+from radhard.models.loaded import LoadedModel, Shape, Wanted, Weights, normalised
 from radhard.models.seeding import drawn_from
-from radhard.models.vision import import_timm
-from radhard.models.zoo import ZOO, listed, near
+from radhard.models.zoo import ZOO, listed
+
+__all__ = ["LoadedModel", "load"]
+
+Source = Callable[[Wanted], LoadedModel]
+
+PREFIXES: Mapping[str, Source] = {"timm": from_timm, "torchvision": from_torchvision, "hf": from_hugging_face}
+_WEIGHTS_ALONE = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LoadedModel:
-    """A module in eval mode and what it takes: `input_shape` (C, H, W), `mean` and `std` one a channel.
+def load(
+    name: str,
+    checkpoint: Path | None = None,
+    *,
+    seed: int = 0,
+    weights: Weights = "random",
+    input_shape: Shape | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> LoadedModel:
+    """The model `name` in eval mode, float32. `name` is one of the zoo or of DeepViT's variants, a name of timm's,
+    `timm:NAME`, `torchvision:NAME`, `hf:NAME`, a Hugging Face folder, `FILE.py:FUNCTION`, or `FILE.pt2`.
 
-    Mean and std are of pixels in [0, 1]. `weights` says where they are from: a file, or a seed.
+    The zoo, Hugging Face and .pt2 files bring their weights. Those of timm, torchvision and DeepViT are random,
+    drawn from `seed` alone, or "pretrained": downloaded. A `checkpoint` replaces any but a .pt2's. `input_shape`
+    (C, H, W), `mean` and `std` (one a channel, or one for all) replace what the source says. torch's global
+    generator is left as it was. ModelError for an unknown name and for what cannot be built or is not safe to
+    load, InputError for a shape that the model does not take.
     """
-
-    name: str
-    module: nn.Module
-    input_shape: tuple[int, int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    classes: int
-    weights: str
-
-
-def load(name: str, checkpoint: Path | None = None, *, seed: int = 0) -> LoadedModel:
-    """The model `name` in eval mode, float32: of the zoo with its own weights, or of timm with random ones.
-
-    A `checkpoint` replaces either's weights. timm's random weights depend on `seed` alone, and torch's global
-    generator is left as it was. ModelError for an unknown name and for a checkpoint that does not fit.
-    """
+    if weights not in ("random", "pretrained"):
+        raise InputError(f"weights {weights!r} are not known; they are 'random' or 'pretrained'")
+    if input_shape is not None and (len(input_shape) != 3 or min(input_shape) < 1):
+        raise InputError(f"input_shape {input_shape!r}: give channels, height and width, each at least 1")
+    wanted = Wanted(name=name, checkpoint=checkpoint, weights=weights, seed=seed, input_shape=input_shape)
     with drawn_from(torch.Generator().manual_seed(seed)):
-        model = _from_zoo(name) if name in ZOO else _from_timm(name, seed=seed)
-    source = checkpoint or (ZOO[name].weights if name in ZOO else None)
-    if source is None:
-        return model
-    put_weights(model.module, read_checkpoint(source), source=source)
-    return replace(model, weights=str(source))
+        model = _source(name)(wanted)
+    return normalised(model, mean=mean, std=std)
 
 
-def _from_zoo(name: str) -> LoadedModel:
-    entry = ZOO[name]
-    return LoadedModel(
-        name=name,
-        module=entry.build().eval(),
-        input_shape=entry.input_shape,
-        mean=entry.mean,
-        std=entry.std,
-        classes=entry.classes,
-        weights="none yet",
-    )
-
-
-def _from_timm(name: str, *, seed: int) -> LoadedModel:
-    timm = import_timm()
-    if not timm.is_model(name):
+def _source(name: str) -> Source:
+    """Where a model of that name comes from. ModelError for a name of no known form."""
+    if name in ZOO:
+        return from_zoo
+    if name in VARIANTS:
+        return from_deepvit
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix in PREFIXES:
+        return PREFIXES[prefix]
+    path = Path(name)
+    if ".py:" in name or path.suffix == ".py":
+        return from_file
+    if path.suffix == ".pt2":
+        return from_archive
+    if path.is_dir():
+        return from_hugging_face
+    if path.suffix in _WEIGHTS_ALONE:
         raise ModelError(
-            f"model {name!r} is neither in the zoo (radhard.models.zoo.ZOO: {listed(ZOO)}) nor one of timm's "
-            f"(timm.list_models()).{near(name, [*ZOO, *timm.list_models()])}"
+            f"model {name!r} is a file of weights: name its architecture, and give it by --checkpoint {name}"
         )
-    try:
-        module = timm.create_model(name, pretrained=False).eval()
-    except RuntimeError as error:
-        raise ModelError(f"timm cannot build model {name!r}: {error}") from error
-    needs = timm.data.resolve_model_data_config(module)
-    return LoadedModel(
-        name=name,
-        module=module,
-        input_shape=needs["input_size"],
-        mean=needs["mean"],
-        std=needs["std"],
-        classes=module.num_classes,
-        weights=f"random, seed {seed}",
-    )
+    if colon:
+        raise ModelError(
+            f"model {name!r}: {prefix!r} is no source of models; they are {listed(PREFIXES)}, FILE.py:FUNCTION and "
+            "FILE.pt2"
+        )
+    return from_timm

@@ -1,10 +1,13 @@
-"""timm and torchvision, imported so that they work beside a torch built without CUDA, too."""
+"""timm, torchvision and transformers, imported so that they work beside a torch built without CUDA, too."""
 
 import importlib
+import importlib.util
 import sys
 from types import ModuleType
 
 import torch
+
+from radhard.errors import ModelError
 
 _BROKEN = "operator torchvision::nms does not exist"
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -15,6 +18,14 @@ def import_timm() -> ModuleType:
     """The module timm, after a torchvision that works. Call this instead of `import timm`."""
     import_torchvision()
     return importlib.import_module("timm")
+
+
+def import_transformers() -> ModuleType:
+    """The module transformers, after a torchvision that works. ModelError where it is not installed."""
+    if importlib.util.find_spec("transformers") is None:
+        raise ModelError("models of Hugging Face need transformers, which is not installed: pip install 'radhard[hf]'")
+    import_torchvision()
+    return importlib.import_module("transformers")
 
 
 def import_torchvision() -> ModuleType:

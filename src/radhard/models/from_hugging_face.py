@@ -1,0 +1,110 @@
+"""Image classifiers of Hugging Face: `hf:NAME` of the hub, or a local folder with config.json.
+
+Weights are read from safetensors, or from torch files without running code; a folder's own Python is never run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from radhard.errors import ModelError
+from radhard.models.checkpoint import put_weights, read_checkpoint, unwrapped
+from radhard.models.loaded import LoadedModel, Wanted, count_classes
+from radhard.models.processor import read_processor
+from radhard.models.vision import import_transformers
+from radhard.models.zoo import listed
+
+_SAFE_FILES = ("*.json", "*.safetensors")
+_PICKLES = "pytorch_model*.bin"
+
+
+def from_hugging_face(wanted: Wanted) -> LoadedModel:
+    """The classifier with its own weights, or the checkpoint's. ModelError says what the folder lacks or hides."""
+    transformers = import_transformers()
+    name = wanted.name.removeprefix("hf:")
+    folder = Path(name) if Path(name).is_dir() else _downloaded(name)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} holds no config.json: give a folder that transformers' save_pretrained wrote")
+    module, source = _build(transformers, folder, wanted)
+    module.register_forward_hook(_logits)
+    module = module.float().eval()
+    processor = read_processor(folder, config=module.config)
+    shape = wanted.input_shape or processor.input_shape
+    return LoadedModel(
+        name=wanted.name,
+        module=module,
+        input_shape=shape,
+        mean=processor.mean,
+        std=processor.std,
+        classes=count_classes(module, shape, name=wanted.name),
+        weights=source,
+        preprocessing=processor.preprocessing(shape),
+        assumed=processor.assumed,
+    )
+
+
+def _logits(_module: nn.Module, _args: Any, output: Any) -> Tensor:
+    """A hook: of what a classifier of transformers returns, the logits alone."""
+    logits: Tensor = output.logits
+    return logits
+
+
+def _downloaded(name: str) -> Path:
+    """The hub's model -> its folder in the local cache, with pickled weights only where there are no others."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=list(_SAFE_FILES)))
+        if not list(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, allow_patterns=[*_SAFE_FILES, _PICKLES]))
+    except Exception as error:  # no network, no such model, no right to read it: a dozen types
+        raise ModelError(
+            f"hf:{name} is no local folder and could not be read from the hub ({type(error).__name__}: {error}). "
+            "Without a network, give a local folder that holds config.json and *.safetensors"
+        ) from error
+    return folder
+
+
+def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, str]:
+    """The module and where its weights are from."""
+    auto = transformers.AutoModelForImageClassification
+    pickles = sorted(folder.glob(_PICKLES))
+    safe = bool(list(folder.glob("*.safetensors")))
+    if wanted.checkpoint is None and not safe and not pickles:
+        raise ModelError(
+            f"{folder} holds no weights (*.safetensors or {_PICKLES}): give a file of weights by --checkpoint FILE"
+        )
+    if wanted.checkpoint is None and not safe:
+        for file in pickles:
+            read_checkpoint(file)  # refuses code, with the reason, before transformers opens the file
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        if wanted.checkpoint is not None:
+            module: nn.Module = auto.from_config(config, trust_remote_code=False)
+        else:
+            module, told = auto.from_pretrained(
+                folder,
+                config=config,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=safe,
+                weights_only=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # transformers raises ValueError, OSError, KeyError, ImportError ...
+        raise ModelError(
+            f"transformers cannot build an image classifier from {folder} ({type(error).__name__}: {error}); code that "
+            "comes with a model is never run"
+        ) from error
+    if wanted.checkpoint is not None:
+        checkpoint = read_checkpoint(wanted.checkpoint)
+        put_weights(module, unwrapped(checkpoint.tensors, module.state_dict().keys()), source=checkpoint.path)
+        return module, str(checkpoint)
+    if told["missing_keys"] or told["mismatched_keys"]:
+        wrong = sorted(map(str, (*told["missing_keys"], *told["mismatched_keys"])))
+        raise ModelError(
+            f"the weights in {folder} are not all there, or of another shape: {listed(wrong)}. Is it a classifier?"
+        )
+    unused = sorted(told["unexpected_keys"])
+    return module, f"{folder}" + (f", without the unused {listed(unused)}" if unused else "")

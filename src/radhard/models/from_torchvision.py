@@ -1,0 +1,103 @@
+"""Classifiers of torchvision: `torchvision:NAME`."""
+
+import warnings
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from radhard.errors import ModelError
+from radhard.models.checkpoint import load_fitting, read_checkpoint
+from radhard.models.loaded import IMAGENET_MEAN, IMAGENET_STD, LoadedModel, Shape, Wanted, count_classes
+from radhard.models.preprocessing import Preprocessing
+from radhard.models.vision import import_torchvision
+from radhard.models.zoo import near
+
+
+def from_torchvision(wanted: Wanted) -> LoadedModel:
+    """The classifier of that name: random weights, torchvision's default ones, or a checkpoint's.
+
+    Models with auxiliary classifiers return the logits alone, as they do in eval mode. ModelError for unknown names.
+    """
+    import_torchvision()
+    import torchvision.models as models
+
+    name = wanted.name.removeprefix("torchvision:")
+    names = models.list_models(module=models)
+    if name not in names:
+        raise ModelError(
+            f"model {name!r} is no classifier of torchvision (torchvision.models.list_models()).{near(name, names)}"
+        )
+    transforms = _transforms(models, name)
+
+    def build(classes: int | None) -> nn.Module:
+        return _create(models, name, wanted, classes=classes)
+
+    if wanted.checkpoint is not None:
+        module, source = load_fitting(build, read_checkpoint(wanted.checkpoint), classes=1000)
+    else:
+        module = build(None)
+        pretrained = f"torchvision's pretrained {models.get_model_weights(name).DEFAULT}"
+        source = pretrained if wanted.weights == "pretrained" else f"random, seed {wanted.seed}"
+    module = module.eval()
+    crop, resize = (224, 256) if transforms is None else (transforms.crop_size[0], transforms.resize_size[0])
+    shape = wanted.input_shape or _own_shape(module, default=crop)
+    return LoadedModel(
+        name=wanted.name,
+        module=module,
+        input_shape=shape,
+        mean=IMAGENET_MEAN if transforms is None else tuple(transforms.mean),
+        std=IMAGENET_STD if transforms is None else tuple(transforms.std),
+        classes=count_classes(module, shape, name=wanted.name),
+        weights=source,
+        preprocessing=Preprocessing(
+            size=shape[1:],
+            interpolation="bilinear" if transforms is None else transforms.interpolation.value,
+            crop_pct=crop / resize,
+        ),
+        assumed=("mean", "std", "preprocessing") if transforms is None else (),
+    )
+
+
+def _transforms(models: ModuleType, name: str) -> Any:
+    """The preprocessing of torchvision's default weights of that model, None for a model without any."""
+    try:
+        return models.get_model_weights(name).DEFAULT.transforms()
+    except (AttributeError, ValueError):  # no entry of weights, or an empty one
+        return None
+
+
+def _own_shape(module: nn.Module, *, default: int) -> Shape:
+    size = getattr(module, "image_size", default)
+    return (3, size, size)
+
+
+def _create(models: ModuleType, name: str, wanted: Wanted, *, classes: int | None) -> nn.Module:
+    pretrained = wanted.weights == "pretrained" and wanted.checkpoint is None
+    options: dict[str, Any] = {"weights": "DEFAULT" if pretrained else None}
+    if classes is not None:
+        options["num_classes"] = classes
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # Inception and GoogLeNet, of how they draw their weights
+            return _sized(models, name, options, shape=wanted.input_shape)
+    except Exception as error:  # downloads and constructors fail in their own ways
+        reason = f"{type(error).__name__}: {error}"
+        if pretrained:
+            raise ModelError(
+                f"torchvision's pretrained weights of {name} could not be loaded ({reason}). Without a network, give "
+                "a file of weights by --checkpoint FILE"
+            ) from error
+        raise ModelError(f"torchvision cannot build model {name!r}: {reason}") from error
+
+
+def _sized(models: ModuleType, name: str, options: dict[str, Any], *, shape: Shape | None) -> nn.Module:
+    """The model for images of `shape`: the vision transformer and MaxViT are told the size, others take any."""
+    sizes: list[dict[str, Any]] = [] if shape is None else [{"image_size": shape[1]}, {"input_size": shape[1:]}]
+    for size in sizes:
+        try:
+            return models.get_model(name, **options, **size)  # type: ignore[no-any-return]
+        except TypeError as error:
+            if "unexpected keyword" not in str(error):
+                raise
+    return models.get_model(name, **options)  # type: ignore[no-any-return]

@@ -1,0 +1,105 @@
+"""What a source is asked for, and the model that it gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from radhard.errors import InputError, ModelError
+from radhard.models.preprocessing import Preprocessing
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Weights = Literal["random", "pretrained"]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a user asks of a source: the model's `name` as given, and what is to differ from the source's defaults."""
+
+    name: str
+    checkpoint: Path | None = None
+    weights: Weights = "random"
+    seed: int = 0
+    input_shape: Shape | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A module in eval mode, float32, or an exported program; and what it takes: `input_shape` (C, H, W).
+
+    `mean` and `std` are one a channel, of pixels in [0, 1]; `preprocessing` comes before them. `weights` says where
+    the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated.
+    """
+
+    name: str
+    module: nn.Module | ExportedProgram
+    input_shape: Shape
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: int
+    weights: str
+    preprocessing: Preprocessing
+    assumed: tuple[str, ...] = ()
+
+
+def assumed_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std where nothing states them: ImageNet's for 3 channels, else 0 and 1 (pixels as they are)."""
+    return (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.0,) * channels, (1.0,) * channels)
+
+
+def normalised(
+    model: LoadedModel, *, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> LoadedModel:
+    """The model with another mean or std, one number a channel or one for all. InputError for another count."""
+    channels = model.input_shape[0]
+    given = {"mean": mean or model.mean, "std": std or model.std}
+    fields: dict[str, tuple[float, ...]] = {}
+    for field, values in given.items():
+        if len(values) not in (1, channels):
+            raise InputError(
+                f"{field}: {len(values)} numbers for {channels} channel(s) of {model.name}; give one a channel "
+                f"(--{field})"
+            )
+        fields[field] = tuple(map(float, values)) * (channels if len(values) == 1 else 1)
+    if not all(value > 0 for value in fields["std"]):
+        raise InputError(f"std: {fields['std']} of {model.name} must be greater than 0 (--std)")
+    stated = {field for field, value in (("mean", mean), ("std", std)) if value}
+    return replace(
+        model,
+        mean=fields["mean"],
+        std=fields["std"],
+        assumed=tuple(field for field in model.assumed if field not in stated),
+    )
+
+
+@torch.no_grad()
+def count_classes(module: nn.Module, shape: Shape, *, name: str) -> int:
+    """The number of logits of an image, by running two images [2, *shape] of zeros through `module` (eval mode).
+
+    Raises ModelError where that fails or gives anything but one float tensor [2, classes].
+    """
+    try:
+        logits = module(torch.zeros(2, *shape))
+    except Exception as error:  # whatever the module's own code raises
+        raise ModelError(
+            f"model {name} does not take images {list(shape)} ({type(error).__name__}: {error}); give the shape "
+            "that it takes by --input-shape"
+        ) from error
+    if not isinstance(logits, Tensor):
+        raise ModelError(
+            f"model {name} returns a {type(logits).__name__}, not one tensor of logits: wrap it in a module that "
+            "returns the logits alone"
+        )
+    if logits.ndim != 2 or len(logits) != 2 or not logits.is_floating_point():
+        raise ModelError(
+            f"model {name} returns {logits.dtype} {list(logits.shape)} for 2 images; a classifier returns float logits "
+            "[2, classes]"
+        )
+    return logits.shape[1]
