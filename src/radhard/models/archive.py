@@ -29,14 +29,10 @@ _PAYLOAD = re.compile(r"data/(weights/weight|constants/tensor)_\d+|extra/.+")
 _RECORDS = frozenset({_MODEL, *_CONFIGS, _EXAMPLE})
 
 _NAME = re.compile(r"[\w.+-]*", re.ASCII)  # names of values and parameters, dtypes, devices, versions
-_FREE = frozenset(
-    {"metadata", "stack_trace", "as_string", "as_strings", "treespec_namedtuple_fields"}
-)  # never evaluated
+_FREE = frozenset({"metadata", "stack_trace", "as_string", "as_strings"})  # no text below these is evaluated
 _TREES = frozenset({"in_spec", "out_spec"})
 _TARGETS = frozenset({"target", "as_operator"})
 _TREE_TYPES = re.compile(
-    r"builtins\.(tuple|list|dict)|collections\.OrderedDict|transformers\.modeling_outputs\.\w+", re.ASCII
-)
     r"builtins\.(tuple|list|dict)|collections\.OrderedDict|transformers\.modeling_outputs\.\w+", re.ASCII
 )
 
