@@ -26,7 +26,8 @@ from radhard.words import Int, Words
 from tests.benches import fashion_bench
 
 POINT = {
-    "ber", "trials", "n", "accuracy", "low", "high", "changed", "non_finite", "flips_expected", "flips", "ended",
+    "ber", "trials", "n", "accuracy", "low", "high", "relative", "relative_low", "relative_high", "changed",
+    "non_finite", "flips_expected", "flips", "ended",
 }  # fmt: skip
 SMALL = ("--images", "12", "--trials", "2", "--ber", "1e-7,4e-7")
 
@@ -66,7 +67,7 @@ def refused(*arguments: object) -> str:
 
 
 def swept(*arguments: object) -> dict[str, Any]:
-    record = json.loads(call("sweep", "fashion-vit", "--json", *arguments))
+    (record,) = json.loads(call("sweep", "fashion-vit", "--json", *arguments))["models"]
     assert isinstance(record, dict)
     return record
 
@@ -118,6 +119,8 @@ def test_sweep_gives_what_plain_runs_give() -> None:
             flips += len(machine.flips)
         assert (point["n"], point["trials"]) == (24, 2)
         assert point["accuracy"] == pytest.approx(right / 24)
+        assert point["relative"] == pytest.approx(point["accuracy"] / record["clean"]["int8"])
+        assert point["relative_low"] <= point["relative"] <= point["relative_high"]
         assert point["changed"] == pytest.approx(changed / 24)
         assert point["flips"] == pytest.approx(flips / 24)
         assert point["flips_expected"] == pytest.approx(point["flips"], rel=0.2)
@@ -131,6 +134,7 @@ def test_sweep_writes_table_csv_and_figures(tmp_path: Path) -> None:
         assert part in text
     with (tmp_path / "a.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    assert {row["model"] for row in rows} == {"fashion-vit"}
     assert [float(row["accuracy"]) for row in rows] == [p["accuracy"] for p in swept(*SMALL)["points"]]
     assert "</svg>" in (tmp_path / "a.svg").read_text()
 
@@ -323,6 +327,7 @@ def test_sweep_tells_what_is_wrong(options: Sequence[str], says: Sequence[str]) 
         (("fashion-vit", "--data", "imagenet"), ("'imagenet'", "fashion-mnist")),
         (("fashion-vit", "--images", "10001"), ("10001", "has 10000")),
         (("fashion-vit", "--checkpoint", "none.safetensors"), ("none.safetensors", "not a file")),
+        (("fashion-vit", "--checkpoint", "fashion-vit=none.safetensors"), ("none.safetensors", "not a file")),
     ],
 )
 def test_sweep_tells_what_it_does_not_know(options: Sequence[str], says: Sequence[str]) -> None:

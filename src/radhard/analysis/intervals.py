@@ -26,7 +26,10 @@ Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A `rate` and its interval `low` ... `high`, all in [0, 1] (NaN, 0, 1 when nothing was counted)."""
+    """A `rate` in [0, 1] and its interval `low` ... `high` (NaN, 0, 1 when nothing was counted).
+
+    A ratio of two rates and its interval lie in [0, infinity] (NaN, 0, infinity when there is nothing to divide by).
+    """
 
     rate: float
     low: float

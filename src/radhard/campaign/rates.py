@@ -29,3 +29,17 @@ def whole_curve(bits: int, *, recipe: str, points: int = 9) -> tuple[float, ...]
         raise InputError("no bit of the model is exposed, so no rate matters; select other sites")
     low, high = (min(1.0, float(f"{flips / bits:.2g}")) for flips in FLIPS[recipe])
     return even_in_logarithm(low, high, points=points)
+
+
+def comparable_curve(bits: int, *, recipe: str) -> tuple[float, ...]:
+    """The range of `whole_curve` in rates that are the same for every model: 1, 2 and 5 of each power of ten.
+
+    Curves of several models meet at these rates wherever their ranges overlap. Each keeps its own range: beyond it
+    a model is intact, or has nothing left to lose and costs the most. And a model more or less moves no rate, so
+    what a store holds stays of use.
+    """
+    ends = whole_curve(bits, recipe=recipe, points=2)
+    exponents = range(math.floor(math.log10(ends[0])) - 1, 1)
+    steps = [rate for k in exponents for digit in (1, 2, 5) if (rate := float(f"{digit}e{k}")) <= 1]
+    first, last = (min(range(len(steps)), key=lambda k: abs(math.log(steps[k] / end))) for end in ends)
+    return tuple(steps[first : last + 1])

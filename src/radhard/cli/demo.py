@@ -17,7 +17,7 @@ def demo() -> None:
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import whole_curve
     from radhard.campaign.store import Store
-    from radhard.cli.live import output, waiting
+    from radhard.cli.live import Course, output, waiting
     from radhard.cli.swept import Extent, run_sweep, show_tables, write_files
     from radhard.models.load import load
 
@@ -27,14 +27,15 @@ def demo() -> None:
         with waiting("capturing and calibrating fashion-vit", console=progress):
             bench = build(load("fashion-vit"), recipe="int8", images=extent.images)
         bits = faulty_setting(bench, "int8", ber=0.0).bits
-        swept = run_sweep(
+        sweep = run_sweep(
             bench,
             tuple(faulty_setting(bench, "int8", ber=rate) for rate in whole_curve(bits, recipe="int8")),
             extent=extent,
             store=store,
             executor=InProcess(bench=bench),
+            course=Course(model="fashion-vit"),
             console=progress,
         )
-    write_files(swept, csv=None, plot=FIGURE)
-    show_tables(swept, console=console)
+    write_files([sweep], csv=None, plot=FIGURE)
+    show_tables([sweep], console=console)
     console.print(f"The figure is {FIGURE}. `radhard sweep fashion-vit --help` says how to measure more.")

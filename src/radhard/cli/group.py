@@ -1,6 +1,7 @@
 """How the command line ends: an error of ours is one message and exit code 2, not a traceback."""
 
 import logging
+import shlex
 from typing import Any
 
 import typer
@@ -13,7 +14,8 @@ class Commands(TyperGroup):
     """Typer's group of commands; takes `--debug` anywhere on the line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `--debug` first, where the group reads it."""
+        """Keep the command line for records of results; put `--debug` first, where the group reads it."""
+        ctx.meta["command"] = shlex.join(["radhard", *args])
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
         return super().parse_args(ctx, args)

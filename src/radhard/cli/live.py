@@ -1,7 +1,9 @@
 """Progress on stderr while a campaign runs: units, images a second, time left, accuracy so far."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -9,6 +11,26 @@ from rich.progress import Progress as Bar
 
 from radhard.analysis.intervals import clustered
 from radhard.campaign.execute import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Where a command is: at `model`, the `place`-th (from 1) `of` those that it sweeps; `began` in seconds."""
+
+    model: str
+    place: int = 1
+    of: int = 1
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def name(self) -> str:
+        """`fashion-vit`, or `fashion-vit (2 of 6)`."""
+        return self.model if self.of == 1 else f"{self.model} ({self.place} of {self.of})"
+
+    def seconds_left(self, here: float) -> float:
+        """`here` seconds are left for this model; those to come are taken to last as long as these on average."""
+        each = (time.perf_counter() - self.began + here) / self.place
+        return here + each * (self.of - self.place)
 
 
 def output() -> Console:
@@ -27,20 +49,21 @@ def waiting(text: str, *, console: Console) -> Iterator[None]:
         yield
 
 
-def follow(progress: Iterable[Progress], *, console: Console) -> None:
+def follow(progress: Iterable[Progress], *, course: Course, console: Console) -> None:
     """Run a campaign to its end, and draw its progress if the console is a terminal."""
     columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=None)
+        task = bar.add_task(f"{course.name}: starting", total=None)
         for state in progress:
-            bar.update(task, completed=state.done, total=state.total, description=describe(state))
+            bar.update(task, completed=state.done, total=state.total, description=describe(state, course=course))
 
 
-def describe(state: Progress) -> str:
-    """`412 images/s, 0:01:10 left, BER 1e-08: accuracy 78.1 % (76.0 - 80.2)`."""
-    minutes, seconds = divmod(round(state.seconds_left), 60)
+def describe(state: Progress, *, course: Course) -> str:
+    """`fashion-vit: 412 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 % (76.0 - 80.2)`."""
+    minutes, seconds = divmod(round(course.seconds_left(state.seconds_left)), 60)
     hours, minutes = divmod(minutes, 60)
-    text = f"{state.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} left"
+    left = "left" if course.of == 1 else "left for all"
+    text = f"{course.name}: {state.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
     if state.tally.n == 0:
         return text
     so_far = clustered(state.tally.correct, trials=state.tally.trials)

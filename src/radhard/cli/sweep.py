@@ -1,6 +1,8 @@
-"""`radhard sweep`: accuracy over the bit error rate."""
+"""`radhard sweep`: accuracy over the bit error rate, of one model or of several in one figure."""
 
+import gc
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,18 +10,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radhard.cli import options, parse
+from radhard.errors import InputError
 
 if TYPE_CHECKING:
+    from radhard.analysis.sweep import Sweep
     from radhard.campaign.experiment import Setting
 
 
 def sweep(
-    model: options.Model,
+    ctx: typer.Context,
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", help="models of the zoo, such as fashion-vit, or names that timm knows; compared"
+        ),
+    ],
     data: options.Data = "fashion-mnist",
-    checkpoint: options.Checkpoint = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="weights to load, a safetensors file; with several models NAME=FILE, repeatable"),
+    ] = None,
     ber: Annotated[
         str | None,
-        typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: the whole curve, by the model's exposed bits"),
+        typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 5,
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
@@ -41,10 +54,16 @@ def sweep(
         typer.Option(help="end a BER's trials once the 95 % interval of its accuracy is so narrow"),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write the points to this .csv file")] = None,
-    plot: Annotated[Path | None, typer.Option(help="draw the curve into this .png or .svg file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw the curves into this .png or .svg file")] = None,
     json_: options.Json = False,
 ) -> None:
-    """Measure accuracy over the bit error rate, with faults in every exposed operation."""
+    """Measure accuracy over the bit error rate, with faults in every exposed operation.
+
+    Several models are measured one after another, drawn in one figure and compared in a table.
+    """
+    if twice := sorted({model for model in models if models.count(model) > 1}):
+        raise InputError(f"model {twice[0]!r} is given twice; give each once")
+    files = parse.checkpoints(checkpoint or [], models=models)
     parse.output(csv, option="--csv", suffixes=(".csv",))
     parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     index, of = parse.fraction(shard)
@@ -57,9 +76,9 @@ def sweep(
     from radhard.campaign.build import build
     from radhard.campaign.execute import Shard
     from radhard.campaign.executor import InProcess
-    from radhard.campaign.rates import whole_curve
+    from radhard.campaign.rates import comparable_curve, whole_curve
     from radhard.campaign.store import Store
-    from radhard.cli.live import output, waiting
+    from radhard.cli.live import Course, output, waiting
     from radhard.cli.selection import selection, words_of
     from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, write_files
     from radhard.models.load import load
@@ -68,31 +87,43 @@ def sweep(
     exposed = words_of(words)
     stop = None if until_width is None else UntilWidth(width=until_width)
     progress = Console(stderr=True)
+    default = whole_curve if len(models) == 1 else comparable_curve
+    if len(models) > 1:  # a name that is wrong is told now, not after the models before it
+        for model in models:
+            load(model, files.get(model))
     with ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="radhard-"))
             store = Path(folder) / "run.db"
         kept = stack.enter_context(Store(store))
-        with waiting("capturing and calibrating", console=progress):
-            bench = build(load(model, checkpoint), recipe=recipe, data=data, images=images)
 
-        def at(rate: float) -> "Setting":
-            return faulty_setting(
-                bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+        def measured(course: Course) -> "Sweep":
+            with waiting(f"{course.name}: capturing and calibrating", console=progress):
+                loaded = load(course.model, files.get(course.model))
+                bench = build(loaded, recipe=recipe, data=data, images=images)
+
+            def at(rate: float) -> "Setting":
+                return faulty_setting(
+                    bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+                )
+
+            return run_sweep(
+                bench,
+                tuple(map(at, rates or default(at(0.0).bits, recipe=recipe))),
+                extent=Extent(images=images, trials=trials, chunk=chunk, stop=stop),
+                store=kept,
+                executor=InProcess(bench=bench, batch=batch),
+                shard=Shard(index=index, of=of),
+                course=course,
+                console=progress,
             )
 
-        settings = tuple(map(at, rates or whole_curve(at(0.0).bits, recipe=recipe)))
-        swept = run_sweep(
-            bench,
-            settings,
-            extent=Extent(images=images, trials=trials, chunk=chunk, stop=stop),
-            store=kept,
-            executor=InProcess(bench=bench, batch=batch),
-            shard=Shard(index=index, of=of),
-            console=progress,
-        )
-    write_files(swept, csv=csv, plot=plot)
+        sweeps, began = [], time.perf_counter()
+        for place, model in enumerate(models, start=1):
+            sweeps.append(measured(Course(model=model, place=place, of=len(models), began=began)))
+            gc.collect()  # a captured graph holds itself in cycles: free this bench before the next is built
+    write_files(sweeps, csv=csv, plot=plot)
     if json_:
-        show_json(swept)
+        show_json(sweeps, command=ctx.meta["command"])
     else:
-        show_tables(swept, console=output())
+        show_tables(sweeps, console=output())

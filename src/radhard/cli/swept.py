@@ -1,7 +1,7 @@
 """What `radhard sweep` and `radhard demo` share: run a campaign over bit error rates, show its curve."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,16 +10,18 @@ import torch
 import typer
 from rich.console import Console
 
-from radhard.analysis.curve import Point, curve
+from radhard.analysis.curve import curve
+from radhard.analysis.sweep import Sweep
 from radhard.campaign.bench import Bench, clean_setting
 from radhard.campaign.execute import WHOLE, Shard, execute
 from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Setting, StopRule, canonical_json
 from radhard.campaign.store import Store
-from radhard.cli.live import follow
+from radhard.cli.live import Course, follow
+from radhard.report.anatomy import anatomy
 from radhard.report.curve import curve_data, draw_curve
 from radhard.report.record import sweep_record, write_csv
-from radhard.report.table import clean_table, points_table
+from radhard.report.table import clean_table, comparison_table, points_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,21 +34,6 @@ class Extent:
     stop: StopRule | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Swept:
-    """A sweep that was run: its bench, its settings, their points, and the clean ones by recipe."""
-
-    bench: Bench
-    settings: tuple[Setting, ...]
-    points: tuple[Point, ...]
-    clean: Mapping[str, Point]
-
-    @property
-    def recipe(self) -> str:
-        """The recipe of the program that the faults were in."""
-        return self.settings[0].recipe
-
-
 def run_sweep(
     bench: Bench,
     settings: tuple[Setting, ...],
@@ -54,9 +41,10 @@ def run_sweep(
     extent: Extent,
     store: Store,
     executor: Executor,
+    course: Course,
     console: Console,
     shard: Shard = WHOLE,
-) -> Swept:
+) -> Sweep:
     """Measure what the store lacks of the settings and of the bench's clean programs; tell `console`."""
     clean = {recipe: clean_setting(bench, recipe) for recipe in ("float", *sorted({*bench.programs} - {"float"}))}
     known = {setting.digest for setting in settings}
@@ -70,33 +58,40 @@ def run_sweep(
     )
     versions = {"radhard": version("radhard"), "torch": torch.__version__}
     made_by = {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in bench.programs.values()}
-    follow(execute(campaign, store, executor=executor, shard=shard, made_by=made_by), console=console)
+    follow(execute(campaign, store, executor=executor, shard=shard, made_by=made_by), course=course, console=console)
     points = dict(zip((s.digest for s in campaign.settings), curve(campaign, store=store), strict=True))
-    return Swept(
-        bench=bench,
+    last = settings[-1]
+    program = bench.programs[last.recipe]
+    return Sweep(
         settings=settings,
         points=tuple(points[setting.digest] for setting in settings),
         clean={recipe: points[setting.digest] for recipe, setting in clean.items()},
+        macs=anatomy(program, kinds=last.kinds, where=last.where, words=last.words, by="operator").macs,
+        back_end=program.backends,
+        images=extent.images,
     )
 
 
-def show_tables(swept: Swept, *, console: Console) -> None:
-    """Print what was measured, the clean programs first."""
-    setting = swept.settings[-1]
-    console.print(clean_table(swept.clean, title=f"{setting.model} on {setting.data}, no faults"))
-    console.print(points_table(swept.points, title=f"{setting.model}, recipe {setting.recipe}, {setting.words.name}"))
+def show_tables(sweeps: Sequence[Sweep], *, console: Console) -> None:
+    """Print what was measured of each model, its clean programs first; of several models a comparison."""
+    for sweep in sweeps:
+        setting = sweep.setting
+        console.print(clean_table(sweep.clean, title=f"{setting.model} on {setting.data}, no faults"))
+        title = f"{setting.model}, recipe {setting.recipe}, {setting.words.name}"
+        console.print(points_table(sweep.points, title=title))
+    if len(sweeps) > 1:
+        console.print(comparison_table(sweeps))
 
 
-def show_json(swept: Swept) -> None:
-    """Print what was measured as one JSON object."""
-    record = sweep_record(swept.settings, swept.points, program=swept.bench.programs[swept.recipe], clean=swept.clean)
+def show_json(sweeps: Sequence[Sweep], *, command: str) -> None:
+    """Print what was measured as one JSON object: what made it, and a record for each model."""
+    record = {"radhard": version("radhard"), "command": command, "models": [sweep_record(sweep) for sweep in sweeps]}
     typer.echo(json.dumps(record, allow_nan=False))
 
 
-def write_files(swept: Swept, *, csv: Path | None, plot: Path | None) -> None:
+def write_files(sweeps: Sequence[Sweep], *, csv: Path | None, plot: Path | None) -> None:
     """Write the points and the figure where they are wanted."""
     if csv is not None:
-        write_csv(swept.points, csv)
+        write_csv(sweeps, csv)
     if plot is not None:
-        data = curve_data(swept.points, model=swept.bench.model, recipe=swept.recipe, clean=swept.clean)
-        draw_curve(data, plot)
+        draw_curve(curve_data(sweeps), plot)

@@ -1,48 +1,76 @@
-"""The figure of accuracy over bit error rate: data first, then drawing."""
+"""The figure of accuracy over bit error rate, of one model or of several: data first, then drawing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from radhard.analysis.curve import Point
+from radhard.analysis.sweep import Sweep
 from radhard.errors import InputError
+from radhard.faults import EVERYWHERE
 
 SUFFIXES = (".png", ".svg")
-_DASHES = ("--", ":", "-.")
+# Okabe and Ito's colours without the yellow, darkest first; the lengths differ, so that 7 x 9 x 5 lines are distinct.
+_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_MARKERS = ("o", "s", "^", "D", "v", "X", "P", "<", ">")
+_DASHES = ((0, ()), (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+_GREY = "0.35"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """A rate at each BER, and its interval `low` ... `high`."""
+
+    rate: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A model's line: for each BER > 0 in rising order, its accuracy and that `relative` to clean.
+
+    `clean`: recipe -> accuracy with no fault. A relative accuracy that is not known is NaN.
+    """
+
+    model: str
+    ber: tuple[float, ...]
+    accuracy: Band
+    relative: Band
+    clean: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveData:
-    """What the figure shows: a `title`, and for each BER > 0 in rising order the accuracy and its interval.
-
-    `clean`: recipe -> accuracy with no fault, drawn as a horizontal line.
-    """
+    """What the figure shows: a `title`, how it was measured (`subtitle`), and a line a model."""
 
     title: str
-    ber: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    clean: Mapping[str, float]
+    subtitle: str
+    lines: tuple[Line, ...]
 
 
-def curve_data(points: Sequence[Point], *, model: str, recipe: str, clean: Mapping[str, Point]) -> CurveData:
-    """Points, and the clean ones by recipe -> what to draw. Points at BER 0 or of no answers are left out."""
-    shown = sorted((p for p in points if p.ber > 0 and p.n > 0), key=lambda p: p.ber)
-    sizes = sorted({p.n for p in shown})
+def curve_data(sweeps: Sequence[Sweep]) -> CurveData:
+    """Sweeps of one recipe on the same images -> what to draw. Points at BER 0 or of no answers are left out."""
+    setting = sweeps[0].setting
+    sizes = sorted({p.n for sweep in sweeps for p in _shown(sweep.points)})
     n = "no point" if not sizes else f"n = {sizes[0]:,}" if len(sizes) == 1 else f"n = {sizes[0]:,} to {sizes[-1]:,}"
+    place = "" if setting.where == EVERYWHERE else " of selected sites"
+    kinds = ", ".join(sorted(setting.kinds))
     return CurveData(
-        title=f"{model}, recipe {recipe}\n{n} answers a point, 95 % interval",
-        ber=tuple(p.ber for p in shown),
-        accuracy=tuple(p.accuracy for p in shown),
-        low=tuple(p.low for p in shown),
-        high=tuple(p.high for p in shown),
-        clean={name: p.accuracy for name, p in clean.items() if p.n > 0},
+        title=f"{sweeps[0].model if len(sweeps) == 1 else f'{len(sweeps)} models'} under bit flips",
+        subtitle=(
+            f"recipe {sweeps[0].recipe}, flips in {kinds}{place}, words {setting.words.name}\n"
+            f"{setting.data}, {n} answers a point on {sweeps[0].images:,} images; bars and bands are 95 % intervals"
+        ),
+        lines=tuple(map(_line, sweeps)),
     )
 
 
@@ -55,37 +83,104 @@ def check_suffix(path: Path) -> None:
 def draw_curve(data: CurveData, path: Path) -> None:
     """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
     check_suffix(path)
-    figure = Figure(figsize=(7.0, 4.4), layout="constrained")
+    figure = Figure(
+        figsize=(10.0, 5.0 + 0.2 * max(0, len(data.lines) - 2) / 2),
+        layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
+    )
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for dashes, (name, accuracy) in zip(_DASHES, data.clean.items(), strict=False):
-        axes.axhline(
-            accuracy,
-            color="0.35",
-            linestyle=dashes,
-            linewidth=1.2,
-            label=f"{name}, no faults: {accuracy:.2%}",
-        )
-    if data.ber:
-        axes.set_xscale("log")
-        axes.fill_between(data.ber, data.low, data.high, color="0.8", linewidth=0)
-        errors = (
-            [a - low for a, low in zip(data.accuracy, data.low, strict=True)],
-            [high - a for a, high in zip(data.accuracy, data.high, strict=True)],
-        )
-        axes.errorbar(
-            data.ber, data.accuracy, yerr=errors, color="black", marker="o", markersize=5, linewidth=1.4,
-            capsize=3, label="with faults, 95 % interval",
-        )  # fmt: skip
-        axes.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    axes.set_xlabel("bit error rate: probability that an exposed bit flips")
-    axes.set_ylabel("accuracy")
-    axes.set_title(data.title, fontsize=11)
-    axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.legend(loc="best", frameon=False, fontsize=9)
+    left, right = figure.subplots(1, 2, sharex=True)
+    handles = []
+    for number, line in enumerate(data.lines):
+        _draw_band(left, line.ber, line.accuracy, number=number)
+        handles.append(_draw_band(right, line.ber, line.relative, number=number))
+        handles[-1].set_label(f"{line.model}  ({_clean(line)})")
+    if len(data.lines) == 1:
+        handles[0].set_label(f"{data.lines[0].model}, with faults")
+        handles += _draw_clean(left, data.lines[0].clean)
+    right.axhline(1.0, color=_GREY, linewidth=1.0, linestyle=_DASHES[1], zorder=1)
+    _frame(left, top=1.0, label="accuracy")
+    _frame(right, top=_top(data), label="accuracy relative to clean")
+    if any(line.ber for line in data.lines):
+        left.set_xscale("log")
+        left.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
+        for axes in (left, right):
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    left.set_title(data.subtitle, loc="left", fontsize=9, color=_GREY)
+    left.annotate(
+        data.title, (0, 1), xycoords="axes fraction", xytext=(0, 35), textcoords="offset points", fontsize=13,
+        fontweight="bold",
+    )  # fmt: skip
+    columns = 3 if len(data.lines) == 1 else 2
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=4)
     with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _shown(points: Iterable[Point]) -> list[Point]:
+    return sorted((p for p in points if p.ber > 0 and p.n > 0), key=lambda p: p.ber)
+
+
+def _line(sweep: Sweep) -> Line:
+    shown = _shown(sweep.points)
+
+    def column(value: Callable[[Point], float]) -> tuple[float, ...]:
+        return tuple(map(value, shown))
+
+    return Line(
+        model=sweep.model,
+        ber=column(lambda p: p.ber),
+        accuracy=Band(
+            rate=column(lambda p: p.accuracy),
+            low=column(lambda p: p.low),
+            high=column(lambda p: p.high),
+        ),
+        relative=Band(
+            rate=column(lambda p: p.relative),
+            low=column(lambda p: p.relative_low),
+            high=column(lambda p: p.relative_high),
+        ),
+        clean={recipe: p.accuracy for recipe, p in sweep.clean.items() if p.n > 0},
+    )
+
+
+def _draw_band(axes: Axes, ber: Sequence[float], band: Band, *, number: int) -> Line2D:
+    """The line of the `number`-th model, its intervals as bars and a band. What is infinite ends far off the figure."""
+    colour = _COLOURS[number % len(_COLOURS)]
+    high = [min(value, 10.0) for value in band.high]
+    axes.fill_between(ber, band.low, high, color=colour, alpha=0.13, linewidth=0)
+    axes.vlines(ber, band.low, high, color=colour, linewidth=1.0)
+    (line,) = axes.plot(
+        ber, band.rate, color=colour, linestyle=_DASHES[number % len(_DASHES)], linewidth=1.5,
+        marker=_MARKERS[number % len(_MARKERS)], markersize=5.5, markeredgecolor="white", markeredgewidth=0.5,
+    )  # fmt: skip
+    return line
+
+
+def _draw_clean(axes: Axes, clean: Mapping[str, float]) -> list[Line2D]:
+    """The accuracies of a single model with no fault, as horizontal lines."""
+    return [
+        axes.axhline(accuracy, color=_GREY, linewidth=1.0, linestyle=dash, label=f"{recipe}, no faults: {accuracy:.2%}")
+        for dash, (recipe, accuracy) in zip(_DASHES[1:], clean.items(), strict=False)
+    ]
+
+
+def _clean(line: Line) -> str:
+    """`clean: float 91.20%, int8 91.05%`."""
+    return (
+        f"clean: {', '.join(f'{recipe} {accuracy:.2%}' for recipe, accuracy in line.clean.items()) or 'not measured'}"
+    )
+
+
+def _top(data: CurveData) -> float:
+    """The upper end of the panel of relative accuracy: a little over 100 %, or over the highest point."""
+    return max([1.1, *(1.05 * rate for line in data.lines for rate in line.relative.rate if rate > 0)])
+
+
+def _frame(axes: Axes, *, top: float, label: str) -> None:
+    axes.set_ylim(0, top)
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    axes.set_xlabel("bit error rate: probability that an exposed bit flips")
+    axes.set_ylabel(label)
+    axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,10 +1,13 @@
 """Tables for the terminal."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
+from radhard.analysis.crossing import Crossing
 from radhard.analysis.curve import Point
+from radhard.analysis.sweep import Sweep
 from radhard.campaign.replay import Replayed
 
 
@@ -19,6 +22,7 @@ def points_table(points: Sequence[Point], *, title: str) -> Table:
         "flips",
         "accuracy",
         "95 % interval",
+        "of clean",
         "changed",
         "non-finite",
     ):
@@ -29,12 +33,8 @@ def points_table(points: Sequence[Point], *, title: str) -> Table:
             str(p.trials),
             f"{p.n:,}",
             f"{p.flips_expected:,.4g}",
-            *(
-                (f"{p.flips:,.4g}", f"{p.accuracy:.2%}", f"{p.low:.2%} - {p.high:.2%}", f"{p.changed:.2%}")
-                if p.n
-                else ("-",) * 4
-            ),
-            f"{p.non_finite:.2%}" if p.n else "-",
+            *((f"{p.flips:,.4g}", f"{p.accuracy:.2%}", f"{p.low:.2%} - {p.high:.2%}") if p.n else ("-",) * 3),
+            *("-" if math.isnan(share) else f"{share:.2%}" for share in (p.relative, p.changed, p.non_finite)),
         )
     return table
 
@@ -48,6 +48,36 @@ def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
         rates = (f"{p.accuracy:.2%}", f"{p.low:.2%} - {p.high:.2%}") if p.n else ("-", "-")
         table.add_row(recipe, f"{p.n:,}", *rates)
     return table
+
+
+def comparison_table(sweeps: Sequence[Sweep]) -> Table:
+    """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
+    title = f"compared, recipe {sweeps[0].recipe}: BER at which accuracy is lost (between the rates measured)"
+    table = Table(title=title, title_justify="left")
+    recipes = tuple(sweeps[0].clean)
+    headings = ("multiply-accumulates", "exposed bits", *recipes, "10 points lost", "half lost")
+    for heading in ("model", *headings):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for sweep in sweeps:
+        clean = (sweep.clean[recipe] for recipe in recipes)
+        table.add_row(
+            sweep.model,
+            f"{sweep.macs:,}",
+            f"{sweep.setting.bits:,}",
+            *(f"{p.accuracy:.2%}" if p.n else "-" for p in clean),
+            where_lost(sweep.loses_10_points),
+            where_lost(sweep.loses_half),
+        )
+    return table
+
+
+def where_lost(crossing: Crossing) -> str:
+    """`3.1e-07 (2e-07 - 5e-07)`, `under 1e-08` if the first rate was too high already, or `not reached`."""
+    if crossing.below is None:
+        return "not reached"
+    if crossing.ber is None:
+        return f"under {crossing.below:.3g}"
+    return f"{crossing.ber:.2g} ({crossing.above:.3g} - {crossing.below:.3g})"
 
 
 def replay_table(replayed: Replayed, *, title: str) -> Table:

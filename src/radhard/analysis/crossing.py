@@ -1,0 +1,41 @@
+"""Where a curve falls to a level: between which bit error rates, and at which if interpolated."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from radhard.analysis.curve import Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Where accuracy is first at `level` or less: at `ber`, between the measured rates `above` and `below`.
+
+    All three are None if it is not reached. If the first rate measured is there already, `above` is 0 and `ber` None:
+    nothing can be interpolated in the logarithm.
+    """
+
+    level: float
+    ber: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The crossing as JSON values; a level that is not known is null."""
+        return {**vars(self), "level": None if math.isnan(self.level) else self.level}
+
+
+def crossing(points: Sequence[Point], *, level: float) -> Crossing:
+    """The first two neighbouring rates between which accuracy falls to `level`, linear in log BER between them."""
+    measured = sorted((p for p in points if p.ber > 0 and p.n > 0), key=lambda p: p.ber)
+    before = None
+    for after in measured:
+        if after.accuracy <= level:
+            if before is None:
+                return Crossing(level=level, above=0.0, below=after.ber)
+            share = (before.accuracy - level) / (before.accuracy - after.accuracy)
+            ber = math.exp((1 - share) * math.log(before.ber) + share * math.log(after.ber))
+            return Crossing(level=level, ber=ber, above=before.ber, below=after.ber)
+        before = after
+    return Crossing(level=level)
