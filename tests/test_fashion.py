@@ -9,6 +9,7 @@ import torch
 
 from radhard.errors import InputError
 from radhard.models import fashion
+from radhard.models.dataset import Dataset
 from radhard.models.idx import read_idx, write_idx
 
 DATA = Path(fashion.__file__).parent / "data"
@@ -116,7 +117,7 @@ def test_the_training_set_is_whole():
 
 def tiny(labels=(3, 1)):
     images = torch.arange(2 * 28 * 28).remainder(256).to(torch.uint8).view(2, 1, 28, 28)
-    return fashion.Dataset(name="tiny", images=images, labels=torch.tensor(labels), class_names=("a", "b"))
+    return Dataset(name="tiny", images=images, labels=torch.tensor(labels), ids=torch.arange(2), class_names=("a", "b"))
 
 
 def test_a_batch_is_normalised_pixel_by_pixel():

@@ -1,5 +1,7 @@
 """A unit of work on the real model, against runs of its images one by one."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,19 @@ def test_the_batch_does_not_matter(bench: Bench, batch: int, monkeypatch: pytest
     expected = pack(measured(setting, bench))
     monkeypatch.setattr(measuring, "FLIPS_AT_ONCE", 300)  # so that flips are drawn in groups, too
     assert pack(measured(setting, bench, batch=batch)) == expected
+
+
+def test_the_place_of_an_image_does_not_matter(bench: Bench) -> None:
+    setting = faulty_setting(bench, "int8", ber=2e-7)
+    expected = measured(setting, bench)
+    order = torch.arange(START, STOP).flip(0)
+    other = replace(bench, data=bench.data.take(order, name=bench.data.name))
+    here = Unit(setting=setting, trial=0, start=0, stop=STOP - START)
+    clean = measure(Job(unit=here.without_faults(), clean=None), other, batch=5)
+    found = measure(Job(unit=here, clean=clean), other, batch=5)
+    assert expected.flips.sum() > 0
+    for field in fields(Outcome):
+        assert np.array_equal(getattr(found, field.name)[::-1], getattr(expected, field.name)), field.name
 
 
 def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

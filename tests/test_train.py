@@ -7,7 +7,8 @@ import torch
 
 from radhard.errors import ModelError
 from radhard.models import train
-from radhard.models.fashion import Dataset, fashion_mnist
+from radhard.models.dataset import Dataset
+from radhard.models.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.recipe import Recipe, augmented, fit, rate
 from radhard.models.seeding import drawn_from
@@ -16,7 +17,7 @@ from radhard.models.zoo import ZOO
 
 
 def part(data, indices, *, name="part"):
-    return Dataset(name=name, images=data.images[indices], labels=data.labels[indices], class_names=data.class_names)
+    return data.take(indices, name=name)
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +116,9 @@ def small_training_set(monkeypatch):
     test, calibration = fashion_mnist("test"), fashion_mnist("calibration")
     images = torch.cat([calibration.images, test.images[:60]])
     labels = torch.cat([calibration.labels, test.labels[:60]])
-    whole = Dataset(name="small", images=images, labels=labels, class_names=test.class_names)
+    whole = Dataset(
+        name="small", images=images, labels=labels, ids=torch.arange(len(labels)), class_names=test.class_names
+    )
     monkeypatch.setattr(train, "training_set", lambda _folder: whole)
     monkeypatch.setattr(train, "fashion_mnist", lambda _split: part(test, slice(300)))
 
@@ -123,7 +126,9 @@ def small_training_set(monkeypatch):
 def test_training_leaves_out_the_200_images_of_each_class_that_calibrate():
     labels = [(7 * i) % 10 for i in range(2_050)]
     images = torch.tensor([[i // 256, i % 256] for i in range(2_050)], dtype=torch.uint8).view(-1, 1, 1, 2)
-    kept = train.unseen(Dataset(name="all", images=images, labels=torch.tensor(labels), class_names=()))
+    kept = train.unseen(
+        Dataset(name="all", images=images, labels=torch.tensor(labels), ids=torch.arange(len(labels)), class_names=())
+    )
     out = set()
     for c in range(10):
         of_class = [i for i in range(2_050) if labels[i] == c]
@@ -165,6 +170,6 @@ def test_train_writes_weights_that_load_and_a_card_that_says_what_they_are(tmp_p
 
 
 def test_a_name_that_is_not_in_the_zoo_cannot_be_trained(tmp_path):
-    with pytest.raises(ModelError, match=r"'fashion-vitt' is not in the zoo .*Did you mean fashion-vit\?"):
+    with pytest.raises(ModelError, match=r"'fashion-vitt' is not in the zoo .*Did you mean fashion-vit[,?]"):
         train.train("fashion-vitt", out=tmp_path)
     assert list(tmp_path.iterdir()) == []

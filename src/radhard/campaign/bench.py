@@ -9,23 +9,27 @@ from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where
 from radhard.machine import Kind
-from radhard.models.fashion import Dataset
+from radhard.models.dataset import Dataset
 from radhard.program import Program
 from radhard.words import Words
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bench:
-    """The programs of one model by recipe, the data, and the mean and deviation that normalise it."""
+    """The programs of one model by recipe, the data, and the mean and deviation that normalise it.
+
+    `calibrated_on` says which images the scales of its integer programs are from.
+    """
 
     model: str
     programs: Mapping[str, Program]
     data: Dataset
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    calibrated_on: str = ""
 
     def images(self, indices: Tensor) -> Tensor:
-        """`indices` int64 [B] -> float32 [B, C, H, W]: what the programs take."""
+        """`indices` int64 [B], places in the data -> float32 [B, C, H, W]: what the programs take."""
         return self.data.batch(indices, mean=self.mean, std=self.std)
 
     def program_of(self, setting: Setting) -> Program:

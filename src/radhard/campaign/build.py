@@ -1,55 +1,85 @@
-"""From a model's name to the bench that campaigns work on: capture, calibrate, quantise, data."""
+"""From a model's name to the bench that campaigns work on: data, capture, calibrate, quantise."""
 
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from radhard.campaign.bench import Bench
 from radhard.errors import InputError
-from radhard.models.fashion import Dataset, fashion_mnist
-from radhard.models.load import LoadedModel
+from radhard.models.dataset import Dataset
+from radhard.models.decode import Progress
+from radhard.models.fashion import fashion_mnist
+from radhard.models.loaded import LoadedModel
+from radhard.models.supply import CALIBRATION_IMAGES, DataChoice, supply
 from radhard.program import Program, Recipe, capture, quantize
 
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
-DATA = ("fashion-mnist",)
-CALIBRATION_IMAGES = 512
+IntegerRecipe = Literal["int8", "int8-float"]
 CALIBRATION_BATCH = 256
 
 
-def build(loaded: LoadedModel, *, recipe: str, data: str = "fashion-mnist", images: int = 1) -> Bench:
-    """A loaded model -> the bench with its float program, an integer one and the test images of `data`.
+def build(
+    loaded: LoadedModel,
+    *,
+    recipe: str,
+    data: DataChoice | str = "fashion-mnist",
+    images: int = 1,
+    progress: Progress | None = None,
+) -> Bench:
+    """A loaded model -> the bench with its float program, an integer one and the images of `data`.
 
-    The integer program is that of `recipe`, or int8 beside the recipe float. Calibration sees the data's own
-    calibration images, never test images. Raises InputError for an unknown recipe or data, for images
-    of another shape than the model takes, and if more `images` are wanted than there are.
+    The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
+    only program, of the recipe pt2e. Calibration sees images set apart for it, never those that are evaluated.
+    `progress` is told of images decoded. Raises InputError for an unknown recipe or another one than the model's, for
+    data that do not fit the model, and if more `images` are wanted than there are.
     """
     wanted = read_recipe(recipe)
-    if data not in DATA:
-        raise InputError(f"data {data!r} is not known; it is one of {', '.join(DATA)}")
-    test = fashion_mnist("test")
-    check_shape(loaded, test)
-    if images > len(test):
-        raise InputError(f"{images} images are asked for, {test.name} has {len(test)}; ask for no more")
-    original = capture(loaded.module, calibration_batches(loaded)[0], name=loaded.name)
-    integer = "int8" if wanted == "float" else wanted
-    programs = {"float": original, integer: quantize(original, calibration_batches(loaded), recipe=integer)}
-    return Bench(model=loaded.name, programs=programs, data=test, mean=loaded.mean, std=loaded.std)
+    choice = DataChoice(data=data) if isinstance(data, str) else data
+    supplied = supply(choice, loaded, progress=progress)
+    evaluated = supplied.evaluated
+    if images > len(evaluated):
+        raise InputError(f"{images} images are asked for, {evaluated.name} has {len(evaluated)}; ask for no more")
+    batches = calibration_batches(loaded, supplied.calibration)
+    original = _captured(loaded, batches[0], recipe=wanted)
+    programs: dict[str, Program] = {original.recipe: original}
+    if original.recipe == "float":
+        integer: IntegerRecipe = "int8-float" if wanted == "int8-float" else "int8"
+        programs[integer] = quantize(original, batches, recipe=integer)
+    return Bench(
+        model=loaded.name,
+        programs=programs,
+        data=evaluated,
+        mean=loaded.mean,
+        std=loaded.std,
+        calibrated_on=supplied.calibrated_on,
+    )
 
 
 def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
-    """A loaded model -> its program for counting, calibrated on noise if the data do not fit it."""
+    """A loaded model -> its program for counting, calibrated on noise if the embedded images do not fit it."""
     wanted = read_recipe(recipe)
-    fits = tuple(fashion_mnist("calibration").images.shape[1:]) == tuple(loaded.input_shape)
-    batches = calibration_batches(loaded) if fits else noise(loaded)
-    original = capture(loaded.module, batches[0], name=loaded.name)
-    return original if wanted == "float" else quantize(original, batches, recipe=wanted)
+    embedded = fashion_mnist("calibration")
+    fits = tuple(embedded.images.shape[1:]) == tuple(loaded.input_shape)
+    batches = calibration_batches(loaded, embedded) if fits else noise(loaded)
+    original = _captured(loaded, batches[0], recipe=wanted)
+    if wanted == original.recipe:
+        return original
+    return quantize(original, batches, recipe="int8-float" if wanted == "int8-float" else "int8")
 
 
-def calibration_batches(loaded: LoadedModel) -> list[Tensor]:
-    """The first CALIBRATION_IMAGES images set apart for it, float32 [CALIBRATION_BATCH, C, H, W] each."""
-    data = fashion_mnist("calibration")
-    indices = torch.split(torch.arange(CALIBRATION_IMAGES), CALIBRATION_BATCH)
+def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:
+    """The program as the model is. InputError if it is quantised and the recipe is not, or the other way round."""
+    program = capture(loaded.module, batch, name=loaded.name)
+    if (program.recipe == "pt2e") != (recipe == "pt2e"):
+        state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")
+        raise InputError(f"model {loaded.name} is {state}: recipe {recipe!r} is not for it; take --recipe {fix}")
+    return program
+
+
+def calibration_batches(loaded: LoadedModel, data: Dataset) -> list[Tensor]:
+    """The first CALIBRATION_IMAGES images of `data`, or all of fewer, float32 [CALIBRATION_BATCH, C, H, W] each."""
+    indices = torch.split(torch.arange(min(CALIBRATION_IMAGES, len(data))), CALIBRATION_BATCH)
     return [data.batch(part, mean=loaded.mean, std=loaded.std) for part in indices]
 
 
@@ -65,13 +95,3 @@ def read_recipe(name: str) -> Recipe:
         if recipe == name:
             return recipe
     raise InputError(f"recipe {name!r} is not known; it is one of {', '.join(RECIPES)}")
-
-
-def check_shape(loaded: LoadedModel, data: Dataset) -> None:
-    """Raise InputError if the images of `data` are not of the shape that the model takes."""
-    shape, taken = tuple(data.images.shape[1:]), tuple(loaded.input_shape)
-    if shape != taken:
-        raise InputError(
-            f"model {loaded.name} takes images of shape {taken}, those of {data.name} have {shape}; choose a "
-            "model trained for them, such as fashion-vit"
-        )

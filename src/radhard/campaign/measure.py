@@ -42,11 +42,10 @@ def predictions(logits: Tensor) -> Ints:
 
 
 def _measure_clean(unit: Unit, bench: Bench, *, batch: int) -> Outcome:
-    ids = torch.arange(unit.start, unit.stop)
     prediction = np.empty(len(unit), np.int32)
     non_finite = np.empty(len(unit), np.int32)
-    for part in torch.split(ids, batch):
-        result = run(bench.program_of(unit.setting), bench.images(part), Clean(), ids=part)
+    for part in torch.split(torch.arange(unit.start, unit.stop), batch):
+        result = run(bench.program_of(unit.setting), bench.images(part), Clean(), ids=bench.data.ids[part])
         _put(result, part - unit.start, prediction=prediction, non_finite=non_finite)
     return Outcome(
         prediction=prediction,
@@ -63,15 +62,16 @@ def _measure_faulty(unit: Unit, bench: Bench, *, clean: Outcome, batch: int) -> 
     counts = np.empty(len(unit), np.int32)
     expected = unit.setting.bits * unit.setting.ber
     group = max(batch, min(len(unit), int(FLIPS_AT_ONCE / max(1.0, expected))))
-    for ids in torch.split(torch.arange(unit.start, unit.stop), group):
-        flips = draw(program, faults, ids)
-        flips_of_image = flips.per_image(ids.numpy())
-        counts[(ids - unit.start).numpy()] = flips_of_image
-        for part in torch.split(ids[torch.from_numpy(flips_of_image > 0)], batch):
+    for places in torch.split(torch.arange(unit.start, unit.stop), group):
+        flips = draw(program, faults, bench.data.ids[places])
+        flips_of_image = flips.per_image(bench.data.ids[places].numpy())
+        counts[(places - unit.start).numpy()] = flips_of_image
+        for part in torch.split(places[torch.from_numpy(flips_of_image > 0)], batch):
             if len(part) == 0:  # `split` of no images yields one empty part
                 continue
-            machine = Faulty(Clean(), flips.only(part.numpy()))
-            result = run(program, bench.images(part), machine, ids=part)
+            ids = bench.data.ids[part]
+            machine = Faulty(Clean(), flips.only(ids.numpy()))
+            result = run(program, bench.images(part), machine, ids=ids)
             _put(result, part - unit.start, prediction=prediction, non_finite=non_finite)
     return Outcome(
         prediction=prediction,

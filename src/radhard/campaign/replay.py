@@ -17,19 +17,24 @@ from radhard.program import run
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Replayed:
-    """`images` int64 [B] ascending; `logits` and `clean` ones float32 [B, K]; `labels`, `flips` int64 [B]."""
+    """`images` int64 [B] ascending, identities; `logits` and `clean` ones float32 [B, K]; `labels`, `flips` int64 [B].
+
+    `names` [B] are relative paths where the images are files, else empty.
+    """
 
     images: Tensor
     logits: Tensor
     clean: Tensor
     labels: Tensor
     flips: Tensor
+    names: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, Any]]:
-        """One dict an image: its number, flips, label, and the predictions without and with the faults."""
+        """One dict an image: its identity, flips, label, the predictions without and with the faults, and its file."""
         columns = (self.images, self.flips, self.labels, predictions(self.clean), predictions(self.logits))
-        names = ("image", "flips", "label", "clean", "prediction")
-        return [dict(zip(names, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+        fields = ("image", "flips", "label", "clean", "prediction")
+        found = [dict(zip(fields, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+        return [{**row, "file": name} for row, name in zip(found, self.names, strict=True)] if self.names else found
 
 
 def replay(bench: Bench, flips: Flips, *, recipe: str, batch: int = 64) -> Replayed:
@@ -38,26 +43,22 @@ def replay(bench: Bench, flips: Flips, *, recipe: str, batch: int = 64) -> Repla
     Raises InputError for a row that names an image, a site, an operation or a bit that is not there.
     """
     program = bench.programs[recipe]
-    beyond = np.flatnonzero(flips.image >= len(bench.data))
-    if len(beyond):
-        row = int(beyond[0])
-        raise InputError(
-            f"row {row + 1}: image {flips.image[row]} is not one of {bench.data.name}, whose "
-            f"{len(bench.data)} images are numbered from 0"
-        )
     if not len(flips):
         raise InputError("the table holds no fault of this trial: nothing to replay")
     flips.check(program.costs)
     ids = torch.from_numpy(np.unique(flips.image))
+    places = bench.data.places(ids)
     faulty, clean = [], []
-    for part in torch.split(ids, batch):
-        images = bench.images(part)
-        faulty.append(run(program, images, Faulty(Clean(), flips.only(part.numpy())), ids=part).logits)
-        clean.append(run(program, images, Clean(), ids=part).logits)
+    for part in torch.split(torch.arange(len(ids)), batch):
+        images = bench.images(places[part])
+        machine = Faulty(Clean(), flips.only(ids[part].numpy()))
+        faulty.append(run(program, images, machine, ids=ids[part]).logits)
+        clean.append(run(program, images, Clean(), ids=ids[part]).logits)
     return Replayed(
         images=ids,
         logits=torch.cat(faulty),
         clean=torch.cat(clean),
-        labels=bench.data.labels[ids],
+        labels=bench.data.labels[places],
         flips=torch.from_numpy(flips.per_image(ids.numpy())),
+        names=tuple(bench.data.names[place] for place in places.tolist()) if bench.data.names else (),
     )

@@ -11,7 +11,26 @@ Recipe = Annotated[
     str,
     typer.Option(help="int8: results requantised with saturation; int8-float: results left as float; float"),
 ]
-Data = Annotated[str, typer.Option(help="the images that are classified")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="the images that are classified: fashion-mnist (embedded), a folder with a folder of images for each "
+        "class, or timm:NAME for what timm's data set factory reads, such as timm:torch/cifar10"
+    ),
+]
+DataRoot = Annotated[Path | None, typer.Option(help="where the images of timm:NAME are")]
+Split = Annotated[str, typer.Option(help="which split of timm:NAME is classified")]
+Samples = Annotated[int | None, typer.Option(min=1, help="draw so many of the images; default: all")]
+DataSeed = Annotated[int, typer.Option(help="what samples and their order are drawn from")]
+Calibration = Annotated[
+    str | None,
+    typer.Option(
+        help="other images to calibrate the quantisation on, named as for --data; default: 512 of the data, or a "
+        "fifth of fewer than 2,560, are set apart and not classified"
+    ),
+]
+CalibrationSplit = Annotated[str, typer.Option(help="which split of timm:NAME calibrates, with --calibration")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="leave out images that cannot be read, instead of stopping")]
 Kinds = Annotated[str, typer.Option(help="kinds of operations whose results can flip: mul, add, load, special")]
 Layers = Annotated[list[str] | None, typer.Option("--layer", help="only sites of this layer; a pattern, repeatable")]
 Modules = Annotated[

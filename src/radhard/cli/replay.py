@@ -13,6 +13,14 @@ def replay(
     model: options.Model,
     trace: Annotated[Path, typer.Option(help="the table, .parquet or .csv, of `radhard trace` or by hand")],
     checkpoint: options.Checkpoint = None,
+    data: options.Data = "fashion-mnist",
+    data_root: options.DataRoot = None,
+    split: options.Split = "validation",
+    samples: options.Samples = None,
+    data_seed: options.DataSeed = 0,
+    calibration: options.Calibration = None,
+    calibration_split: options.CalibrationSplit = "train",
+    skip_bad: options.SkipBad = False,
     trial: Annotated[int | None, typer.Option(min=0, help="which trial, if the table has several")] = None,
     recipe: options.Recipe = "int8",
     words: Annotated[
@@ -32,15 +40,28 @@ def replay(
 
     from radhard.campaign.build import build
     from radhard.campaign.replay import replay as run_replay
-    from radhard.cli.live import output, waiting
+    from radhard.cli.data import data_choice, preparing, tell_data
+    from radhard.cli.live import output
     from radhard.cli.selection import words_of
     from radhard.faults import read_trace
     from radhard.models.load import load
     from radhard.report.table import replay_table
 
     flips = read_trace(trace, trial=trial, words=None if words is None else words_of(words))
-    with waiting("capturing and calibrating", console=Console(stderr=True)):
-        bench = build(load(model, checkpoint), recipe=recipe)
+    console = Console(stderr=True)
+    choice = data_choice(
+        data,
+        root=data_root,
+        split=split,
+        samples=samples,
+        seed=data_seed,
+        calibration=calibration,
+        calibration_split=calibration_split,
+        skip_bad=skip_bad,
+    )
+    with preparing("capturing and calibrating", console=console) as progress:
+        bench = build(load(model, checkpoint), recipe=recipe, data=choice, progress=progress)
+    tell_data(bench, console=console)
     replayed = run_replay(bench, flips, recipe=recipe, batch=batch)
     if logits is not None:
         save_file({"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}, logits)

@@ -13,6 +13,14 @@ def trace(
     ber: Annotated[str, typer.Option(help="probability that an exposed bit flips")],
     out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv")],
     checkpoint: options.Checkpoint = None,
+    data: options.Data = "fashion-mnist",
+    data_root: options.DataRoot = None,
+    split: options.Split = "validation",
+    samples: options.Samples = None,
+    data_seed: options.DataSeed = 0,
+    calibration: options.Calibration = None,
+    calibration_split: options.CalibrationSplit = "train",
+    skip_bad: options.SkipBad = False,
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 10,
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0")] = 0,
     recipe: options.Recipe = "int8",
@@ -29,19 +37,31 @@ def trace(
     rate = parse.rate(ber)
     parse.output(out, option="--out", suffixes=(".parquet", ".csv"))
 
-    import numpy as np
     from rich.console import Console
 
     from radhard.campaign.build import build
-    from radhard.cli.live import waiting
+    from radhard.cli.data import data_choice, preparing, tell_data
     from radhard.cli.selection import selection, words_of
     from radhard.faults import Faults, draw, write_trace
     from radhard.models.load import load
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
-    with waiting("capturing and calibrating", console=Console(stderr=True)):
-        bench = build(load(model, checkpoint), recipe=recipe, images=images)
-    flips = draw(bench.programs[recipe], faults, np.arange(images))
-    write_trace(flips, out)
+    console = Console(stderr=True)
+    choice = data_choice(
+        data,
+        root=data_root,
+        split=split,
+        samples=samples,
+        seed=data_seed,
+        calibration=calibration,
+        calibration_split=calibration_split,
+        skip_bad=skip_bad,
+    )
+    with preparing("capturing and calibrating", console=console) as progress:
+        bench = build(load(model, checkpoint), recipe=recipe, data=choice, images=images, progress=progress)
+    tell_data(bench, console=console)
+    ids = bench.data.ids[:images]
+    flips = draw(bench.programs[recipe], faults, ids)
+    write_trace(flips, out, files=bench.data.name_of(ids))
     typer.echo(f"{out}: {len(flips):,} flips in {images} images, {len(flips) / images:,.4g} an image")

@@ -1,5 +1,6 @@
 """Traces: the faults of a run as a table in a file, to list, edit, write by hand and replay."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from radhard.words import Words
 COLUMNS = ("trial", "image", "site", "kind", "index", "bit")
 
 
-def write_trace(flips: Flips, path: str | Path) -> None:
-    """Write the table to `path`, .parquet or .csv: trial, image, site, kind, index, bit, one row a flip."""
+def write_trace(flips: Flips, path: str | Path, *, files: Mapping[int, str] | None = None) -> None:
+    """Write the table to `path`, .parquet or .csv: trial, image, site, kind, index, bit, one row a flip.
+
+    With `files`, the relative path of each image, the table has the column `file`, too; nothing reads it.
+    """
     table = pa.table(
         {
             "trial": np.full(len(flips), flips.trial, dtype=np.int64),
@@ -30,6 +34,8 @@ def write_trace(flips: Flips, path: str | Path) -> None:
             "bit": flips.bit,
         }
     )
+    if files:
+        table = table.append_column("file", pa.array([files[image] for image in flips.image.tolist()], pa.string()))
     if _suffix(path) == ".csv":
         pyarrow.csv.write_csv(table, str(path))
     else:

@@ -5,8 +5,6 @@ training images, 200 of each class: they calibrate and select. The zoo's models 
 """
 
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.models.dataset import Dataset
 from radhard.models.idx import read_idx
 from radhard.models.vision import import_torchvision
 
@@ -38,41 +37,6 @@ CALIBRATION_PER_CLASS = 200
 
 _EMBEDDED = Path(__file__).parent / "data"
 _STEMS = {"test": "t10k", "calibration": "calibration"}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Dataset:
-    """`images` uint8 [N, C, H, W], `labels` int64 [N] in 0 ... len(class_names) - 1."""
-
-    name: str
-    images: Tensor
-    labels: Tensor
-    class_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """N, the number of images."""
-        return len(self.labels)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 in hexadecimal of the images' bytes, then the labels' (int64, little-endian)."""
-        pixels = self.images.contiguous().numpy().tobytes()
-        return hashlib.sha256(pixels + self.labels.numpy().astype("<i8").tobytes()).hexdigest()
-
-    def batch(self, indices: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-        """`indices` int64 [B] -> float32 [B, C, H, W]: (pixel / 255 - mean) / std, each one a channel."""
-        return normalise(self.images[indices], mean=mean, std=std)
-
-
-def normalise(images: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """`images` uint8 [B, C, H, W] -> float32 [B, C, H, W]: (pixel / 255 - mean) / std, by channel."""
-    if not len(mean) == len(std) == images.shape[1]:
-        raise InputError(
-            f"mean {mean} and std {std} are for {len(mean)} and {len(std)} channels, the images have "
-            f"{images.shape[1]}: give one number a channel"
-        )
-    centre, scale = (torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
-    return (images.to(torch.float32) / 255 - centre) / scale
 
 
 def fashion_mnist(split: Literal["test", "calibration"] = "test") -> Dataset:
@@ -142,5 +106,6 @@ def _read(folder: Path, *, stem: str, name: str) -> Dataset:
         name=name,
         images=torch.from_numpy(images).unsqueeze(1),
         labels=torch.from_numpy(labels).to(torch.int64),
+        ids=torch.arange(len(labels)),
         class_names=CLASS_NAMES,
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from radhard.models.fashion import Dataset, normalise
+from radhard.models.dataset import Dataset, normalise
 
 
 @dataclass(frozen=True, kw_only=True)

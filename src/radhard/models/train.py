@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from radhard.models.card import Training, card
-from radhard.models.fashion import Dataset, calibration_indices, fashion_mnist, training_set
-from radhard.models.load import load
+from radhard.models.checkpoint import put_weights, read_checkpoint
+from radhard.models.dataset import Dataset
+from radhard.models.fashion import calibration_indices, fashion_mnist, training_set
 from radhard.models.recipe import EpochDone, fit
 from radhard.models.seeding import drawn_from
 from radhard.models.zoo import entry_of
@@ -52,8 +53,8 @@ def train(
     weights = out / f"{name}.safetensors"
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
     test = fashion_mnist("test")
-    read_back = load(name, weights)
-    right = correct(read_back.module, test, mean=entry.mean, std=entry.std)
+    put_weights(module, read_checkpoint(weights).tensors, source=weights)  # what the file holds is what is judged
+    right = correct(module.eval(), test, mean=entry.mean, std=entry.std)
     training = Training(
         recipe=recipe,
         seed=seed,
@@ -73,12 +74,7 @@ def unseen(data: Dataset) -> Dataset:
     """The 60,000 training images -> the 58,000 that the calibration set leaves, in their order."""
     keep = torch.ones(len(data), dtype=torch.bool)
     keep[calibration_indices(data.labels)] = False
-    return Dataset(
-        name=f"{data.name} without fashion-mnist/calibration",
-        images=data.images[keep],
-        labels=data.labels[keep],
-        class_names=data.class_names,
-    )
+    return data.take(keep.nonzero().flatten(), name=f"{data.name} without fashion-mnist/calibration")
 
 
 @torch.inference_mode()

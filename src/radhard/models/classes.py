@@ -1,0 +1,59 @@
+"""Which output of a model is which class of a data set."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.models.vision import import_timm
+
+_SYNSET = re.compile(r"n\d{8}")
+
+
+def model_labels(class_names: Sequence[str], *, classes: int, name: str) -> list[int] | None:
+    """The names of a data set's classes -> the output of the model for each; None where names are not known.
+
+    ImageNet's synsets (n01440764 ...) are found by name where timm knows a subset of ImageNet with as many
+    `classes` as the model has, so some of them are enough. Else there must be exactly as many as the model has,
+    and their order decides. InputError where the labels cannot be the model's.
+    """
+    if not class_names:
+        return None
+    if all(_SYNSET.fullmatch(known) for known in class_names):
+        import_timm()
+        import timm.data
+
+        subset = timm.data.infer_imagenet_subset({"num_classes": classes})
+        if subset is not None:
+            return _synset_labels(class_names, timm.data.ImageNetInfo(subset), subset=subset, name=name)
+    if len(class_names) != classes:
+        shown = ", ".join(class_names[:5]) + (", ..." if len(class_names) > 5 else "")
+        raise InputError(
+            f"data {name} has {len(class_names)} classes ({shown}), the model {classes}: its labels are not the "
+            "model's. Give the folder whose folders are the classes (of ImageNet the one that holds n01440764 ...), "
+            "one folder for every class, be it empty; or a model of these classes"
+        )
+    return list(range(classes))
+
+
+def check_labels(labels: Tensor, *, classes: int, name: str) -> None:
+    """`labels` int64 [N]. InputError for one that the model has no output for."""
+    wrong = labels[(labels < 0) | (labels >= classes)]
+    if len(wrong):
+        raise InputError(
+            f"data {name} has the label {int(wrong[0])}, the model {classes} classes, 0 to {classes - 1}: take a model "
+            "that was trained for these data"
+        )
+
+
+def _synset_labels(class_names: Sequence[str], info: Any, *, subset: str, name: str) -> list[int]:
+    output_of = {synset: place for place, synset in enumerate(info.label_names())}
+    unknown = [synset for synset in class_names if synset not in output_of]
+    if unknown:
+        raise InputError(
+            f"data {name}: {len(unknown)} of its {len(class_names)} class folders are no classes of {subset}, the "
+            f"model's {len(output_of)} outputs: {', '.join(unknown[:5])}; leave these folders out"
+        )
+    return [output_of[synset] for synset in class_names]
