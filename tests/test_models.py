@@ -1,7 +1,10 @@
+import argparse
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from types import ModuleType
 
 import pytest
@@ -129,6 +132,52 @@ def test_a_checkpoint_replaces_the_weights(form, tmp_path):
     assert all(torch.equal(loaded[key], state[key]) for key in state)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module.model."])
+def test_a_wrappers_prefix_is_left_out(prefix, tmp_path):
+    state = load(SMALL, seed=5).module.state_dict()
+    torch.save({"model": {prefix + key: value for key, value in state.items()}}, tmp_path / "w.pt")
+    loaded = load(SMALL, tmp_path / "w.pt").module.state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+
+
+def test_a_prefix_that_not_all_keys_have_stays(tmp_path):
+    state = load_file(ZOO["fashion-vit"].weights)
+    state["module.norm.weight"] = state.pop("norm.weight")
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(ModelError, match=r"missing: norm\.weight; unexpected: module\.norm\.weight"):
+        load("fashion-vit", tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("key", ["model_ema", "state_dict_ema"])
+def test_a_moving_average_is_taken_where_it_is_alone_and_said(key, tmp_path):
+    state, other = load(SMALL, seed=5).module.state_dict(), load(SMALL, seed=6).module.state_dict()
+    options = argparse.Namespace(lr=0.1)  # as many training programs keep beside the weights
+    torch.save({key: state, "args": options}, tmp_path / "alone.pt")
+    torch.save({"model": other, key: state, "args": options}, tmp_path / "both.pt")
+    alone, both = load(SMALL, tmp_path / "alone.pt"), load(SMALL, tmp_path / "both.pt")
+    assert alone.weights == f"{tmp_path / 'alone.pt'} ({key})"
+    assert torch.equal(alone.module.norm.weight, state["norm.weight"])
+    assert both.weights == str(tmp_path / "both.pt")
+    assert torch.equal(both.module.blocks[0].attn.qkv.weight, other["blocks.0.attn.qkv.weight"])
+
+
+def test_a_checkpoint_tells_its_number_of_classes(tmp_path):
+    state = dict(load(SMALL, seed=5).module.state_dict())
+    state["head.weight"], state["head.bias"] = torch.ones(17, 64), torch.zeros(17)
+    save_file(state, tmp_path / "w.safetensors")
+    model = load(SMALL, tmp_path / "w.safetensors")
+    assert model.classes == 17
+    assert torch.equal(model.module.head.weight, state["head.weight"])
+
+
+def test_counters_of_batches_may_be_missing(tmp_path):
+    state = load("test_resnet", seed=5).module.state_dict()
+    save_file({k: v for k, v in state.items() if "num_batches" not in k}, tmp_path / "w.safetensors")
+    assert any("num_batches" in key for key in state)
+    loaded = load("test_resnet", tmp_path / "w.safetensors").module.state_dict()
+    assert torch.equal(loaded["bn1.weight"], state["bn1.weight"])
+
+
 def test_a_checkpoint_of_a_zoo_model_goes_before_its_own(tmp_path):
     state = load_file(ZOO["fashion-vit"].weights)
     state["head.bias"] = state["head.bias"] + 1
@@ -244,6 +293,20 @@ def test_timm_works_in_a_fresh_process_and_is_not_imported_before_it_is_needed()
         "sys.stdout.write(timm.create_model('test_vit').__class__.__name__)"
     )
     assert done.stdout == "VisionTransformer", done.stderr
+
+
+def classifier(_number):
+    from radhard.models.vision import import_torchvision
+
+    import_torchvision()
+    from torchvision.models import shufflenet_v2_x0_5
+
+    return shufflenet_v2_x0_5.__name__
+
+
+def test_a_spawned_worker_is_cured_too():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(classifier, 0).result(timeout=120) == "shufflenet_v2_x0_5"
 
 
 def test_a_working_torchvision_is_left_untouched(monkeypatch):

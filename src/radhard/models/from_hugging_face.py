@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from radhard.errors import ModelError
-from radhard.models.checkpoint import put_weights, read_checkpoint, unwrapped
+from radhard.models.checkpoint import read_checkpoint, unwrapped
 from radhard.models.loaded import LoadedModel, Wanted, count_classes
 from radhard.models.processor import read_processor
 from radhard.models.vision import import_transformers
@@ -67,44 +67,43 @@ def _downloaded(name: str) -> Path:
 
 
 def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, str]:
-    """The module and where its weights are from."""
+    """The module and where its weights are from. transformers puts them in itself: it knows older versions' keys."""
     auto = transformers.AutoModelForImageClassification
-    pickles = sorted(folder.glob(_PICKLES))
-    safe = bool(list(folder.glob("*.safetensors")))
-    if wanted.checkpoint is None and not safe and not pickles:
-        raise ModelError(
-            f"{folder} holds no weights (*.safetensors or {_PICKLES}): give a file of weights by --checkpoint FILE"
-        )
-    if wanted.checkpoint is None and not safe:
-        for file in pickles:
-            read_checkpoint(file)  # refuses code, with the reason, before transformers opens the file
+    safe, tensors, source = _weights(folder, wanted)
+    options: dict[str, Any]
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        if wanted.checkpoint is not None:
-            module: nn.Module = auto.from_config(config, trust_remote_code=False)
+        if safe:
+            where, options = folder, {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
         else:
-            module, told = auto.from_pretrained(
-                folder,
-                config=config,
-                trust_remote_code=False,
-                local_files_only=True,
-                use_safetensors=safe,
-                weights_only=True,
-                output_loading_info=True,
-            )
+            empty = auto.from_config(config, trust_remote_code=False)
+            auto, where = type(empty), None
+            options = {"state_dict": unwrapped(tensors, empty.state_dict().keys())}
+        module, told = auto.from_pretrained(where, config=config, output_loading_info=True, **options)
     except Exception as error:  # transformers raises ValueError, OSError, KeyError, ImportError ...
         raise ModelError(
-            f"transformers cannot build an image classifier from {folder} ({type(error).__name__}: {error}); code that "
-            "comes with a model is never run"
+            f"transformers cannot build an image classifier from {folder} with the weights of {source} "
+            f"({type(error).__name__}: {error}); code that comes with a model is never run"
         ) from error
-    if wanted.checkpoint is not None:
-        checkpoint = read_checkpoint(wanted.checkpoint)
-        put_weights(module, unwrapped(checkpoint.tensors, module.state_dict().keys()), source=checkpoint.path)
-        return module, str(checkpoint)
     if told["missing_keys"] or told["mismatched_keys"]:
         wrong = sorted(map(str, (*told["missing_keys"], *told["mismatched_keys"])))
         raise ModelError(
-            f"the weights in {folder} are not all there, or of another shape: {listed(wrong)}. Is it a classifier?"
+            f"the weights in {source} are not all there, or of another shape: {listed(wrong)}. Is it a classifier?"
         )
     unused = sorted(told["unexpected_keys"])
-    return module, f"{folder}" + (f", without the unused {listed(unused)}" if unused else "")
+    return module, source + (f", without the unused {listed(unused)}" if unused else "")
+
+
+def _weights(folder: Path, wanted: Wanted) -> tuple[bool, dict[str, Tensor], str]:
+    """Whether transformers reads the folder's safetensors; else the tensors; and where they are from."""
+    if wanted.checkpoint is not None:
+        checkpoint = read_checkpoint(wanted.checkpoint)
+        return False, dict(checkpoint.tensors), str(checkpoint)
+    if list(folder.glob("*.safetensors")):
+        return True, {}, str(folder)
+    files = sorted(folder.glob(_PICKLES))
+    if not files:
+        raise ModelError(
+            f"{folder} holds no weights (*.safetensors or {_PICKLES}): give a file of weights by --checkpoint FILE"
+        )
+    return False, {key: value for file in files for key, value in read_checkpoint(file).tensors.items()}, str(folder)
