@@ -3,14 +3,21 @@
 import json
 import re
 import shutil
+from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import save_file
 from torch import nn
+from typer.testing import CliRunner
 
+import radhard
+from radhard.cli.commands import app
+from radhard.cli.model import tell_assumed
 from radhard.errors import InputError, ModelError
 from radhard.models import from_hugging_face
 from radhard.models.deepvit import VARIANTS
@@ -460,3 +467,49 @@ def test_a_module_that_returns_no_tensor_is_named(tmp_path):
     (tmp_path / "d.py").write_text("from tests.test_sources import Auxiliary as make\n")
     with pytest.raises(ModelError, match="returns a dict, not one tensor of logits"):
         load(f"{tmp_path / 'd.py'}:make", input_shape=(1, 2, 2))
+
+
+# The command line
+
+CLASSIFIER = "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(12, 4))\n"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_inspect_takes_a_python_file_and_a_shape(tmp_path):
+    (tmp_path / "own.py").write_text(CLASSIFIER)
+    done = invoke("inspect", f"{tmp_path / 'own.py'}:make", "--input-shape", "3,2,2", "--json")
+    record = json.loads(done.stdout)
+    assert record["weights"] == f"as {tmp_path / 'own.py'}:make makes them, seed 0"
+    assert record["macs"] == 12 * 4
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "fault"),
+    [
+        ("--input-shape", "3,224", r"--input-shape 3,224: write channels,height,width"),
+        ("--input-shape", "3,0,8", r"--input-shape 3,0,8: write channels,height,width"),
+        ("--mean", "a", r"--mean a: write one number, or one a channel"),
+        ("--std", "0.1,0.2", r"std: 2 numbers for 1 channel\(s\) of fashion-vit"),
+    ],
+)
+def test_a_model_option_that_cannot_be_read_is_named(option, value, fault):
+    done = invoke("inspect", "fashion-vit", option, value)
+    assert done.exit_code == 2
+    assert re.search(fault, " ".join(done.stderr.split()))
+
+
+def test_what_is_assumed_of_a_model_is_said():
+    loaded = load("fashion-vit", mean=[0.5], std=[0.25])
+    console = Console(file=StringIO())
+    tell_assumed(loaded, console=console)
+    assert console.file.getvalue() == ""
+    tell_assumed(replace(loaded, assumed=("mean", "std")), console=console)
+    assert "fashion-vit does not state its mean, std" in console.file.getvalue()
+    assert "mean [0.5], std [0.25]" in console.file.getvalue()
+
+
+def test_the_package_exports_load():
+    assert radhard.load is load

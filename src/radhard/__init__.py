@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
     from radhard.faults.draw import draw as trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
+    from radhard.models.load import LoadedModel, load
     from radhard.program.capture import capture
     from radhard.program.program import Program, RunResult, run
     from radhard.program.quantize import quantize
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOME = {
     "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "write_trace"),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
+    "radhard.models.load": ("LoadedModel", "load"),
     "radhard.program": ("Program", "RunResult", "capture", "quantize", "run"),
     "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
 }
@@ -37,6 +39,7 @@ __all__ = [
     "Float16",
     "Float32",
     "Int",
+    "LoadedModel",
     "Machine",
     "Operator",
     "Program",
@@ -45,6 +48,7 @@ __all__ = [
     "Where",
     "Words",
     "capture",
+    "load",
     "quantize",
     "read_trace",
     "replay",

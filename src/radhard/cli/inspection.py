@@ -11,6 +11,10 @@ from radhard.cli import options
 def inspect(
     model: options.Model,
     checkpoint: options.Checkpoint = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = "mul,add",
     layer: options.Layers = None,
@@ -27,14 +31,15 @@ def inspect(
 
     from radhard.campaign.build import build_program
     from radhard.cli.live import output, waiting
+    from radhard.cli.model import model_choice
     from radhard.cli.selection import selection, words_of
-    from radhard.models.load import load
     from radhard.report.anatomy import anatomy, anatomy_record, anatomy_table
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     exposed = words_of(words)
+    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
     with waiting("capturing and calibrating", console=Console(stderr=True)):
-        loaded = load(model, checkpoint)
+        loaded = source.load(model, checkpoint)
         program = build_program(loaded, recipe=recipe)
     found = anatomy(program, kinds=chosen.kinds, where=chosen.where, words=exposed, by=by)
     if json_:

@@ -5,8 +5,20 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help="a model of the zoo, such as fashion-vit, or a name that timm knows")]
-Checkpoint = Annotated[Path | None, typer.Option(help="weights to load, a safetensors file")]
+MODEL_HELP = (
+    "a model of the zoo, such as fashion-vit; any name of timm's; torchvision:NAME; hf:NAME or a Hugging Face folder; "
+    "FILE.py:FUNCTION; or an exported program, FILE.pt2"
+)
+Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
+Checkpoint = Annotated[Path | None, typer.Option(help="weights to load, a file of safetensors or of torch.save")]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="download timm's or torchvision's weights")]
+InputShape = Annotated[
+    str | None, typer.Option(help="C,H,W of the images, such as 3,224,224; default: what the model's source says")
+]
+Mean = Annotated[
+    str | None, typer.Option(help="mean of pixels in [0, 1], one number or one a channel; default: as --input-shape")
+]
+Std = Annotated[str | None, typer.Option(help="standard deviation of pixels in [0, 1]; default: as --input-shape")]
 Recipe = Annotated[
     str,
     typer.Option(help="int8: results requantised with saturation; int8-float: results left as float; float"),

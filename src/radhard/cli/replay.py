@@ -13,6 +13,10 @@ def replay(
     model: options.Model,
     trace: Annotated[Path, typer.Option(help="the table, .parquet or .csv, of `radhard trace` or by hand")],
     checkpoint: options.Checkpoint = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
     split: options.Split = "validation",
@@ -42,9 +46,9 @@ def replay(
     from radhard.campaign.replay import replay as run_replay
     from radhard.cli.data import data_choice, preparing, tell_data
     from radhard.cli.live import output
+    from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.selection import words_of
     from radhard.faults import read_trace
-    from radhard.models.load import load
     from radhard.report.table import replay_table
 
     flips = read_trace(trace, trial=trial, words=None if words is None else words_of(words))
@@ -59,8 +63,11 @@ def replay(
         calibration_split=calibration_split,
         skip_bad=skip_bad,
     )
+    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
     with preparing("capturing and calibrating", console=console) as progress:
-        bench = build(load(model, checkpoint), recipe=recipe, data=choice, progress=progress)
+        loaded = source.load(model, checkpoint)
+        bench = build(loaded, recipe=recipe, data=choice, progress=progress)
+    tell_assumed(loaded, console=console)
     tell_data(bench, console=console)
     replayed = run_replay(bench, flips, recipe=recipe, batch=batch)
     if logits is not None:

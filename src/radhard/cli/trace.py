@@ -13,6 +13,10 @@ def trace(
     ber: Annotated[str, typer.Option(help="probability that an exposed bit flips")],
     out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv")],
     checkpoint: options.Checkpoint = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
     split: options.Split = "validation",
@@ -41,9 +45,9 @@ def trace(
 
     from radhard.campaign.build import build
     from radhard.cli.data import data_choice, preparing, tell_data
+    from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.selection import selection, words_of
     from radhard.faults import Faults, draw, write_trace
-    from radhard.models.load import load
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
@@ -58,8 +62,11 @@ def trace(
         calibration_split=calibration_split,
         skip_bad=skip_bad,
     )
+    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
     with preparing("capturing and calibrating", console=console) as progress:
-        bench = build(load(model, checkpoint), recipe=recipe, data=choice, images=images, progress=progress)
+        loaded = source.load(model, checkpoint)
+        bench = build(loaded, recipe=recipe, data=choice, images=images, progress=progress)
+    tell_assumed(loaded, console=console)
     tell_data(bench, console=console)
     ids = bench.data.ids[:images]
     flips = draw(bench.programs[recipe], faults, ids)

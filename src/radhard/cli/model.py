@@ -1,0 +1,67 @@
+"""What the commands share that load a model: weights, shape and normalisation other than its source says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from radhard.errors import InputError
+from radhard.models.load import LoadedModel
+from radhard.models.load import load as load_model
+from radhard.models.loaded import Shape, Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """The model options of a command; None leaves to the source what it says."""
+
+    weights: Weights = "random"
+    input_shape: Shape | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def load(self, name: str, checkpoint: Path | None = None) -> LoadedModel:
+        """The model `name` so. Errors are those of `radhard.models.load.load`."""
+        return load_model(
+            name, checkpoint, weights=self.weights, input_shape=self.input_shape, mean=self.mean, std=self.std
+        )
+
+
+def model_choice(*, pretrained: bool, input_shape: str | None, mean: str | None, std: str | None) -> ModelChoice:
+    """The options of `radhard.cli.options` as one value. InputError for numbers that cannot be read."""
+    return ModelChoice(
+        weights="pretrained" if pretrained else "random",
+        input_shape=None if input_shape is None else shape(input_shape),
+        mean=None if mean is None else numbers(mean, option="--mean"),
+        std=None if std is None else numbers(std, option="--std"),
+    )
+
+
+def tell_assumed(loaded: LoadedModel, *, console: Console) -> None:
+    """Say what nothing stated about the model, and how to state it; nothing where all is known."""
+    if loaded.assumed:
+        console.print(
+            f"{loaded.name} does not state its {', '.join(loaded.assumed)}: assumed are images "
+            f"{list(loaded.input_shape)}, mean {list(loaded.mean)}, std {list(loaded.std)} (--input-shape, --mean, "
+            "--std)",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+
+
+def shape(text: str) -> Shape:
+    """`3,224,224` -> (3, 224, 224)."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"--input-shape {text}: write channels,height,width, such as 3,224,224")
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+def numbers(text: str, *, option: str) -> tuple[float, ...]:
+    """`0.5` or `0.485,0.456,0.406` -> the numbers."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text}: write one number, or one a channel, such as 0.485,0.456,0.406") from None
