@@ -21,6 +21,7 @@ from radhard.errors import InputError
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean
 from radhard.models.load import LoadedModel
+from radhard.models.supply import DataChoice
 from radhard.program import Program, run
 from radhard.words import Int, Words
 from tests.benches import fashion_bench
@@ -36,9 +37,13 @@ SMALL = ("--images", "12", "--trials", "2", "--ber", "1e-7,4e-7")
 def ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands find the programs that this process has built already."""
 
-    def build(loaded: LoadedModel, *, recipe: str, data: str = "fashion-mnist", images: int = 1) -> Bench:
+    def build(
+        loaded: LoadedModel, *, recipe: str, data: object = None, images: int = 1, progress: object = None
+    ) -> Bench:
         assert loaded.name == "fashion-vit"
-        assert (data, images <= 10_000) == ("fashion-mnist", True)
+        assert data in (None, DataChoice())
+        assert images <= 10_000
+        assert progress is None
         return fashion_bench(recipe)
 
     def build_program(loaded: LoadedModel, *, recipe: str) -> Program:

@@ -16,7 +16,8 @@ class Sweep:
     """The `settings` of one model, their `points`, and the `clean` ones by recipe.
 
     `macs`: multiply-accumulates of matrix products and convolutions an image. `back_end`: what computed its products.
-    `images`: how many were asked for.
+    `images`: how many were asked for. `calibrated_on`: which images the scales are from. `skipped`: how many images
+    could not be read and were left out.
     """
 
     settings: tuple[Setting, ...]
@@ -25,6 +26,8 @@ class Sweep:
     macs: int
     back_end: Mapping[str, str]
     images: int
+    calibrated_on: str = ""
+    skipped: int = 0
 
     @property
     def setting(self) -> Setting:

@@ -22,14 +22,25 @@ def sweep(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", help="models of the zoo, such as fashion-vit, or names that timm knows; compared"
+            metavar="MODEL...", help=f"each is {options.MODEL_HELP}; several are compared"
         ),
     ],
     data: options.Data = "fashion-mnist",
+    data_root: options.DataRoot = None,
+    split: options.Split = "validation",
+    samples: options.Samples = None,
+    data_seed: options.DataSeed = 0,
+    calibration: options.Calibration = None,
+    calibration_split: options.CalibrationSplit = "train",
+    skip_bad: options.SkipBad = False,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option(help="weights to load, a safetensors file; with several models NAME=FILE, repeatable"),
+        typer.Option(help="weights to load, a safetensors or torch file; with several models NAME=FILE, repeatable"),
     ] = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
@@ -78,19 +89,31 @@ def sweep(
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import comparable_curve, whole_curve
     from radhard.campaign.store import Store
-    from radhard.cli.live import Course, output, waiting
+    from radhard.cli.data import data_choice, preparing, tell_data
+    from radhard.cli.live import Course, output
+    from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.selection import selection, words_of
     from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, write_files
-    from radhard.models.load import load
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     exposed = words_of(words)
+    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
     stop = None if until_width is None else UntilWidth(width=until_width)
-    progress = Console(stderr=True)
+    choice = data_choice(
+        data,
+        root=data_root,
+        split=split,
+        samples=samples,
+        seed=data_seed,
+        calibration=calibration,
+        calibration_split=calibration_split,
+        skip_bad=skip_bad,
+    )
+    console = Console(stderr=True)
     default = whole_curve if len(models) == 1 else comparable_curve
     if len(models) > 1:  # a name that is wrong is told now, not after the models before it
         for model in models:
-            load(model, files.get(model))
+            source.load(model, files.get(model))
     with ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="radhard-"))
@@ -98,9 +121,11 @@ def sweep(
         kept = stack.enter_context(Store(store))
 
         def measured(course: Course) -> "Sweep":
-            with waiting(f"{course.name}: capturing and calibrating", console=progress):
-                loaded = load(course.model, files.get(course.model))
-                bench = build(loaded, recipe=recipe, data=data, images=images)
+            with preparing(f"{course.name}: capturing and calibrating", console=console) as decoded:
+                loaded = source.load(course.model, files.get(course.model))
+                bench = build(loaded, recipe=recipe, data=choice, images=images, progress=decoded)
+            tell_assumed(loaded, console=console)
+            tell_data(bench, console=console)
 
             def at(rate: float) -> "Setting":
                 return faulty_setting(
@@ -115,7 +140,7 @@ def sweep(
                 executor=InProcess(bench=bench, batch=batch),
                 shard=Shard(index=index, of=of),
                 course=course,
-                console=progress,
+                console=console,
             )
 
         sweeps, began = [], time.perf_counter()

@@ -46,7 +46,8 @@ def run_sweep(
     shard: Shard = WHOLE,
 ) -> Sweep:
     """Measure what the store lacks of the settings and of the bench's clean programs; tell `console`."""
-    clean = {recipe: clean_setting(bench, recipe) for recipe in ("float", *sorted({*bench.programs} - {"float"}))}
+    recipes = sorted(bench.programs, key=lambda recipe: (recipe != "float", recipe))
+    clean = {recipe: clean_setting(bench, recipe) for recipe in recipes}
     known = {setting.digest for setting in settings}
     extra = tuple(setting for setting in clean.values() if setting.digest not in known)
     campaign = Campaign(
@@ -69,6 +70,8 @@ def run_sweep(
         macs=anatomy(program, kinds=last.kinds, where=last.where, words=last.words, by="operator").macs,
         back_end=program.backends,
         images=extent.images,
+        calibrated_on=bench.calibrated_on,
+        skipped=len(bench.data.skipped),
     )
 
 

@@ -54,17 +54,17 @@ def comparison_table(sweeps: Sequence[Sweep]) -> Table:
     """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
     title = f"compared, recipe {sweeps[0].recipe}: BER at which accuracy is lost (between the rates measured)"
     table = Table(title=title, title_justify="left")
-    recipes = tuple(sweeps[0].clean)
+    recipes = tuple(dict.fromkeys(recipe for sweep in sweeps for recipe in sweep.clean))
     headings = ("multiply-accumulates", "exposed bits", *recipes, "10 points lost", "half lost")
     for heading in ("model", *headings):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for sweep in sweeps:
-        clean = (sweep.clean[recipe] for recipe in recipes)
+        clean = (sweep.clean.get(recipe) for recipe in recipes)
         table.add_row(
             sweep.model,
             f"{sweep.macs:,}",
             f"{sweep.setting.bits:,}",
-            *(f"{p.accuracy:.2%}" if p.n else "-" for p in clean),
+            *(f"{p.accuracy:.2%}" if p and p.n else "-" for p in clean),
             where_lost(sweep.loses_10_points),
             where_lost(sweep.loses_half),
         )
