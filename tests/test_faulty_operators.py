@@ -67,7 +67,7 @@ def test_sum_bit_for_bit(data: st.DataObject, shape: tuple, seed: int) -> None:
     u, n = shape
     x = values(seed, u, n)
     faults = data.draw(faults_over({"add": (u * (n - 1), 32)}))
-    got = apply(Sum(), (x,), faults)[:, 0]
+    got = apply(Sum(dims=(-1,)), (x,), faults)[:, 0]
     hit = hit_rows(faults, [("add", n - 1)], u)
     same(got[hit], np.array(operators.sum_rows(x.tolist(), faults))[hit])
     np.testing.assert_allclose(got[~hit], x.astype(float).sum(1)[~hit], atol=1e-5)

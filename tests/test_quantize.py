@@ -8,7 +8,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.faults import Faulty
 from radhard.machine import Clean, Gemm, Operator, Site, read_cost
-from radhard.operators import Conv2d, Linear, Load, Quantized, Softmax
+from radhard.operators import Affine, Conv2d, Linear, Load, Quantized, Softmax
 from radhard.program import RECIPES, Apply, Program, capture, quantize, run
 from tests.flips import flips_of
 from tests.models import MultiheadViT, TinyViT, images, seeded, tiny_program
@@ -76,7 +76,7 @@ def scale_into(program: Program, name: str) -> float:
     load = next(step for step in steps[place - 1 :: -1] if isinstance(step.operator, Load))
     source = next(step for step in steps if step.out == load.inputs[0].number)
     assert isinstance(source.operator, Quantized)
-    return source.operator.writes
+    return source.operator.writes.scale
 
 
 def saturated(value: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_a_linear_layer_by_hand(recipe: str, name: str) -> None:
     steps = [step for step in program.steps if isinstance(step, Apply)]
     number = next(step.out for step in steps if step.site.name == name)
     reader = next(s for s in steps if any(ref is not None and ref.number == number for ref in s.inputs))
-    written = next(read for read in reader.operator.reads if read is not None)
+    written = next(read for read in reader.operator.reads if read is not None).scale
     apart = np.abs(out.numpy().astype(int) - saturated(total * scale * of_input / written))
     assert apart.max() <= 1
     assert (apart > 0).mean() < 0.01
@@ -175,7 +175,10 @@ def test_what_flips_make_non_finite_is_counted_in_its_image(site: str, kind: str
 
 def test_a_nan_is_quantised_to_0_and_an_infinity_saturates() -> None:
     """By hand: the last product of a softmax is 1 x 1 over one word; exponent bits make it infinite, then NaN."""
-    operator, site = Quantized(inner=Softmax(), reads=(1.0,), writes=0.01), Site(name="here", batch_axis=0)
+    operator, site = (
+        Quantized(inner=Softmax(), reads=(Affine(scale=1.0),), writes=Affine(scale=0.01)),
+        Site(name="here", batch_axis=0),
+    )
     x = torch.zeros(2, 1, dtype=torch.int8)
     exponent = [(0, "here", "mul", 0, 30)]  # 1.0 with bit 30 is an infinity
     for rows, word in (

@@ -11,7 +11,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.faults.chains import float_chains, float_sums, int_chains
 from radhard.faults.locate import Column, StepFlips
-from radhard.machine import Plain, Rows, Special, apply_special
+from radhard.machine import Grid, Plain, Rows, Special, apply_special
 from radhard.machine.threads import split
 from radhard.words import Words, flip_mask, word_of
 
@@ -93,10 +93,10 @@ class Flipped(Plain):
         """Scaled values, hit."""
         return self._hit(x * factor)
 
-    def quantize(self, x: Tensor) -> Tensor:
+    def quantize(self, x: Tensor, grid: Grid) -> Tensor:
         """Rounded and saturated; where it is not finite is kept."""
         self.strange = ~x.isfinite()
-        return super().quantize(x)
+        return super().quantize(x, grid)
 
 
 def _array(x: Tensor) -> NDArray[Any]:

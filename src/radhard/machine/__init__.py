@@ -1,6 +1,18 @@
 """The one place where arithmetic happens: what a machine is, the clean ones, and exact integer products."""
 
-from radhard.machine.arithmetic import KINDS, Arithmetic, Kind, Plain, Rows, Special, apply_special, saturate
+from radhard.machine.arithmetic import (
+    KINDS,
+    SPECIALS,
+    SYMMETRIC,
+    Arithmetic,
+    Grid,
+    Kind,
+    Plain,
+    Rows,
+    Special,
+    apply_special,
+    saturate,
+)
 from radhard.machine.backends import backend_names
 from radhard.machine.clean import Clean, Counting, Machine
 from radhard.machine.cost import Cost, Step, read_cost
@@ -11,6 +23,8 @@ from radhard.machine.site import Site
 
 __all__ = [
     "KINDS",
+    "SPECIALS",
+    "SYMMETRIC",
     "Add",
     "Arithmetic",
     "Clean",
@@ -18,6 +32,7 @@ __all__ = [
     "Counting",
     "Elementwise",
     "Gemm",
+    "Grid",
     "Kind",
     "Load",
     "Machine",

@@ -7,14 +7,31 @@ word; `largest` (comparisons) and `quantize` (rounding and saturation) are not e
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 Kind = Literal["mul", "add", "load", "special", "scale"]
 KINDS: tuple[Kind, ...] = ("mul", "add", "load", "special", "scale")
-Special = Literal["exp", "erf", "tanh", "rsqrt", "reciprocal"]
+Special = Literal["exp", "log", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "reciprocal"]
+SPECIALS: tuple[Special, ...] = get_args(Special)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The int8 words `low` ... `high` that stand for numbers, `zero` for 0: a word is round(x / scale) + zero.
+
+    Moving by the zero point belongs to rounding and saturating, and is not exposed. A format in uint8 is the same grid
+    128 lower.
+    """
+
+    zero: int = 0
+    low: int = -128
+    high: int = 127
+
+
+SYMMETRIC = Grid()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,29 +84,20 @@ class Arithmetic(Protocol):
         """[u, n] -> [u, 1], by comparisons."""
         ...
 
-    def quantize(self, x: Tensor) -> Tensor:
-        """[u, ...] float32 -> int8: rounded half to even, saturated; NaN gives 0."""
+    def quantize(self, x: Tensor, grid: Grid) -> Tensor:
+        """[u, ...] float32 -> int8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
         ...
 
 
-def saturate(x: Tensor) -> Tensor:
-    """[...] float32 -> int8: rounded half to even, saturated to -128 ... 127; NaN gives 0."""
-    return x.nan_to_num(nan=0.0).round().clamp(-128.0, 127.0).to(torch.int8)
+def saturate(x: Tensor, grid: Grid = SYMMETRIC) -> Tensor:
+    """[...] float32 -> int8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
+    return (x.nan_to_num(nan=0.0).round() + grid.zero).clamp(grid.low, grid.high).to(torch.int8)
 
 
 def apply_special(function: Special, x: Tensor) -> Tensor:
     """[...] float -> the special function of it, elementwise."""
-    match function:
-        case "exp":
-            return x.exp()
-        case "erf":
-            return x.erf()
-        case "tanh":
-            return x.tanh()
-        case "rsqrt":
-            return x.rsqrt()
-        case "reciprocal":
-            return x.reciprocal()
+    out: Tensor = getattr(torch, function)(x)
+    return out
 
 
 class Plain:
@@ -132,6 +140,6 @@ class Plain:
         """Row maximum."""
         return x.amax(1, keepdim=True)
 
-    def quantize(self, x: Tensor) -> Tensor:
+    def quantize(self, x: Tensor, grid: Grid) -> Tensor:
         """Round and saturate."""
-        return saturate(x)
+        return saturate(x, grid)

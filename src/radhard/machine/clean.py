@@ -43,7 +43,7 @@ class Machine(ABC):
 
     def sum(self, x: Tensor, dim: int = -1, site: str = "sum") -> Tensor:
         """x [..., n, ...] float32 -> running sums along `dim`, which stays with size 1."""
-        return self.apply(Sum(dim=dim), (x,), Site(name=site, operator="sum"))
+        return self.apply(Sum(dims=(dim,)), (x,), Site(name=site, operator="sum"))
 
     def load(self, x: Tensor, site: str = "load") -> Tensor:
         """x [...] -> the same words, read from memory."""

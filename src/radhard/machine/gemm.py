@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.machine.arithmetic import Arithmetic, Rows
+from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
 from radhard.machine.backends import product
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
@@ -24,22 +24,23 @@ from radhard.machine.requantize import write_accumulator
 class WriteBack:
     """An int32 accumulator times `multiplier` (float32, [n]: one a column, or [1]) becomes a word of `dtype`.
 
-    `dtype` is int8 (recipe int8: an integer accelerator) or float32 (recipe int8-float).
+    `dtype` is int8 on `grid` (recipe int8: an integer accelerator) or float32 (recipe int8-float).
     """
 
     multiplier: Tensor
     dtype: torch.dtype
+    grid: Grid = SYMMETRIC
 
     def text(self, m: Arithmetic, total: Tensor, multiplier: UnitInput) -> Tensor:
         """Accumulators [u] int32, multiplier [u] -> [u] `dtype`."""
         assert isinstance(multiplier, Tensor)
         value = m.scale(total.to(torch.float32), multiplier)
-        return m.quantize(value) if self.dtype == torch.int8 else value
+        return m.quantize(value, self.grid) if self.dtype == torch.int8 else value
 
     def kernel(self, total: Tensor, bias: Tensor | None) -> Tensor:
         """Accumulators [m, n] without bias -> [m, n] `dtype`."""
         multiplier = self.multiplier.expand(total.shape[1]).contiguous()
-        return write_accumulator(total, bias, multiplier, self.dtype)
+        return write_accumulator(total, bias, multiplier, self.dtype, grid=self.grid)
 
 
 def chain(m: Arithmetic, write_back: WriteBack | None, inputs: tuple[UnitInput, ...]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import ClassVar
 
 import numpy as np
@@ -26,7 +27,7 @@ class Elementwise(Operator):
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """The broadcast shape, in the inputs' common type."""
         given = tensors(inputs)
-        dtype = given[0].dtype if len(given) == 1 else torch.result_type(*given)
+        dtype = reduce(torch.promote_types, (torch.result_type(given[0], x) for x in given))
         shape = np.broadcast_shapes(*(x.shape for x in given))
         return torch.empty(shape, dtype=dtype, device=given[0].device)
 
@@ -92,20 +93,21 @@ class Load(Elementwise):
 
 @dataclass(frozen=True, kw_only=True)
 class Sum(Operator):
-    """x [..., n, ...] float32 -> running sums along `dim`, which stays with size 1."""
+    """x [...] float32 -> running sums over `dims` together, row-major; these axes stay with size 1."""
 
     name: ClassVar[str] = "sum"
-    dim: int = -1
+    dims: tuple[int, ...]
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """Size 1 along `dim`."""
+        """Size 1 along `dims`."""
         (x,) = tensors(inputs)
-        return torch.empty_like(x.narrow(self.dim, 0, 1))
+        gone = {d % x.ndim for d in self.dims}
+        return torch.empty([1 if d in gone else size for d, size in enumerate(x.shape)], dtype=x.dtype, device=x.device)
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """A row."""
         (x,) = tensors(inputs)
-        return rows(x, (self.dim,))
+        return rows(x, self.dims)
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """n - 1 additions."""
@@ -116,4 +118,4 @@ class Sum(Operator):
         """torch's sum."""
         del note
         (x,) = tensors(inputs)
-        return x.sum(self.dim, keepdim=True)
+        return x.sum(self.dims, keepdim=True)

@@ -9,16 +9,16 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from radhard.machine.arithmetic import saturate
+from radhard.machine.arithmetic import SYMMETRIC, Grid, saturate
 from radhard.machine.threads import split
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _from_accumulator(total, bias, multiplier, out):  # type: ignore[no-untyped-def]
+def _from_accumulator(total, bias, multiplier, zero, low, high, out):  # type: ignore[no-untyped-def]
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
             value = np.float32(np.int32(total[i, j]) + bias[j]) * multiplier[j]
-            value = min(max(np.rint(value), np.float32(-128.0)), np.float32(127.0))
+            value = min(max(np.rint(value) + zero, low), high)
             out[i, j] = np.int8(value)
 
 
@@ -30,16 +30,16 @@ def _to_float(total, bias, multiplier, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _from_float(x, factor, out):  # type: ignore[no-untyped-def]
+def _from_float(x, factor, zero, low, high, out):  # type: ignore[no-untyped-def]
     """Float32 [n] -> int8 [n]; the number of products that are not finite."""
     strange = 0
     for i in range(x.shape[0]):
         value = x[i] * factor
         strange += not (abs(value) <= np.float32(3.4028234663852886e38))
         value = np.rint(value)
-        value = np.float32(0.0) if value != value else value
-        value = np.float32(-128.0) if value < np.float32(-128.0) else value
-        value = np.float32(127.0) if value > np.float32(127.0) else value
+        value = zero if value != value else value + zero
+        value = low if value < low else value
+        value = high if value > high else value
         out[i] = np.int8(value)
     return strange
 
@@ -50,32 +50,37 @@ def _look_up(x, table, out):  # type: ignore[no-untyped-def]
         out[i] = table[np.int64(x[i]) + 128]
 
 
-def write_accumulator(total: Tensor, bias: Tensor | None, multiplier: Tensor, dtype: torch.dtype) -> Tensor:
+def write_accumulator(
+    total: Tensor, bias: Tensor | None, multiplier: Tensor, dtype: torch.dtype, *, grid: Grid = SYMMETRIC
+) -> Tensor:
     """`total` [m, n] int32 (or float32 holding integers), bias [n] int32, multiplier [n] float32 -> [m, n] `dtype`.
 
-    float32(total + bias) times multiplier; as int8 rounded half to even and saturated.
+    float32(total + bias) times multiplier; as int8 rounded half to even, moved and saturated on `grid`.
     """
     if total.device.type != "cpu":
         wide = total.to(torch.int32) if bias is None else total.to(torch.int32) + bias
         value = wide.to(torch.float32) * multiplier
-        return saturate(value) if dtype == torch.int8 else value
+        return saturate(value, grid) if dtype == torch.int8 else value
     out = torch.empty(total.shape, dtype=dtype)
-    kernel = _from_accumulator if dtype == torch.int8 else _to_float
     columns = np.zeros(total.shape[1], np.int32) if bias is None else bias.numpy()
     x, y, scale = total.contiguous().numpy(), out.numpy(), multiplier.numpy()
-    split(x.shape[0], x.shape[1], lambda i, j: kernel(x[i:j], columns, scale, y[i:j]))
+    if dtype == torch.int8:
+        limits = _limits(grid)
+        split(*x.shape, lambda i, j: _from_accumulator(x[i:j], columns, scale, *limits, y[i:j]))
+    else:
+        split(*x.shape, lambda i, j: _to_float(x[i:j], columns, scale, y[i:j]))
     return out
 
 
-def write_float(x: Tensor, factor: float) -> tuple[Tensor, int]:
-    """`x` [...] float32 -> int8(x * factor) [...] rounded half to even, saturated; NaN 0; count of non-finite."""
+def write_float(x: Tensor, factor: float, *, grid: Grid = SYMMETRIC) -> tuple[Tensor, int]:
+    """`x` [...] float32 -> x * factor as int8 on `grid` [...], rounded half to even; how many are not finite."""
     if x.device.type != "cpu":
         value = x * factor
-        return saturate(value), int((~value.isfinite()).sum())
+        return saturate(value, grid), int((~value.isfinite()).sum())
     out = torch.empty(x.shape, dtype=torch.int8)
     source, target = x.contiguous().view(-1).numpy(), out.view(-1).numpy()
-    scale, strange = np.float32(factor), []
-    split(len(source), 1, lambda i, j: strange.append(_from_float(source[i:j], scale, target[i:j])))
+    scale, limits, strange = np.float32(factor), _limits(grid), []
+    split(len(source), 1, lambda i, j: strange.append(_from_float(source[i:j], scale, *limits, target[i:j])))
     return out, sum(strange)
 
 
@@ -89,3 +94,7 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
     source, target, entries = dense.view(-1).numpy(), out.view(-1).numpy(), table.numpy()
     split(len(source), 1, lambda i, j: _look_up(source[i:j], entries, target[i:j]))
     return out.permute([order.index(d) for d in range(x.ndim)])
+
+
+def _limits(grid: Grid) -> tuple[np.float32, np.float32, np.float32]:
+    return np.float32(grid.zero), np.float32(grid.low), np.float32(grid.high)

@@ -1,31 +1,47 @@
 """Every operator once: its text over a machine's primitives, its unit, its fused kernel."""
 
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
+from radhard.operators.batch_norm import BatchNorm
 from radhard.operators.conv2d import Conv2d
-from radhard.operators.elementwise import Div, Identity
+from radhard.operators.elementwise import Div, Function, Identity, Power
 from radhard.operators.gelu import Gelu
+from radhard.operators.group_norm import GroupNorm
+from radhard.operators.hard import Clamp, HardSigmoid, HardSwish
 from radhard.operators.layer_norm import LayerNorm
 from radhard.operators.linear import Linear
 from radhard.operators.pooling import AvgPool2d, Mean
-from radhard.operators.quantized import Quantized, scale_of
+from radhard.operators.quantized import Affine, Quantized, affine_of
+from radhard.operators.rms_norm import RmsNorm
+from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax
 
 __all__ = [
     "Add",
+    "Affine",
     "AvgPool2d",
+    "BatchNorm",
+    "Clamp",
     "Conv2d",
     "Div",
+    "Function",
     "Gelu",
     "Gemm",
+    "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
     "Identity",
     "LayerNorm",
     "Linear",
     "Load",
     "Mean",
     "Mul",
+    "Power",
     "Quantized",
+    "RmsNorm",
+    "Sigmoid",
+    "Silu",
     "Softmax",
     "Sum",
     "WriteBack",
-    "scale_of",
+    "affine_of",
 ]

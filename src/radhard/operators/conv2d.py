@@ -1,7 +1,7 @@
 """Two-dimensional convolution: for every group a matrix product of patches and filters.
 
 x [b, g c, h, w], weight [g n, c, p, q]: output (i, j) of group g is a chain over k = c p q products in the
-order (channel, row, column) of the filter. Padding is words that are zero, read and multiplied like any other.
+order (channel, row, column) of the filter. Padding is words that stand for zero, read and multiplied like any other.
 """
 
 import math
@@ -23,7 +23,7 @@ from radhard.machine.operator import unravel
 class Conv2d(Operator):
     """x [b, c, h, w], weight [n, c / groups, p, q], bias [n] or None -> [b, n, h', w'].
 
-    `padding` is (top, left, bottom, right); with a `write_back`, int8 x int8 with an int32 bias.
+    `padding` is (top, left, bottom, right), of words `pad`; with a `write_back`, int8 x int8 with an int32 bias.
     """
 
     name: ClassVar[str] = "conv2d"
@@ -31,11 +31,12 @@ class Conv2d(Operator):
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    pad: int = 0
     write_back: WriteBack | None = None
 
     def _padded(self, x: Tensor) -> Tensor:
         top, left, bottom, right = self.padding
-        return functional.pad(x, (left, right, top, bottom)) if any(self.padding) else x
+        return functional.pad(x, (left, right, top, bottom), value=self.pad) if any(self.padding) else x
 
     def _out_size(self, x: Tensor, weight: Tensor) -> tuple[int, int]:
         top, left, bottom, right = self.padding

@@ -1,4 +1,4 @@
-"""Division, and the operator that does nothing."""
+"""Arithmetic element by element: division, small powers, functions that hardware evaluates by itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, Note, Special, UnitInput, apply_special, tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,51 @@ class Div(Elementwise):
         del note
         x, y = tensors(inputs)
         return x / y
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power(Elementwise):
+    """x [...] float -> x to the power of `exponent`, a whole number of 2 or more, by repeated multiplication."""
+
+    name: ClassVar[str] = "power"
+    exponent: int
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """`exponent` - 1 multiplications."""
+        (x,) = tensors(inputs)
+        power = x
+        for _ in range(self.exponent - 1):
+            power = m.mul(power, x)
+        return power
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's power."""
+        del note
+        (x,) = tensors(inputs)
+        return x**self.exponent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function(Elementwise):
+    """x [...] float -> `function` of it [...]: one special operation."""
+
+    function: Special
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The function's."""
+        return self.function
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """The function."""
+        (x,) = tensors(inputs)
+        return m.special(self.function, x)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's function of that name."""
+        del note
+        (x,) = tensors(inputs)
+        return apply_special(self.function, x)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Layer normalisation (Ba et al., 2016) over the last axes: mean, variance, scale and shift of each row."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,27 +26,11 @@ class LayerNorm(Operator):
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """A row."""
-        x, weight, bias = inputs
-        assert x is not None
-        of_rows = rows(x, tuple(range(-len(self.shape), 0)))
-        flat = [None if p is None else p.reshape(1, -1) for p in (weight, bias)]
-
-        def gather(index: Tensor) -> tuple[UnitInput, ...]:
-            return (*of_rows.gather(index), *(None if p is None else p.expand(len(index), -1) for p in flat))
-
-        return Units(of_rows.grid, gather, of_rows.scatter)
+        return rows_with_parameters(inputs, rank=len(self.shape))
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """(x - mean) / sqrt(variance + eps) * weight + bias, the variance about the mean, divided by n."""
-        x, weight, bias = inputs
-        assert isinstance(x, Tensor)
-        share = 1.0 / math.prod(self.shape)
-        centred = m.add(x, -m.mul(m.sum(x), share))
-        variance = m.mul(m.sum(m.mul(centred, centred)), share)
-        y = m.mul(centred, m.special("rsqrt", m.add(variance, self.eps)))
-        if isinstance(weight, Tensor):
-            y = m.mul(y, weight)
-        return m.add(y, bias) if isinstance(bias, Tensor) else y
+        return normalised(m, inputs, eps=self.eps)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """torch's layer normalisation."""
@@ -55,3 +38,29 @@ class LayerNorm(Operator):
         x, weight, bias = inputs
         assert x is not None
         return functional.layer_norm(x, self.shape, weight, bias, self.eps)
+
+
+def rows_with_parameters(inputs: Sequence[Tensor | None], *, rank: int) -> Units:
+    """Units of x and parameters of its last `rank` axes: a row of x [u, n], and the parameters [u, n] or None."""
+    x, *parameters = inputs
+    assert x is not None
+    of_rows = rows(x, tuple(range(-rank, 0)))
+    flat = [None if p is None else p.reshape(1, -1) for p in parameters]
+
+    def gather(index: Tensor) -> tuple[UnitInput, ...]:
+        return (*of_rows.gather(index), *(None if p is None else p.expand(len(index), -1) for p in flat))
+
+    return Units(of_rows.grid, gather, of_rows.scatter)
+
+
+def normalised(m: Arithmetic, inputs: Sequence[UnitInput], *, eps: float) -> Tensor:
+    """Rows x [u, n], weight and bias [u, n] or None -> rows of mean 0 and variance 1, scaled and shifted [u, n]."""
+    x, weight, bias = inputs
+    assert isinstance(x, Tensor)
+    share = 1.0 / x.shape[1]
+    centred = m.add(x, -m.mul(m.sum(x), share))
+    variance = m.mul(m.sum(m.mul(centred, centred)), share)
+    y = m.mul(centred, m.special("rsqrt", m.add(variance, eps)))
+    if isinstance(weight, Tensor):
+        y = m.mul(y, weight)
+    return m.add(y, bias) if isinstance(bias, Tensor) else y

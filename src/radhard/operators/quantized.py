@@ -12,17 +12,30 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import Arithmetic, Elementwise, Note, Operator, UnitInput, Units
+from radhard.machine import SYMMETRIC, Arithmetic, Elementwise, Grid, Note, Operator, UnitInput, Units
 from radhard.machine.requantize import look_up, write_float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affine:
+    """How int8 words stand for numbers: number = (word - zero) * scale, `scale` a float32 above 0."""
+
+    scale: float
+    grid: Grid = SYMMETRIC
+
+    @property
+    def table(self) -> Tensor:
+        """What each of the words -128 ... 127 stands for: [256] float32."""
+        return (torch.arange(-128, 128, dtype=torch.float32) - self.grid.zero) * self.scale
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantized(Operator):
-    """`inner` with int8 inputs of scale `reads[i]` (None: a float input), and an int8 output of scale `writes`."""
+    """`inner` with int8 inputs that stand for `reads[i]` (None: a float input), and an int8 output for `writes`."""
 
     inner: Operator
-    reads: tuple[float | None, ...]
-    writes: float | None
+    reads: tuple[Affine | None, ...]
+    writes: Affine | None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -33,9 +46,8 @@ class Quantized(Operator):
 
     def _read(self, inputs: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The inputs as the inner operator takes them, whole."""
-        words = torch.arange(-128, 128, dtype=torch.float32)
         pairs = zip(inputs, self.reads, strict=True)
-        return [x if x is None or scale is None else look_up(x, words * scale) for x, scale in pairs]
+        return [x if x is None or affine is None else look_up(x, affine.table) for x, affine in pairs]
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """The inner operator's."""
@@ -50,11 +62,12 @@ class Quantized(Operator):
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Scale, the inner text, scale, round and saturate."""
         read: list[UnitInput] = []
-        for x, scale in zip(inputs, self.reads, strict=True):
-            scaled = isinstance(x, Tensor) and scale is not None
-            read.append(m.scale(x.to(torch.float32), scale) if scaled else x)  # type: ignore[union-attr,arg-type]
+        for x, affine in zip(inputs, self.reads, strict=True):
+            if isinstance(x, Tensor) and affine is not None:
+                x = m.scale(x.to(torch.float32) - affine.grid.zero, affine.scale)
+            read.append(x)
         out = self.inner.text(m, *read)
-        return out if self.writes is None else m.quantize(m.scale(out, 1.0 / self.writes))
+        return out if self.writes is None else m.quantize(m.scale(out, 1.0 / self.writes.scale), self.writes.grid)
 
     @cached_property
     def _tables(self) -> dict[tuple[float | None, ...], Tensor]:
@@ -72,9 +85,9 @@ class Quantized(Operator):
         out = self.inner.kernel(self._read(inputs), note)
         if self.writes is None:
             return out
-        words, strange = write_float(out, 1.0 / self.writes)
+        words, strange = write_float(out, 1.0 / self.writes.scale, grid=self.writes.grid)
         if strange:
-            note(~(out * (1.0 / self.writes)).isfinite())
+            note(~(out * (1.0 / self.writes.scale)).isfinite())
         return words
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
@@ -84,8 +97,8 @@ class Quantized(Operator):
             isinstance(self.inner, Elementwise)
             and self.reads[0] is not None
             and all(
-                other is None or (other.numel() == 1 and scale is None)
-                for other, scale in zip(others, self.reads[1:], strict=True)
+                other is None or (other.numel() == 1 and affine is None)
+                for other, affine in zip(others, self.reads[1:], strict=True)
             )
         ):
             assert x is not None
@@ -93,11 +106,11 @@ class Quantized(Operator):
         return self._compute(inputs, note)
 
 
-def scale_of(value: float, *, place: str) -> float:
-    """A scale as the program keeps it: positive and finite, rounded to float32."""
-    scale = float(torch.tensor(value, dtype=torch.float32))
+def affine_of(scale: float, grid: Grid, *, place: str) -> Affine:
+    """Affine of a scale rounded to float32. InputError names the place if it is not positive and finite."""
+    value, scale = scale, float(torch.tensor(scale, dtype=torch.float32))
     if not (math.isfinite(scale) and scale > 0.0):
         raise InputError(
             f"the scale of {place} is {value}: calibrate with images whose activations are finite and not all zero"
         )
-    return scale
+    return Affine(scale=scale, grid=grid)

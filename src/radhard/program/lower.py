@@ -16,29 +16,36 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import CaptureError
-from radhard.machine import Operator, Site
-from radhard.operators import Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack, scale_of
+from radhard.machine import SYMMETRIC, Grid, Operator, Site
+from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack, affine_of
+from radhard.program import lowerings
 from radhard.program.anatomy import Anatomy, overridden, place
-from radhard.program.moves import ALIASES, MOVES
+from radhard.program.fold import constant
+from radhard.program.moves import ALIASES, MOVES, words_of
 from radhard.program.program import Apply, Move, Program, Recipe, Ref
 from radhard.program.registry import lowering_of
 
-_QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
-_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
+__all__ = ["lower", "lowerings"]  # importing lowerings registers them
+
+_QUANTIZE = "quantized_decomposed.quantize_per_tensor."
+_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor."
 _DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
+_DROPOUT = torch.ops.aten.dropout.default
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Value:
-    """A value while lowering: numbered or constant; `scale` says that it stands for words times a scale.
+    """A value while lowering: numbered or constant; `affine` says that it is int8 words that stand for numbers.
 
     `words` of a constant are the int8 weight that it was dequantised from, with the scale [n] of each channel.
+    `sizes` marks what is computed from the sizes of images alone: the same for all of them.
     """
 
     number: int | None = None
     constant: Any = None
-    scale: float | None = None
+    affine: Affine | None = None
     words: tuple[Tensor, Tensor] | None = None
+    sizes: bool = False
 
 
 def lower(graph: GraphModule, *, name: str, recipe: Recipe, input_shape: tuple[int, ...], anatomy: Anatomy) -> Program:
@@ -72,7 +79,7 @@ class _Lowering:
         output = None
         for node in self._graph.graph.nodes:
             if node.op == "get_attr":
-                self._values[node] = _Value(constant=_attribute(self._graph, str(node.target)))
+                self._values[node] = _Value(constant=constant(self._graph, node))
             elif node.op == "call_function":
                 self._values[node] = self._call(node)
             elif node.op == "output":
@@ -104,27 +111,29 @@ class _Lowering:
         target = str(node.target)
         if node.target in ALIASES:
             return self._values[node.args[0]]  # type: ignore[index]
-        if target == _QUANTIZE:
+        if node.target is _DROPOUT:
+            return self._dropout(node)
+        if target.startswith(_QUANTIZE):
             return self._quantize(node)
-        if target == _DEQUANTIZE:
-            return replace(self._values[node.args[0]], scale=_scale(node))  # type: ignore[index]
+        if target.startswith(_DEQUANTIZE):
+            return self._dequantize(node)
         if target == _DEQUANTIZE_CHANNELS:
             return self._weight(node)
         leaves = [self._values[n] for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
-        if leaves and all(value.number is None for value in leaves):
-            return self._fold(node)
+        if all(value.sizes or value.number is None for value in leaves):
+            return self._move(node, function=node.target, words="plain", sizes=True)
         if node.target in MOVES:
-            return self._move(node)
+            rule, counts = MOVES[node.target], node.target is torch.ops.aten.sym_size.int
+            return self._move(node, function=rule.function, words=words_of(node.target, node.args), sizes=counts)
         return self._operator(node)
 
-    def _fold(self, node: Node) -> _Value:
-        """A node of constants alone: what it computes does not depend on the images."""
-        args, kwargs = tree_map(
-            lambda leaf: self._values[leaf].constant if isinstance(leaf, Node) else leaf,
-            (node.args, node.kwargs),
-        )
-        with torch.no_grad():
-            return _Value(constant=node.target(*args, **kwargs))  # type: ignore[operator]
+    def _dropout(self, node: Node) -> _Value:
+        if node.args[2]:
+            raise CaptureError(
+                f"dropout in module {_path(node) or '(root)'!r} is in training mode: export the model "
+                "after model.eval()"
+            )
+        return self._values[node.args[0]]  # type: ignore[index]
 
     def _weight(self, node: Node) -> _Value:
         arguments: list[Any] = list(node.args[:4])
@@ -137,19 +146,46 @@ class _Lowering:
             return _Value(constant=value)
         return _Value(constant=value, words=(words, scales.to(torch.float32)))
 
+    def _dequantize(self, node: Node) -> _Value:
+        source, affine = self._values[node.args[0]], self._affine(node)  # type: ignore[index]
+        if source.constant is None:
+            return replace(source, affine=affine)
+        words = _signed(source.constant)
+        value = (words.to(torch.float32) - affine.grid.zero) * affine.scale
+        if affine.grid.zero or not words.ndim:
+            return _Value(constant=value)
+        return _Value(constant=value, words=(words, torch.full((len(words),), affine.scale)))
+
     def _quantize(self, node: Node) -> _Value:
-        source = self._values[node.args[0]]  # type: ignore[index]
-        scale = _scale(node)
-        if source.scale == scale:
-            return replace(source, scale=None)
-        inside = Quantized(inner=Identity(), reads=(source.scale,), writes=scale)
+        source, affine = self._values[node.args[0]], self._affine(node)  # type: ignore[index]
+        if source.affine == affine:
+            return replace(source, affine=None)
+        inside = Quantized(inner=Identity(), reads=(source.affine,), writes=affine)
         return _Value(number=self._apply(node, inside, [source]))
 
-    def _move(self, node: Node) -> _Value:
+    def _affine(self, node: Node) -> Affine:
+        """What the words of a (de)quantisation node stand for; CaptureError unless they are 8 bits wide."""
+        arguments: list[Any] = [self._values[a].constant if isinstance(a, Node) else a for a in node.args[1:6]]
+        scale, zero, low, high, dtype = arguments
+        where = f"{node} in {_path(node) or '(root)'!r}"
+        if dtype not in (torch.int8, torch.uint8) or scale is None or zero is None:
+            raise CaptureError(
+                f"{where} quantises to {dtype} with scale {scale}, zero point {zero}: constant ones and 8 bits are "
+                "known; quantise statically, with radhard.quantize or torchao's PT2E"
+            )
+        down = 128 if dtype == torch.uint8 else 0
+        grid = Grid(zero=int(zero) - down, low=int(low) - down, high=int(high) - down)
+        return affine_of(float(scale), grid, place=where)
+
+    def _move(self, node: Node, *, function: Any, words: str, sizes: bool = False) -> _Value:
         nodes = [n for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
-        scales = {self._values[n].scale for n in nodes if _is_data(n)}
-        keep = len(scales) == 1 and all(self._values[n].constant is None for n in nodes if _is_data(n))
-        scale = next(iter(scales)) if keep and _is_data(node) else None
+        affines = {self._values[n].affine for n in nodes if _is_data(n)}
+        affine = next(iter(affines)) if len(affines) == 1 and _is_data(node) else None
+        keep = (
+            affine is not None
+            and all(self._values[n].constant is None for n in nodes if _is_data(n))
+            and (words == "any" or (words == "zero" and affine.grid.zero == 0))
+        )
 
         def resolve(leaf: Any) -> Any:
             if not isinstance(leaf, Node):
@@ -163,19 +199,18 @@ class _Lowering:
 
         args, kwargs = tree_map(resolve, (node.args, node.kwargs))
         out = self._new()
-        function = MOVES[node.target]
         self._steps.append(Move(function=function, name=str(node.target), arguments=args, options=kwargs, out=out))
-        return _Value(number=out, scale=scale)
+        return _Value(number=out, affine=affine if keep else None, sizes=sizes)
 
     def _operator(self, node: Node) -> _Value:
         lowered = lowering_of(node, _path(node))(*node.args, **node.kwargs)
         inputs = [self._input(argument) for argument in lowered.inputs]
-        operator, writes = lowered.operator, _sole_quantizer(node)
+        operator, writes = lowered.operator, self._sole_quantizer(node)
         written = None
         if isinstance(operator, Linear | Conv2d | Gemm):
             operator, inputs, written = self._product(node, operator, inputs, writes)
-        elif writes is not None or any(x is not None and x.scale is not None for x in inputs):
-            reads = tuple(None if x is None else x.scale for x in inputs)
+        elif writes is not None or any(x is not None and x.affine is not None for x in inputs):
+            reads = tuple(None if x is None else x.affine for x in inputs)
             operator, written = Quantized(inner=operator, reads=reads, writes=writes), writes
         out = self._apply(node, operator, inputs)
         if lowered.squeeze:
@@ -191,37 +226,65 @@ class _Lowering:
                 )
             )
             out = moved
-        return _Value(number=out, scale=written)
+        return _Value(number=out, affine=written)
 
     def _product(
-        self, node: Node, operator: Linear | Conv2d | Gemm, inputs: list[_Value | None], writes: float | None
-    ) -> tuple[Operator, list[_Value | None], float | None]:
+        self, node: Node, operator: Linear | Conv2d | Gemm, inputs: list[_Value | None], writes: Affine | None
+    ) -> tuple[Operator, list[_Value | None], Affine | None]:
         """An integer matrix product where both operands are int8 words, a float one elsewhere."""
         x, other = inputs[0], inputs[1]
         assert x is not None
         assert other is not None
-        scale = other.words[1] if other.words is not None else other.scale
-        if x.scale is None or scale is None:
+        if not isinstance(operator, Gemm) and other.number is not None:
+            raise CaptureError(
+                f"{node.target} in module {_path(node) or '(root)'!r} has weights that depend on the images: write it "
+                "as a matrix product of activations, torch.matmul"
+            )
+        scale = other.words[1] if other.words is not None else other.affine and other.affine.scale
+        if x.affine is None or scale is None:
             inputs = [value if value is None else self._plain(value, node) for value in inputs]
             loads = 2 if isinstance(operator, Gemm) else 1
             return operator, self._loaded(node, operator, inputs, loads), None
-        per_column = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.scale
-        multiplier = (per_column if writes is None else per_column / writes).to(torch.float32)
-        write_back = WriteBack(multiplier=multiplier, dtype=torch.float32 if writes is None else torch.int8)
+        per_column = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.affine.scale
+        multiplier = (per_column if writes is None else per_column / writes.scale).to(torch.float32)
+        write_back = WriteBack(
+            multiplier=multiplier,
+            dtype=torch.float32 if writes is None else torch.int8,
+            grid=SYMMETRIC if writes is None else writes.grid,
+        )
         product = replace(operator, write_back=write_back)
-        if isinstance(operator, Gemm):
+        zero = x.affine.grid.zero
+        if isinstance(product, Gemm):
+            if zero or (other.affine is not None and other.affine.grid.zero):
+                raise CaptureError(
+                    f"{node.target} in module {_path(node) or '(root)'!r} multiplies activations with zero points: "
+                    "quantise both operands of such products symmetrically, as radhard.quantize does"
+                )
             return product, self._loaded(node, operator, inputs, 2), writes
         assert other.words is not None
-        words = _Value(constant=other.words[0])
-        bias = inputs[2]
+        if isinstance(product, Conv2d):
+            product = replace(product, pad=zero)
+        bias = self._bias(node, inputs[2], per_column=per_column, moved=zero * _sums(other.words[0]))
+        return product, [*self._loaded(node, operator, [x], 1), _Value(constant=other.words[0]), bias], writes
+
+    def _bias(self, node: Node, bias: _Value | None, *, per_column: Tensor, moved: Tensor) -> _Value | None:
+        """The bias [n] of the int32 accumulators: rounded, less the share of the input's zero point."""
+        whole = -moved
         if bias is not None:
-            whole = (bias.constant.to(torch.float64) / per_column).round()
-            if bool((whole.abs() >= 2**31).any()):
-                raise CaptureError(
-                    f"{_path(node)}: a bias does not fit its int32 accumulator; its weights are all but 0"
-                )
-            bias = _Value(constant=whole.to(torch.int32))
-        return product, [*self._loaded(node, operator, [x], 1), words, bias], writes
+            whole = whole + (bias.constant.to(torch.float64) / per_column).round()
+        elif not bool(moved.any()):
+            return None
+        if bool((whole.abs() >= 2**31).any()):
+            raise CaptureError(f"{_path(node)}: a bias does not fit its int32 accumulator; its weights are all but 0")
+        return _Value(constant=whole.to(torch.int32))
+
+    def _sole_quantizer(self, node: Node) -> Affine | None:
+        """To what the only user of `node` quantises it; None if it is used otherwise."""
+        users = list(node.users)
+        while len(users) == 1 and users[0].target in ALIASES:
+            users = list(users[0].users)
+        sole = len(users) == 1 and str(users[0].target).startswith(_QUANTIZE)
+        return self._affine(users[0]) if sole else None
 
     def _loaded(self, node: Node, operator: Operator, inputs: list[_Value | None], count: int) -> list[_Value | None]:
         """The first `count` inputs, each read from memory: activations that a matrix product loads."""
@@ -240,10 +303,10 @@ class _Lowering:
 
     def _plain(self, value: _Value, node: Node) -> _Value:
         """The value as float32, dequantised if it is words."""
-        if value.scale is None:
+        if value.affine is None:
             return value
-        inside = Quantized(inner=Identity(), reads=(value.scale,), writes=None)
-        return _Value(number=self._apply(node, inside, [replace(value, scale=None)]))
+        inside = Quantized(inner=Identity(), reads=(value.affine,), writes=None)
+        return _Value(number=self._apply(node, inside, [replace(value, affine=None)]))
 
     def _apply(self, node: Node, operator: Operator, inputs: Sequence[_Value | None], suffix: str | None = None) -> int:
         out = self._new()
@@ -280,11 +343,14 @@ class _Lowering:
         return Site(name=name, operator=operator.name, layer=where.layer, module=where.module, guessed=where.guessed)
 
 
-def _attribute(graph: GraphModule, path: str) -> Any:
-    value: Any = graph
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value.detach() if isinstance(value, Tensor) else value
+def _signed(words: Any) -> Any:
+    """Constant words [...] int8 or uint8 -> int8, uint8 ones 128 lower."""
+    return (words.to(torch.int16) - 128).to(torch.int8) if words.dtype == torch.uint8 else words
+
+
+def _sums(words: Tensor) -> Tensor:
+    """Weights [n, ...] int8 -> the sum of each row [n] float64."""
+    return words.flatten(1).to(torch.float64).sum(1)
 
 
 def _stack(node: Node) -> Sequence[tuple[str, str]]:
@@ -306,25 +372,6 @@ def _stack_of_users(node: Node) -> Sequence[tuple[str, str]]:
 def _path(node: Node) -> str:
     stack = _stack(node)
     return stack[-1][0] if stack else ""
-
-
-def _scale(node: Node) -> float:
-    """The scale of a (de)quantisation node; CaptureError unless it is to int8 and symmetric."""
-    _, scale, zero, low, high, dtype = node.args
-    if zero != 0 or dtype != torch.int8 or low != -128 or high != 127:
-        raise CaptureError(
-            f"{node} in {_path(node) or '(root)'!r} quantises to {dtype} [{low}, {high}] with zero point {zero}: only "
-            "symmetric int8 is known; quantise with radhard.quantize"
-        )
-    return scale_of(float(scale), place=f"{node} in {_path(node) or '(root)'!r}")  # type: ignore[arg-type]
-
-
-def _sole_quantizer(node: Node) -> float | None:
-    """The scale with which the only user of `node` quantises it; None if it is used otherwise."""
-    users = list(node.users)
-    while len(users) == 1 and users[0].target in ALIASES:
-        users = list(users[0].users)
-    return _scale(users[0]) if len(users) == 1 and str(users[0].target) == _QUANTIZE else None
 
 
 def _is_data(node: Node) -> bool:

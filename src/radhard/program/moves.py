@@ -1,12 +1,30 @@
-"""The ATen operations that move or compare data: no word is multiplied or added, nothing is exposed."""
+"""The ATen operations that move or compare data: no word is multiplied or added, nothing is exposed.
+
+A quantised value is int8 words with a scale. `MOVES` says of each operation which of them it may be given:
+
+* "any": it moves or selects words whatever they stand for;
+* "zero": it also makes zeros or compares with 0, which is the word 0 only where the zero point is 0;
+* "plain": it compares or changes numbers, so it is given float32.
+"""
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Words = Literal["any", "zero", "plain"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveRule:
+    """`function` computes the operation, on the words that `words` allows."""
+
+    function: Callable[..., Any]
+    words: Words
 
 
 def _reshape(x: Tensor, shape: list[int]) -> Tensor:
@@ -21,6 +39,22 @@ def _pad(x: Tensor, pad: list[int], mode: str = "constant", value: float | None 
     return functional.pad(x, pad, mode, value)
 
 
+def _max_pool2d(x: Tensor, *arguments: Any) -> Tensor:
+    """torch compares only floats here; they hold int8 words exactly."""
+    out: Tensor = _ATEN.max_pool2d.default(x.to(torch.float32), *arguments)
+    return out.to(x.dtype)
+
+
+def _im2col(x: Tensor, *arguments: Any) -> Tensor:
+    out: Tensor = _ATEN.im2col.default(x.to(torch.float32), *arguments)
+    return out.to(x.dtype)
+
+
+def _nearest(x: Tensor, size: Any, factors: Any) -> Tensor:
+    out: Tensor = _ATEN.upsample_nearest2d.vec(x.to(torch.float32), size, factors)
+    return out.to(x.dtype)
+
+
 _ATEN = torch.ops.aten
 
 # copies, and dropout at rest: the program never writes in place, so the tensor itself will do
@@ -31,57 +65,127 @@ ALIASES = frozenset(
         _ATEN.alias.default,
         _ATEN.detach.default,
         _ATEN.lift_fresh_copy.default,
-        _ATEN.dropout.default,
     }
 )
 
-MOVES: dict[Any, Callable[..., Any]] = {
-    _ATEN.view.default: _reshape,
-    _ATEN._unsafe_view.default: _reshape,
-    _ATEN.reshape.default: _reshape,
-    _ATEN._assert_tensor_metadata.default: _nothing,
-    _ATEN.pad.default: _pad,
-    torch.sym_sum: torch.sym_sum,
-    **{
-        op: op
-        for op in (
-            _ATEN.flatten.using_ints,
-            _ATEN.unflatten.int,
-            _ATEN.permute.default,
-            _ATEN.transpose.int,
-            _ATEN.t.default,
-            _ATEN.cat.default,
-            _ATEN.stack.default,
-            _ATEN.split.Tensor,
-            _ATEN.split_with_sizes.default,
-            _ATEN.chunk.default,
-            _ATEN.unbind.int,
-            _ATEN.slice.Tensor,
-            _ATEN.select.int,
-            _ATEN.index.Tensor,
-            _ATEN.expand.default,
-            _ATEN.squeeze.default,
-            _ATEN.squeeze.dim,
-            _ATEN.squeeze.dims,
-            _ATEN.unsqueeze.default,
-            _ATEN.roll.default,
-            _ATEN.repeat.default,
-            _ATEN.constant_pad_nd.default,
-            _ATEN.relu.default,
-            _ATEN.max_pool2d.default,
-            _ATEN.sym_size.int,
-            operator.getitem,
-            operator.add,
-            operator.sub,
-            operator.mul,
-            operator.floordiv,
-        )
-    },
+_ANY = (
+    _ATEN.flatten.using_ints,
+    _ATEN.unflatten.int,
+    _ATEN.permute.default,
+    _ATEN.transpose.int,
+    _ATEN.t.default,
+    _ATEN.cat.default,
+    _ATEN.stack.default,
+    _ATEN.split.Tensor,
+    _ATEN.split_with_sizes.default,
+    _ATEN.chunk.default,
+    _ATEN.unbind.int,
+    _ATEN.slice.Tensor,
+    _ATEN.select.int,
+    _ATEN.narrow.default,
+    _ATEN.index.Tensor,
+    _ATEN.index_select.default,
+    _ATEN.gather.default,
+    _ATEN.expand.default,
+    _ATEN.squeeze.default,
+    _ATEN.squeeze.dim,
+    _ATEN.squeeze.dims,
+    _ATEN.unsqueeze.default,
+    _ATEN.roll.default,
+    _ATEN.flip.default,
+    _ATEN.repeat.default,
+    _ATEN.repeat_interleave.self_int,
+    _ATEN.select_scatter.default,
+    _ATEN.slice_scatter.default,
+    _ATEN.copy.default,
+    _ATEN.unfold.default,
+    _ATEN.pixel_shuffle.default,
+    _ATEN.pixel_unshuffle.default,
+    _ATEN.channel_shuffle.default,
+    _ATEN.sym_size.int,
+    operator.getitem,
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.floordiv,
+    operator.truediv,
+    operator.mod,
+    operator.neg,
+    torch.sym_sum,
+    torch.sym_max,
+    torch.sym_min,
+)
+_PLAIN = (
+    _ATEN.neg.default,
+    _ATEN.abs.default,
+    _ATEN.sign.default,
+    _ATEN.floor.default,
+    _ATEN.ceil.default,
+    _ATEN.round.default,
+    _ATEN.maximum.default,
+    _ATEN.minimum.default,
+    _ATEN.amax.default,
+    _ATEN.amin.default,
+    _ATEN.max.dim,
+    _ATEN.min.dim,
+    _ATEN.argmax.default,
+    _ATEN.topk.default,
+    _ATEN.sort.default,
+    _ATEN.where.self,
+    _ATEN.where.ScalarOther,
+    _ATEN.where.ScalarSelf,
+    _ATEN.masked_fill.Scalar,
+    _ATEN.masked_fill.Tensor,
+    _ATEN.logical_not.default,
+    _ATEN.logical_and.default,
+    _ATEN.logical_or.default,
+    _ATEN.bitwise_not.default,
+    _ATEN.bitwise_and.Tensor,
+    _ATEN.bitwise_or.Tensor,
+    _ATEN.adaptive_max_pool2d.default,
+    _ATEN.type_as.default,
+    _ATEN._to_copy.default,
+    _ATEN.to.dtype,
+    _ATEN.to.dtype_layout,
+    _ATEN.full_like.default,
+    _ATEN.zeros_like.default,
+    _ATEN.ones_like.default,
+    _ATEN.new_zeros.default,
+    _ATEN.new_ones.default,
+    _ATEN.new_full.default,
+    *(getattr(_ATEN, name).Scalar for name in ("eq", "ne", "gt", "ge", "lt", "le")),
+    *(getattr(_ATEN, name).Tensor for name in ("eq", "ne", "gt", "ge", "lt", "le")),
+)
+
+MOVES: dict[Any, MoveRule] = {
+    **{op: MoveRule(function=op, words="any") for op in _ANY},
+    **{op: MoveRule(function=op, words="plain") for op in _PLAIN},
+    _ATEN.view.default: MoveRule(function=_reshape, words="any"),
+    _ATEN._unsafe_view.default: MoveRule(function=_reshape, words="any"),
+    _ATEN.reshape.default: MoveRule(function=_reshape, words="any"),
+    _ATEN._assert_tensor_metadata.default: MoveRule(function=_nothing, words="any"),
+    _ATEN.max_pool2d.default: MoveRule(function=_max_pool2d, words="any"),
+    _ATEN.upsample_nearest2d.vec: MoveRule(function=_nearest, words="any"),
+    _ATEN.relu.default: MoveRule(function=_ATEN.relu.default, words="zero"),
+    _ATEN.pad.default: MoveRule(function=_pad, words="zero"),
+    _ATEN.constant_pad_nd.default: MoveRule(function=_ATEN.constant_pad_nd.default, words="zero"),
+    _ATEN.im2col.default: MoveRule(function=_im2col, words="zero"),
 }
+_PADDINGS = {_ATEN.pad.default: 3, _ATEN.constant_pad_nd.default: 2}  # where the padded value stands
 
 
-def register_move(op: Any, function: Callable[..., Any] | None = None) -> None:
-    """Declare that the ATen operation `op` only moves or compares data; `function` computes it (default: itself)."""
+def words_of(op: Any, arguments: tuple[Any, ...]) -> Words:
+    """Which words the move `op` with these `arguments` may be given: a padding of anything but 0 wants floats."""
+    place = _PADDINGS.get(op)
+    value = arguments[place] if place is not None and len(arguments) > place else None
+    return "plain" if value else MOVES[op].words
+
+
+def register_move(op: Any, function: Callable[..., Any] | None = None, *, words: Words = "plain") -> None:
+    """Declare that the ATen operation `op` only moves or compares data; `function` computes it (default: itself).
+
+    It is given float32, unless `words` says that int8 words will do (see this module's text).
+    """
     if op in MOVES:
         raise ValueError(f"{op} is registered as a move already")
-    MOVES[op] = function or op
+    MOVES[op] = MoveRule(function=function or op, words=words)

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Machine, Operator, Site, backend_names
 
-Recipe = Literal["float", "int8", "int8-float"]
+Recipe = Literal["float", "int8", "int8-float", "pt2e"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""Batch normalisation (Ioffe & Szegedy, 2015) at rest: its statistics are constants, so it is one map a channel.
+
+One that follows a convolution is folded into it before (`radhard.program.fold`); this is for the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm(Elementwise):
+    """x [b, c, ...], factor and offset [c, 1, ...] float -> x factor + offset, x's shape."""
+
+    name: ClassVar[str] = "batch_norm"
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One multiplication, one addition."""
+        x, factor, offset = tensors(inputs)
+        return m.add(m.mul(x, factor), offset)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """Product and sum."""
+        del note
+        x, factor, offset = tensors(inputs)
+        return torch.addcmul(offset, x, factor)

@@ -1,0 +1,68 @@
+"""Piecewise-linear activations with bounds: clamp (ReLU6), hard sigmoid and hard swish (Howard et al., 2019)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clamp(Elementwise):
+    """x [...] float -> [...] between `low` and `high`: comparisons, no operation that a flip could hit. NaN stays."""
+
+    name: ClassVar[str] = "clamp"
+    low: float = -math.inf
+    high: float = math.inf
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """Comparisons."""
+        del m
+        (x,) = tensors(inputs)
+        return x.clamp(self.low, self.high)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's clamp."""
+        del note
+        (x,) = tensors(inputs)
+        return x.clamp(self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardSigmoid(Elementwise):
+    """x [...] float -> min(max(x + 3, 0), 6) / 6 [...]."""
+
+    name: ClassVar[str] = "hard_sigmoid"
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One addition, one multiplication."""
+        (x,) = tensors(inputs)
+        return m.mul(m.add(x, 3.0).clamp(0.0, 6.0), 1.0 / 6.0)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's hard sigmoid."""
+        del note
+        (x,) = tensors(inputs)
+        return functional.hardsigmoid(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardSwish(Elementwise):
+    """x [...] float -> x min(max(x + 3, 0), 6) / 6 [...]."""
+
+    name: ClassVar[str] = "hard_swish"
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One addition, two multiplications."""
+        (x,) = tensors(inputs)
+        return m.mul(m.mul(x, m.add(x, 3.0).clamp(0.0, 6.0)), 1.0 / 6.0)
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's hard swish."""
+        del note
+        (x,) = tensors(inputs)
+        return functional.hardswish(x)
