@@ -236,8 +236,10 @@ def test_an_identity_is_52_bits_of_the_path(tree: Path) -> None:
         assert number == int(hashlib.sha256(name.encode()).hexdigest()[:13], 16)
     assert data.places(data.ids[[3, 0]]).tolist() == [3, 0]
     assert data.name_of(data.ids[2:3]) == {int(data.ids[2]): "cat/deep/c.JPEG"}
-    with pytest.raises(InputError, match="image 5 is not one of x, whose 5 images are identified by their paths"):
-        data.places(torch.tensor([5]))
+    with pytest.raises(
+        InputError, match="row 2: image 5 is not one of x, whose 5 images are identified by their paths"
+    ):
+        data.places(torch.tensor([int(data.ids[0]), 5]))
 
 
 def test_two_files_of_one_identity_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,6 +173,12 @@ def test_the_commands_read_a_folder(folder: Path, tmp_path: Path, monkeypatch: p
         assert image["label"] == int(label) == int(embedded.labels[int(name.removesuffix(".jpg"))])
     right = [image["clean"] == image["label"] for image in replayed]
     assert sum(right) / len(right) > 0.8  # 91 % on all of the embedded images
+    options = ("--data", folder, "--skip-bad", "--images", 20, "--trials", 1, "--ber", "1e-8", "--json")
+    (record,) = json.loads(command("sweep", "fashion-vit", *options))["models"]
+    assert record["calibrated_on"] == "12 of the 61 images of val, set apart with seed 0"
+    assert record["data"] == "val, 49 of 61 images, order 0"
+    assert (record["skipped"], record["images"]) == (1, 20)
+    assert record["clean"]["int8"] > 0.7
     cut.unlink()
 
 

@@ -23,11 +23,11 @@ def build(
     loaded: LoadedModel,
     *,
     recipe: str,
-    data: DataChoice | str = "fashion-mnist",
+    data: DataChoice | None = None,
     images: int = 1,
     progress: Progress | None = None,
 ) -> Bench:
-    """A loaded model -> the bench with its float program, an integer one and the images of `data`.
+    """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
 
     The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
     only program, of the recipe pt2e. Calibration sees images set apart for it, never those that are evaluated.
@@ -35,11 +35,12 @@ def build(
     data that do not fit the model, and if more `images` are wanted than there are.
     """
     wanted = read_recipe(recipe)
-    choice = DataChoice(data=data) if isinstance(data, str) else data
-    supplied = supply(choice, loaded, progress=progress)
+    supplied = supply(data or DataChoice(), loaded, progress=progress)
     evaluated = supplied.evaluated
     if images > len(evaluated):
-        raise InputError(f"{images} images are asked for, {evaluated.name} has {len(evaluated)}; ask for no more")
+        raise InputError(
+            f"{images} images are asked for, {evaluated.name} has {len(evaluated)}: ask for fewer (--images)"
+        )
     batches = calibration_batches(loaded, supplied.calibration)
     original = _captured(loaded, batches[0], recipe=wanted)
     programs: dict[str, Program] = {original.recipe: original}

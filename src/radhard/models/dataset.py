@@ -62,14 +62,19 @@ class Dataset:
         )
 
     def places(self, ids: Tensor) -> Tensor:
-        """`ids` int64 [B] -> int64 [B]: where the images with these identities are. InputError for one that is not."""
+        """`ids` int64 [B] -> int64 [B]: where the images with these identities are.
+
+        InputError names the first row of `ids` that is none of them.
+        """
         order = np.argsort(self.ids.numpy(), kind="stable")
         held, wanted = self.ids.numpy()[order], ids.numpy()
         near = np.searchsorted(held, wanted).clip(max=len(held) - 1)
         if len(absent := np.flatnonzero(held[near] != wanted)):
+            place = int(absent[0])
             numbered = "numbered from 0" if not self.names else "identified by their paths: is the sample another one?"
             raise InputError(
-                f"image {wanted[absent[0]]} is not one of {self.name}, whose {len(self)} images are {numbered}"
+                f"row {place + 1}: image {wanted[place]} is not one of {self.name}, whose {len(self)} images are "
+                f"{numbered}"
             )
         return torch.from_numpy(order[near])
 
