@@ -22,17 +22,17 @@ from radhard.campaign.execute import Progress
 from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import empty_tally
 from radhard.campaign.rates import comparable_curve
+from radhard.cli import model as loading
 from radhard.cli import parse
 from radhard.cli.commands import app
 from radhard.cli.live import Course, describe, follow
 from radhard.errors import InputError, ModelError
-from radhard.models import load as loading
 from radhard.models.fashion import MEAN, STD, fashion_mnist
 from radhard.models.load import LoadedModel
 from tests.campaigns import setting
 
 SMALL = ("--images", "60", "--trials", "2", "--ber", "1e-6,1e-4")
-real_load = loading.load
+real_load = loading.load_model
 real_build = building.build
 
 
@@ -51,7 +51,7 @@ def classifier(pixels: int) -> nn.Module:
 SIDES = {"coarse": 4, "fine": 14}
 
 
-def load(name: str, checkpoint: Path | None = None) -> LoadedModel:
+def load(name: str, checkpoint: Path | None = None, **_: object) -> LoadedModel:
     if name not in SIDES:
         raise ModelError(f"model {name!r} is not known")
     if checkpoint is not None and not checkpoint.is_file():
@@ -66,7 +66,7 @@ def bench(name: str) -> Bench:
 
 @pytest.fixture(autouse=True)
 def two_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "load", load)
+    monkeypatch.setattr(loading, "load_model", load)
     monkeypatch.setattr(building, "build", lambda loaded, **_: bench(loaded.name))
 
 

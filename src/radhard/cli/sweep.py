@@ -21,9 +21,7 @@ def sweep(
     ctx: typer.Context,
     models: Annotated[
         list[str],
-        typer.Argument(
-            metavar="MODEL...", help=f"each is {options.MODEL_HELP}; several are compared"
-        ),
+        typer.Argument(metavar="MODEL...", help=f"each is {options.MODEL_HELP}; several are compared"),
     ],
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
