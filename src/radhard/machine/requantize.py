@@ -66,9 +66,9 @@ def write_accumulator(
     x, y, scale = total.contiguous().numpy(), out.numpy(), multiplier.numpy()
     if dtype == torch.int8:
         limits = _limits(grid)
-        split(*x.shape, lambda i, j: _from_accumulator(x[i:j], columns, scale, *limits, y[i:j]))
+        split(x.shape[0], x.shape[1], lambda i, j: _from_accumulator(x[i:j], columns, scale, *limits, y[i:j]))
     else:
-        split(*x.shape, lambda i, j: _to_float(x[i:j], columns, scale, y[i:j]))
+        split(x.shape[0], x.shape[1], lambda i, j: _to_float(x[i:j], columns, scale, y[i:j]))
     return out
 
 
