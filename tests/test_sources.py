@@ -20,7 +20,7 @@ from radhard.cli.commands import app
 from radhard.cli.model import tell_assumed
 from radhard.errors import InputError, ModelError
 from radhard.models import from_hugging_face
-from radhard.models.deepvit import VARIANTS
+from radhard.models.deepvit import VARIANTS, DeepViT, DeepViTShape
 from radhard.models.load import load
 from radhard.models.preprocessing import Preprocessing
 from radhard.models.vision import import_timm, import_torchvision, import_transformers
@@ -81,6 +81,16 @@ def test_deepvit_is_loaded_by_its_official_name_and_from_its_checkpoint(tmp_path
     again = load(name, tmp_path / "w.pth", input_shape=(3, 32, 32))
     assert again.classes == 7
     assert torch.equal(again.module.blocks[3].attn.qkv.weight, model.module.blocks[3].attn.qkv.weight)
+
+
+def test_deepvit_is_exported_for_any_batch():
+    shape = DeepViTShape(image=8, patch=4, width=12, heads=2, classes=3, re_attention=(False, True), branch_scale=0.5)
+    module = DeepViT(shape).eval()
+    program = torch.export.export(
+        module, (torch.zeros(2, 3, 8, 8),), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
+    ).module()
+    images = torch.linspace(-1, 1, 5 * 3 * 64).view(5, 3, 8, 8)
+    assert torch.allclose(program(images), module(images))
 
 
 def test_deepvit_says_what_it_cannot():

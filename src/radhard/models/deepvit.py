@@ -170,7 +170,7 @@ class DeepViT(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Tokens, blocks, and a linear classifier of the class token."""
         tokens = self.patch_embed(images)
-        x = torch.cat((self.cls_token.expand(len(images), -1, -1), tokens), dim=1) + self.pos_embed
+        x = torch.cat((self.cls_token.expand(images.shape[0], -1, -1), tokens), dim=1) + self.pos_embed
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x)[:, 0])

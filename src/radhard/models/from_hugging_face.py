@@ -3,6 +3,8 @@
 Weights are read from safetensors, or from torch files without running code; a folder's own Python is never run.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,8 @@ def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, 
             empty = auto.from_config(config, trust_remote_code=False)
             auto, where = type(empty), None
             options = {"state_dict": unwrapped(tensors, empty.state_dict().keys())}
-        module, told = auto.from_pretrained(where, config=config, output_loading_info=True, **options)
+        with _quiet(transformers):
+            module, told = auto.from_pretrained(where, config=config, output_loading_info=True, **options)
     except Exception as error:  # transformers raises ValueError, OSError, KeyError, ImportError ...
         raise ModelError(
             f"transformers cannot build an image classifier from {folder} with the weights of {source} "
@@ -92,6 +95,19 @@ def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, 
         )
     unused = sorted(told["unexpected_keys"])
     return module, source + (f", without the unused {listed(unused)}" if unused else "")
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Within it, transformers draws no progress bars: the command line draws its own."""
+    bars = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _weights(folder: Path, wanted: Wanted) -> tuple[bool, dict[str, Tensor], str]:
