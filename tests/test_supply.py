@@ -135,6 +135,22 @@ def test_a_folder_that_does_not_fit_the_model_is_refused(tmp_path: Path) -> None
         supplied(tmp_path)
 
 
+def test_bad_images_that_would_calibrate_are_told(folder: Path) -> None:
+    _, calibration = supplied(folder)
+    bad = folder / calibration.names[3]
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:200])
+    try:
+        with pytest.raises(InputError, match=f"1 of the 12 images of val cannot be read: {calibration.names[3]}"):
+            supplied(folder)
+        found = supply(DataChoice(data=str(folder), bad="skip"), vit())
+    finally:
+        bad.write_bytes(whole)
+    assert found.calibration.names == calibration.names[:3] + calibration.names[4:]
+    assert found.calibrated_on.endswith(f"seed 0, without 1 that cannot be read: {calibration.names[3]}")
+    assert found.evaluated.skipped == ()
+
+
 def command(*arguments: object) -> str:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output

@@ -13,7 +13,7 @@ from radhard.models.dataset import Dataset
 from radhard.models.decode import Frame, Progress, decode
 from radhard.models.factory import list_factory
 from radhard.models.fashion import fashion_mnist
-from radhard.models.folder import list_folder
+from radhard.models.folder import few, list_folder
 from radhard.models.identity import drawn_order
 from radhard.models.listing import Listing
 from radhard.models.loaded import LoadedModel
@@ -87,7 +87,7 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
         return _calibrated(choice, loaded, evaluated=evaluated, locations=locations, progress=progress)
     text = f"{share} of the {listing.count:,} images of {listing.name}, set apart with seed {choice.seed}"
     calibration = decode(listing, apart, name=text, frame=_frame(loaded), bad=choice.bad, progress=progress)
-    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
+    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=_told(calibration))
 
 
 def calibration_share(count: int, *, name: str) -> int:
@@ -172,7 +172,13 @@ def _calibrated(
     _check_apart(listing, order, locations=locations, evaluated=evaluated.name)
     text = f"{len(order)} of the {listing.count:,} images of {listing.name}, drawn with seed {choice.seed}"
     calibration = decode(listing, order, name=text, frame=_frame(loaded), bad=choice.bad, progress=progress)
-    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
+    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=_told(calibration))
+
+
+def _told(calibration: Dataset) -> str:
+    if not calibration.skipped:
+        return calibration.name
+    return f"{calibration.name}, without {few(calibration.skipped, 'that cannot be read')}"
 
 
 def _check_apart(listing: Listing, places: Sequence[int], *, locations: frozenset[str], evaluated: str) -> None:
