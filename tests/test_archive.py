@@ -196,6 +196,13 @@ def test_a_damaged_graph_is_named(archive):
         load(str(archive))
 
 
+@pytest.mark.parametrize("config", [b"{}", b'{"config": [1]}', b'{"config": {"conv.weight": {}}}'])
+def test_a_damaged_list_of_weights_is_named(config, archive):
+    rewrite(archive, {WEIGHTS: config})
+    with pytest.raises(ModelError, match=r"small\.pt2 is damaged: data/weights/model_weights_config\.json lacks"):
+        load(str(archive))
+
+
 class Pair(torch.nn.Module):
     def forward(self, images):
         return images.flatten(1), images.flatten(1)

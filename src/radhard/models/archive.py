@@ -90,10 +90,9 @@ def checked(path: Path) -> Checked:
 def _member(path: Path, name: str, data: bytes) -> bytes:
     """The member's bytes as they may be read. ModelError for a member that is not known or not safe."""
     if name in _CONFIGS:
-        for key, entry in _object(path, name, data)["config"].items():
-            if entry["use_pickle"] or not _PAYLOAD.fullmatch(f"{name.rpartition('/')[0]}/{entry['path_name']}"):
-                raise _refused(path, f"{key} of {name} is a pickled object, not a plain tensor")
-        return data
+        config = _object(path, name, data)
+        _check_payloads(path, name, config)
+        return json.dumps(config).encode()
     if name == _MODEL:
         graph = _object(path, name, data)
         graph["guards_code"] = []
@@ -107,6 +106,17 @@ def _member(path: Path, name: str, data: bytes) -> bytes:
     raise _refused(path, f"it holds {name}, which is no part of an exported program alone")
 
 
+def _check_payloads(path: Path, name: str, config: Mapping[str, Any]) -> None:
+    """That every tensor of the config `name` is plain bytes in a member of its own."""
+    folder = name.rpartition("/")[0]
+    try:
+        for key, entry in config["config"].items():
+            if entry["use_pickle"] or not _PAYLOAD.fullmatch(f"{folder}/{entry['path_name']}"):
+                raise _refused(path, f"{key} of {name} is a pickled object, not a plain tensor")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged: {name} lacks {error}") from error
+
+
 def _check_example(path: Path, data: bytes) -> None:
     try:
         torch.load(io.BytesIO(data), weights_only=True)
@@ -117,7 +127,7 @@ def _check_example(path: Path, data: bytes) -> None:
 def _object(path: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {name} is no JSON ({error})") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} is damaged: {name} holds a {type(value).__name__}")
