@@ -20,8 +20,8 @@ from tests.sweeps import CLEAN, NOTHING, POINTS, point, sweep
 MODELS = ("toy", "second", "third")
 
 
-def shown(*tables: RenderableType) -> str:
-    console = Console(width=160, force_terminal=False)
+def shown(*tables: RenderableType, width: int = 160) -> str:
+    console = Console(width=width, force_terminal=False)
     with console.capture() as captured:
         console.print(*tables)
     return captured.get()
@@ -163,12 +163,18 @@ def test_the_tables_say_it_all() -> None:
         assert part in text
 
 
+def test_a_narrow_terminal_costs_no_digit() -> None:
+    text = shown(points_table(POINTS, title="toy"), comparison_table([sweep("fashion-resnet18")]), width=80)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_models_are_compared() -> None:
     fragile = sweep("fragile", points=(point(1e-8, 0.2), point(1e-7, 0.1)))
     sturdy = sweep("sturdy", points=(point(1e-8, 0.9), point(1e-7, 0.75)))
     unknown = sweep("third", clean={"int8": NOTHING})  # measured by nobody, and without a float program
     text = shown(comparison_table([fragile, sturdy, unknown]))
-    rows = {line.split()[1]: line for line in text.splitlines() if line.startswith("│")}
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     assert rows["fragile"].count("under 1e-08") == 2
     for part in ("1,234", "10,000,000", "91.00%", "90.00%", "4.6e-08 (1e-08 - 1e-07)", "not reached"):
         assert part in rows["sturdy"]

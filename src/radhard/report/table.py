@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.analysis.crossing import Crossing
@@ -13,7 +14,7 @@ from radhard.campaign.replay import Replayed
 
 def points_table(points: Sequence[Point], *, title: str) -> Table:
     """One row a point of a sweep."""
-    table = Table(title=title, title_justify="left")
+    table = _narrow(title)
     for heading in (
         "BER",
         "trials",
@@ -26,7 +27,7 @@ def points_table(points: Sequence[Point], *, title: str) -> Table:
         "changed",
         "non-finite",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for p in points:
         table.add_row(
             f"{p.ber:.3g}",
@@ -52,12 +53,15 @@ def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
 
 def comparison_table(sweeps: Sequence[Sweep]) -> Table:
     """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
-    title = f"compared, recipe {sweeps[0].recipe}: BER at which accuracy is lost (between the rates measured)"
-    table = Table(title=title, title_justify="left")
+    table = _narrow(
+        f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the BER at which accuracy is lost, "
+        "between two that were measured"
+    )
     recipes = tuple(dict.fromkeys(recipe for sweep in sweeps for recipe in sweep.clean))
-    headings = ("multiply-accumulates", "exposed bits", *recipes, "10 points lost", "half lost")
+    headings = ("MACs", "exposed bits", *recipes, "10 points lost", "half lost")
     for heading in ("model", *headings):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+        numbers = heading in ("MACs", "exposed bits")
+        table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold", no_wrap=numbers)
     for sweep in sweeps:
         clean = (sweep.clean.get(recipe) for recipe in recipes)
         table.add_row(
@@ -89,3 +93,8 @@ def replay_table(replayed: Replayed, *, title: str) -> Table:
         mark = "" if record["prediction"] == record["clean"] else " !"
         table.add_row(*(str(value) for value in list(record.values())[:-1]), f"{record['prediction']}{mark}")
     return table
+
+
+def _narrow(title: str) -> Table:
+    """A table without frames for many columns: in a terminal of 80 it wraps, and drops no digit."""
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
