@@ -319,6 +319,7 @@ def test_timm_does_not_put_another_image_in_a_bad_ones_place(tree: Path) -> None
     data = decoded(list_factory("", root=tree, split="validation"), bad="skip")
     assert data.skipped == ("dog/cut.jpg", "dog/text.jpg")
     assert list(data.names) == GOOD[:-1]  # timm does not list .webp
+    assert data.remarks == ("val: 2 file(s) that timm does not take for images: dog/notes.txt, dog/z.webp",)
 
 
 def small_fashion(root: Path, *, count: int):

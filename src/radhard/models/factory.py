@@ -4,6 +4,7 @@ Nothing is downloaded by torchvision's sets; those of Hugging Face and TensorFlo
 """
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from radhard.errors import InputError
 from radhard.models.decode import open_image
+from radhard.models.folder import few
 from radhard.models.listing import Listing, Open
 from radhard.models.vision import import_timm
 
@@ -46,6 +48,9 @@ def list_factory(name: str, *, root: Path | None, split: str) -> Listing:
         count=count,
         class_names=_class_names(found, reader),
         names=names,
+        remarks=_remarks(names, Path(base))
+        if names and Path(base).is_dir() and not hasattr(reader, "tar_state")
+        else (),
         read=partial(_stream, found, name)
         if isinstance(found, IterableDataset)
         else partial(_read_any, reader, Lock()),
@@ -77,6 +82,14 @@ def _names(reader: Any) -> tuple[tuple[str, ...], str]:
         return tuple("/".join(str(part) for part in path if part) for path in parts), str(Path(root).resolve())
     paths = [Path(path) for path, *_ in samples]
     return tuple(path.relative_to(root).as_posix() for path in paths), str(Path(root).resolve())
+
+
+def _remarks(names: Sequence[str], root: Path) -> tuple[str, ...]:
+    """The files of a folder that the reader passes by, if there are any."""
+    known = set(names)
+    files = (Path(parent, name) for parent, _, found in os.walk(root, followlinks=True) for name in found)
+    others = sorted({file.relative_to(root).as_posix() for file in files} - known)
+    return (f"{root.name}: {few(others, 'file(s) that timm does not take for images')}",) if others else ()
 
 
 def _read_any(reader: Any, lock: Lock, places: Sequence[int]) -> Iterator[tuple[int, Open]]:
