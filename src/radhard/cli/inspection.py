@@ -1,11 +1,15 @@
 """`radhard inspect`: what a model computes, and how many bits of it are exposed."""
 
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from radhard.cli import options
+
+if TYPE_CHECKING:
+    from radhard.models.load import LoadedModel
+    from radhard.program import Program
 
 
 def inspect(
@@ -24,6 +28,9 @@ def inspect(
     except_: options.Except = False,
     words: options.WordsText = options.DEFAULT_WORDS,
     by: Annotated[Literal["site", "layer", "module", "operator"], typer.Option(help="one row for each")] = "site",
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="say of every node of the exported graph what became of it")
+    ] = False,
     json_: options.Json = False,
 ) -> None:
     """Count the operations of one image's inference and the bits that faults can flip."""
@@ -41,6 +48,9 @@ def inspect(
     with waiting("capturing and calibrating", console=Console(stderr=True)):
         loaded = source.load(model, checkpoint)
         program = build_program(loaded, recipe=recipe)
+    if coverage:
+        _show_coverage(loaded, program, as_json=json_)
+        return
     found = anatomy(program, kinds=chosen.kinds, where=chosen.where, words=exposed, by=by)
     if json_:
         typer.echo(json.dumps({"weights": loaded.weights, **anatomy_record(found)}, allow_nan=False))
@@ -53,3 +63,26 @@ def inspect(
     )
     if any(row.guessed for row in found.rows):
         console.print("? a layer or module was guessed: no rule of the anatomy names it")
+
+
+def _show_coverage(loaded: "LoadedModel", program: "Program", *, as_json: bool) -> None:
+    import torch
+    from torch import nn
+
+    from radhard.cli.live import output
+    from radhard.report.coverage import counted_by_torch, coverage, coverage_record, coverage_table
+
+    found = coverage(program)
+    counted = None
+    if isinstance(loaded.module, nn.Module):
+        counted = counted_by_torch(loaded.module, torch.zeros(1, *loaded.input_shape))
+    if as_json:
+        typer.echo(json.dumps(coverage_record(found, torch_macs=counted), allow_nan=False))
+        return
+    console = output()
+    console.print(coverage_table(found))
+    line = f"multiply-accumulates of matrix products and convolutions: {found.macs:,} an image"
+    if counted is None:
+        console.print(f"{line}; PyTorch's counter cannot count an exported program")
+    else:
+        console.print(f"{line}; by PyTorch's counter {counted:,} ({found.macs / max(1, counted) - 1:+.2%})")

@@ -23,7 +23,10 @@ _WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True, kw_only=True)
 class ZooEntry:
-    """`build` -> the untrained module; `input_shape` (C, H, W); `mean` and `std` one a channel, in [0, 1]; `recipe` trained the weights."""
+    """`build` -> the untrained module; `input_shape` (C, H, W); `mean` and `std` one a channel, in [0, 1].
+
+    `recipe` trained the weights.
+    """
 
     build: Callable[[], nn.Module]
     weights: Path

@@ -3,12 +3,13 @@
 from radhard.program.anatomy import Anatomy
 from radhard.program.capture import capture
 from radhard.program.moves import register_move
-from radhard.program.program import Apply, Move, Program, Recipe, Ref, RunResult, run
+from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, run
 from radhard.program.quantize import RECIPES, quantize
 from radhard.program.registry import Lowered, register
 
 __all__ = [
     "RECIPES",
+    "Account",
     "Anatomy",
     "Apply",
     "Lowered",

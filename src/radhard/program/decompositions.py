@@ -16,6 +16,7 @@ from torch.fx import Node
 from torch.utils._pytree import tree_flatten
 
 from radhard.errors import CaptureError
+from radhard.program.moves import OF_SIZES
 from radhard.program.registry import is_registered
 
 _ATEN = torch.ops.aten
@@ -47,7 +48,7 @@ def _unknown(exported: ExportedProgram) -> set[Any]:
         elif node.op == "call_function":
             inputs = [leaf for leaf in tree_flatten((node.args, node.kwargs))[0] if isinstance(leaf, Node)]
             if not touched.isdisjoint(inputs):
-                if node.target is not _ATEN.sym_size.int:
+                if node.target not in OF_SIZES:
                     touched.add(node)
                 if isinstance(node.target, torch._ops.OpOverload) and not is_registered(node.target):
                     unknown.add(node.target)

@@ -21,8 +21,8 @@ from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quan
 from radhard.program import lowerings
 from radhard.program.anatomy import Anatomy, overridden, place
 from radhard.program.fold import constant
-from radhard.program.moves import ALIASES, MOVES, words_of
-from radhard.program.program import Apply, Move, Program, Recipe, Ref
+from radhard.program.moves import ALIASES, MOVES, OF_SIZES, words_of
+from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.registry import lowering_of
 
 __all__ = ["lower", "lowerings"]  # importing lowerings registers them
@@ -64,6 +64,7 @@ class _Lowering:
         self._anatomy = anatomy
         self._values: dict[Node, _Value] = {}
         self._steps: list[Apply | Move] = []
+        self._accounts: list[Account] = []
         self._constants: dict[int, Tensor] = {}
         self._names: Counter[str] = Counter()
         self._count = 0
@@ -81,7 +82,9 @@ class _Lowering:
             if node.op == "get_attr":
                 self._values[node] = _Value(constant=constant(self._graph, node))
             elif node.op == "call_function":
+                first = len(self._steps)
                 self._values[node] = self._call(node)
+                self._accounts.append(self._account(node, self._steps[first:]))
             elif node.op == "output":
                 output = self._output(node)
             elif node.op == "call_module" and "guards" not in str(node.target):
@@ -97,6 +100,7 @@ class _Lowering:
             input=self._values[inputs[0]].number or 0,
             output=output,
             graph=self._graph,
+            accounts=tuple(self._accounts),
         )
 
     def _output(self, node: Node) -> int:
@@ -107,24 +111,35 @@ class _Lowering:
             )
         return self._plain(self._values[leaves[0]], leaves[0]).number  # type: ignore[return-value]
 
+    def _account(self, node: Node, steps: Sequence[Apply | Move]) -> Account:
+        sites = tuple(step.site.name for step in steps if isinstance(step, Apply))
+        role: Role = "computes" if sites else "moves" if steps else "stays"
+        if self._values[node].sizes:
+            role = "sizes"
+        named = isinstance(node.target, torch._ops.OpOverload | str)
+        op = str(node.target) if named else getattr(node.target, "__name__", str(node.target))
+        return Account(op=op, path=_path(node), role=role, sites=sites)
+
     def _call(self, node: Node) -> _Value:
         target = str(node.target)
         if node.target in ALIASES:
             return self._values[node.args[0]]  # type: ignore[index]
         if node.target is _DROPOUT:
             return self._dropout(node)
+        leaves = [self._values[n] for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
+        if any(value.sizes for value in leaves) and all(value.sizes or value.number is None for value in leaves):
+            return self._move(node, function=node.target, words="plain", sizes=True)
         if target.startswith(_QUANTIZE):
             return self._quantize(node)
         if target.startswith(_DEQUANTIZE):
             return self._dequantize(node)
         if target == _DEQUANTIZE_CHANNELS:
             return self._weight(node)
-        leaves = [self._values[n] for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
-        if all(value.sizes or value.number is None for value in leaves):
+        if all(value.number is None for value in leaves):
             return self._move(node, function=node.target, words="plain", sizes=True)
         if node.target in MOVES:
-            rule, counts = MOVES[node.target], node.target is torch.ops.aten.sym_size.int
-            return self._move(node, function=rule.function, words=words_of(node.target, node.args), sizes=counts)
+            rule, sizes = MOVES[node.target], node.target in OF_SIZES
+            return self._move(node, function=rule.function, words=words_of(node.target, node.args), sizes=sizes)
         return self._operator(node)
 
     def _dropout(self, node: Node) -> _Value:

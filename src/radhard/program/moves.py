@@ -55,6 +55,11 @@ def _nearest(x: Tensor, size: Any, factors: Any) -> Tensor:
     return out.to(x.dtype)
 
 
+def _of_sizes(op: Any) -> Callable[..., Any]:
+    """`op` on a float32 tensor of the same sizes: the words of the one it is given may be int8."""
+    return lambda x, *rest, **options: op(torch.empty(x.shape, device=x.device), *rest, **options)
+
+
 _ATEN = torch.ops.aten
 
 # copies, and dropout at rest: the program never writes in place, so the tensor itself will do
@@ -102,7 +107,6 @@ _ANY = (
     _ATEN.pixel_shuffle.default,
     _ATEN.pixel_unshuffle.default,
     _ATEN.channel_shuffle.default,
-    _ATEN.sym_size.int,
     operator.getitem,
     operator.add,
     operator.sub,
@@ -147,17 +151,24 @@ _PLAIN = (
     _ATEN._to_copy.default,
     _ATEN.to.dtype,
     _ATEN.to.dtype_layout,
+    *(getattr(_ATEN, name).Scalar for name in ("eq", "ne", "gt", "ge", "lt", "le")),
+    *(getattr(_ATEN, name).Tensor for name in ("eq", "ne", "gt", "ge", "lt", "le")),
+)
+
+# what takes from a tensor its sizes alone: what is computed from them is the same for all images
+OF_SIZES = (
+    _ATEN.sym_size.int,
     _ATEN.full_like.default,
     _ATEN.zeros_like.default,
     _ATEN.ones_like.default,
     _ATEN.new_zeros.default,
     _ATEN.new_ones.default,
     _ATEN.new_full.default,
-    *(getattr(_ATEN, name).Scalar for name in ("eq", "ne", "gt", "ge", "lt", "le")),
-    *(getattr(_ATEN, name).Tensor for name in ("eq", "ne", "gt", "ge", "lt", "le")),
+    _ATEN.new_empty.default,
 )
 
 MOVES: dict[Any, MoveRule] = {
+    **{op: MoveRule(function=_of_sizes(op), words="any") for op in OF_SIZES},
     **{op: MoveRule(function=op, words="any") for op in _ANY},
     **{op: MoveRule(function=op, words="plain") for op in _PLAIN},
     _ATEN.view.default: MoveRule(function=_reshape, words="any"),

@@ -45,12 +45,30 @@ class Move:
     out: int
 
 
+Role = Literal["computes", "moves", "stays", "sizes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What became of one node of the exported graph: `op` in the module at `path`.
+
+    It "computes" at `sites`; or it "moves" or compares data; or it "stays" without a step of its own, as a copy, a
+    check, or a scale that the operator beside it absorbs; or it computes from "sizes" alone what is the same for all
+    images, and is not exposed. What depends on constants alone was computed before, and is no node any more.
+    """
+
+    op: str
+    path: str
+    role: Role
+    sites: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Program:
     """What a model computes, from images [B, *input_shape] float32 to logits [B, classes] float32.
 
     `constants` are weights and other tensors by value number. `graph` is the exported graph that the steps were
-    lowered from; `quantize` starts from it.
+    lowered from; `quantize` starts from it. `accounts` says what became of each of its nodes, in their order.
     """
 
     name: str
@@ -61,6 +79,7 @@ class Program:
     input: int
     output: int
     graph: GraphModule
+    accounts: tuple[Account, ...] = ()
 
     @property
     def sites(self) -> tuple[Site, ...]:

@@ -12,7 +12,7 @@ from radhard.machine import KINDS, Cost, Kind, Site
 from radhard.program import Program
 from radhard.words import Words
 
-_PRODUCTS = frozenset({"linear", "conv2d", "matmul"})
+PRODUCTS = frozenset({"linear", "conv2d", "matmul"})
 
 _HEADINGS: dict[Kind, str] = {
     "mul": "multiplications", "add": "additions", "load": "loads", "special": "special", "scale": "scalings",
@@ -84,7 +84,7 @@ def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Wo
         words=words,
         rows=tuple(row(name, group) for name, group in groups.items()),
         total=row("total", program.costs),
-        macs=sum(cost.operations("mul") for site, cost in program.costs.items() if site.operator in _PRODUCTS),
+        macs=sum(cost.operations("mul") for site, cost in program.costs.items() if site.operator in PRODUCTS),
     )
 
 
