@@ -137,7 +137,7 @@ ZOO: Mapping[str, ZooEntry] = dict(
             _swin,
             "timm's SwinTransformer: patch 2, embedding 48, 2 + 4 blocks, 2 and 4 heads, windows of 7 (shifted in "
             "the first stage), MLP ratio 2",
-            epochs=12,
+            epochs=18,
         ),
         _entry(
             "fashion-deepvit",
