@@ -5,8 +5,7 @@ reads it; data moves move the words. So an operator between a dequantisation and
 `Quantized` operator, and a matrix product between them an integer one.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,14 +15,15 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import CaptureError
-from radhard.machine import SYMMETRIC, Grid, Operator, Site
+from radhard.machine import SYMMETRIC, Grid, Operator
 from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack, affine_of
 from radhard.program import lowerings
-from radhard.program.anatomy import Anatomy, overridden, place
+from radhard.program.anatomy import Anatomy
 from radhard.program.fold import constant
 from radhard.program.moves import ALIASES, MOVES, OF_SIZES, words_of
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.registry import lowering_of
+from radhard.program.sites import Sites, path_of
 
 __all__ = ["lower", "lowerings"]  # importing lowerings registers them
 
@@ -61,15 +61,12 @@ class _Lowering:
 
     def __init__(self, graph: GraphModule, anatomy: Anatomy) -> None:
         self._graph = graph
-        self._anatomy = anatomy
         self._values: dict[Node, _Value] = {}
         self._steps: list[Apply | Move] = []
         self._accounts: list[Account] = []
         self._constants: dict[int, Tensor] = {}
-        self._names: Counter[str] = Counter()
         self._count = 0
-        self._layer: str | None = None
-        self._paths = {stack[-1][0] for node in graph.graph.nodes if (stack := _stack(node))}
+        self._sites = Sites(graph, anatomy)
 
     def program(self, *, name: str, recipe: Recipe, input_shape: tuple[int, ...]) -> Program:
         """Lower every node."""
@@ -118,7 +115,7 @@ class _Lowering:
             role = "sizes"
         named = isinstance(node.target, torch._ops.OpOverload | str)
         op = str(node.target) if named else getattr(node.target, "__name__", str(node.target))
-        return Account(op=op, path=_path(node), role=role, sites=sites)
+        return Account(op=op, path=path_of(node), role=role, sites=sites)
 
     def _call(self, node: Node) -> _Value:
         target = str(node.target)
@@ -145,7 +142,7 @@ class _Lowering:
     def _dropout(self, node: Node) -> _Value:
         if node.args[2]:
             raise CaptureError(
-                f"dropout in module {_path(node) or '(root)'!r} is in training mode: export the model "
+                f"dropout in module {path_of(node) or '(root)'!r} is in training mode: export the model "
                 "after model.eval()"
             )
         return self._values[node.args[0]]  # type: ignore[index]
@@ -182,7 +179,7 @@ class _Lowering:
         """What the words of a (de)quantisation node stand for; CaptureError unless they are 8 bits wide."""
         arguments: list[Any] = [self._values[a].constant if isinstance(a, Node) else a for a in node.args[1:6]]
         scale, zero, low, high, dtype = arguments
-        where = f"{node} in {_path(node) or '(root)'!r}"
+        where = f"{node} in {path_of(node) or '(root)'!r}"
         if dtype not in (torch.int8, torch.uint8) or scale is None or zero is None:
             raise CaptureError(
                 f"{where} quantises to {dtype} with scale {scale}, zero point {zero}: constant ones and 8 bits are "
@@ -218,7 +215,7 @@ class _Lowering:
         return _Value(number=out, affine=affine if keep else None, sizes=sizes)
 
     def _operator(self, node: Node) -> _Value:
-        lowered = lowering_of(node, _path(node))(*node.args, **node.kwargs)
+        lowered = lowering_of(node, path_of(node))(*node.args, **node.kwargs)
         inputs = [self._input(argument) for argument in lowered.inputs]
         operator, writes = lowered.operator, self._sole_quantizer(node)
         written = None
@@ -252,8 +249,8 @@ class _Lowering:
         assert other is not None
         if not isinstance(operator, Gemm) and other.number is not None:
             raise CaptureError(
-                f"{node.target} in module {_path(node) or '(root)'!r} has weights that depend on the images: write it "
-                "as a matrix product of activations, torch.matmul"
+                f"{node.target} in module {path_of(node) or '(root)'!r} has weights that depend on the images: write "
+                "it as a matrix product of activations, torch.matmul"
             )
         scale = other.words[1] if other.words is not None else other.affine and other.affine.scale
         if x.affine is None or scale is None:
@@ -272,7 +269,7 @@ class _Lowering:
         if isinstance(product, Gemm):
             if zero or (other.affine is not None and other.affine.grid.zero):
                 raise CaptureError(
-                    f"{node.target} in module {_path(node) or '(root)'!r} multiplies activations with zero points: "
+                    f"{node.target} in module {path_of(node) or '(root)'!r} multiplies activations with zero points: "
                     "quantise both operands of such products symmetrically, as radhard.quantize does"
                 )
             return product, self._loaded(node, operator, inputs, 2), writes
@@ -290,7 +287,7 @@ class _Lowering:
         elif not bool(moved.any()):
             return None
         if bool((whole.abs() >= 2**31).any()):
-            raise CaptureError(f"{_path(node)}: a bias does not fit its int32 accumulator; its weights are all but 0")
+            raise CaptureError(f"{path_of(node)}: a bias does not fit its int32 accumulator; its weights are all but 0")
         return _Value(constant=whole.to(torch.int32))
 
     def _sole_quantizer(self, node: Node) -> Affine | None:
@@ -326,7 +323,7 @@ class _Lowering:
     def _apply(self, node: Node, operator: Operator, inputs: Sequence[_Value | None], suffix: str | None = None) -> int:
         out = self._new()
         refs = tuple(None if value is None else self._ref(value) for value in inputs)
-        site = self._site(node, operator, suffix)
+        site = self._sites.site(node, operator, suffix)
         self._steps.append(Apply(operator=operator, inputs=refs, site=site, out=out))
         return out
 
@@ -341,22 +338,6 @@ class _Lowering:
         self._count += 1
         return self._count - 1
 
-    def _site(self, node: Node, operator: Operator, suffix: str | None) -> Site:
-        stack = _stack(node) or _stack_of_users(node)
-        path = stack[-1][0] if stack else ""
-        leaf = path != "" and not any(other.startswith(path + ".") for other in self._paths)
-        beside = operator.name in {"quantize", "dequantize", "requantize", "load"}
-        name = path if leaf and not beside else f"{path}.{operator.name}".lstrip(".")
-        if suffix is not None and not leaf:
-            name = f"{path}.{suffix}".lstrip(".")
-        self._names[name] += 1
-        if self._names[name] > 1:
-            name = f"{name}#{self._names[name]}"
-        where = place(operator.name, stack, inside_block=self._layer)
-        self._layer = where.layer
-        where = overridden(name, where, self._anatomy)
-        return Site(name=name, operator=operator.name, layer=where.layer, module=where.module, guessed=where.guessed)
-
 
 def _signed(words: Any) -> Any:
     """Constant words [...] int8 or uint8 -> int8, uint8 ones 128 lower."""
@@ -366,27 +347,6 @@ def _signed(words: Any) -> Any:
 def _sums(words: Tensor) -> Tensor:
     """Weights [n, ...] int8 -> the sum of each row [n] float64."""
     return words.flatten(1).to(torch.float64).sum(1)
-
-
-def _stack(node: Node) -> Sequence[tuple[str, str]]:
-    """The modules that enclose a node [(path, class)], outermost first; empty where the exporter kept none."""
-    stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
-    return [(path, str(kind)) for path, kind in stack.values() if not path.startswith("_empty_nn_module_stack")]
-
-
-def _stack_of_users(node: Node) -> Sequence[tuple[str, str]]:
-    """The modules that enclose the first user that the exporter knows: of a quantisation, which it does not."""
-    users = list(node.users)
-    while users:
-        if stack := _stack(users[0]):
-            return stack
-        users = [*users[1:], *users[0].users]
-    return ()
-
-
-def _path(node: Node) -> str:
-    stack = _stack(node)
-    return stack[-1][0] if stack else ""
 
 
 def _is_data(node: Node) -> bool:

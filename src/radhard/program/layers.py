@@ -1,0 +1,119 @@
+"""The layers of a model: its transformer or residual blocks, what stands between them, the stem and the head.
+
+A block is the outermost enclosing module whose class is named like one (Block, BasicBlock, ViTLayer,
+InvertedResidual, DenseLayer ...) and is no stage. Where a model has no such class, the numbered children of `blocks`,
+`layers`, `stages`, `features` and the like are its blocks. What runs before the first block is the layer `stem`, what
+runs after the last one the layer `head`, whatever their names.
+
+Between two blocks, a module that holds none (patch merging, downsampling, a stage's normalisation) is a layer of its
+own, named by its path: `layers.1.downsample`. Operations that a stage or the model itself does there belong to the
+layer before.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Stack = Sequence[tuple[str, str]]  # enclosing modules (path, class), outermost first
+
+_BLOCK = re.compile(
+    r"(block\w*|(?<!conv)layer|residual|bottleneck|bottle2neck|mbconv|separableconv|convbnact|fire|inception\w?)$"
+)
+_STAGE = re.compile(r"stage|denseblock|^basiclayer$|v2encoderlayer$|^maxvitblock$")
+_END = re.compile(r"stem|embed|head|classifier")  # blocks in there are parts of the stem or the head
+_NUMBERED = re.compile(r"^(?:.*\.)?(?:blocks|layers|layer|stages|features|h)\.\d+(?:\.(?:blocks|layers|layer)\.\d+)?")
+_STEM_NAME = re.compile(r"embed|stem|norm_pre|conv1$|conv_proj")
+_HEAD_NAME = re.compile(r"(^|\.)(head|heads|classifier|fc|fc_norm|norm|layernorm)(\.|$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer, by its path where it is a block or stands between two; `guessed` where no rule found it."""
+
+    name: str
+    kind: Literal["stem", "block", "between", "head"]
+    guessed: bool = False
+
+
+_STEM = Layer(name="stem", kind="stem")
+_HEAD = Layer(name="head", kind="head")
+
+
+def layers(stacks: Sequence[Stack]) -> list[Layer]:
+    """Enclosing modules of every operation, in the order they run -> the layer of each."""
+    blocks = [_by_class(stack) for stack in stacks]
+    if not any(blocks):
+        blocks = [_by_number(stack) for stack in stacks]
+    if not any(blocks):
+        return _by_name(stacks)
+    held = [number for number, block in enumerate(blocks) if block]
+    above = {prefix for block in set(blocks) if block for prefix in _prefixes(block)}
+    found: list[Layer] = []
+    for number, (stack, block) in enumerate(zip(stacks, blocks, strict=True)):
+        if block:
+            found.append(Layer(name=block, kind="block"))
+        elif number < held[0]:
+            found.append(_STEM)
+        elif number > held[-1]:
+            found.append(_HEAD)
+        else:
+            own = _own(_path(stack), above)
+            found.append(Layer(name=own, kind="between") if own else found[-1])
+    return found
+
+
+def _own(path: str, above: set[str]) -> str | None:
+    """The outermost module on a path that is not `above` a block, with its number in a list."""
+    beside = [prefix for prefix in _prefixes(path) if prefix not in above]
+    if len(beside) > 1 and beside[1].rpartition(".")[2].isdigit():
+        return beside[1]
+    return beside[0] if beside else None
+
+
+def _by_class(stack: Stack) -> str | None:
+    """The path of the outermost module that is a block by its class; None where there is none."""
+    for path, kind in stack:
+        name = short(kind)
+        if path and _END.search(f"{path.rsplit('.', 1)[-1]}:{name}".lower()):
+            return None
+        if path and _BLOCK.search(name.lower()) and not _STAGE.search(name.lower()):
+            return path
+    return None
+
+
+def _by_number(stack: Stack) -> str | None:
+    path = _path(stack)
+    numbered = None if _END.search(path) else _NUMBERED.match(path)
+    return numbered.group(0) if numbered else None
+
+
+def _by_name(stacks: Sequence[Stack]) -> list[Layer]:
+    """The layers of a model without blocks: modules that hold others, a guess unless they are named stem or head."""
+    found: list[Layer] = []
+    for stack in stacks:
+        path = _path(stack)
+        if _STEM_NAME.search(path):
+            found.append(_STEM)
+        elif _HEAD_NAME.search(path):
+            found.append(_HEAD)
+        elif path:
+            found.append(Layer(name=path.rpartition(".")[0] or path, kind="block", guessed=True))
+        else:
+            found.append(Layer(name="head" if found else "stem", kind="head" if found else "stem", guessed=True))
+    return found
+
+
+def short(kind: str) -> str:
+    """The name of a class without its module: "timm.layers.mlp.Mlp" -> "Mlp"."""
+    return kind.rsplit(".", 1)[-1].strip("'>")
+
+
+def _path(stack: Stack) -> str:
+    return stack[-1][0] if stack else ""
+
+
+def _prefixes(path: str) -> list[str]:
+    """The path a.b.c -> a, a.b, a.b.c; of the root, none."""
+    parts = path.split(".") if path else []
+    return [".".join(parts[: number + 1]) for number in range(len(parts))]
