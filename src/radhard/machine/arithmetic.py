@@ -14,7 +14,7 @@ from torch import Tensor
 
 Kind = Literal["mul", "add", "load", "special", "scale"]
 KINDS: tuple[Kind, ...] = ("mul", "add", "load", "special", "scale")
-Special = Literal["exp", "log", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "reciprocal"]
+Special = Literal["exp", "expm1", "log", "log1p", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "reciprocal"]
 SPECIALS: tuple[Special, ...] = get_args(Special)
 
 

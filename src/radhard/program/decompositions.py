@@ -2,7 +2,7 @@
 
 Attention is always taken apart: a fused `scaled_dot_product_attention` becomes scale, product, mask, softmax,
 product, so that every word of it has a site. Registered operations stay whole. Any other one is replaced by what it
-is made of: by a rule of ours, by torch's own composite definition, or by its core decompositions.
+is made of: by a rule of ours, or by one of torch's.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import get_decompositions
 from torch.export import ExportedProgram
 from torch.fx import Node
 from torch.utils._pytree import tree_flatten
@@ -58,15 +59,18 @@ def _unknown(exported: ExportedProgram) -> set[Any]:
 def _rule(op: Any) -> Callable[..., Any] | None:
     if op in _OURS:
         return _OURS[op]
-    core = _core_table()
-    rule: Callable[..., Any] | None = core.get(op) or (op.decompose if op._can_decompose() else None)
+    of_export = torch.export.default_decompositions()
+    rule: Callable[..., Any] | None = of_export[op] if op in of_export else get_decompositions(_OF_TORCH).get(op)
     return rule
 
 
-def _core_table() -> Any:
-    from torch._decomp import core_aten_decompositions
-
-    return core_aten_decompositions()
+# those of torch's decompositions beyond torch.export's that do the arithmetic that hardware would do
+_OF_TORCH = (
+    _ATEN.elu.default,
+    _ATEN.leaky_relu.default,
+    _ATEN._log_softmax.default,
+    _ATEN.upsample_bilinear2d.vec,
+)
 
 
 def _attention(

@@ -29,6 +29,7 @@ def _(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
 
 
 BATCH_NORM = torch.ops.radhard.batch_norm.default
+_NORM_OF_IMAGES = _ATEN._native_batch_norm_legit.no_stats
 _NORMS = {_ATEN.batch_norm.default, _ATEN._native_batch_norm_legit_no_training.default}
 
 
@@ -39,6 +40,8 @@ def fold(graph: GraphModule) -> GraphModule:
         for node in list(graph.graph.nodes):
             if node.target in _NORMS:
                 _fold_norm(graph, node)
+            elif node.target is _NORM_OF_IMAGES:
+                _norm_of_images(graph, node)
         graph.graph.eliminate_dead_code()
         graph.recompile()
     return graph
@@ -55,8 +58,9 @@ def fold_constants(graph: GraphModule) -> None:
                 lambda leaf: known[leaf] if isinstance(leaf, Node) else leaf, (node.args, node.kwargs)
             )
             known[node] = node.target(*args, **kwargs)
-            if isinstance(known[node], Tensor) and any(user not in known for user in node.users):
-                _replace(graph, node, known[node])
+    for node, value in known.items():
+        if node.op != "get_attr" and isinstance(value, Tensor) and any(user not in known for user in node.users):
+            node.replace_all_uses_with(_attribute(graph, node, value))
     graph.graph.eliminate_dead_code()
 
 
@@ -76,13 +80,6 @@ def constant(graph: GraphModule, node: Node) -> Any:
     for part in str(node.target).split("."):
         value = getattr(value, part)
     return value.detach() if isinstance(value, Tensor) else value
-
-
-def _replace(graph: GraphModule, node: Node, value: Tensor) -> Node:
-    """Put a constant in the place of `node`."""
-    new = _attribute(graph, node, value)
-    node.replace_all_uses_with(new)
-    return new
 
 
 def _attribute(graph: GraphModule, before: Node, value: Tensor) -> Node:
@@ -116,7 +113,39 @@ def _fold_norm(graph: GraphModule, node: Node) -> None:
         with graph.graph.inserting_before(node):
             new = graph.graph.call_function(BATCH_NORM, (x, *channels))
         new.meta = {**node.meta, "val": x.meta["val"]}
-    for user in list(node.users):  # the operation yields a tuple, or the tensor itself
+    _take_place(node, new)
+
+
+def _norm_of_images(graph: GraphModule, node: Node) -> None:
+    """Instance normalisation, exported as a batch of one image with all channels of all images: one row a channel.
+
+    Left as it is, hence refused by name, where it is of several images, which then depend on each other.
+    """
+    x, weight, bias, _, _, epsilon = node.args
+    assert isinstance(x, Node)
+    shape = x.meta["val"].shape
+    if shape[0] != 1:
+        return
+    channels = [1, -1, *(1 for _ in shape[2:])]
+
+    def call(op: Any, *arguments: Any, like: Tensor) -> Node:
+        with graph.graph.inserting_before(node):
+            added = graph.graph.call_function(op, arguments)
+        added.meta = {**node.meta, "val": like}
+        return added
+
+    value = x.meta["val"]
+    new = call(_ATEN.layer_norm.default, x, list(shape[2:]), None, None, epsilon, like=value)
+    for op, parameter in ((_ATEN.mul.Tensor, weight), (_ATEN.add.Tensor, bias)):
+        if isinstance(parameter, Node):
+            each = call(_ATEN.view.default, parameter, channels, like=parameter.meta["val"].view(channels))
+            new = call(op, new, each, like=value)
+    _take_place(node, new)
+
+
+def _take_place(node: Node, new: Node) -> None:
+    """Use `new` where `node` is used, which yields a tuple of which the first is meant, or a tensor."""
+    for user in list(node.users):
         if user.target is operator.getitem:
             user.replace_all_uses_with(new)
     if node.target == _ATEN.batch_norm.default:

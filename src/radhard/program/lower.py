@@ -15,12 +15,13 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import CaptureError
-from radhard.machine import SYMMETRIC, Grid, Operator
-from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack, affine_of
+from radhard.machine import SYMMETRIC, Operator
+from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack
 from radhard.program import lowerings
+from radhard.program.affine import accumulator_bias, affine_of_words, channel_weight, tensor_weight
 from radhard.program.anatomy import Anatomy
 from radhard.program.fold import constant
-from radhard.program.moves import ALIASES, MOVES, OF_SIZES, words_of
+from radhard.program.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.registry import lowering_of
 from radhard.program.sites import Sites, path_of
@@ -30,7 +31,6 @@ __all__ = ["lower", "lowerings"]  # importing lowerings registers them
 _QUANTIZE = "quantized_decomposed.quantize_per_tensor."
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor."
 _DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
-_DROPOUT = torch.ops.aten.dropout.default
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,11 +121,12 @@ class _Lowering:
         target = str(node.target)
         if node.target in ALIASES:
             return self._values[node.args[0]]  # type: ignore[index]
-        if node.target is _DROPOUT:
+        if node.target is DROPOUT:
             return self._dropout(node)
+        moves = MOVES[node.target].function if node.target in MOVES else node.target
         leaves = [self._values[n] for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
         if any(value.sizes for value in leaves) and all(value.sizes or value.number is None for value in leaves):
-            return self._move(node, function=node.target, words="plain", sizes=True)
+            return self._move(node, function=moves, words="plain", sizes=True)
         if target.startswith(_QUANTIZE):
             return self._quantize(node)
         if target.startswith(_DEQUANTIZE):
@@ -133,7 +134,7 @@ class _Lowering:
         if target == _DEQUANTIZE_CHANNELS:
             return self._weight(node)
         if all(value.number is None for value in leaves):
-            return self._move(node, function=node.target, words="plain", sizes=True)
+            return self._move(node, function=moves, words="plain", sizes=True)
         if node.target in MOVES:
             rule, sizes = MOVES[node.target], node.target in OF_SIZES
             return self._move(node, function=rule.function, words=words_of(node.target, node.args), sizes=sizes)
@@ -147,26 +148,21 @@ class _Lowering:
             )
         return self._values[node.args[0]]  # type: ignore[index]
 
+    def _arguments(self, node: Node) -> list[Any]:
+        """The arguments of a node, constants in the place of their nodes; None for what depends on the images."""
+        return [self._values[a].constant if isinstance(a, Node) else a for a in node.args]
+
     def _weight(self, node: Node) -> _Value:
-        arguments: list[Any] = list(node.args[:4])
-        words, scales, zeros, axis = (self._values[a].constant if isinstance(a, Node) else a for a in arguments)
-        if not isinstance(words, Tensor) or words.dtype != torch.int8 or bool((zeros != 0).any()):
-            raise CaptureError(f"{node}: weights per channel must be constant int8 words with zero point 0")
-        shape = [-1 if d == axis else 1 for d in range(words.ndim)]
-        value = words.to(torch.float32) * scales.to(torch.float32).view(shape)
-        if axis != 0:
-            return _Value(constant=value)
-        return _Value(constant=value, words=(words, scales.to(torch.float32)))
+        words, scales, zeros, axis, *_ = self._arguments(node)
+        value, kept = channel_weight(words, scales, zeros, axis=axis, place=str(node))
+        return _Value(constant=value, words=kept)
 
     def _dequantize(self, node: Node) -> _Value:
         source, affine = self._values[node.args[0]], self._affine(node)  # type: ignore[index]
         if source.constant is None:
             return replace(source, affine=affine)
-        words = _signed(source.constant)
-        value = (words.to(torch.float32) - affine.grid.zero) * affine.scale
-        if affine.grid.zero or not words.ndim:
-            return _Value(constant=value)
-        return _Value(constant=value, words=(words, torch.full((len(words),), affine.scale)))
+        value, kept = tensor_weight(source.constant, affine)
+        return _Value(constant=value, words=kept)
 
     def _quantize(self, node: Node) -> _Value:
         source, affine = self._values[node.args[0]], self._affine(node)  # type: ignore[index]
@@ -176,18 +172,8 @@ class _Lowering:
         return _Value(number=self._apply(node, inside, [source]))
 
     def _affine(self, node: Node) -> Affine:
-        """What the words of a (de)quantisation node stand for; CaptureError unless they are 8 bits wide."""
-        arguments: list[Any] = [self._values[a].constant if isinstance(a, Node) else a for a in node.args[1:6]]
-        scale, zero, low, high, dtype = arguments
-        where = f"{node} in {path_of(node) or '(root)'!r}"
-        if dtype not in (torch.int8, torch.uint8) or scale is None or zero is None:
-            raise CaptureError(
-                f"{where} quantises to {dtype} with scale {scale}, zero point {zero}: constant ones and 8 bits are "
-                "known; quantise statically, with radhard.quantize or torchao's PT2E"
-            )
-        down = 128 if dtype == torch.uint8 else 0
-        grid = Grid(zero=int(zero) - down, low=int(low) - down, high=int(high) - down)
-        return affine_of(float(scale), grid, place=where)
+        arguments = [self._values[a].constant if isinstance(a, Node) else a for a in node.args[1:6]]
+        return affine_of_words(*arguments, place=f"{node} in {path_of(node) or '(root)'!r}")
 
     def _move(self, node: Node, *, function: Any, words: str, sizes: bool = False) -> _Value:
         nodes = [n for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
@@ -195,6 +181,7 @@ class _Lowering:
         affine = next(iter(affines)) if len(affines) == 1 and _is_data(node) else None
         keep = (
             affine is not None
+            and not sizes
             and all(self._values[n].constant is None for n in nodes if _is_data(n))
             and (words == "any" or (words == "zero" and affine.grid.zero == 0))
         )
@@ -203,7 +190,7 @@ class _Lowering:
             if not isinstance(leaf, Node):
                 return leaf
             value = self._values[leaf]
-            if _is_data(leaf) and not keep:
+            if _is_data(leaf) and not keep and not sizes:
                 value = self._plain(value, leaf)
             return (
                 value.constant if value.number is None and not isinstance(value.constant, Tensor) else self._ref(value)
@@ -244,6 +231,8 @@ class _Lowering:
         self, node: Node, operator: Linear | Conv2d | Gemm, inputs: list[_Value | None], writes: Affine | None
     ) -> tuple[Operator, list[_Value | None], Affine | None]:
         """An integer matrix product where both operands are int8 words, a float one elsewhere."""
+        if isinstance(operator, Gemm):
+            inputs = [_as_words(value) for value in inputs]
         x, other = inputs[0], inputs[1]
         assert x is not None
         assert other is not None
@@ -276,19 +265,10 @@ class _Lowering:
         assert other.words is not None
         if isinstance(product, Conv2d):
             product = replace(product, pad=zero)
-        bias = self._bias(node, inputs[2], per_column=per_column, moved=zero * _sums(other.words[0]))
-        return product, [*self._loaded(node, operator, [x], 1), _Value(constant=other.words[0]), bias], writes
-
-    def _bias(self, node: Node, bias: _Value | None, *, per_column: Tensor, moved: Tensor) -> _Value | None:
-        """The bias [n] of the int32 accumulators: rounded, less the share of the input's zero point."""
-        whole = -moved
-        if bias is not None:
-            whole = whole + (bias.constant.to(torch.float64) / per_column).round()
-        elif not bool(moved.any()):
-            return None
-        if bool((whole.abs() >= 2**31).any()):
-            raise CaptureError(f"{path_of(node)}: a bias does not fit its int32 accumulator; its weights are all but 0")
-        return _Value(constant=whole.to(torch.int32))
+        given = None if inputs[2] is None else inputs[2].constant
+        bias = accumulator_bias(given, other.words[0], per_column=per_column, zero=zero, place=path_of(node))
+        stored = (_Value(constant=other.words[0]), None if bias is None else _Value(constant=bias))
+        return product, [*self._loaded(node, operator, [x], 1), *stored], writes
 
     def _sole_quantizer(self, node: Node) -> Affine | None:
         """To what the only user of `node` quantises it; None if it is used otherwise."""
@@ -339,14 +319,11 @@ class _Lowering:
         return self._count - 1
 
 
-def _signed(words: Any) -> Any:
-    """Constant words [...] int8 or uint8 -> int8, uint8 ones 128 lower."""
-    return (words.to(torch.int16) - 128).to(torch.int8) if words.dtype == torch.uint8 else words
-
-
-def _sums(words: Tensor) -> Tensor:
-    """Weights [n, ...] int8 -> the sum of each row [n] float64."""
-    return words.flatten(1).to(torch.float64).sum(1)
+def _as_words(value: _Value | None) -> _Value | None:
+    """A constant that was dequantised with one scale -> its words, as an operand of a product of activations."""
+    if value is None or value.words is None or bool((value.words[1] != value.words[1][0]).any()):
+        return value
+    return _Value(constant=value.words[0], affine=Affine(scale=float(value.words[1][0])))
 
 
 def _is_data(node: Node) -> bool:

@@ -73,6 +73,8 @@ ALIASES = frozenset(
     }
 )
 
+DROPOUT = _ATEN.dropout.default  # an alias at rest, and refused elsewhere
+
 _ANY = (
     _ATEN.flatten.using_ints,
     _ATEN.unflatten.int,
@@ -89,6 +91,7 @@ _ANY = (
     _ATEN.select.int,
     _ATEN.narrow.default,
     _ATEN.index.Tensor,
+    _ATEN._unsafe_index.Tensor,
     _ATEN.index_select.default,
     _ATEN.gather.default,
     _ATEN.expand.default,

@@ -14,6 +14,7 @@ from torch.fx import GraphModule, Node
 
 from radhard.errors import InputError
 from radhard.program.anatomy import Anatomy
+from radhard.program.fold import constant
 from radhard.program.lower import lower
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
@@ -53,7 +54,7 @@ def quantize(
             seen += len(images)
         if not seen:
             raise InputError(f"{program.name}: no calibration images; give at least one batch of typical images")
-        graph = convert_pt2e(graph, fold_quantize=True)
+        graph = _with_shapes(convert_pt2e(graph, fold_quantize=True))
     known = {site.name: (site.layer, site.module) for site in program.sites} | dict(anatomy or {})
     lowered = lower(graph, name=program.name, recipe=recipe, input_shape=program.input_shape, anatomy=known)
     return attribute_rows(lowered)
@@ -71,6 +72,18 @@ def _check(program: Program, images: Tensor, number: int) -> None:
             f"calibration batch {number} holds {strange} values that are NaN or infinite: clean the images, or leave "
             "them out"
         )
+
+
+def _with_shapes(graph: GraphModule) -> GraphModule:
+    """`graph` itself: what conversion inserted, (de)quantisations and stored words, says its shape like other nodes."""
+    for node in graph.graph.nodes:
+        if "val" in node.meta:
+            continue
+        if node.op == "get_attr":
+            node.meta["val"] = constant(graph, node)
+        elif node.op == "call_function" and node.args and isinstance(node.args[0], Node):
+            node.meta["val"] = node.args[0].meta["val"]
+    return graph
 
 
 def _copy(graph: GraphModule) -> GraphModule:
