@@ -28,7 +28,7 @@ class Architecture:
     slow: bool = False
 
     def build(self) -> nn.Module:
-        """The model in eval mode, its weights seeded, its batch normalisations as if trained."""
+        """The model in eval mode; its weights are seeded, and none is left at a value that hides what it does."""
         source, _, name = self.name.partition(":")
         torch.manual_seed(0)
         model = _SOURCES[source](name, dict(self.options)).eval().requires_grad_(False)
@@ -38,6 +38,10 @@ class Architecture:
                 assert module.running_var is not None
                 nn.init.uniform_(module.running_mean, -0.2, 0.2)
                 nn.init.uniform_(module.running_var, 0.5, 2.0)
+        for parameter in model.parameters():
+            if bool((parameter == parameter.flatten()[0]).all()):  # as new: biases 0, scales 1 or 1e-6
+                centre = 1.0 if float(parameter.flatten()[0]) else 0.0
+                nn.init.uniform_(parameter, centre - 0.2, centre + 0.2)
         return model
 
     def images(self, number: int) -> Tensor:
@@ -65,7 +69,7 @@ def _mixer(block: str, **parts: str) -> Callable[[Any, dict[str, Any]], nn.Modul
 _TIMM: dict[str, Callable[[Any, dict[str, Any]], nn.Module]] = {
     "mixer_s32_224": _mixer("MixerBlock"),
     "resmlp_12_224": _mixer("ResBlock", norm_layer="Affine"),
-    "gmlp_s16_224": _mixer("SpatialGatingBlock"),
+    "gmlp_s16_224": _mixer("SpatialGatingBlock", mlp_layer="GatedMlp"),
     "poolformer_s12": lambda models, options: models.metaformer.MetaFormer(**options),
     "focalnet_tiny_srf": lambda models, options: models.focalnet.FocalNet(**options),
 }
@@ -246,8 +250,8 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     _row("timm:eva02_tiny_patch14_224", 32, **_VIT),
     _row("timm:xcit_nano_12_p16_224", 32, embed_dim=32, depth=2, num_heads=2),
     _row("timm:mixer_s32_224", 64, img_size=64, embed_dim=32, num_blocks=2),
-    _row("timm:resmlp_12_224", 64, patch_size=16, img_size=64, embed_dim=32, num_blocks=2),
-    _row("timm:gmlp_s16_224", 32, patch_size=16, img_size=32, embed_dim=32, num_blocks=2),
+    _row("timm:resmlp_12_224", 64, mlp_ratio=4, patch_size=16, img_size=64, embed_dim=32, num_blocks=2),
+    _row("timm:gmlp_s16_224", 32, mlp_ratio=6, patch_size=16, img_size=32, embed_dim=32, num_blocks=2),
     _row("timm:poolformer_s12", 64, depths=_ONES, dims=(8, 16, 24, 32)),
     _row("timm:focalnet_tiny_srf", 64, depths=_ONES, embed_dim=8),
     _row("timm:twins_svt_small", 64, img_size=64, depths=_ONES, num_heads=_ONES, wss=(2, 2, 2, 2), **_FOUR),

@@ -11,6 +11,7 @@ layer before.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -48,9 +49,9 @@ def layers(stacks: Sequence[Stack]) -> list[Layer]:
     if not any(blocks):
         return _by_name(stacks)
     held = [number for number, block in enumerate(blocks) if block]
-    above = {prefix for block in set(blocks) if block for prefix in _prefixes(block)}
+    between = _between(stacks, blocks)
     found: list[Layer] = []
-    for number, (stack, block) in enumerate(zip(stacks, blocks, strict=True)):
+    for number, block in enumerate(blocks):
         if block:
             found.append(Layer(name=block, kind="block"))
         elif number < held[0]:
@@ -58,17 +59,34 @@ def layers(stacks: Sequence[Stack]) -> list[Layer]:
         elif number > held[-1]:
             found.append(_HEAD)
         else:
-            own = _own(_path(stack), above)
+            own = between[number]
             found.append(Layer(name=own, kind="between") if own else found[-1])
     return found
 
 
-def _own(path: str, above: set[str]) -> str | None:
-    """The outermost module on a path that is not `above` a block, with its number in a list."""
-    beside = [prefix for prefix in _prefixes(path) if prefix not in above]
-    if len(beside) > 1 and beside[1].rpartition(".")[2].isdigit():
-        return beside[1]
-    return beside[0] if beside else None
+def _between(stacks: Sequence[Stack], blocks: Sequence[str | None]) -> list[str | None]:
+    """Of every operation outside of blocks, the outermost module around it that holds no block, if there is one.
+
+    A list whose modules run with blocks between them (PVT's `patch_embeddings`) is no module: each of its own is.
+    """
+    above = {block[:end] for block in set(blocks) if block for end in _ends(block)}
+    outer: list[str | None] = []
+    runs: defaultdict[str | None, set[int]] = defaultdict(set)
+    last = 0
+    for number, (stack, block) in enumerate(zip(stacks, blocks, strict=True)):
+        last = number if block else last
+        path = _path(stack)
+        outer.append(None if block else next((path[:end] for end in _ends(path) if path[:end] not in above), None))
+        runs[outer[-1]].add(last)
+    return [
+        _called(stack, within=name) if name and len(runs[name]) > 1 else name
+        for name, stack in zip(outer, stacks, strict=True)
+    ]
+
+
+def _called(stack: Stack, *, within: str) -> str:
+    """The outermost module at or in the path `within` that the model calls: a list is never called."""
+    return next((path for path, _ in stack if f"{path}.".startswith(f"{within}.")), within)
 
 
 def _by_class(stack: Stack) -> str | None:
@@ -113,7 +131,8 @@ def _path(stack: Stack) -> str:
     return stack[-1][0] if stack else ""
 
 
-def _prefixes(path: str) -> list[str]:
-    """The path a.b.c -> a, a.b, a.b.c; of the root, none."""
-    parts = path.split(".") if path else []
-    return [".".join(parts[: number + 1]) for number in range(len(parts))]
+def _ends(path: str) -> list[int]:
+    """Where the paths end of a module and of those that enclose it, the model itself apart."""
+    if not path:
+        return []
+    return [*(place for place, sign in enumerate(path) if sign == "."), len(path)]

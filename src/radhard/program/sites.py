@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch.fx import GraphModule, Node
 
 from radhard.machine import Operator, Site
@@ -18,7 +17,6 @@ from radhard.program.moves import ALIASES, MOVES
 from radhard.program.registry import is_registered, lowering_of
 
 _BESIDE = {"quantize", "dequantize", "requantize", "load"}  # operators that serve the one that they stand beside
-_SIZE = torch.ops.aten.sym_size.int
 
 
 class Sites:
@@ -27,11 +25,11 @@ class Sites:
     def __init__(self, graph: GraphModule, anatomy: Anatomy) -> None:
         self._anatomy = anatomy
         self._names: Counter[str] = Counter()
-        nodes = [n for n in graph.graph.nodes if isinstance(n.target, torch._ops.OpOverload) and n.target is not _SIZE]
+        nodes = [node for node in graph.graph.nodes if _computes(node)]
         stacks = {node: stack_of(node) or _stack_of_users(node) for node in nodes}
         self._layers: dict[Node, Layer] = dict(zip(nodes, layers(list(stacks.values())), strict=True))
         self._kinds: defaultdict[str, set[str]] = defaultdict(set)
-        for node in filter(_computes, nodes):
+        for node in nodes:
             self._kinds[path_of(node)].add(node.target.overloadpacket.__name__)
         self._above = {path.rpartition(".")[0] for stack in stacks.values() for path, _ in stack}
 
@@ -39,7 +37,7 @@ class Sites:
         """The site of `operator`, applied for `node`; `suffix` names it where the module does not, as in a load."""
         stack = stack_of(node) or _stack_of_users(node)
         name = self._numbered(stack[-1][0] if stack else "", operator.name, suffix)
-        known = self._nearest(node)
+        known = _nearest(node)
         layer = self._layers.get(known) or Layer(name="stem", kind="stem", guessed=True)
         beside = _operator(known) if operator.name in _BESIDE else operator.name
         where = overridden(name, place(beside, stack, layer=layer), self._anatomy)
@@ -52,15 +50,6 @@ class Sites:
             name = f"{path}.{suffix}".lstrip(".")
         self._names[name] += 1
         return name if self._names[name] == 1 else f"{name}#{self._names[name]}"
-
-    def _nearest(self, node: Node) -> Node:
-        """`node` itself if it computes, else the first of its users that does; `node` where none does."""
-        users = [node]
-        while users:
-            if users[0] in self._layers and _computes(users[0]):
-                return users[0]
-            users = [*users[1:], *users[0].users]
-        return node
 
 
 def stack_of(node: Node) -> Stack:
@@ -90,7 +79,19 @@ def _computes(node: Node) -> bool:
     return is_registered(node.target) and node.target not in MOVES and node.target not in ALIASES
 
 
+def _nearest(node: Node) -> Node:
+    """`node` itself if it computes, else the first of its users that does, else the one that it comes from."""
+    users = [node]
+    while users:
+        if _computes(users[0]):
+            return users[0]
+        users = [*users[1:], *users[0].users]
+    while node.all_input_nodes and not _computes(node):
+        node = node.all_input_nodes[0]
+    return node
+
+
 def _operator(node: Node) -> str:
     if not _computes(node):
-        return "add"
+        return ""
     return lowering_of(node, path_of(node))(*node.args, **node.kwargs).operator.name
