@@ -22,7 +22,7 @@ nightly: .venv/installed
 	$(BIN)/python -m benchmarks.speed
 
 train: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/radhard train fashion-vit --out trained
+	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

@@ -4,7 +4,9 @@ import math
 import numpy as np
 import pytest
 import torch
+import typer.testing
 
+from radhard.cli.commands import app
 from radhard.errors import ModelError
 from radhard.models import train
 from radhard.models.dataset import Dataset
@@ -173,3 +175,29 @@ def test_a_name_that_is_not_in_the_zoo_cannot_be_trained(tmp_path):
     with pytest.raises(ModelError, match=r"'fashion-vitt' is not in the zoo .*Did you mean fashion-vit[,?]"):
         train.train("fashion-vitt", out=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_trains_all_in_turn_or_those_named_and_none_where_one_is_unknown(tmp_path, monkeypatch):
+    trained = []
+
+    def instead(name, *, out, **_):
+        trained.append(name)
+        numbers = {"correct": 9, "images": 10, "seconds": 60.0}
+        training = train.Training(
+            recipe=Recipe(epochs=1), seed=0, trained_on="none", trained_images=0, threads=1, **numbers
+        )
+        return train.Trained(weights=out / f"{name}.safetensors", card=out / f"{name}.md", training=training)
+
+    monkeypatch.setattr(train, "train", instead)
+    radhard = typer.testing.CliRunner()
+    done = radhard.invoke(app, ["train", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert trained == list(ZOO)
+    assert "fashion-cait: 9 of 10 test images right (90.00%), 1.0 minutes" in done.output
+    trained.clear()
+    assert radhard.invoke(app, ["train", "fashion-swin", "--out", str(tmp_path)]).exit_code == 0
+    assert trained == ["fashion-swin"]
+    trained.clear()
+    wrong = radhard.invoke(app, ["train", "fashion-swin", "fashion-swim", "--out", str(tmp_path)])
+    assert wrong.exit_code != 0
+    assert trained == []
