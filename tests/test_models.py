@@ -11,12 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from radhard.campaign.build import build
 from radhard.errors import ModelError
 from radhard.models import vision
 from radhard.models.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.train import correct
 from radhard.models.zoo import ZOO
+from radhard.program import run
 
 SMALL = "test_vit"  # timm's own model for tests: 0.4 million parameters
 
@@ -50,6 +52,20 @@ def test_a_zoo_model_gets_as_many_test_images_right_as_its_card_says(name):
     model = load(name)
     right = correct(model.module, fashion_mnist("test"), mean=model.mean, std=model.std)
     assert abs(right - stated) <= 5  # near ties may fall otherwise on another processor
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO)
+def test_int8_costs_a_zoo_model_less_than_half_a_point(name):
+    bench = build(load(name), recipe="int8", images=10_000)
+    right = {}
+    for recipe, program in bench.programs.items():
+        right[recipe] = 0
+        for indices in torch.split(torch.arange(10_000), 200):
+            answers = run(program, bench.images(indices)).logits.argmax(1)
+            right[recipe] += int((answers == bench.data.labels[indices]).sum())
+    assert right["float"] >= (9_100 if "resnet" in name else 8_900)
+    assert right["int8"] >= right["float"] - 50
 
 
 @pytest.mark.parametrize("name", ZOO)

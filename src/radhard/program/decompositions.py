@@ -17,7 +17,7 @@ from torch.fx import Node
 from torch.utils._pytree import tree_flatten
 
 from radhard.errors import CaptureError
-from radhard.program.moves import OF_SIZES
+from radhard.program.moves import DROPOUT, OF_SIZES
 from radhard.program.registry import is_registered
 
 _ATEN = torch.ops.aten
@@ -51,7 +51,8 @@ def _unknown(exported: ExportedProgram) -> set[Any]:
             if not touched.isdisjoint(inputs):
                 if node.target not in OF_SIZES:
                     touched.add(node)
-                if isinstance(node.target, torch._ops.OpOverload) and not is_registered(node.target):
+                known = is_registered(node.target) or node.target is DROPOUT
+                if isinstance(node.target, torch._ops.OpOverload) and not known:
                     unknown.add(node.target)
     return unknown
 

@@ -8,7 +8,7 @@ from torch.fx import Node
 
 from radhard.errors import CaptureError
 from radhard.machine import Operator
-from radhard.program.moves import ALIASES, DROPOUT, MOVES
+from radhard.program.moves import ALIASES, MOVES
 
 Argument = Any  # a Node, a number, or None
 
@@ -44,7 +44,7 @@ def register(*ops: Any) -> Callable[[Lowering], Lowering]:
 
 def is_registered(op: Any) -> bool:
     """Whether `op` lowers to an operator or moves data."""
-    return op in _LOWERINGS or op in MOVES or op in ALIASES or op is DROPOUT
+    return op in _LOWERINGS or op in MOVES or op in ALIASES
 
 
 def lowering_of(node: Node, path: str) -> Lowering:
