@@ -28,14 +28,18 @@ class Crossing:
 
 def crossing(points: Sequence[Point], *, level: float) -> Crossing:
     """The first two neighbouring rates between which accuracy falls to `level`, linear in log BER between them."""
-    measured = sorted((p for p in points if p.ber > 0 and p.n > 0), key=lambda p: p.ber)
+    return falls_to([(p.ber, p.accuracy) for p in points if p.ber > 0 and p.n > 0], level=level)
+
+
+def falls_to(values: Sequence[tuple[float, float]], *, level: float) -> Crossing:
+    """(BER > 0, value) -> the first two neighbouring rates between which the value falls to `level`, as above."""
     before = None
-    for after in measured:
-        if after.accuracy <= level:
+    for ber, value in sorted(values):
+        if value <= level:
             if before is None:
-                return Crossing(level=level, above=0.0, below=after.ber)
-            share = (before.accuracy - level) / (before.accuracy - after.accuracy)
-            ber = math.exp((1 - share) * math.log(before.ber) + share * math.log(after.ber))
-            return Crossing(level=level, ber=ber, above=before.ber, below=after.ber)
-        before = after
+                return Crossing(level=level, above=0.0, below=ber)
+            share = (before[1] - level) / (before[1] - value)
+            between = math.exp((1 - share) * math.log(before[0]) + share * math.log(ber))
+            return Crossing(level=level, ber=between, above=before[0], below=ber)
+        before = (ber, value)
     return Crossing(level=level)

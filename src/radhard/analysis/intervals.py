@@ -28,7 +28,8 @@ Z_95 = 1.959963984540054
 class Interval:
     """A `rate` in [0, 1] and its interval `low` ... `high` (NaN, 0, 1 when nothing was counted).
 
-    A ratio of two rates and its interval lie in [0, infinity] (NaN, 0, infinity when there is nothing to divide by).
+    A ratio of two rates and its interval lie in [0, infinity] (NaN, 0, infinity when there is nothing to divide by),
+    a difference of two rates in [-1, 1] (NaN, -1, 1).
     """
 
     rate: float

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from radhard.analysis.intervals import Z_95, Interval
 
 Counts = npt.NDArray[np.int64]
+Sums = npt.NDArray[np.float64]
 
 
 def relative(hits: Counts, *, trials: Counts, clean: Counts, z: float = Z_95) -> Interval:
@@ -42,12 +43,18 @@ def relative(hits: Counts, *, trials: Counts, clean: Counts, z: float = Z_95) ->
     added = trials.sum() / asked.sum()  # the two added images have as many trials as the others have on average
     y = np.concatenate([hits[asked], [added, 0.0]])
     x = np.concatenate([right[asked], [0.0, added]])
+    rate = float(hits.sum() / right.sum())
+    low, high = fieller(y, x, z=z)
+    return Interval(rate=rate, low=min(rate, max(0.0, low)), high=max(rate, high))
+
+
+def fieller(y: Sums, x: Sums, *, z: float) -> tuple[float, float]:
+    """`y`, `x` float64 [N], sums of independent images -> the limits of sum y / sum x; infinite if x is too few."""
     # T^2 <= z^2 V is a R^2 - 2 b R + c <= 0, and at sum y / sum x it holds: with a > 0 there are two roots.
     a = x.sum() ** 2 - z * z * (x @ x)
     b = x.sum() * y.sum() - z * z * (x @ y)
     c = y.sum() ** 2 - z * z * (y @ y)
-    rate = float(hits.sum() / right.sum())
     if a <= 0:
-        return Interval(rate=rate, low=0.0, high=math.inf)
+        return -math.inf, math.inf
     root = math.sqrt(max(0.0, b * b - a * c))
-    return Interval(rate=rate, low=min(rate, max(0.0, (b - root) / a)), high=max(rate, (b + root) / a))
+    return float((b - root) / a), float((b + root) / a)

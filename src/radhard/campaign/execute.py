@@ -1,8 +1,8 @@
 """Run what a campaign lacks: clean outcomes first, then trial after trial; each unit is stored when done."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Unit
@@ -78,6 +78,7 @@ class _Run:
 
     def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, made_by: Mapping[str, str]) -> None:
         self.store, self.executor, self.made_by = store, executor, made_by
+        self.whole = campaign.whole
         self.pace = _Pace()
         self.nothing = empty_tally(campaign.images)
         self.tallies = {setting.digest: self.nothing for setting in campaign.settings}
@@ -122,10 +123,19 @@ class _Run:
                 tally=self.tallies.get(unit.setting.digest, self.nothing),
             )
 
+    def run_whole_first(self, units: Sequence[Unit]) -> Iterator[Progress]:
+        """The same, those of the whole of the faults before the others, which may take their outcomes."""
+        yield from self.run(unit for unit in units if unit.setting == self.whole)
+        yield from self.run(unit for unit in units if unit.setting != self.whole)
+
     def job(self, unit: Unit) -> Job:
-        """A unit with the clean outcome that it is compared with."""
-        clean = None if unit.setting.clean else self.store.outcome(unit.without_faults())
-        return Job(unit=unit, clean=clean)
+        """A unit with the clean outcome that it is compared with, and that under the whole of the faults."""
+        if unit.setting.clean:
+            return Job(unit=unit, clean=None)
+        clean = self.store.outcome(unit.without_faults())
+        if self.whole is None or unit.setting == self.whole:
+            return Job(unit=unit, clean=clean)
+        return Job(unit=unit, clean=clean, whole=self.store.outcome(replace(unit, setting=self.whole)))
 
 
 def execute(
@@ -159,10 +169,10 @@ def execute(
     work.want([*clean.values(), *faulty])
     yield from work.run(clean.values())
     if campaign.stop is None:
-        yield from work.run(faulty)
+        yield from work.run_whole_first(faulty)
         return
     for trial in range(campaign.trials):
-        yield from work.run([unit for unit in faulty if unit.trial == trial])
+        yield from work.run_whole_first([unit for unit in faulty if unit.trial == trial])
         enough = {s.digest for s in campaign.settings if campaign.stop.reached(work.tallies[s.digest])}
         dropped = [unit for unit in faulty if unit.setting.digest in enough and unit.trial > trial]
         work.want(dropped, sign=-1)

@@ -76,6 +76,20 @@ class Setting:
         """SHA-256 in hexadecimal of `text`: the setting's identity in a store."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    def within(self, other: "Setting") -> bool:
+        """Whether every flip of this setting is a flip of `other`, in each image and trial.
+
+        Faults are addressed and nested: at no higher BER, of no other kinds and at no other sites, they are a subset.
+        """
+        if self.without_faults().digest != other.without_faults().digest:
+            return False
+        return self.clean or (
+            (self.seed, self.words) == (other.seed, other.words)
+            and self.ber <= other.ber
+            and self.kinds <= other.kinds
+            and other.where in (EVERYWHERE, self.where)
+        )
+
     def without_faults(self) -> "Setting":
         """The same program on the same data with no fault: what `changed` is counted against."""
         return Setting(
@@ -121,13 +135,18 @@ class StopRule(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """Settings, each run over images 0 ... images - 1 in trials 0 ... trials - 1, `chunk` images a unit."""
+    """Settings, each run over images 0 ... images - 1 in trials 0 ... trials - 1, `chunk` images a unit.
+
+    `whole` is one of them whose faults include those of all others. It is measured first: an image that another
+    setting hits with as many flips is hit by the very same ones, and takes its outcome without a run.
+    """
 
     settings: tuple[Setting, ...]
     images: int
     trials: int = 1
     chunk: int = 200
     stop: StopRule | None = None
+    whole: Setting | None = None
 
     def __post_init__(self) -> None:
         for name in ("images", "trials", "chunk"):
@@ -135,6 +154,16 @@ class Campaign:
                 raise InputError(f"{name} is {value}; a campaign needs at least 1")
         if len({setting.digest for setting in self.settings}) != len(self.settings):
             raise InputError("the campaign has the same setting twice; give each BER once")
+        if self.whole is None:
+            return
+        if self.whole not in self.settings:
+            raise InputError(f"the whole setting {self.whole.digest[:12]} is not one of the campaign's: add it to them")
+        for setting in self.settings:
+            if not setting.within(self.whole):
+                raise InputError(
+                    f"setting {setting.digest[:12]} has flips that the whole one, {self.whole.digest[:12]}, has not: "
+                    "take one of the same program, data, seed and words, with at least its BER, kinds and sites"
+                )
 
     def trials_of(self, setting: Setting) -> int:
         """How many trials a setting has at most: one if it is clean, since all would be the same."""

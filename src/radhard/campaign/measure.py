@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
-from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome
+from radhard.campaign.outcomes import UNDECIDED, Bools, Ints, Outcome
 from radhard.errors import InputError
 from radhard.faults import Faulty, draw
 from radhard.machine import Clean
 from radhard.program import RunResult, run
+
+Counts = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
 FLIPS_AT_ONCE = 2_000_000
 """About how many flips are held in memory at a time, where a batch alone does not hold more."""
@@ -20,10 +23,14 @@ FLIPS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A unit of work, and the clean outcome of its images unless the unit itself is clean."""
+    """A unit of work, and the clean outcome of its images unless the unit itself is clean.
+
+    `whole`: where it is known, their outcome in this trial under faults that include those of the unit.
+    """
 
     unit: Unit
     clean: Outcome | None
+    whole: Outcome | None = None
 
 
 def measure(job: Job, bench: Bench, *, batch: int) -> Outcome:
@@ -32,7 +39,7 @@ def measure(job: Job, bench: Bench, *, batch: int) -> Outcome:
         return _measure_clean(job.unit, bench, batch=batch)
     if job.clean is None:
         raise InputError("a unit with faults is compared with the clean outcome of its images: measure that first")
-    return _measure_faulty(job.unit, bench, clean=job.clean, batch=batch)
+    return _measure_faulty(job.unit, bench, clean=job.clean, whole=job.whole, batch=batch)
 
 
 def predictions(logits: Tensor) -> Ints:
@@ -56,7 +63,15 @@ def _measure_clean(unit: Unit, bench: Bench, *, batch: int) -> Outcome:
     )
 
 
-def _measure_faulty(unit: Unit, bench: Bench, *, clean: Outcome, batch: int) -> Outcome:
+def rerun(flips: Counts, *, whole: Counts | None) -> Bools:
+    """`flips` of B images, those of `whole`, faults that include these -> which images must be run, bool [B].
+
+    None that no flip hits: it is clean. None with as many flips as under `whole`: they are the same ones.
+    """
+    return flips > 0 if whole is None else (flips > 0) & (flips != whole)
+
+
+def _measure_faulty(unit: Unit, bench: Bench, *, clean: Outcome, whole: Outcome | None, batch: int) -> Outcome:
     program, faults = bench.program_of(unit.setting), unit.setting.faults(unit.trial)
     prediction, non_finite = clean.prediction.copy(), clean.non_finite.copy()  # right where nothing flips
     counts = np.empty(len(unit), np.int32)
@@ -65,8 +80,13 @@ def _measure_faulty(unit: Unit, bench: Bench, *, clean: Outcome, batch: int) -> 
     for places in torch.split(torch.arange(unit.start, unit.stop), group):
         flips = draw(program, faults, bench.data.ids[places])
         flips_of_image = flips.per_image(bench.data.ids[places].numpy())
-        counts[(places - unit.start).numpy()] = flips_of_image
-        for part in torch.split(places[torch.from_numpy(flips_of_image > 0)], batch):
+        here = (places - unit.start).numpy()
+        counts[here] = flips_of_image
+        if whole is not None:
+            same = here[flips_of_image == whole.flips[here]]
+            prediction[same], non_finite[same] = whole.prediction[same], whole.non_finite[same]
+        missing = rerun(flips_of_image, whole=None if whole is None else whole.flips[here])
+        for part in torch.split(places[torch.from_numpy(missing)], batch):
             if len(part) == 0:  # `split` of no images yields one empty part
                 continue
             ids = bench.data.ids[part]

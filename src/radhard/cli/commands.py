@@ -12,6 +12,7 @@ from radhard.cli.replay import replay
 from radhard.cli.sweep import sweep
 from radhard.cli.trace import trace
 from radhard.cli.train import train
+from radhard.cli.vulnerability import vulnerability
 
 app = typer.Typer(
     cls=Commands,
@@ -30,5 +31,5 @@ def options(
     del debug  # the group reads it
 
 
-for command in (demo, inspect, sweep, trace, replay, merge, train):
+for command in (demo, inspect, sweep, vulnerability, trace, replay, merge, train):
     app.command()(command)

@@ -1,7 +1,7 @@
 """Progress on stderr while a campaign runs: units, images a second, time left, accuracy so far."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from radhard.analysis.intervals import clustered
+from radhard.analysis.intervals import Interval, clustered
 from radhard.campaign.execute import Progress
 
 
@@ -49,25 +49,40 @@ def waiting(text: str, *, console: Console) -> Iterator[None]:
         yield
 
 
-def follow(progress: Iterable[Progress], *, course: Course, console: Console) -> None:
-    """Run a campaign to its end, and draw its progress if the console is a terminal."""
+def accuracy_so_far(state: Progress) -> str:
+    """`accuracy 78.1 % (76.0 - 80.2)`: that of the setting just measured; nothing if it is not known."""
+    if state.tally.n == 0:
+        return ""
+    return f"accuracy {percent(clustered(state.tally.correct, trials=state.tally.trials))}"
+
+
+def percent(interval: Interval) -> str:
+    """`78.1 % (76.0 - 80.2)`."""
+    return f"{100 * interval.rate:.1f} % ({100 * interval.low:.1f} - {100 * interval.high:.1f})"
+
+
+def follow(
+    progress: Iterable[Progress],
+    *,
+    course: Course,
+    console: Console,
+    so_far: Callable[[Progress], str] = accuracy_so_far,
+) -> None:
+    """Run a campaign to its end, and draw its progress and what is known `so_far` if the console is a terminal."""
     columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{course.name}: starting", total=None)
         for state in progress:
-            bar.update(task, completed=state.done, total=state.total, description=describe(state, course=course))
+            if console.is_terminal:
+                text = describe(state, course=course, so_far=so_far)
+                bar.update(task, completed=state.done, total=state.total, description=text)
 
 
-def describe(state: Progress, *, course: Course) -> str:
+def describe(state: Progress, *, course: Course, so_far: Callable[[Progress], str] = accuracy_so_far) -> str:
     """`fashion-vit: 412 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 % (76.0 - 80.2)`."""
     minutes, seconds = divmod(round(course.seconds_left(state.seconds_left)), 60)
     hours, minutes = divmod(minutes, 60)
     left = "left" if course.of == 1 else "left for all"
     text = f"{course.name}: {state.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
-    if state.tally.n == 0:
-        return text
-    so_far = clustered(state.tally.correct, trials=state.tally.trials)
-    return (
-        f"{text}, {state.unit.setting.recipe}, BER {state.unit.setting.ber:.2g}: accuracy "
-        f"{100 * so_far.rate:.1f} % ({100 * so_far.low:.1f} - {100 * so_far.high:.1f})"
-    )
+    known = so_far(state)
+    return f"{text}, {state.unit.setting.recipe}, BER {state.unit.setting.ber:.2g}: {known}" if known else text

@@ -90,3 +90,19 @@ def output(path: Path | None, *, option: str, suffixes: tuple[str, ...]) -> Path
     if not path.parent.is_dir():
         raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
     return path
+
+
+def losses(text: str) -> tuple[float, ...]:
+    """`10,20,30`, percentage points of accuracy -> shares of all answers, 0.1, 0.2, 0.3."""
+    found = []
+    for part in text.split(","):
+        try:
+            points = float(part)
+        except ValueError:
+            raise InputError(f"--loss: {part!r} is not a number; write percentage points such as 10,20,30") from None
+        if not 0 < points < 100:
+            raise InputError(f"--loss: {part} is not between 0 and 100; write percentage points such as 10,20,30")
+        found.append(points / 100)
+    if len(set(found)) != len(found):
+        raise InputError(f"--loss {text}: a loss is given twice; give each once")
+    return tuple(found)

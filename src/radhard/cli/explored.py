@@ -1,0 +1,117 @@
+"""What `radhard vulnerability` runs and shows: studies at given bit error rates, or at those that cost a loss."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+import typer
+from rich.console import Console
+
+from radhard.analysis.intervals import Interval
+from radhard.analysis.operating import OperatingPoint, operating_point
+from radhard.analysis.vulnerability import Study, explore, loss, so_far, vulnerability
+from radhard.campaign.bench import Bench, faulty_setting
+from radhard.campaign.components import By, take_apart
+from radhard.campaign.counted import count
+from radhard.campaign.execute import Progress, execute
+from radhard.campaign.executor import Executor
+from radhard.campaign.experiment import Campaign, Setting, canonical_json
+from radhard.campaign.rates import whole_curve
+from radhard.campaign.store import Store
+from radhard.cli.live import Course, accuracy_so_far, follow, percent
+from radhard.machine import Kind
+from radhard.report.factors import Explored, explored_record, factors_table, summary, write_factors
+from radhard.report.vulnerability import draw_vulnerability, vulnerability_data
+from radhard.words import Words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explorer:
+    """A model's studies: all that they share but the bit error rate."""
+
+    bench: Bench
+    recipe: str
+    by: By
+    only: tuple[str, ...]
+    kinds: frozenset[Kind]
+    seed: int
+    words: Words
+    images: int
+    trials: int
+    chunk: int
+    until_width: float | None
+    store: Store
+    executor: Executor
+    console: Console
+
+    def at(self, ber: float, *, point: OperatingPoint | None = None) -> Explored:
+        """The factors at a rate, which `point` says how it was found."""
+        study = self._study(ber)
+        progress = explore(study, self.store, executor=self.executor, made_by=self._made_by)
+
+        def describe(state: Progress) -> str:
+            known = so_far(study, state, store=self.store)
+            name = next((c.name for c in study.parts.components if c.protected == state.unit.setting), "")
+            return accuracy_so_far(state) if known is None else f"factor of {name} {percent(known)}"
+
+        follow(progress, course=Course(model=self.bench.model), console=self.console, so_far=describe)
+        return Explored(found=vulnerability(study, store=self.store), point=point)
+
+    def at_loss(self, points: float) -> Explored:
+        """The factors at the rate that costs so much accuracy, as a share of all answers."""
+        bits = self._setting(0.0).bits
+        lowest, highest = whole_curve(bits, recipe=self.recipe, points=2)
+        self._study(lowest)  # what is wrong with the selection is told before the search
+        found = operating_point(points, lost_at=self._lost_at, lowest=lowest, highest=highest)
+        return self.at(found.ber, point=found)
+
+    def _lost_at(self, ber: float) -> Interval:
+        setting = self._setting(ber)
+        campaign = Campaign(settings=(setting,), images=self.images, trials=self.trials, chunk=self.chunk)
+        progress = execute(campaign, self.store, executor=self.executor, made_by=self._made_by)
+        follow(progress, course=Course(model=f"{self.bench.model}, searching"), console=self.console)
+        clean = count(campaign, setting.without_faults(), store=self.store)
+        return loss(count(campaign, setting, store=self.store).tally, clean=clean.tally)
+
+    def _setting(self, ber: float) -> Setting:
+        return faulty_setting(self.bench, self.recipe, ber=ber, kinds=self.kinds, seed=self.seed, words=self.words)
+
+    def _study(self, ber: float) -> Study:
+        return Study(
+            parts=take_apart(self.bench, self._setting(ber), by=self.by, only=self.only),
+            images=self.images,
+            trials=self.trials,
+            chunk=self.chunk,
+            until_width=self.until_width,
+        )
+
+    @property
+    def _made_by(self) -> Mapping[str, str]:
+        versions = {"radhard": version("radhard"), "torch": torch.__version__}
+        programs = self.bench.programs.values()
+        return {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in programs}
+
+
+def show_tables(explored: Sequence[Explored], *, console: Console) -> None:
+    """Print the factors at each rate, the most vulnerable component first, and what they are worth."""
+    for one in explored:
+        console.print(factors_table(one))
+        for line in summary(one):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_json(explored: Sequence[Explored], *, command: str) -> None:
+    """Print one JSON object: what made it, and a record for each rate."""
+    record = {"radhard": version("radhard"), "command": command, "points": [explored_record(one) for one in explored]}
+    typer.echo(json.dumps(record, allow_nan=False))
+
+
+def write_files(explored: Sequence[Explored], *, csv: Path | None, plot: Path | None) -> None:
+    """Write the factors and the figure where they are wanted."""
+    if csv is not None:
+        write_factors(explored, csv)
+    if plot is not None:
+        draw_vulnerability(vulnerability_data(explored), plot)

@@ -1,0 +1,132 @@
+"""Vulnerability factors as a table, as records and as CSV."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from radhard.analysis.operating import OperatingPoint
+from radhard.analysis.vulnerability import Vulnerability, Vulnerable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explored:
+    """The factors `found` at one bit error rate, and the operating `point` if a loss was what found the rate."""
+
+    found: Vulnerability
+    point: OperatingPoint | None = None
+
+    @property
+    def label(self) -> str:
+        """`10 points lost (BER 3.1e-08)`, or `BER 3.1e-08`."""
+        rate = f"BER {self.found.setting.ber:.3g}"
+        return rate if self.point is None else f"{100 * self.point.loss:g} points lost ({rate})"
+
+
+def factors_table(explored: Explored) -> Table:
+    """One row a component, the most vulnerable first; factors in percentage points."""
+    found = explored.found
+    setting, by = found.setting, found.study.parts.by
+    title = f"{setting.model}, recipe {setting.recipe}, {explored.label}: vulnerability by {by}, percentage points"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
+    headings = (
+        "rank", by, "factor", "95 % interval", "all at once", "operations", "exposed bits", "points a Gbit", "unpaired",
+    )  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == by else "right", overflow="fold")
+    for c in found.ranked:
+        ranks = sum(c.rank == other.rank for other in found.components)
+        table.add_row(
+            f"{c.rank}{'=' if ranks > 1 else ''}",
+            f"{c.name or '-'}{' ?' if c.guessed else ''}",
+            *((f"{100 * c.factor:.2f}", _points(c.low, c.high), _points(c.all_low, c.all_high)) if c.n else ("-",) * 3),
+            f"{c.operations_share:.1%}",
+            f"{c.bits_share:.1%}",
+            *((f"{100 * c.per_bit * 1e9:,.3g}", f"x {c.unpaired_ratio:.3g}") if c.n else ("-", "-")),
+        )
+    return table
+
+
+def summary(explored: Explored) -> list[str]:
+    """What the table does not say: accuracy, images and trials, the operating point, the work."""
+    found, point = explored.found, explored.point
+    lines = [
+        f"accuracy: clean {found.clean.accuracy:.2%}, no component protected {found.plain.accuracy:.2%}; lost "
+        f"{100 * found.loss.rate:.2f} points ({_points(found.loss.low, found.loss.high)}, paired)",
+        f"n = {found.plain.n:,} pairs of answers a component: {found.study.images:,} images, {found.trials} trials "
+        f"(ended by {found.ended}); intervals are clustered by image, those for all at once Bonferroni's",
+    ]
+    if point is not None:
+        low, high = (("not bounded" if limit is None else f"{limit:.3g}") for limit in (point.low, point.high))
+        lines.append(
+            f"a loss of {100 * point.loss:g} percentage points relative to clean is at BER {point.ber:.3g} "
+            f"(95 % interval {low} - {high}; {len(point.tried)} rates tried)"
+        )
+    if ratios := [c.unpaired_ratio for c in found.components if c.n]:
+        lines.append(
+            f"unpaired, that many times the image-trials are needed for intervals as narrow: {min(ratios):.3g} to "
+            f"{max(ratios):.3g}, median {median(ratios):.3g}"
+        )
+    share = found.runs / found.naive if found.naive else 0.0
+    lines.append(
+        f"forward passes of an image: {found.runs:,} with the clean ones, naively (components + 1) x images x trials = "
+        f"{found.naive:,} ({share:.1%})"
+    )
+    if any(c.guessed for c in found.components):
+        lines.append("? a layer or module was guessed: no rule of the anatomy names it")
+    if unexposed := found.study.parts.unexposed:
+        names = ", ".join(name or "-" for name in unexposed)
+        lines.append(f"nothing can flip in, hence a factor of 0: {names}")
+    return lines
+
+
+def explored_record(explored: Explored) -> dict[str, Any]:
+    """The factors at a rate -> JSON values, components in the order of the program."""
+    found, setting, study = explored.found, explored.found.setting, explored.found.study
+    return {
+        "model": setting.model,
+        "recipe": setting.recipe,
+        "data": setting.data,
+        "data_digest": setting.data_digest,
+        "by": study.parts.by,
+        "ber": setting.ber,
+        "operating_point": None if explored.point is None else explored.point.as_dict(),
+        "kinds": sorted(setting.kinds),
+        "words": setting.words.as_dict(),
+        "seed": setting.seed,
+        "images": study.images,
+        "trials": found.trials,
+        "ended": found.ended,
+        "exposed_bits": study.parts.bits,
+        "clean": found.clean.as_dict(),
+        "plain": found.plain.as_dict(),
+        "loss": vars(found.loss) if found.plain.n else None,
+        "simultaneous": "Bonferroni",
+        "forward_passes": found.runs,
+        "naive_forward_passes": found.naive,
+        "unexposed": list(study.parts.unexposed),
+        "components": [component.as_dict() for component in found.components],
+    }
+
+
+def write_factors(explored: Sequence[Explored], path: Path) -> None:
+    """Write one row a component and rate: the model, the BER, the loss that found it, the fields of Vulnerable."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        head = ["model", "recipe", "by", "ber", "loss"]
+        writer = csv.DictWriter(file, fieldnames=[*head, *(field.name for field in fields(Vulnerable))])
+        writer.writeheader()
+        for one in explored:
+            setting = one.found.setting
+            lost = None if one.point is None else one.point.loss
+            values = (setting.model, setting.recipe, one.found.study.parts.by, setting.ber, lost)
+            place = dict(zip(head, values, strict=True))
+            writer.writerows({**place, **component.as_dict()} for component in one.found.components)
+
+
+def _points(low: float, high: float) -> str:
+    return f"{100 * low:.2f} - {100 * high:.2f}" if low >= 0 else f"{100 * low:.2f} to {100 * high:.2f}"
