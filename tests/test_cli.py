@@ -87,7 +87,7 @@ def test_help_is_fast_and_names_every_command() -> None:
         "import os\nassert os.environ['OMP_WAIT_POLICY']\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    for command in ("demo", "inspect", "sweep", "trace", "replay", "merge", "train"):
+    for command in ("demo", "inspect", "sweep", "vulnerability", "trace", "replay", "merge", "train"):
         assert command in done.stdout
         assert "--help" in call(command, "--help")
 
