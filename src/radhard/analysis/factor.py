@@ -17,7 +17,7 @@ root of their mean square, among which count two that differ in all their trials
 
     e^2 = (sum d_i^2 + 2 m^2) / (k + 2),    m the mean number of trials
 
-Simulated, 95 % intervals cover in 94 to 99 % of studies of 100 to 1,000 images, and in all where hardly an answer differs.
+Simulated, 95 % intervals cover in 94 to 99 % of studies of 100 to 1,000 images, in all where hardly an answer differs.
 
 Of C components the simultaneous intervals are Bonferroni's: each at 1 - 0.05 / C, so that all C cover with 95 %.
 

@@ -27,6 +27,9 @@ from radhard.report.factors import Explored, explored_record, factors_table, sum
 from radhard.report.vulnerability import draw_vulnerability, vulnerability_data
 from radhard.words import Words
 
+FRAGILE = 30
+"""How many times lower than the range of the zoo's models a loss is searched: small models fail at fewer flips."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explorer:
@@ -65,7 +68,7 @@ class Explorer:
         bits = self._setting(0.0).bits
         lowest, highest = whole_curve(bits, recipe=self.recipe, points=2)
         self._study(lowest)  # what is wrong with the selection is told before the search
-        found = operating_point(points, lost_at=self._lost_at, lowest=lowest, highest=highest)
+        found = operating_point(points, lost_at=self._lost_at, lowest=lowest / FRAGILE, highest=highest)
         return self.at(found.ber, point=found)
 
     def _lost_at(self, ber: float) -> Interval:
