@@ -18,7 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from radhard.program import Program, capture, quantize, run
 from radhard.program.anatomy import MODULES
-from tests.anatomies import STATED, Stated
+from tests.anatomies import Stated
+from tests.anatomies_hugging_face import STATED
 from tests.architectures import ARCHITECTURES, BY_NAME, Architecture
 
 PRODUCTS = {"linear", "conv2d", "matmul"}
