@@ -8,9 +8,11 @@ FLIPS: dict[str, tuple[float, float]] = {
     "int8": (30.0, 50_000.0),
     "int8-float": (0.5, 5_000.0),
     "float": (0.05, 500.0),
+    "pt2e": (0.5, 50_000.0),
 }
 """By recipe, flips an image at the two ends of a default range. At the first the models of the zoo are intact, at the
-last nothing is left of them: saturation bounds what a flip can do, a float's exponent does not."""
+last nothing is left of them: saturation bounds what a flip can do, a float's exponent does not. Of a program that
+another quantised it is not known which of the two its results do: its range covers both."""
 
 
 def even_in_logarithm(low: float, high: float, *, points: int) -> tuple[float, ...]:
