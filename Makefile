@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+IMAGES ?= 10000
 
-.PHONY: demo test lint nightly train bench clean
+.PHONY: demo test lint nightly train results bench clean
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -23,6 +24,12 @@ nightly: .venv/installed
 
 train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
+
+# the zoo's curves; they go on from the store if the run is interrupted
+results: .venv/installed
+	$(BIN)/radhard sweep fashion-vit fashion-swin fashion-deepvit fashion-cait fashion-resnet18 fashion-resnet20 \
+		--images $(IMAGES) --trials 1 --store results/zoo.db \
+		--plot results/zoo-sweep.png --csv results/zoo-sweep.csv --json > results/zoo-sweep.json
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

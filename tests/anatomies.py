@@ -1,4 +1,4 @@
-"""What the anatomy of an architecture must be: derived by hand from its paper and from how each library names it.
+"""What the anatomy of an architecture of timm, torchvision or torch must be: derived by hand from its paper and names.
 
 Patterns are of site names, with the number of a repetition (`#2`) or without; the load of an operand is stated with
 the product that reads it. The first pattern that matches a name decides, and each name must match one.
@@ -19,18 +19,18 @@ class Stated:
     sites: Patterns
 
 
-def _between_ends(*layers: str) -> tuple[str, ...]:
+def between_ends(*layers: str) -> tuple[str, ...]:
     return ("stem", *layers, "head")
 
 
-def _numbered(prefix: str, count: int, first: int = 0) -> tuple[str, ...]:
+def numbered(prefix: str, count: int, first: int = 0) -> tuple[str, ...]:
     return tuple(f"{prefix}{number}" for number in range(first, first + count))
 
 
-def _stages(prefix: str, depths: tuple[int, ...], first: int = 0, inner: str = ".") -> tuple[str, ...]:
+def stages(prefix: str, depths: tuple[int, ...], first: int = 0, inner: str = ".") -> tuple[str, ...]:
     """A block's path: prefix, number of its stage, inner, its number in the stage."""
-    stages = enumerate(depths, first)
-    return tuple(f"{prefix}{stage}{inner}{block}" for stage, depth in stages for block in range(depth))
+    numbered_depths = enumerate(depths, first)
+    return tuple(f"{prefix}{stage}{inner}{block}" for stage, depth in numbered_depths for block in range(depth))
 
 
 _VIT_BLOCK = {
@@ -76,7 +76,7 @@ _SWIN = {
     "head.global_pool.pool": "NLF",
     "head.fc": "Head",
 }
-_SWIN_PRODUCTS = {"Embed": 2, "MHA-LF": 16, "FF-LF": 8, "Head": 1}
+SWIN_PRODUCTS = {"Embed": 2, "MHA-LF": 16, "FF-LF": 8, "Head": 1}
 
 _RESNET = {
     "conv1": "Embed",
@@ -87,7 +87,7 @@ _RESNET = {
     "avgpool": "NLF",
     "fc": "Head",
 }
-_RESNET18_LAYERS = _between_ends(*_stages("layer", (2, 2, 2, 2), first=1))
+_RESNET18_LAYERS = between_ends(*stages("layer", (2, 2, 2, 2), first=1))
 _RESNET18_PRODUCTS = {"Embed": 1, "Conv": 19, "Head": 1}
 
 _PVT_V2 = {
@@ -123,16 +123,16 @@ _CONVNEXT = {
     "head.norm": "NLF",
     "head.fc": "Head",
 }
-_CONVNEXT_PRODUCTS = {"Embed": 1, "Conv": 8, "FF-LF": 10, "Head": 1}
+CONVNEXT_PRODUCTS = {"Embed": 1, "Conv": 8, "FF-LF": 10, "Head": 1}
 
 
-def _convnext_layers(block: str, downsample: str) -> tuple[str, ...]:
+def convnext_layers(block: str, downsample: str) -> tuple[str, ...]:
     """Depths 1, 1, 2, 1 with a downsampling before each stage but the first; `{}` is the stage's number."""
     names: list[str] = []
     for stage, depth in enumerate((1, 1, 2, 1)):
         names += [downsample.format(stage)] if stage else []
         names += [f"{block.format(stage)}.{number}" for number in range(depth)]
-    return _between_ends(*names)
+    return between_ends(*names)
 
 
 _MOBILE = {
@@ -218,95 +218,6 @@ _TORCHVISION_GATED = {  # MobileNetV3 and EfficientNet: blocks with squeeze-and-
     "avgpool": "NLF",
 }
 
-_HF_VIT = {
-    "*.embeddings.*": "Embed",
-    "*.layers.?.layernorm_*": "NLF",
-    "*.attention.softmax": "NLF",
-    "*.attention.*": "MHA-LF",
-    "*.mlp.activation_fn": "NLF",
-    "*.mlp.fc?": "FF-LF",
-    "*.layers.?.mul": "Residual",  # BEiT's layer scale
-    "*.layers.?.add": "Residual",
-    "*.pooler.*": "NLF",
-    "model.*.layernorm": "NLF",
-    "model.classifier": "Head",
-}
-_HF_PRODUCTS = {"Embed": 1, "MHA-LF": 12, "FF-LF": 4, "Head": 1}
-_HF_SWIN = {
-    "*.embeddings.norm": "NLF",
-    "*.embeddings.*": "Embed",
-    "*.downsample.norm": "NLF",
-    "*.downsample.reduction": "Embed",
-    "*.layernorm_*": "NLF",
-    "*.attention.*softmax": "NLF",
-    "*.attention.*": "MHA-LF",
-    "*.intermediate.intermediate_act_fn": "NLF",
-    "*.intermediate.dense": "FF-LF",
-    "*.output.dense": "FF-LF",
-    "*.mlp.activation_fn": "NLF",
-    "*.mlp.fc?": "FF-LF",
-    "*.blocks.?.add": "Residual",
-    "model.swin.layernorm": "NLF",
-    "model.swin.pooler": "NLF",
-    "model.classifier": "Head",
-}
-_HF_PVT = {
-    "*.patch_embed*.layer_norm": "NLF",
-    "*.patch_embed*": "Embed",
-    "*.layer_norm*": "NLF",
-    "*.attention.*softmax": "NLF",
-    "*.attention.*": "MHA-LF",
-    "*.mlp.intermediate_act_fn": "NLF",
-    "*.mlp.dwconv.dwconv": "Conv",
-    "*.mlp.dense?": "FF-LF",
-    "*.add": "Residual",
-    "model.pvt_v2.mean": "NLF",
-    "model.mean": "NLF",
-    "model.classifier": "Head",
-}
-_HF_CONVNEXT = {
-    "*.embeddings.patch_embeddings": "Embed",
-    "*.layernorm": "NLF",
-    "*.downsampling_layer.0": "NLF",
-    "*.downsampling_layer.1": "Conv",
-    "*.dwconv": "Conv",
-    "*.act": "NLF",
-    "*.pwconv?": "FF-LF",
-    "*.layers.?.mul": "Residual",
-    "*.layers.?.add": "Residual",
-    "model.convnext.mean": "NLF",
-    "model.classifier": "Head",
-}
-_HF_RESNET = {
-    "*.embedder.convolution": "Embed",
-    "*.layers.?.*.convolution": "Conv",
-    "*.layers.?.add": "Residual",
-    "model.resnet.pooler": "NLF",
-    "model.classifier.1": "Head",
-}
-_HF_MOBILE = {
-    "*.conv_stem.*.convolution": "Embed",
-    "model.mobilenet_v2.conv_1x1.convolution": "Head",
-    "*.activation": "NLF",
-    "*.layer.*.convolution": "Conv",
-    "*.layer.*.add": "Residual",
-    "model.mobilenet_v2.pooler": "NLF",
-    "model.classifier": "Head",
-}
-_HF_EFFICIENT = {
-    "*.embeddings.convolution": "Embed",
-    "*.embeddings.activation": "NLF",
-    "*.squeeze_excite.squeeze": "NLF",
-    "*.squeeze_excite.act_*": "NLF",
-    "*.squeeze_excite.*": "FC",
-    "*.*_act": "NLF",
-    "*.blocks.*_conv": "Conv",
-    "*.blocks.*.projection.add": "Residual",
-    "*.encoder.top_conv": "Head",
-    "*.encoder.top_activation": "NLF",
-    "model.efficientnet.pooler": "NLF",
-    "model.classifier": "Head",
-}
 _ENCODER = {
     "patch_embed": "Embed",
     "encoder.layers.?.norm?": "NLF",
@@ -318,55 +229,50 @@ _ENCODER = {
     "head": "Head",
 }
 
-_HF_PVT_V2_LAYERS = tuple(  # the first patch embedding is the stem, the last normalisation is of the head
-    f"model.pvt_v2.encoder.layers.{stage}.{part}"
-    for stage in range(4)
-    for part in ("patch_embedding", "blocks.0", "layer_norm")
-)[1:-1]
 _SWIN_STAGES = ("{}.0.blocks.0", "{}.0.blocks.1", "{}.{}.downsample", "{}.1.blocks.0", "{}.1.blocks.1")
 
 
-def _swin_layers(prefix: str, merging: int) -> tuple[str, ...]:
+def swin_layers(prefix: str, merging: int) -> tuple[str, ...]:
     """Two stages of two blocks; the stage numbered `merging` holds the patch merging between them."""
-    return _between_ends(*(name.format(prefix, merging) for name in _SWIN_STAGES))
+    return between_ends(*(name.format(prefix, merging) for name in _SWIN_STAGES))
 
 
-STATED: Mapping[str, Stated] = {
+OF_LIBRARIES: Mapping[str, Stated] = {
     "timm:vit_base_patch16_224": Stated(
-        layers=_between_ends(*_numbered("blocks.", 3)), products=_VIT_PRODUCTS, sites=_VIT
+        layers=between_ends(*numbered("blocks.", 3)), products=_VIT_PRODUCTS, sites=_VIT
     ),
-    "timm:swin_tiny_patch4_window7_224": Stated(layers=_swin_layers("layers", 1), products=_SWIN_PRODUCTS, sites=_SWIN),
+    "timm:swin_tiny_patch4_window7_224": Stated(layers=swin_layers("layers", 1), products=SWIN_PRODUCTS, sites=_SWIN),
     "own:deepvit": Stated(
-        layers=_between_ends(*_numbered("blocks.", 2)),
+        layers=between_ends(*numbered("blocks.", 2)),
         products={"Embed": 3, "MHA-LF": 2 * 4 + 1, "FF-LF": 4, "Head": 1},
         sites=_DEEPVIT,
     ),
     "timm:cait_xxs24_224": Stated(
-        layers=_between_ends(*_numbered("blocks.", 3), *_numbered("blocks_token_only.", 2)),
+        layers=between_ends(*numbered("blocks.", 3), *numbered("blocks_token_only.", 2)),
         products={"Embed": 1, "MHA-LF": 3 * 6 + 2 * 6, "FF-LF": 10, "Head": 1},  # talking heads twice; q, k, v apart
         sites=_CAIT,
     ),
     "timm:resnet18": Stated(layers=_RESNET18_LAYERS, products=_RESNET18_PRODUCTS, sites=_RESNET),
     "timm:resnet50": Stated(
-        layers=_between_ends(*_stages("layer", (3, 4, 6, 3), first=1)),
+        layers=between_ends(*stages("layer", (3, 4, 6, 3), first=1)),
         products={"Embed": 1, "Conv": 16 * 3 + 4, "Head": 1},
         sites=_RESNET,
     ),
     "timm:deit_tiny_distilled_patch16_224": Stated(
-        layers=_between_ends(*_numbered("blocks.", 3)),
+        layers=between_ends(*numbered("blocks.", 3)),
         products=_VIT_PRODUCTS | {"Head": 2},
         sites={"add#2": "Head", "mul": "Head", "head_dist": "Head"} | _VIT,  # the mean of two classifiers
     ),
     "timm:deit3_small_patch16_224": Stated(
-        layers=_between_ends(*_numbered("blocks.", 3)),
+        layers=between_ends(*numbered("blocks.", 3)),
         products=_VIT_PRODUCTS,
         sites={"blocks.?.ls?": "Residual"} | _VIT,
     ),
     "timm:beit_base_patch16_224": Stated(
-        layers=_between_ends(*_numbered("blocks.", 3)), products=_VIT_PRODUCTS, sites=_BEIT
+        layers=between_ends(*numbered("blocks.", 3)), products=_VIT_PRODUCTS, sites=_BEIT
     ),
     "timm:pvt_v2_b0": Stated(
-        layers=_between_ends(
+        layers=between_ends(
             "stages.0.blocks.0",
             "stages.0.norm",
             "stages.1.downsample",
@@ -382,37 +288,37 @@ STATED: Mapping[str, Stated] = {
         sites=_PVT_V2,
     ),
     "timm:convnext_atto": Stated(
-        layers=_convnext_layers("stages.{}.blocks", "stages.{}.downsample"),
-        products=_CONVNEXT_PRODUCTS,
+        layers=convnext_layers("stages.{}.blocks", "stages.{}.downsample"),
+        products=CONVNEXT_PRODUCTS,
         sites=_CONVNEXT,
     ),
     "timm:mobilenetv2_035": Stated(
-        layers=_between_ends(*_stages("blocks.", (1, 2, 3, 4, 3, 3, 1))),
+        layers=between_ends(*stages("blocks.", (1, 2, 3, 4, 3, 3, 1))),
         products={"Embed": 1, "Conv": 2 + 16 * 3, "Head": 2},
         sites=_MOBILE,
     ),
     "timm:mobilenetv3_small_050": Stated(
-        layers=_between_ends(*_stages("blocks.", (1, 2, 3, 2, 3, 1))),
+        layers=between_ends(*stages("blocks.", (1, 2, 3, 2, 3, 1))),
         products={"Embed": 1, "Conv": 2 + 10 * 3 + 1, "FC": 9 * 2, "Head": 2},
         sites=_MOBILE,
     ),
     "timm:efficientnet_b0": Stated(
-        layers=_between_ends(*_stages("blocks.", (1, 2, 2, 3, 3, 4, 1))),
+        layers=between_ends(*stages("blocks.", (1, 2, 2, 3, 3, 4, 1))),
         products={"Embed": 1, "Conv": 2 + 15 * 3, "FC": 16 * 2, "Head": 2},
         sites=_MOBILE,
     ),
     "torchvision:vit_b_16": Stated(
-        layers=_between_ends(*_numbered("encoder.layers.encoder_layer_", 2)),
+        layers=between_ends(*numbered("encoder.layers.encoder_layer_", 2)),
         products={"Embed": 1, "MHA-LF": 8, "FF-LF": 4, "Head": 1},
         sites=_TORCHVISION_VIT,
     ),
     "torchvision:swin_t": Stated(
-        layers=_between_ends("features.1.0", "features.1.1", "features.2", "features.3.0", "features.3.1"),
-        products=_SWIN_PRODUCTS,
+        layers=between_ends("features.1.0", "features.1.1", "features.2", "features.3.0", "features.3.1"),
+        products=SWIN_PRODUCTS,
         sites=_TORCHVISION_SWIN,
     ),
     "torchvision:convnext_tiny": Stated(
-        layers=_between_ends(
+        layers=between_ends(
             "features.1.0",
             "features.2",
             "features.3.0",
@@ -422,76 +328,28 @@ STATED: Mapping[str, Stated] = {
             "features.6",
             "features.7.0",
         ),
-        products=_CONVNEXT_PRODUCTS,
+        products=CONVNEXT_PRODUCTS,
         sites=_TORCHVISION_CONVNEXT,
     ),
     "torchvision:resnet18": Stated(layers=_RESNET18_LAYERS, products=_RESNET18_PRODUCTS, sites=_RESNET),
     "torchvision:mobilenet_v2": Stated(
-        layers=_between_ends(*_numbered("features.", 17, first=1)),
+        layers=between_ends(*numbered("features.", 17, first=1)),
         products={"Embed": 1, "Conv": 2 + 16 * 3, "Head": 2},
         sites=_TORCHVISION_MOBILE_V2,
     ),
     "torchvision:mobilenet_v3_small": Stated(
-        layers=_between_ends(*_numbered("features.", 11, first=1)),
+        layers=between_ends(*numbered("features.", 11, first=1)),
         products={"Embed": 1, "Conv": 2 + 10 * 3, "FC": 9 * 2, "Head": 3},
         sites={"features.12.0": "Head", "features.12.2": "NLF", "classifier.1": "NLF", "classifier.?": "Head"}
         | _TORCHVISION_GATED,
     ),
     "torchvision:efficientnet_b0": Stated(
-        layers=_between_ends(*_stages("features.", (1, 2, 2, 3, 3, 4, 1), first=1)),
+        layers=between_ends(*stages("features.", (1, 2, 2, 3, 3, 4, 1), first=1)),
         products={"Embed": 1, "Conv": 2 + 15 * 3, "FC": 16 * 2, "Head": 2},
         sites={"features.8.0": "Head", "features.8.2": "NLF", "classifier.1": "Head"} | _TORCHVISION_GATED,
     ),
-    "hf:ViT": Stated(layers=_between_ends(*_numbered("model.vit.layers.", 2)), products=_HF_PRODUCTS, sites=_HF_VIT),
-    "hf:DeiT": Stated(layers=_between_ends(*_numbered("model.deit.layers.", 2)), products=_HF_PRODUCTS, sites=_HF_VIT),
-    "hf:Beit": Stated(layers=_between_ends(*_numbered("model.beit.layers.", 2)), products=_HF_PRODUCTS, sites=_HF_VIT),
-    "hf:Swin": Stated(
-        layers=_swin_layers("model.swin.encoder.layers", 0),
-        products=_SWIN_PRODUCTS | {"MHA-LF": 4 * 6},  # q, k, v apart
-        sites=_HF_SWIN,
-    ),
-    "hf:Pvt": Stated(
-        layers=_between_ends(
-            "model.pvt.encoder.block.0.0",
-            "model.pvt.encoder.patch_embeddings.1",
-            "model.pvt.encoder.block.1.0",
-            "model.pvt.encoder.patch_embeddings.2",
-            "model.pvt.encoder.block.2.0",
-            "model.pvt.encoder.patch_embeddings.3",
-            "model.pvt.encoder.block.3.0",
-        ),
-        products={"Embed": 4, "MHA-LF": 4 * 6 + 3, "FF-LF": 8, "Head": 1},
-        sites=_HF_PVT,
-    ),
-    "hf:PvtV2": Stated(
-        layers=_between_ends(*_HF_PVT_V2_LAYERS),
-        products={"Embed": 4, "MHA-LF": 4 * 6 + 3, "FF-LF": 8, "Conv": 4, "Head": 1},
-        sites=_HF_PVT,
-    ),
-    "hf:ConvNext": Stated(
-        layers=_convnext_layers(
-            "model.convnext.encoder.stages.{}.layers", "model.convnext.encoder.stages.{}.downsampling_layer"
-        ),
-        products=_CONVNEXT_PRODUCTS,
-        sites=_HF_CONVNEXT,
-    ),
-    "hf:ResNet": Stated(
-        layers=_between_ends(*_stages("model.resnet.encoder.stages.", (1, 2, 1, 1), inner=".layers.")),
-        products={"Embed": 1, "Conv": 5 * 2 + 4, "Head": 1},
-        sites=_HF_RESNET,
-    ),
-    "hf:MobileNetV2": Stated(
-        layers=_between_ends(*_numbered("model.mobilenet_v2.layer.", 16)),  # its stem holds the first block
-        products={"Embed": 3, "Conv": 16 * 3, "Head": 2},
-        sites=_HF_MOBILE,
-    ),
-    "hf:EfficientNet": Stated(
-        layers=_between_ends(*_numbered("model.efficientnet.encoder.blocks.", 10)),
-        products={"Embed": 1, "Conv": 2 + 9 * 3, "FC": 10 * 2, "Head": 2},
-        sites=_HF_EFFICIENT,
-    ),
     "own:encoder": Stated(
-        layers=_between_ends(*_numbered("encoder.layers.", 2)),
+        layers=between_ends(*numbered("encoder.layers.", 2)),
         products={"Embed": 1, "MHA-LF": 8, "FF-LF": 4, "Head": 1},
         sites=_ENCODER,
     ),

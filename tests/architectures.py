@@ -20,12 +20,16 @@ CLASSES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A classifier of images [3, size, size]; `slow` rows take more than five seconds of one core."""
+    """A classifier of images [3, size, size]; `slow` rows take more than four seconds of one core.
+
+    `of_sizes` are multiplications an image that depend on its size alone: a program does not expose them.
+    """
 
     name: str
     size: int
     options: Mapping[str, Any] = field(default_factory=dict)
     slow: bool = False
+    of_sizes: int = 0
 
     def build(self) -> nn.Module:
         """The model in eval mode; its weights are seeded, and none is left at a value that hides what it does."""
@@ -175,8 +179,8 @@ def _row(name: str, size: int, **options: Any) -> Architecture:
     return Architecture(name=name, size=size, options=options)
 
 
-def _slow(name: str, size: int, **options: Any) -> Architecture:
-    return Architecture(name=name, size=size, options=options, slow=True)
+def _slow(name: str, size: int, *, of_sizes: int = 0, **options: Any) -> Architecture:
+    return Architecture(name=name, size=size, options=options, slow=True, of_sizes=of_sizes)
 
 
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -228,9 +232,9 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     _row("torchvision:convnext_tiny", 32, widths=(8, 16, 24, 32), depths=(1, 1, 2, 1)),
     _row("torchvision:resnet18", 32),
-    _row("torchvision:mobilenet_v2", 32),
-    _row("torchvision:mobilenet_v3_small", 32),
-    _row("torchvision:efficientnet_b0", 32),
+    _slow("torchvision:mobilenet_v2", 32),
+    _slow("torchvision:mobilenet_v3_small", 32),
+    _slow("torchvision:efficientnet_b0", 32),
     # Hugging Face
     _row("hf:ViT", 32, **_HF_VIT),
     _row("hf:DeiT", 32, **_HF_VIT),
@@ -240,49 +244,50 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     _row("hf:PvtV2", 64, **_HF_FOUR, **_HF_HEADS),
     _row("hf:ConvNext", 32, **_HF_CONVNEXT),
     _row("hf:ResNet", 32, **_HF_RESNET, layer_type="basic"),
-    _row("hf:MobileNetV2", 32, depth_multiplier=0.35),
-    _row("hf:EfficientNet", 32, width_coefficient=0.5, depth_coefficient=0.5, hidden_dim=640),
+    _slow("hf:MobileNetV2", 32, depth_multiplier=0.35),
+    _slow("hf:EfficientNet", 32, width_coefficient=0.5, depth_coefficient=0.5, hidden_dim=640),
     # torch itself
     _row("own:encoder", 32, width=32, depth=2),
     # beyond the families whose anatomy is stated
     _row("timm:convnextv2_atto", 32, depths=_ONES, dims=(8, 16, 24, 32)),
-    _row("timm:swinv2_tiny_window8_256", 32, **_WINDOWS),
+    _slow("timm:swinv2_tiny_window8_256", 32, **_WINDOWS),
     _row("timm:eva02_tiny_patch14_224", 32, **_VIT),
-    _row("timm:xcit_nano_12_p16_224", 32, embed_dim=32, depth=2, num_heads=2),
+    _slow("timm:xcit_nano_12_p16_224", 32, embed_dim=32, depth=2, num_heads=2),
     _row("timm:mixer_s32_224", 64, img_size=64, embed_dim=32, num_blocks=2),
     _row("timm:resmlp_12_224", 64, mlp_ratio=4, patch_size=16, img_size=64, embed_dim=32, num_blocks=2),
     _row("timm:gmlp_s16_224", 32, mlp_ratio=6, patch_size=16, img_size=32, embed_dim=32, num_blocks=2),
     _row("timm:poolformer_s12", 64, depths=_ONES, dims=(8, 16, 24, 32)),
-    _row("timm:focalnet_tiny_srf", 64, depths=_ONES, embed_dim=8),
-    _row("timm:twins_svt_small", 64, img_size=64, depths=_ONES, num_heads=_ONES, wss=(2, 2, 2, 2), **_FOUR),
+    _slow("timm:focalnet_tiny_srf", 64, depths=_ONES, embed_dim=8),
+    _slow("timm:twins_svt_small", 64, img_size=64, depths=_ONES, num_heads=_ONES, wss=(2, 2, 2, 2), **_FOUR),
     _row("timm:visformer_tiny", 64, img_size=64, depth=(1, 1, 1), embed_dim=24, num_heads=2),
-    _row("timm:crossvit_tiny_240", 240, embed_dim=(16, 32), depth=((1, 1, 0),), num_heads=(2, 2)),
+    _slow("timm:crossvit_tiny_240", 240, embed_dim=(16, 32), depth=((1, 1, 0),), num_heads=(2, 2)),
     _row("timm:tnt_s_patch16_224", 32, img_size=32, embed_dim=32, inner_dim=8, depth=2, num_heads_outer=2),
-    _row("timm:levit_128s", 64, img_size=64, embed_dim=(16, 24, 32), num_heads=(1, 2, 2), depth=(1, 1, 1)),
-    _row("timm:edgenext_xx_small", 64, depths=(1, 2, 2, 2), dims=(8, 16, 24, 32)),
-    _row("timm:fastvit_t8", 64, layers=_ONES, embed_dims=(16, 32, 64, 128)),
-    _row("timm:maxvit_tiny_tf_224", 64, img_size=64, depths=(1, 1), embed_dim=(32, 64), stem_width=8),
-    _row("timm:coatnet_nano_rw_224", 64, img_size=64, depths=_ONES, embed_dim=(32, 32, 32, 32), stem_width=8),
-    _row("timm:mobilevit_xxs", 64),
+    _slow("timm:levit_128s", 64, img_size=64, embed_dim=(16, 24, 32), num_heads=(1, 2, 2), depth=(1, 1, 1)),
+    # its position embedding, of 8 x 8 places, is a 1 x 1 convolution of 64 waves to 16 channels
+    _slow("timm:edgenext_xx_small", 64, of_sizes=8 * 8 * 64 * 16, depths=(1, 2, 2, 2), dims=(8, 16, 24, 32)),
+    _slow("timm:fastvit_t8", 64, layers=_ONES, embed_dims=(16, 32, 64, 128)),
+    _slow("timm:maxvit_tiny_tf_224", 64, img_size=64, depths=(1, 1), embed_dim=(32, 64), stem_width=8),
+    _slow("timm:coatnet_nano_rw_224", 64, img_size=64, depths=_ONES, embed_dim=(32, 32, 32, 32), stem_width=8),
+    _slow("timm:mobilevit_xxs", 64),
     _row("timm:densenet121", 32, growth_rate=8, block_config=(2, 2, 2, 2)),
-    _row("timm:regnety_002", 32),
-    _row("timm:repvgg_a0", 32),
-    _row("timm:ghostnet_050", 32),
+    _slow("timm:regnety_002", 32),
+    _slow("timm:repvgg_a0", 32),
+    _slow("timm:ghostnet_050", 32),
     _row("timm:seresnet18", 32),
-    _row("timm:res2net50_14w_8s", 32),
-    _row("timm:efficientformer_l1", 224, depths=_ONES, embed_dims=(8, 16, 24, 32)),
-    _row("timm:davit_tiny", 64, depths=_ONES, embed_dims=(8, 16, 24, 32), num_heads=_ONES, num_groups=None),
-    _row("timm:hiera_tiny_224", 64, img_size=(64, 64), stages=(1, 1, 1, 1), embed_dim=8),
-    _row("torchvision:swin_v2_t", 32, patch_size=[4, 4], embed_dim=16, depths=[2], num_heads=[1], window_size=[4, 4]),
+    _slow("timm:res2net50_14w_8s", 32),
+    _slow("timm:efficientformer_l1", 224, depths=_ONES, embed_dims=(8, 16, 24, 32)),
+    _slow("timm:davit_tiny", 64, depths=_ONES, embed_dims=(8, 16, 24, 32), num_heads=_ONES, num_groups=None),
+    _slow("timm:hiera_tiny_224", 64, img_size=(64, 64), stages=(1, 1, 1, 1), embed_dim=8),
+    _slow("torchvision:swin_v2_t", 32, patch_size=[4, 4], embed_dim=16, depths=[2], num_heads=[1], window_size=[4, 4]),
     _slow("torchvision:vgg11_bn", 224),
     _slow("torchvision:alexnet", 224),
     _row("torchvision:squeezenet1_1", 32),
-    _row("torchvision:shufflenet_v2_x0_5", 32),
-    _row("torchvision:googlenet", 32, aux_logits=False, init_weights=False),
-    _row("torchvision:inception_v3", 96, aux_logits=False, init_weights=False),
-    _row("torchvision:mnasnet0_5", 32),
+    _slow("torchvision:shufflenet_v2_x0_5", 32),
+    _slow("torchvision:googlenet", 32, aux_logits=False, init_weights=False),
+    _slow("torchvision:inception_v3", 96, aux_logits=False, init_weights=False),
+    _slow("torchvision:mnasnet0_5", 32),
     _row("hf:Dinov2", 32, **{key: value for key, value in _HF_VIT.items() if key != "intermediate_size"}),
-    _row("hf:Levit", 64, image_size=64, hidden_sizes=[16, 24, 32], num_attention_heads=[1, 2, 2], depths=[1, 1, 1]),
+    _slow("hf:Levit", 64, image_size=64, hidden_sizes=[16, 24, 32], num_attention_heads=[1, 2, 2], depths=[1, 1, 1]),
 )
 
 BY_NAME: Mapping[str, Architecture] = {row.name: row for row in ARCHITECTURES}

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from radhard.campaign.outcomes import Tally
 from radhard.campaign.rates import even_in_logarithm, whole_curve
 from radhard.campaign.store import Store
 from radhard.errors import InputError
+from radhard.program import Recipe
 from tests.campaigns import Toy, outcome, setting
 
 SETTINGS = (setting(0.0), setting(1e-9), setting(1e-8))
@@ -252,6 +254,7 @@ def test_rates_of_a_range() -> None:
     assert len(rates) == 9
     assert rates[0] * 2e9 == pytest.approx(0.5)
     assert rates[-1] * 2e9 == pytest.approx(5000)
+    assert all(len(whole_curve(10**9, recipe=each)) == 9 for each in get_args(Recipe))
     assert whole_curve(100, recipe="int8")[-1] == 1.0  # a probability, however few the bits
     with pytest.raises(InputError, match="no bit"):
         whole_curve(0, recipe="int8")
