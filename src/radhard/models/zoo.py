@@ -153,8 +153,8 @@ ZOO: Mapping[str, ZooEntry] = dict(
         _entry(
             "fashion-deepvit",
             _deepvit,
-            "DeepViT: convolutional stem, patch 4, embedding 96, 5 blocks of which the last 2 mix their heads, 6 heads, "
-            "MLP ratio 2",
+            "DeepViT: convolutional stem, patch 4, embedding 96, 5 blocks of which the last 2 mix their heads, "
+            "6 heads, MLP ratio 2",
             epochs=10,
         ),
         _entry(
