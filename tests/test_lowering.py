@@ -217,6 +217,23 @@ def test_pytorch_counts_the_same() -> None:
     assert counted_by_torch(model, images(1)) == by_hand == coverage(capture(model, images(1))).macs
 
 
+def test_pytorch_counts_where_a_parameter_s_view_enters_a_module() -> None:
+    """As CaiT's class token does: its counter wants the gradient of a view that has none."""
+
+    class Token(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.ones(1, 64))
+            self.head = nn.Linear(64, 5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.token.expand(x.shape[0], -1)) + self.head(x.flatten(1))
+
+    model = seeded(Token())
+    assert counted_by_torch(model, images(1)) == 2 * 64 * 5
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_a_move_is_given_floats_unless_words_will_do() -> None:
     from radhard.program.moves import words_of
 

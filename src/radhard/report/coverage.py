@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,7 @@ def counted_by_torch(module: nn.Module, example: torch.Tensor) -> int:
     attention runs unfused here; nor inside the fused path of nn.MultiheadAttention and nn.TransformerEncoderLayer,
     which is switched off here.
     """
+    module = deepcopy(module).requires_grad_(False)  # the counter trips over views of parameters
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
