@@ -7,7 +7,7 @@ from torch import Tensor
 
 from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
-from radhard.faults import EVERYWHERE, Faults, Where
+from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
 from radhard.machine import Kind
 from radhard.models.dataset import Dataset
 from radhard.program import Program
@@ -46,9 +46,8 @@ class Bench:
 
 def exposed_bits(program: Program, faults: Faults) -> int:
     """Bits of one image's inference that `faults` can flip. InputError if they select no site."""
-    costs = program.costs
-    selected = faults.where.select(tuple(costs))
-    return sum(costs[site].exposed_bits(kind, faults.words) for site in selected for kind in faults.kinds)
+    found = exposures(program.costs, faults, patches=patches_of(program, faults.where))
+    return sum(exposure.bits for exposure in found.values())
 
 
 def clean_setting(bench: Bench, recipe: str) -> Setting:

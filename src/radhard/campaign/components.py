@@ -1,24 +1,28 @@
 """The components of a model, each with the setting in which it is perfectly protected and all else is exposed."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
-from radhard.faults import EVERYWHERE, Where
-from radhard.machine import KINDS, Cost, Kind, Site
+from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names
+from radhard.machine import KINDS, Kind, Site
+from radhard.program import Program, image_words
 
-By = Literal["layer", "module", "operator", "site", "kind"]
+By = Literal["layer", "module", "operator", "site", "patch", "bit", "kind"]
+BYS: tuple[By, ...] = get_args(By)
+
+NON_LINEAR = "NLF"
+"""The module that is told apart by operator, too: softmax, GELU, normalisation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """Operations of the exposed kinds and `bits` of one image that can flip in it; `protected`: all others can.
+    """Operations in which a bit can flip, and `bits` of one image that can; `protected`: all others can.
 
     `guessed`: no rule of the anatomy names the layer or the module of a site in it.
     """
@@ -35,6 +39,7 @@ class Parts:
     """The `components` of a model `by` what they are told apart, under the `whole` of the faults.
 
     `operations`, `bits`: of the whole model. `unexposed`: components in which nothing can flip, whose factor is 0.
+    `grid`: rows and columns of patches, if they are what is told apart.
     """
 
     by: By
@@ -43,75 +48,93 @@ class Parts:
     operations: int
     bits: int
     unexposed: tuple[str, ...] = ()
+    grid: tuple[int, int] | None = None
 
 
-def take_apart(bench: Bench, whole: Setting, *, by: By, only: Sequence[str] = ()) -> Parts:
+def take_apart(
+    bench: Bench, whole: Setting, *, by: By, only: Sequence[str] = (), grid: tuple[int, int] | None = None
+) -> Parts:
     """The components of the program of `whole`, in the order of its execution; `only` those that match a pattern.
 
-    Raises InputError if `whole` is clean or exposes a part of the model alone, for a pattern that matches nothing,
-    and for a component outside which nothing can flip.
+    Patches are those of a `grid` (rows, columns) of the image. Raises InputError if `whole` is clean, for a pattern
+    that matches nothing, and for a component outside which nothing can flip.
     """
     if whole.clean:
         raise InputError("at BER 0 nothing flips, and no component is vulnerable; give a BER above 0")
-    if whole.where != EVERYWHERE:
-        raise InputError(f"components are protected one at a time in a model exposed everywhere, not {whole.where}")
-    costs = bench.program_of(whole).costs
-    found: dict[str, list[tuple[Site, Cost, frozenset[Kind]]]] = {}
-    for site, cost in costs.items():
-        if by == "kind":
-            for kind in sorted(whole.kinds, key=KINDS.index):
-                found.setdefault(kind, []).append((site, cost, frozenset({kind})))
-        else:
-            found.setdefault(_name(site, by), []).append((site, cost, whole.kinds))
-    every = [_component(name, members, whole=whole, by=by) for name, members in found.items()]
-    _check(only, [component.name for component in every], by=by)
-    chosen = [c for c in every if not only or any(fnmatchcase(c.name, pattern) for pattern in only)]
-    exposed = [component for component in chosen if component.bits]
+    if by == "patch" and grid is None:
+        raise InputError("patches of which grid? give its rows and columns, --grid 7x7")
+    program = bench.program_of(whole)
+    patches = None if grid is None else program.patches(grid)
+    faults = whole.faults(0)
+    everything = exposures(program.costs, faults, patches=patches)
+    found = dict(_selections(program, whole, everything, by=by, grid=grid))
+    check_patterns(tuple(only), tuple(found), what=by)
+    chosen = {name: it for name, it in found.items() if not only or any(fnmatchcase(name, p) for p in only)}
+
+    def component(name: str, kinds: frozenset[Kind], where: Where) -> Component:
+        inside = exposures(program.costs, replace(faults, kinds=kinds), patches=patches, inside=where)
+        bits = sum(exposure.bits for exposure in inside.values())
+        left = replace(whole, kinds=whole.kinds - kinds) if by == "kind" else whole
+        spared = whole.where if by == "kind" else whole.where.sparing(where)
+        return Component(
+            name=name,
+            protected=replace(left, where=spared, bits=whole.bits - bits),
+            operations=sum(exposure.operations for exposure in inside.values()),
+            bits=bits,
+            guessed=by in ("layer", "module") and any(site.guessed for site, _ in inside),
+        )
+
+    components = [component(name, *selection) for name, selection in chosen.items()]
+    exposed = [component for component in components if component.bits]
     if not exposed:
         raise InputError(f"in none of the {len(chosen)} {by}s can a bit flip (kinds {', '.join(sorted(whole.kinds))})")
-    for component in exposed:
-        if component.bits == whole.bits:
+    for one in exposed:
+        if one.bits == whole.bits:
             raise InputError(
-                f"{by} {component.name!r} holds every bit that can flip: protected, the model is clean, and its factor "
+                f"{by} {one.name!r} holds every bit that can flip: protected, the model is clean, and its factor "
                 "is the whole loss of accuracy, which `radhard sweep` measures; take another --by, or more --kinds"
             )
     return Parts(
         by=by,
         whole=whole,
         components=tuple(exposed),
-        operations=sum(component.operations for component in every),
+        operations=sum(exposure.operations for exposure in everything.values()),
         bits=whole.bits,
-        unexposed=tuple(component.name for component in chosen if not component.bits),
+        unexposed=tuple(component.name for component in components if not component.bits),
+        grid=grid if by == "patch" else None,
     )
+
+
+def _selections(
+    program: Program,
+    whole: Setting,
+    everything: Mapping[tuple[Site, Kind], Exposure],
+    *,
+    by: By,
+    grid: tuple[int, int] | None,
+) -> Iterator[tuple[str, tuple[frozenset[Kind], Where]]]:
+    """Name of each component -> the kinds of operations in it, and where they are."""
+    sites = whole.where.select(tuple(program.costs))
+    if by == "kind":
+        yield from ((kind, (frozenset({kind}), Where())) for kind in KINDS if kind in whole.kinds)
+    elif by == "bit":
+        formats = dict.fromkeys((kind, exposure.word) for (_, kind), exposure in everything.items())
+        for kind, word in sorted(formats, key=lambda it: (KINDS.index(it[0]), it[1].name)):
+            for bit in range(word.exposed):
+                where = Where(bits=(glob.escape(f"{kind}:{word.name}:{bit}"),))
+                yield f"{kind} {word.name} bit {bit}", (whole.kinds, where)
+    elif by == "patch":
+        for name in (*patch_names(grid or (0, 0)), NOWHERE):
+            yield name, (whole.kinds, Where(patches=(name,), grid=grid))
+    else:
+        for name in dict.fromkeys(_name(site, by) for site in sites):
+            where = Where(**{f"{by}s": (glob.escape(name),)})
+            yield name, (whole.kinds, where)
+            if by == "module" and name == NON_LINEAR:
+                inside = dict.fromkeys(site.operator for site in sites if site.module == name)
+                for operator in inside if len(inside) > 1 else ():
+                    yield f"{name}: {operator}", (whole.kinds, replace(where, operators=(glob.escape(operator),)))
 
 
 def _name(site: Site, by: By) -> str:
     return site.name if by == "site" else str(getattr(site, by))
-
-
-def _component(
-    name: str, members: Sequence[tuple[Site, Cost, frozenset[Kind]]], *, whole: Setting, by: By
-) -> Component:
-    bits = sum(cost.exposed_bits(kind, whole.words) for _, cost, kinds in members for kind in kinds)
-    if by == "kind":
-        protected = replace(whole, kinds=whole.kinds - {name}, bits=whole.bits - bits)
-    else:
-        where = Where(**{f"{by}s": (glob.escape(name),)}, complement=True)
-        protected = replace(whole, where=where, bits=whole.bits - bits)
-    return Component(
-        name=name,
-        protected=protected,
-        operations=sum(cost.operations(kind) for _, cost, kinds in members for kind in kinds),
-        bits=bits,
-        guessed=by in ("layer", "module") and any(site.guessed for site, _, _ in members),
-    )
-
-
-def _check(patterns: Sequence[str], names: Sequence[str], *, by: By) -> None:
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            near = get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:5]
-            raise InputError(
-                f"pattern {pattern!r} matches none of the model's {len(names)} {by}s; near ones: {', '.join(near)}; "
-                f"`radhard inspect --by {'site' if by == 'kind' else by}` lists what there is"
-            )

@@ -87,7 +87,7 @@ class Setting:
             (self.seed, self.words) == (other.seed, other.words)
             and self.ber <= other.ber
             and self.kinds <= other.kinds
-            and other.where in (EVERYWHERE, self.where)
+            and (other.where == EVERYWHERE or self.where.within(other.where))
         )
 
     def without_faults(self) -> "Setting":

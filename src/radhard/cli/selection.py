@@ -5,7 +5,7 @@ from typing import cast, get_args
 
 from radhard.cli import parse
 from radhard.errors import InputError
-from radhard.faults import Where
+from radhard.faults import EVERYWHERE, Where
 from radhard.machine import Kind
 from radhard.words import Words
 
@@ -39,13 +39,12 @@ def selection(
         modules=tuple(module or ()),
         operators=tuple(operator or ()),
         sites=tuple(site or ()),
-        complement=complement,
     )
-    if where == Where(complement=True):
+    if complement and where == EVERYWHERE:
         raise InputError(
             "--except without --layer, --module, --operator or --site spares everything: name what it spares"
         )
-    return Selection(kinds=cast("frozenset[Kind]", names), where=where)
+    return Selection(kinds=cast("frozenset[Kind]", names), where=~where if complement else where)
 
 
 def words_of(text: str) -> Words:

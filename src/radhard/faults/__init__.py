@@ -1,19 +1,28 @@
 """Faults: what may flip, drawn exactly and the same everywhere, the machine that they hit, and their traces."""
 
 from radhard.faults.draw import draw
-from radhard.faults.faults import EVERYWHERE, Faults, Where, check_words
+from radhard.faults.exposure import Exposure, exposed, exposures, patches_of
+from radhard.faults.faults import Faults, check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
 from radhard.faults.trace import read_trace, replay, write_trace
+from radhard.faults.where import EVERYWHERE, NOWHERE, Where, check_patterns, patch_names
 
 __all__ = [
     "EVERYWHERE",
+    "NOWHERE",
+    "Exposure",
     "Faults",
     "Faulty",
     "Flips",
     "Where",
+    "check_patterns",
     "check_words",
     "draw",
+    "exposed",
+    "exposures",
+    "patch_names",
+    "patches_of",
     "read_trace",
     "replay",
     "write_trace",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from radhard.errors import CaptureError
 from radhard.faults.arrivals import arrivals
+from radhard.faults.exposure import Patches, exposed, patches_of
 from radhard.faults.faults import Faults
 from radhard.faults.flips import Flips
 from radhard.machine import KINDS, Cost, Site
@@ -16,13 +17,20 @@ from radhard.program import Program
 
 def draw(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
     """The faults that hit images `ids` [B] int64 in one run of `program`."""
-    return draw_at(program.costs, faults, ids)
+    return draw_at(program.costs, faults, ids, patches=patches_of(program, faults.where))
 
 
-def draw_at(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
-    """The faults that hit images `ids` [B] int64 at the sites of `costs`.
+def draw_at(
+    costs: Mapping[Site, Cost],
+    faults: Faults,
+    ids: NDArray[np.int64] | torch.Tensor,
+    *,
+    patches: Patches | None = None,
+) -> Flips:
+    """The faults that hit images `ids` [B] int64 at the sites of `costs`; `patches` as of `exposures`.
 
-    Raises InputError if `faults.where` selects no site, CaptureError if two sites share the key of their names.
+    A flip depends on its image, site and kind alone: those that `faults.where` protects are drawn with the others and
+    left out. Raises InputError if it selects nothing, CaptureError if two sites share the key of their names.
     """
     images = np.asarray(ids, dtype=np.int64)
     sites = faults.where.select(tuple(costs))
@@ -49,7 +57,7 @@ def draw_at(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] |
     )
     stream = found.stream
     index, bit = np.divmod(found.position, width[stream]) if len(table) else (found.position, found.position)
-    return Flips(
+    drawn = Flips(
         sites=tuple(site.name for site in sites),
         image=images[stream % max(len(images), 1)],
         site=site[stream],
@@ -59,6 +67,7 @@ def draw_at(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] |
         trial=faults.trial,
         words=faults.words,
     )
+    return drawn.at(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
 
 
 def _check_keys(costs: Mapping[Site, Cost]) -> None:

@@ -2,85 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any
 
 from radhard.errors import InputError
-from radhard.machine import KINDS, Kind, Site
+from radhard.faults.where import EVERYWHERE, Where
+from radhard.machine import KINDS, Kind
 from radhard.words import Int, Words
-
-
-@dataclass(frozen=True, kw_only=True)
-class Where:
-    """Selects sites by shell patterns on their layer, module, operator and name; an empty tuple selects all.
-
-    `complement=True` (written `~where`) selects all others: this component perfectly protected.
-    """
-
-    layers: tuple[str, ...] = ()
-    modules: tuple[str, ...] = ()
-    operators: tuple[str, ...] = ()
-    sites: tuple[str, ...] = ()
-    complement: bool = False
-
-    def __invert__(self) -> "Where":
-        """All sites but these."""
-        return Where(
-            layers=self.layers,
-            modules=self.modules,
-            operators=self.operators,
-            sites=self.sites,
-            complement=not self.complement,
-        )
-
-    def selects(self, site: Site) -> bool:
-        """Whether faults may hit `site`."""
-        inside = all(
-            not patterns or any(fnmatchcase(value, pattern) for pattern in patterns)
-            for patterns, value in self._pairs(site)
-        )
-        return inside != self.complement
-
-    def select(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        """The selected sites; InputError if a pattern matches nothing, or nothing is left."""
-        for place, patterns in enumerate((self.layers, self.modules, self.operators, self.sites)):
-            field_name = ("layer", "module", "operator", "site")[place]
-            known = sorted({self._pairs(site)[place][1] for site in sites})
-            for pattern in patterns:
-                if not any(fnmatchcase(value, pattern) for value in known):
-                    near = get_close_matches(pattern, known, n=3, cutoff=0.3) or known[:5]
-                    raise InputError(
-                        f"{field_name} pattern {pattern!r} matches none of the model's {len(known)} {field_name}s; "
-                        f"near ones: {', '.join(near)}; `radhard inspect` lists them all"
-                    )
-        selected = tuple(site for site in sites if self.selects(site))
-        if not selected:
-            raise InputError(
-                f"the selection {self.as_dict()} leaves none of the model's {len(sites)} sites; widen a pattern"
-            )
-        return selected
-
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {
-            "layers": list(self.layers),
-            "modules": list(self.modules),
-            "operators": list(self.operators),
-            "sites": list(self.sites),
-            "complement": self.complement,
-        }
-
-    def _pairs(self, site: Site) -> tuple[tuple[tuple[str, ...], str], ...]:
-        return (
-            (self.layers, site.layer),
-            (self.modules, site.module),
-            (self.operators, site.operator),
-            (self.sites, site.name),
-        )
-
-
-EVERYWHERE = Where()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,13 +61,23 @@ def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
         )
     order = np.argsort(ids, kind="stable")
     slot = order[np.searchsorted(ids[order], flips.image)]
-    kinds = np.array([KINDS.index(step.kind) for step in cost.steps])
-    sizes = np.array([step.per_unit for step in cost.steps])
-    step, unit, within = _decode(flips.kind, flips.index, kinds, sizes, cost.units)
+    step, unit, within = _steps_of(flips.kind, flips.index, cost)
     key = _pack(site.flat(grid, slot, unit), step, within, flips.bit, shifts)
     key.sort()
     units, place, step, within, bit = _unpack(key, shifts)
     return Hits(units=units, place=place, step=step, within=within, bit=bit)
+
+
+def unit_of(kind: Column, index: Column, cost: Cost) -> Column:
+    """Kind (place in KINDS) and canonical index [F] of operations at a site -> the unit of each within its image."""
+    return _steps_of(kind, index, cost)[1]
+
+
+def _steps_of(kind: Column, index: Column, cost: Cost) -> tuple[Column, Column, Column]:
+    kinds = np.array([KINDS.index(step.kind) for step in cost.steps])
+    sizes = np.array([step.per_unit for step in cost.steps])
+    found: tuple[Column, Column, Column] = _decode(kind, index, kinds, sizes, cost.units)
+    return found
 
 
 @njit(cache=True, nogil=True)

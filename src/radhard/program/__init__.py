@@ -2,6 +2,7 @@
 
 from radhard.program.anatomy import Anatomy
 from radhard.program.capture import capture
+from radhard.program.intake import image_words, token_grid
 from radhard.program.moves import register_move
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, run
 from radhard.program.quantize import RECIPES, quantize
@@ -19,8 +20,10 @@ __all__ = [
     "Ref",
     "RunResult",
     "capture",
+    "image_words",
     "quantize",
     "register",
     "register_move",
     "run",
+    "token_grid",
 ]

@@ -6,13 +6,16 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.fx import GraphModule
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Machine, Operator, Site, backend_names
+from radhard.program.patches import Placing, patch_of, pixels, without_places
 
 Recipe = Literal["float", "int8", "int8-float", "pt2e"]
 
@@ -95,6 +98,26 @@ class Program:
             _logits(self, torch.zeros(1, *self.input_shape), counting)
         return counting.costs
 
+    def patches(self, grid: tuple[int, int]) -> dict[Site, NDArray[np.int16]]:
+        """The patch of a grid (rows, columns) of the image that each unit of each site stands for; -1: none."""
+        if grid not in self._patches:
+            self._patches[grid] = {site: patch_of(places, grid) for site, places in self.places().items()}
+        return self._patches[grid]
+
+    @cached_property
+    def _patches(self) -> dict[tuple[int, int], dict[Site, NDArray[np.int16]]]:
+        return {}
+
+    def places(self) -> dict[Site, NDArray[np.float32]]:
+        """The places [4, units] of the units of each site for one image, as `Placing` finds them."""
+        if len(self.input_shape) != 3:
+            raise InputError(f"{self.name} takes {list(self.input_shape)}: only images [C, H, W] have patches")
+        placing = Placing()
+        constants = {number: without_places(value) for number, value in self.constants.items()}
+        with torch.no_grad():
+            _logits(replace(self, constants=constants), pixels(self.input_shape), placing)
+        return placing.places
+
     @property
     def backends(self) -> dict[str, str]:
         """The exact integer back ends in use: of products with weights, and of attention products."""
@@ -112,7 +135,7 @@ class Program:
         """The step that is the last to read each value."""
         last: dict[int, int] = {}
         for place, step in enumerate(self.steps):
-            for ref in _refs(step):
+            for ref in refs(step):
                 last[ref.number] = place
         return last
 
@@ -167,14 +190,15 @@ def _logits(program: Program, images: Tensor, machine: Machine) -> Tensor:
                 (step.arguments, dict(step.options)),
             )
             values[step.out] = step.function(*arguments, **options)
-        for ref in _refs(step):
+        for ref in refs(step):
             if program._last_use[ref.number] == place and ref.number != program.output:
                 values.pop(ref.number, None)
     logits: Tensor = values[program.output]
     return logits
 
 
-def _refs(step: Apply | Move) -> list[Ref]:
+def refs(step: Apply | Move) -> list[Ref]:
+    """The values that a step reads."""
     leaves = step.inputs if isinstance(step, Apply) else tree_flatten((step.arguments, dict(step.options)))[0]
     return [leaf for leaf in leaves if isinstance(leaf, Ref)]
 

@@ -1,0 +1,129 @@
+"""Whose patch is it? Which patch of the image each unit of each operator stands for, found by carrying places along.
+
+Every pixel is given its place in the image, and the program is run on places instead of words: moves carry them along
+as they carry words, and an operator's unit stands for what it reads. So a token of a transformer keeps its patch
+through every block, whatever windows it is put into, and so does a position of a convolutional map. Of a matrix product
+of activations a unit stands for what its row reads (the query of QK^T), of a convolution for the middle of its window.
+What stands for more than half the height or width of the image, such as a mean over it, or for no pixel at all, such as
+a class token, stands for no patch.
+
+Places travel as one batch of four images: the highest y, 1 - the lowest y, the highest x, 1 - the lowest x of what an
+element stands for. So the largest of each is right wherever places meet, be it here or in a move such as max-pooling,
+and 0, of padding and of weights, stands for nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput
+from radhard.operators import Conv2d
+
+HALF = 0.5
+"""Of height or width: what covers more stands for no patch."""
+
+Places = Mapping[Site, NDArray[np.float32]]
+
+_CHUNK = 1 << 24  # elements of unit inputs that are looked at at a time
+
+
+class Placing(Machine):
+    """Carries places through a program: of each site, for each unit of one image, `places` [4, units] float32."""
+
+    def __init__(self) -> None:
+        self.places: dict[Site, NDArray[np.float32]] = {}
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Start afresh."""
+        del costs, ids
+        self.places = {}
+
+    @property
+    def non_finite(self) -> Tensor:
+        """None: nothing is computed."""
+        return torch.zeros(4, dtype=torch.int64)
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The places of the output, from those of the first input that has any."""
+        first = next((i for i, x in enumerate(inputs) if x is not None and bool((x > 0).any())), 0)
+        x = inputs[first]
+        assert x is not None
+        if isinstance(operator, Conv2d):
+            out, units = _convolved(operator, x, inputs)
+        else:
+            found = operator.units(inputs)
+            units = _hull(found.gather, first, found.count, x.numel()).view(found.grid)
+            out = x
+            if (shape := operator.empty(inputs).shape) != x.shape:
+                out = torch.zeros(shape)
+                width = out.numel() // units.numel()
+                flat = units.flatten()
+                found.scatter(out, torch.arange(len(flat)), flat if width == 1 else flat[:, None].expand(-1, width))
+        if site.batch_axis is None:
+            self.places[site] = np.zeros((4, units.numel()), np.float32)
+        else:
+            slot, unit = np.divmod(np.arange(units.numel()), units.numel() // 4)
+            at = site.flat(tuple(units.shape), slot, unit)
+            self.places[site] = units.flatten().numpy()[at].reshape(4, -1)
+        return out
+
+
+def pixels(shape: tuple[int, ...]) -> Tensor:
+    """The places of the pixels of an image [c, h, w]: [4, c, h, w] float32."""
+    channels, height, width = shape
+    y = ((torch.arange(height) + 0.5) / height)[:, None].expand(height, width)
+    x = ((torch.arange(width) + 0.5) / width).expand(height, width)
+    return torch.stack([y, 1 - y, x, 1 - x])[:, None].expand(4, channels, height, width).contiguous()
+
+
+def without_places(constant: Any) -> Any:
+    """A constant as it is where places are: weights stand for no pixel, indices and masks stay."""
+    is_index = not isinstance(constant, Tensor) or constant.dtype in (torch.bool, torch.int32, torch.int64)
+    return constant if is_index else torch.zeros(constant.shape)
+
+
+def patch_of(places: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.int16]:
+    """Places [4, units] -> the patch [units] of a grid (rows, columns) in which their middle lies; -1: in none."""
+    found = np.zeros(places.shape[1], np.int64)
+    for high, low, count in zip(places[::2], 1 - places[1::2], grid, strict=True):
+        cell = np.clip(np.floor((high + low) / 2 * count), 0, count - 1).astype(np.int64)
+        none = (high < low - 1e-6) | (high - low > HALF)
+        found = np.where(none | (found < 0), -1, found * count + cell)
+    return found.astype(np.int16)
+
+
+def _hull(gather: Any, first: int, count: int, numel: int) -> Tensor:
+    """The largest place that each unit reads of one input: [count]."""
+    found = torch.empty(count)
+    step = max(1, _CHUNK * count // max(1, numel))
+    for start in range(0, count, step):
+        index = torch.arange(start, min(start + step, count))
+        read: UnitInput = gather(index)[first]
+        if isinstance(read, Rows):
+            found[index] = read.matrix.amax(1)[read.index].to(torch.float32)
+        else:
+            assert read is not None
+            found[index] = read.reshape(len(index), -1).amax(1).to(torch.float32)
+    return found
+
+
+def _convolved(operator: Conv2d, x: Tensor, inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """Places [4, c, h, w] -> those of the output [4, n, h', w'], and of the units [4, groups, h' w', n / groups]."""
+    weight = inputs[1]
+    assert weight is not None
+    top, left, bottom, right = operator.padding
+    plane = functional.pad(x.amax(1, keepdim=True), (left, right, top, bottom))
+    for axis, size, dilation, stride in zip((2, 3), weight.shape[2:], operator.dilation, operator.stride, strict=True):
+        steps = (plane.shape[axis] - dilation * (size - 1) - 1) // stride + 1
+        middle = {(size - 1) // 2, size // 2}  # one row of an odd window, two of an even one
+        taps = [plane.narrow(axis, dilation * tap, stride * (steps - 1) + 1) for tap in middle]
+        index = torch.arange(0, stride * (steps - 1) + 1, stride)
+        plane = torch.stack([tap.index_select(axis, index) for tap in taps]).amax(0)
+    n, h, w = weight.shape[0], *plane.shape[2:]
+    units = plane.reshape(4, 1, h * w, 1).expand(4, operator.groups, h * w, n // operator.groups)
+    return plane.expand(4, n, h, w), units.contiguous()
