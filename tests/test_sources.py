@@ -494,6 +494,7 @@ def test_inspect_takes_a_python_file_and_a_shape(tmp_path):
     record = json.loads(done.stdout)
     assert record["weights"] == f"as {tmp_path / 'own.py'}:make makes them, seed 0"
     assert record["macs"] == 12 * 4
+    assert "own.py:make does not state its mean, std, preprocessing: assumed" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 
+import torch
 from torch import Tensor
 
-from radhard.campaign.experiment import Setting
+from radhard.campaign.experiment import Setting, canonical_json
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
 from radhard.machine import Kind
@@ -42,6 +44,12 @@ class Bench:
                 f"the bench holds {held}: the model, its weights or its calibration are other ones"
             )
         return program
+
+
+def made_by(bench: Bench) -> Mapping[str, str]:
+    """What computes each program: its digest -> JSON of the versions and of the back ends of its products."""
+    versions = {"radhard": version("radhard"), "torch": torch.__version__}
+    return {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in bench.programs.values()}
 
 
 def exposed_bits(program: Program, faults: Faults) -> int:

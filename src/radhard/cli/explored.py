@@ -1,24 +1,23 @@
 """What `radhard vulnerability` runs and shows: studies at given bit error rates, or at those that cost a loss."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 import typer
 from rich.console import Console
 
 from radhard.analysis.intervals import Interval
 from radhard.analysis.operating import OperatingPoint, operating_point
 from radhard.analysis.vulnerability import Study, explore, loss, so_far, vulnerability
-from radhard.campaign.bench import Bench, faulty_setting
+from radhard.campaign.bench import Bench, faulty_setting, made_by
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.counted import count
 from radhard.campaign.execute import Progress, execute
 from radhard.campaign.executor import Executor
-from radhard.campaign.experiment import Campaign, Setting, canonical_json
+from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.rates import whole_curve
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, accuracy_so_far, follow, percent
@@ -53,7 +52,7 @@ class Explorer:
     def at(self, ber: float, *, point: OperatingPoint | None = None) -> Explored:
         """The factors at a rate, which `point` says how it was found."""
         study = self._study(ber)
-        progress = explore(study, self.store, executor=self.executor, made_by=self._made_by)
+        progress = explore(study, self.store, executor=self.executor, made_by=made_by(self.bench))
 
         def describe(state: Progress) -> str:
             known = so_far(study, state, store=self.store)
@@ -74,7 +73,7 @@ class Explorer:
     def _lost_at(self, ber: float) -> Interval:
         setting = self._setting(ber)
         campaign = Campaign(settings=(setting,), images=self.images, trials=self.trials, chunk=self.chunk)
-        progress = execute(campaign, self.store, executor=self.executor, made_by=self._made_by)
+        progress = execute(campaign, self.store, executor=self.executor, made_by=made_by(self.bench))
         follow(progress, course=Course(model=f"{self.bench.model}, searching"), console=self.console)
         clean = count(campaign, setting.without_faults(), store=self.store)
         return loss(count(campaign, setting, store=self.store).tally, clean=clean.tally)
@@ -90,12 +89,6 @@ class Explorer:
             chunk=self.chunk,
             until_width=self.until_width,
         )
-
-    @property
-    def _made_by(self) -> Mapping[str, str]:
-        versions = {"radhard": version("radhard"), "torch": torch.__version__}
-        programs = self.bench.programs.values()
-        return {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in programs}
 
 
 def show_tables(explored: Sequence[Explored], *, console: Console) -> None:

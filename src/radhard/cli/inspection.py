@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def inspect(
+    ctx: typer.Context,
     model: options.Model,
     checkpoint: options.Checkpoint = None,
     pretrained: options.Pretrained = False,
@@ -38,16 +39,18 @@ def inspect(
 
     from radhard.campaign.build import build_program
     from radhard.cli.live import output, waiting
-    from radhard.cli.model import model_choice
+    from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.selection import selection, words_of
     from radhard.report.anatomy import anatomy, anatomy_record, anatomy_table
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     exposed = words_of(words)
-    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
-    with waiting("capturing and calibrating", console=Console(stderr=True)):
+    source = model_choice(ctx.params)
+    progress = Console(stderr=True)
+    with waiting("capturing and calibrating", console=progress):
         loaded = source.load(model, checkpoint)
         program = build_program(loaded, recipe=recipe)
+    tell_assumed(loaded, console=progress)
     if coverage:
         _show_coverage(loaded, program, as_json=json_)
         return

@@ -1,7 +1,9 @@
 """What the commands share that load a model: weights, shape and normalisation other than its source says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -27,10 +29,11 @@ class ModelChoice:
         )
 
 
-def model_choice(*, pretrained: bool, input_shape: str | None, mean: str | None, std: str | None) -> ModelChoice:
-    """The options of `radhard.cli.options` as one value. InputError for numbers that cannot be read."""
+def model_choice(params: Mapping[str, Any]) -> ModelChoice:
+    """The model options in a command's `ctx.params` as one value. InputError for numbers that cannot be read."""
+    input_shape, mean, std = params["input_shape"], params["mean"], params["std"]
     return ModelChoice(
-        weights="pretrained" if pretrained else "random",
+        weights="pretrained" if params["pretrained"] else "random",
         input_shape=None if input_shape is None else shape(input_shape),
         mean=None if mean is None else numbers(mean, option="--mean"),
         std=None if std is None else numbers(std, option="--std"),

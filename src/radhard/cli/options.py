@@ -1,4 +1,7 @@
-"""The options that several commands share."""
+"""The options that several commands share.
+
+Those of a model and of images a command declares only; `radhard.cli.bench` reads them, by these parameters' names.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -10,6 +10,7 @@ from radhard.cli import options, parse
 
 
 def replay(
+    ctx: typer.Context,
     model: options.Model,
     trace: Annotated[Path, typer.Option(help="the table, .parquet or .csv, of `radhard trace` or by hand")],
     checkpoint: options.Checkpoint = None,
@@ -42,33 +43,17 @@ def replay(
     from rich.console import Console
     from safetensors.torch import save_file
 
-    from radhard.campaign.build import build
     from radhard.campaign.replay import replay as run_replay
-    from radhard.cli.data import data_choice, preparing, tell_data
+    from radhard.cli.bench import prepared, source_of
     from radhard.cli.live import output
-    from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.selection import words_of
     from radhard.faults import read_trace
     from radhard.report.table import replay_table
 
     flips = read_trace(trace, trial=trial, words=None if words is None else words_of(words))
     console = Console(stderr=True)
-    choice = data_choice(
-        data,
-        root=data_root,
-        split=split,
-        samples=samples,
-        seed=data_seed,
-        calibration=calibration,
-        calibration_split=calibration_split,
-        skip_bad=skip_bad,
-    )
-    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
-    with preparing("capturing and calibrating", console=console) as progress:
-        loaded = source.load(model, checkpoint)
-        bench = build(loaded, recipe=recipe, data=choice, progress=progress)
-    tell_assumed(loaded, console=console)
-    tell_data(bench, console=console)
+    source = source_of(ctx.params)
+    bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, console=console)
     replayed = run_replay(bench, flips, recipe=recipe, batch=batch)
     if logits is not None:
         save_file({"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}, logits)

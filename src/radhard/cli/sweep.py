@@ -82,36 +82,24 @@ def sweep(
 
     from radhard.analysis.stopping import UntilWidth
     from radhard.campaign.bench import faulty_setting
-    from radhard.campaign.build import build
     from radhard.campaign.execute import Shard
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import comparable_curve, whole_curve
     from radhard.campaign.store import Store
-    from radhard.cli.data import data_choice, preparing, tell_data
+    from radhard.cli.bench import prepared, source_of
     from radhard.cli.live import Course, output
-    from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.selection import selection, words_of
     from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, write_files
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     exposed = words_of(words)
-    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
+    source = source_of(ctx.params)
     stop = None if until_width is None else UntilWidth(width=until_width)
-    choice = data_choice(
-        data,
-        root=data_root,
-        split=split,
-        samples=samples,
-        seed=data_seed,
-        calibration=calibration,
-        calibration_split=calibration_split,
-        skip_bad=skip_bad,
-    )
     console = Console(stderr=True)
     default = whole_curve if len(models) == 1 else comparable_curve
     if len(models) > 1:  # a name that is wrong is told now, not after the models before it
         for model in models:
-            source.load(model, files.get(model))
+            source.model.load(model, files.get(model))
     with ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="radhard-"))
@@ -119,11 +107,15 @@ def sweep(
         kept = stack.enter_context(Store(store))
 
         def measured(course: Course) -> "Sweep":
-            with preparing(f"{course.name}: capturing and calibrating", console=console) as decoded:
-                loaded = source.load(course.model, files.get(course.model))
-                bench = build(loaded, recipe=recipe, data=choice, images=images, progress=decoded)
-            tell_assumed(loaded, console=console)
-            tell_data(bench, console=console)
+            bench = prepared(
+                source,
+                course.model,
+                checkpoint=files.get(course.model),
+                recipe=recipe,
+                images=images,
+                told=course.name,
+                console=console,
+            )
 
             def at(rate: float) -> "Setting":
                 return faulty_setting(

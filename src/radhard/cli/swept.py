@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 import typer
 from rich.console import Console
 
 from radhard.analysis.curve import curve
 from radhard.analysis.sweep import Sweep
-from radhard.campaign.bench import Bench, clean_setting
+from radhard.campaign.bench import Bench, clean_setting, made_by
 from radhard.campaign.execute import WHOLE, Shard, execute
 from radhard.campaign.executor import Executor
-from radhard.campaign.experiment import Campaign, Setting, StopRule, canonical_json
+from radhard.campaign.experiment import Campaign, Setting, StopRule
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow
 from radhard.report.anatomy import anatomy
@@ -57,9 +56,8 @@ def run_sweep(
         chunk=extent.chunk,
         stop=extent.stop,
     )
-    versions = {"radhard": version("radhard"), "torch": torch.__version__}
-    made_by = {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in bench.programs.values()}
-    follow(execute(campaign, store, executor=executor, shard=shard, made_by=made_by), course=course, console=console)
+    progress = execute(campaign, store, executor=executor, shard=shard, made_by=made_by(bench))
+    follow(progress, course=course, console=console)
     points = dict(zip((s.digest for s in campaign.settings), curve(campaign, store=store), strict=True))
     last = settings[-1]
     program = bench.programs[last.recipe]

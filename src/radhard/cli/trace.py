@@ -9,6 +9,7 @@ from radhard.cli import options, parse
 
 
 def trace(
+    ctx: typer.Context,
     model: options.Model,
     ber: Annotated[str, typer.Option(help="probability that an exposed bit flips")],
     out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv")],
@@ -43,31 +44,15 @@ def trace(
 
     from rich.console import Console
 
-    from radhard.campaign.build import build
-    from radhard.cli.data import data_choice, preparing, tell_data
-    from radhard.cli.model import model_choice, tell_assumed
+    from radhard.cli.bench import prepared, source_of
     from radhard.cli.selection import selection, words_of
     from radhard.faults import Faults, draw, write_trace
 
     chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
     faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
     console = Console(stderr=True)
-    choice = data_choice(
-        data,
-        root=data_root,
-        split=split,
-        samples=samples,
-        seed=data_seed,
-        calibration=calibration,
-        calibration_split=calibration_split,
-        skip_bad=skip_bad,
-    )
-    source = model_choice(pretrained=pretrained, input_shape=input_shape, mean=mean, std=std)
-    with preparing("capturing and calibrating", console=console) as progress:
-        loaded = source.load(model, checkpoint)
-        bench = build(loaded, recipe=recipe, data=choice, images=images, progress=progress)
-    tell_assumed(loaded, console=console)
-    tell_data(bench, console=console)
+    source = source_of(ctx.params)
+    bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
     ids = bench.data.ids[:images]
     flips = draw(bench.programs[recipe], faults, ids)
     write_trace(flips, out, files=bench.data.name_of(ids))

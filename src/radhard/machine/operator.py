@@ -48,9 +48,11 @@ class Operator(ABC):
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """The operator on a stack of units [u, ...] -> [u, ...], every operation through `m`."""
 
-    @abstractmethod
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """An uninitialised output for `inputs`."""
+        """An uninitialised output for `inputs`; by default like the first of them."""
+        x = inputs[0]
+        assert x is not None
+        return torch.empty_like(x)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """The whole application at once; by default the text, read for all units.

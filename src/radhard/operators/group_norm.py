@@ -22,11 +22,6 @@ class GroupNorm(Operator):
     groups: int
     eps: float = 1e-5
 
-    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """The input's shape."""
-        assert inputs[0] is not None
-        return torch.empty_like(inputs[0])
-
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """A group of an image."""
         x, *parameters = inputs

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,11 +17,6 @@ class LayerNorm(Operator):
     name: ClassVar[str] = "layer_norm"
     shape: tuple[int, ...]
     eps: float = 1e-5
-
-    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """The input's shape."""
-        assert inputs[0] is not None
-        return torch.empty_like(inputs[0])
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """A row."""

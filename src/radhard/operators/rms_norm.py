@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,11 +19,6 @@ class RmsNorm(Operator):
     name: ClassVar[str] = "rms_norm"
     shape: tuple[int, ...]
     eps: float = 1e-6
-
-    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """The input's shape."""
-        assert inputs[0] is not None
-        return torch.empty_like(inputs[0])
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """A row."""

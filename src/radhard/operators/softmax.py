@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,11 +16,6 @@ class Softmax(Operator):
 
     name: ClassVar[str] = "softmax"
     dim: int = -1
-
-    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """The input's shape."""
-        (x,) = tensors(inputs)
-        return torch.empty_like(x)
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """A row."""

@@ -148,12 +148,12 @@ class _Lowering:
             )
         return self._values[node.args[0]]  # type: ignore[index]
 
-    def _arguments(self, node: Node) -> list[Any]:
-        """The arguments of a node, constants in the place of their nodes; None for what depends on the images."""
-        return [self._values[a].constant if isinstance(a, Node) else a for a in node.args]
+    def _constants_of(self, arguments: Sequence[Any]) -> list[Any]:
+        """Arguments of a node, constants in the place of their nodes; None for what depends on the images."""
+        return [self._values[a].constant if isinstance(a, Node) else a for a in arguments]
 
     def _weight(self, node: Node) -> _Value:
-        words, scales, zeros, axis, *_ = self._arguments(node)
+        words, scales, zeros, axis, *_ = self._constants_of(node.args)
         value, kept = channel_weight(words, scales, zeros, axis=axis, place=str(node))
         return _Value(constant=value, words=kept)
 
@@ -172,8 +172,8 @@ class _Lowering:
         return _Value(number=self._apply(node, inside, [source]))
 
     def _affine(self, node: Node) -> Affine:
-        arguments = [self._values[a].constant if isinstance(a, Node) else a for a in node.args[1:6]]
-        return affine_of_words(*arguments, place=f"{node} in {path_of(node) or '(root)'!r}")
+        """What a (de)quantisation's words stand for; its first argument, their source, may not be lowered yet."""
+        return affine_of_words(*self._constants_of(node.args[1:6]), place=f"{node} in {path_of(node) or '(root)'!r}")
 
     def _move(self, node: Node, *, function: Any, words: str, sizes: bool = False) -> _Value:
         nodes = [n for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]

@@ -1,0 +1,86 @@
+"""From a command's options to the bench that it works on: its model, its images, its programs.
+
+The options of a model and of images stand in the signature of every command that takes them, for `--help`, and are
+read here, by the names of these parameters, from the mapping that typer keeps as `ctx.params`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from radhard.campaign import build
+from radhard.campaign.bench import Bench
+from radhard.cli.model import ModelChoice, model_choice, tell_assumed
+from radhard.models.decode import Progress
+from radhard.models.supply import DataChoice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What the options say of the model, but its name and checkpoint, and of the images."""
+
+    model: ModelChoice
+    data: DataChoice
+
+
+def source_of(params: Mapping[str, Any]) -> Source:
+    """A command's `ctx.params` -> Source. InputError for numbers that cannot be read."""
+    data = DataChoice(
+        data=params["data"],
+        root=params["data_root"],
+        split=params["split"],
+        samples=params["samples"],
+        seed=params["data_seed"],
+        calibration=params["calibration"],
+        calibration_split=params["calibration_split"],
+        bad="skip" if params["skip_bad"] else "stop",
+    )
+    return Source(model=model_choice(params), data=data)
+
+
+def prepared(
+    source: Source,
+    model: str,
+    *,
+    checkpoint: Path | None,
+    recipe: str,
+    console: Console,
+    images: int = 1,
+    told: str | None = None,
+) -> Bench:
+    """The bench of a model, `told` so (default: its name), for `images` of the data; tell `console` what was assumed.
+
+    Errors are those of `radhard.models.load.load` and `radhard.campaign.build.build`.
+    """
+    with _preparing(f"{told or model}: capturing and calibrating", console=console) as progress:
+        loaded = source.model.load(model, checkpoint)
+        bench = build.build(loaded, recipe=recipe, data=source.data, images=images, progress=progress)
+    tell_assumed(loaded, console=console)
+    _tell_data(bench, console=console)
+    return bench
+
+
+@contextmanager
+def _preparing(text: str, *, console: Console) -> Iterator[Progress | None]:
+    """Show `text`, and images as they are decoded, while the work within goes on, if the console is a terminal."""
+    if not console.is_terminal:
+        yield None
+        return
+    with console.status(text) as status:
+        yield lambda done, total: status.update(f"{text}: {done:,} of {total:,} images decoded")
+
+
+def _tell_data(bench: Bench, *, console: Console) -> None:
+    """Say which images calibrated, and what was left out: every unreadable image by name, other files in short."""
+    if not bench.data.names and not bench.data.skipped and not bench.data.remarks:
+        return
+    console.print(f"{bench.data.name}; int8 scales from {bench.calibrated_on}", highlight=False, markup=False)
+    for remark in bench.data.remarks:
+        console.print(remark, highlight=False, markup=False)
+    if bench.data.skipped:
+        names = ", ".join(bench.data.skipped)
+        console.print(f"{len(bench.data.skipped)} image(s) could not be read and are left out: {names}", markup=False)
