@@ -36,7 +36,7 @@ def toy_study(names: tuple[str, ...] = ("a", "b", "c"), *, until_width: float | 
     components = tuple(
         Component(
             name=name,
-            protected=setting(1e-7, where=Where(layers=(name,), complement=True), bits=10**7 - 10**6 * (k + 1)),
+            protected=setting(1e-7, where=~Where(layers=(name,)), bits=10**7 - 10**6 * (k + 1)),
             operations=100 * (k + 1),
             bits=10**6 * (k + 1),
             guessed=k == 1,

@@ -49,10 +49,11 @@ def test_faults_are_a_value() -> None:
     assert hash(faults) == hash(Faults(ber=1e-6, seed=3))
     with pytest.raises(FrozenInstanceError):
         faults.ber = 1.0
+    nothing = {"layers": [], "modules": [], "operators": [], "sites": [], "patches": [], "grid": None, "bits": []}
     assert json.loads(json.dumps(Faults(ber=0.5, where=~Where(layers=("a", "b")), trial=2).as_dict())) == {
         "ber": 0.5,
         "kinds": ["add", "mul"],
-        "where": {"layers": ["a", "b"], "modules": [], "operators": [], "sites": [], "complement": True},
+        "where": {**nothing, "spared": [{**nothing, "layers": ["a", "b"], "spared": []}]},
         "seed": 0,
         "trial": 2,
         "words": {"product": "int16", "accumulator": "int32"},

@@ -21,6 +21,7 @@ from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.rates import whole_curve
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, accuracy_so_far, follow, percent
+from radhard.faults import Where
 from radhard.machine import Kind
 from radhard.report.factors import Explored, explored_record, factors_table, summary, write_factors
 from radhard.report.vulnerability import draw_vulnerability, vulnerability_data
@@ -28,6 +29,9 @@ from radhard.words import Words
 
 FRAGILE = 30
 """How many times lower than the range of the zoo's models a loss is searched: small models fail at fewer flips."""
+
+MOST = 0.5
+"""At this rate a word is noise; at a higher one faults would begin to restore it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +41,10 @@ class Explorer:
     bench: Bench
     recipe: str
     by: By
+    grid: tuple[int, int] | None
     only: tuple[str, ...]
     kinds: frozenset[Kind]
+    where: Where
     seed: int
     words: Words
     images: int
@@ -67,7 +73,7 @@ class Explorer:
         bits = self._setting(0.0).bits
         lowest, highest = whole_curve(bits, recipe=self.recipe, points=2)
         self._study(lowest)  # what is wrong with the selection is told before the search
-        found = operating_point(points, lost_at=self._lost_at, lowest=lowest / FRAGILE, highest=highest)
+        found = operating_point(points, lost_at=self._lost_at, lowest=lowest / FRAGILE, highest=min(highest, MOST))
         return self.at(found.ber, point=found)
 
     def _lost_at(self, ber: float) -> Interval:
@@ -79,11 +85,19 @@ class Explorer:
         return loss(count(campaign, setting, store=self.store).tally, clean=clean.tally)
 
     def _setting(self, ber: float) -> Setting:
-        return faulty_setting(self.bench, self.recipe, ber=ber, kinds=self.kinds, seed=self.seed, words=self.words)
+        return faulty_setting(
+            self.bench,
+            self.recipe,
+            ber=ber,
+            kinds=self.kinds,
+            where=self.where,
+            seed=self.seed,
+            words=self.words,
+        )
 
     def _study(self, ber: float) -> Study:
         return Study(
-            parts=take_apart(self.bench, self._setting(ber), by=self.by, only=self.only),
+            parts=take_apart(self.bench, self._setting(ber), by=self.by, only=self.only, grid=self.grid),
             images=self.images,
             trials=self.trials,
             chunk=self.chunk,

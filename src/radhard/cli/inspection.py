@@ -21,7 +21,7 @@ def inspect(
     mean: options.Mean = None,
     std: options.Std = None,
     recipe: options.Recipe = "int8",
-    kinds: options.Kinds = "mul,add",
+    kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
     module: options.Modules = None,
     operator: options.Operators = None,
@@ -43,7 +43,7 @@ def inspect(
     from radhard.cli.selection import selection, words_of
     from radhard.report.anatomy import anatomy, anatomy_record, anatomy_table
 
-    chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
+    chosen = selection(ctx.params)
     exposed = words_of(words)
     source = model_choice(ctx.params)
     progress = Console(stderr=True)

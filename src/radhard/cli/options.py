@@ -67,4 +67,5 @@ WordsText = Annotated[
 Batch = Annotated[int, typer.Option(min=1, help="images at a time: changes speed and memory, not the result")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
 
+DEFAULT_KINDS = "mul,add"
 DEFAULT_WORDS = "product=int16,accumulator=int32"

@@ -92,6 +92,14 @@ def output(path: Path | None, *, option: str, suffixes: tuple[str, ...]) -> Path
     return path
 
 
+def grid(text: str) -> tuple[int, int]:
+    """`7x7` -> (7, 7), rows and columns of patches."""
+    rows, times, columns = text.partition("x")
+    if not (times and rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
+        raise InputError(f"--grid {text}: write rows x columns of patches, such as 7x7")
+    return int(rows), int(columns)
+
+
 def losses(text: str) -> tuple[float, ...]:
     """`10,20,30`, percentage points of accuracy -> shares of all answers, 0.1, 0.2, 0.3."""
     found = []

@@ -1,7 +1,8 @@
 """From the text of options to what may flip."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from radhard.cli import parse
 from radhard.errors import InputError
@@ -18,16 +19,9 @@ class Selection:
     where: Where
 
 
-def selection(
-    kinds: str,
-    *,
-    layer: list[str] | None,
-    module: list[str] | None,
-    operator: list[str] | None,
-    site: list[str] | None,
-    complement: bool,
-) -> Selection:
-    """The options of a command -> Selection. InputError for an unknown kind and for --except of nothing."""
+def selection(params: Mapping[str, Any]) -> Selection:
+    """A command's `ctx.params` -> Selection. InputError for an unknown kind and for --except of nothing."""
+    kinds = params["kinds"]
     names = parse.kinds(kinds)
     known = get_args(Kind)
     if unknown := sorted(names - set(known)):
@@ -35,16 +29,16 @@ def selection(
     if not names:
         raise InputError(f"--kinds {kinds!r} names nothing that could flip; choose from {', '.join(known)}")
     where = Where(
-        layers=tuple(layer or ()),
-        modules=tuple(module or ()),
-        operators=tuple(operator or ()),
-        sites=tuple(site or ()),
+        layers=tuple(params["layer"] or ()),
+        modules=tuple(params["module"] or ()),
+        operators=tuple(params["operator"] or ()),
+        sites=tuple(params["site"] or ()),
     )
-    if complement and where == EVERYWHERE:
+    if params["except_"] and where == EVERYWHERE:
         raise InputError(
             "--except without --layer, --module, --operator or --site spares everything: name what it spares"
         )
-    return Selection(kinds=cast("frozenset[Kind]", names), where=~where if complement else where)
+    return Selection(kinds=cast("frozenset[Kind]", names), where=~where if params["except_"] else where)
 
 
 def words_of(text: str) -> Words:

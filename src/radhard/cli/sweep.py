@@ -46,7 +46,7 @@ def sweep(
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 5,
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
     recipe: options.Recipe = "int8",
-    kinds: options.Kinds = "mul,add",
+    kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
     module: options.Modules = None,
     operator: options.Operators = None,
@@ -91,7 +91,7 @@ def sweep(
     from radhard.cli.selection import selection, words_of
     from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, write_files
 
-    chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
+    chosen = selection(ctx.params)
     exposed = words_of(words)
     source = source_of(ctx.params)
     stop = None if until_width is None else UntilWidth(width=until_width)

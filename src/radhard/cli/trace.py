@@ -29,7 +29,7 @@ def trace(
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 10,
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0")] = 0,
     recipe: options.Recipe = "int8",
-    kinds: options.Kinds = "mul,add",
+    kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
     module: options.Modules = None,
     operator: options.Operators = None,
@@ -48,7 +48,7 @@ def trace(
     from radhard.cli.selection import selection, words_of
     from radhard.faults import Faults, draw, write_trace
 
-    chosen = selection(kinds, layer=layer, module=module, operator=operator, site=site, complement=except_)
+    chosen = selection(ctx.params)
     faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
     console = Console(stderr=True)
     source = source_of(ctx.params)
