@@ -245,6 +245,28 @@ def test_a_move_is_given_floats_unless_words_will_do() -> None:
     assert words_of(aten.neg.default, ("x",)) == "plain"
 
 
+BY_KEYWORD: dict[str, Callable[[Tensor], Tensor]] = {
+    "pad": lambda x: functional.pad(x, (1, 0, 2, 1), value=1.0),
+    "constant_pad_nd": lambda x: torch.ops.aten.constant_pad_nd(x, (1, 0, 2, 1), 1.0),
+    "max_pool2d": TRIED["max pool, padded"],
+    "im2col": TRIED["unfold"],
+    "upsample_nearest2d": TRIED["nearest"],
+}
+
+
+@pytest.mark.parametrize("name", BY_KEYWORD)
+def test_a_move_is_the_same_with_arguments_by_keyword(name: str) -> None:
+    program, x = capture(made(BY_KEYWORD[name]), images(1)), images(4)
+    wanted = run(quantize(program, [images(16)]), x).logits
+    moves = [node for node in program.graph.graph.nodes if f"aten.{name}." in str(node.target)]
+    assert len(moves) == 1
+    names = [argument.name for argument in moves[0].target._schema.arguments]
+    moves[0].kwargs = dict(zip(names[1:], moves[0].args[1:], strict=False))
+    moves[0].args = moves[0].args[:1]
+    program.graph.recompile()
+    assert torch.equal(run(quantize(program, [images(16)]), x).logits, wanted)
+
+
 def test_a_move_of_the_user_s() -> None:
     from radhard.program import moves
 

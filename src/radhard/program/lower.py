@@ -136,8 +136,8 @@ class _Lowering:
         if all(value.number is None for value in leaves):
             return self._move(node, function=moves, words="plain", sizes=True)
         if node.target in MOVES:
-            rule, sizes = MOVES[node.target], node.target in OF_SIZES
-            return self._move(node, function=rule.function, words=words_of(node.target, node.args), sizes=sizes)
+            words = words_of(node.target, node.args, **node.kwargs)
+            return self._move(node, function=moves, words=words, sizes=node.target in OF_SIZES)
         return self._operator(node)
 
     def _dropout(self, node: Node) -> _Value:

@@ -39,20 +39,9 @@ def _pad(x: Tensor, pad: list[int], mode: str = "constant", value: float | None 
     return functional.pad(x, pad, mode, value)
 
 
-def _max_pool2d(x: Tensor, *arguments: Any) -> Tensor:
-    """torch compares only floats here; they hold int8 words exactly."""
-    out: Tensor = _ATEN.max_pool2d.default(x.to(torch.float32), *arguments)
-    return out.to(x.dtype)
-
-
-def _im2col(x: Tensor, *arguments: Any) -> Tensor:
-    out: Tensor = _ATEN.im2col.default(x.to(torch.float32), *arguments)
-    return out.to(x.dtype)
-
-
-def _nearest(x: Tensor, size: Any, factors: Any) -> Tensor:
-    out: Tensor = _ATEN.upsample_nearest2d.vec(x.to(torch.float32), size, factors)
-    return out.to(x.dtype)
+def _in_floats(op: Any) -> Callable[..., Any]:
+    """`op`, which torch computes of floats only: they hold int8 words exactly."""
+    return lambda x, *rest, **options: op(x.to(torch.float32), *rest, **options).to(x.dtype)
 
 
 def _of_sizes(op: Any) -> Callable[..., Any]:
@@ -178,20 +167,21 @@ MOVES: dict[Any, MoveRule] = {
     _ATEN._unsafe_view.default: MoveRule(function=_reshape, words="any"),
     _ATEN.reshape.default: MoveRule(function=_reshape, words="any"),
     _ATEN._assert_tensor_metadata.default: MoveRule(function=_nothing, words="any"),
-    _ATEN.max_pool2d.default: MoveRule(function=_max_pool2d, words="any"),
-    _ATEN.upsample_nearest2d.vec: MoveRule(function=_nearest, words="any"),
+    _ATEN.max_pool2d.default: MoveRule(function=_in_floats(_ATEN.max_pool2d.default), words="any"),
+    _ATEN.upsample_nearest2d.vec: MoveRule(function=_in_floats(_ATEN.upsample_nearest2d.vec), words="any"),
     _ATEN.relu.default: MoveRule(function=_ATEN.relu.default, words="zero"),
     _ATEN.pad.default: MoveRule(function=_pad, words="zero"),
     _ATEN.constant_pad_nd.default: MoveRule(function=_ATEN.constant_pad_nd.default, words="zero"),
-    _ATEN.im2col.default: MoveRule(function=_im2col, words="zero"),
+    _ATEN.im2col.default: MoveRule(function=_in_floats(_ATEN.im2col.default), words="zero"),
 }
 _PADDINGS = {_ATEN.pad.default: 3, _ATEN.constant_pad_nd.default: 2}  # where the padded value stands
 
 
-def words_of(op: Any, arguments: tuple[Any, ...]) -> Words:
-    """Which words the move `op` with these `arguments` may be given: a padding of anything but 0 wants floats."""
-    place = _PADDINGS.get(op)
-    value = arguments[place] if place is not None and len(arguments) > place else None
+def words_of(op: Any, arguments: tuple[Any, ...], /, **options: Any) -> Words:
+    """Which words the move `op` with these arguments may be given: a padding of anything but 0 wants floats."""
+    value = None
+    if op in _PADDINGS:
+        value = options.get("value", next(iter(arguments[_PADDINGS[op] :]), None))
     return "plain" if value else MOVES[op].words
 
 
