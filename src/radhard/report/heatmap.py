@@ -1,0 +1,178 @@
+"""The figure of vulnerability factors of a patch grid, beside the mean image: data first, then drawing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
+
+from radhard.errors import InputError
+from radhard.report.curve import check_suffix
+
+_MAP = colormaps["cividis"]  # its lightness rises evenly, so that it reads the same in grey
+_GREY = "0.35"
+_SIDE = 2.9  # inches of a panel's longer side
+_FEW, _SMALL = 8, 11  # up to so many cells a side their intervals are printed, and their factors
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Panel:
+    """The `factor` of each cell in percentage points, float64 [R, C], and its interval `low` ... `high`; NaN: unknown.
+
+    `label`: of which model, or at which loss. InputError if the three are not of one shape.
+    """
+
+    label: str
+    factor: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        shapes = [values.shape for values in (self.factor, self.low, self.high)]
+        if len(set(shapes)) != 1 or self.factor.ndim != 2 or not self.factor.size:
+            raise InputError(
+                f"panel {self.label!r}: factor, low and high have shapes {shapes}; give three of [rows, columns]"
+            )
+
+    @property
+    def certain(self) -> npt.NDArray[np.bool_]:
+        """Of which cells the interval does not reach 0."""
+        found: npt.NDArray[np.bool_] = (self.low > 0) | (self.high < 0)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeatmapData:
+    """What the figure shows: the mean `image` [H, W] or [H, W, 3] in 0 ... 1 and `panels` on one scale."""
+
+    title: str
+    subtitle: str
+    image: npt.NDArray[np.float64]
+    panels: tuple[Panel, ...]
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 2 and (self.image.ndim != 3 or self.image.shape[2] != 3):
+            raise InputError(f"mean image of shape {self.image.shape}: give [H, W] or [H, W, 3]")
+        if not self.panels:
+            raise InputError(f"heat map {self.title!r} has no panel: give one or more")
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The least and the greatest factor of all panels, and 0 among them; 0 and 1 if none is known."""
+        known = np.concatenate([panel.factor[np.isfinite(panel.factor)] for panel in self.panels])
+        least, greatest = float(known.min(initial=0.0)), float(known.max(initial=0.0))
+        return (least, greatest) if least < greatest else (0.0, 1.0)
+
+
+def draw_heatmap(data: HeatmapData, path: Path) -> None:
+    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white.
+
+    Cells have their factor printed, in bold where its interval does not reach 0, and the interval's half width; where
+    there are too many cells for that a dot takes the place of bold. Negative factors are hatched.
+    """
+    check_suffix(path)
+    places = 1 + len(data.panels)
+    columns = places if places <= 4 else math.ceil(places / math.ceil(places / 4))
+    rows = math.ceil(places / columns)
+    tall = min(1.0, max(panel.factor.shape[0] / panel.factor.shape[1] for panel in data.panels))
+    figure = Figure(
+        figsize=(max(7.5, _SIDE * columns + 1.2), (_SIDE * tall + 0.45) * rows + 1.5),
+        layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06),
+    )
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    axes: Sequence[Axes] = list(grid.flat)
+    _draw_image(axes[0], data.image, like=data.panels[0])
+    least, greatest = data.scale
+    scale = Normalize(least, greatest)
+    digits = 1 if max(-least, greatest) >= 1 else 2
+    for each, panel in zip(axes[1:], data.panels, strict=False):
+        _draw_panel(each, panel, scale=scale, digits=digits)
+    for each in axes[places:]:
+        each.set_axis_off()
+    bar = figure.colorbar(ScalarMappable(scale, _MAP), ax=grid, shrink=0.8, aspect=30, pad=0.02)
+    bar.set_label("vulnerability factor in percentage points", fontsize=9)
+    figure.suptitle(f"{data.title}\n", x=0.02, ha="left", fontsize=13, fontweight="bold")
+    figure.text(0.02, 1 - 0.36 / figure.get_figheight(), data.subtitle, va="top", fontsize=9, color=_GREY)
+    figure.supxlabel(_legend(data), x=0.02, ha="left", fontsize=9, color=_GREY)
+    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none", "hatch.linewidth": 0.6}):
+        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: Panel) -> None:
+    """The mean image under the lines of the grid."""
+    rows, columns = like.factor.shape
+    grey = image if image.ndim == 2 else image @ np.array([0.299, 0.587, 0.114])
+    axes.imshow(grey, cmap="gray", vmin=0.0, vmax=1.0, extent=(0, columns, rows, 0), aspect="equal")
+    # dark under light, so that they are seen on any image
+    for colour, width in (("black", 1.0), ("white", 0.5)):
+        axes.hlines(range(1, rows), 0, columns, color=colour, linewidth=width)
+        axes.vlines(range(1, columns), 0, rows, color=colour, linewidth=width)
+    _frame(axes, rows, columns, label="mean image")
+
+
+def _draw_panel(axes: Axes, panel: Panel, *, scale: Normalize, digits: int) -> None:
+    rows, columns = panel.factor.shape
+    shown = np.ma.masked_invalid(panel.factor)
+    axes.pcolormesh(shown, cmap=_MAP, norm=scale, edgecolors="white", linewidth=0.4)
+    size = 72 * _SIDE / max(rows, columns)  # points of a cell's side
+    for (row, column), factor in np.ndenumerate(panel.factor):
+        middle = (column + 0.5, row + 0.5)
+        if not math.isfinite(factor):
+            axes.annotate("?", middle, ha="center", va="center", fontsize=min(8.0, 0.6 * size), color=_GREY)
+            continue
+        ink = "white" if float(scale(factor)) < 0.5 else "black"
+        if factor < 0:
+            axes.add_patch(
+                Rectangle((column, row), 1, 1, fill=False, hatch="////", edgecolor=ink, linewidth=0, alpha=0.45)
+            )
+        sure = bool(panel.certain[row, column])
+        if max(rows, columns) > _SMALL:
+            if sure:
+                axes.plot(*middle, marker="o", markersize=0.14 * size, color=ink, markeredgewidth=0)
+            continue
+        _print(axes, panel, at=(row, column), ink=ink, size=size, digits=digits)
+    _frame(axes, rows, columns, label=panel.label)
+
+
+def _print(axes: Axes, panel: Panel, *, at: tuple[int, int], ink: str, size: float, digits: int) -> None:
+    """The factor, and under it the half width of its interval where there is room."""
+    row, column = at
+    roomy = max(panel.factor.shape) <= _FEW
+    axes.annotate(
+        f"{panel.factor[at]:+.{digits}f}".replace("-", "\N{MINUS SIGN}"), (column + 0.5, row + (0.38 if roomy else 0.5)),
+        ha="center", va="center", fontsize=min(9.0, size / 3.6), color=ink,
+        fontweight="bold" if panel.certain[at] else "normal",
+    )  # fmt: skip
+    half = (panel.high[at] - panel.low[at]) / 2
+    if roomy and math.isfinite(half):
+        axes.annotate(
+            f"±{half:.{digits}f}", (column + 0.5, row + 0.73), ha="center", va="center", fontsize=min(7.0, size / 5),
+            color=ink,
+        )  # fmt: skip
+
+
+def _frame(axes: Axes, rows: int, columns: int, *, label: str) -> None:
+    axes.set_xlim(0, columns)
+    axes.set_ylim(rows, 0)  # the first row on top
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(label, fontsize=9)
+
+
+def _legend(data: HeatmapData) -> str:
+    longest = max(max(panel.factor.shape) for panel in data.panels)
+    sure = "a dot" if longest > _SMALL else "bold"
+    half = "; ±: half its width" if longest <= _FEW else ""
+    return f"{sure}: the 95 % interval does not reach 0{half}; hatched: below 0"
