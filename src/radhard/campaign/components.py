@@ -11,7 +11,7 @@ from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names
 from radhard.machine import KINDS, Kind, Site
-from radhard.program import Program, image_words
+from radhard.program import Program
 
 By = Literal["layer", "module", "operator", "site", "patch", "bit", "kind"]
 BYS: tuple[By, ...] = get_args(By)
@@ -128,7 +128,7 @@ def _selections(
             yield name, (whole.kinds, Where(patches=(name,), grid=grid))
     else:
         for name in dict.fromkeys(_name(site, by) for site in sites):
-            where = Where(**{f"{by}s": (glob.escape(name),)})
+            where = replace(Where(), **{f"{by}s": (glob.escape(name),)})
             yield name, (whole.kinds, where)
             if by == "module" and name == NON_LINEAR:
                 inside = dict.fromkeys(site.operator for site in sites if site.module == name)

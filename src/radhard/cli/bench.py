@@ -4,19 +4,26 @@ The options of a model and of images stand in the signature of every command tha
 read here, by the names of these parameters, from the mapping that typer keeps as `ctx.params`.
 """
 
-from collections.abc import Iterator, Mapping
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
 from radhard.campaign import build
 from radhard.campaign.bench import Bench
+from radhard.campaign.store import Store
+from radhard.cli.live import Course
 from radhard.cli.model import ModelChoice, model_choice, tell_assumed
 from radhard.models.decode import Progress
 from radhard.models.supply import DataChoice
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,47 @@ def source_of(params: Mapping[str, Any]) -> Source:
         bad="skip" if params["skip_bad"] else "stop",
     )
     return Source(model=model_choice(params), data=data)
+
+
+def of_each(
+    models: Sequence[str],
+    measured: Callable[[Bench, Course], T],
+    *,
+    source: Source,
+    checkpoints: Mapping[str, Path],
+    recipe: str,
+    images: int,
+    console: Console,
+) -> list[T]:
+    """What is `measured` of each model in turn, on its bench; errors as of `prepared`."""
+    if len(models) > 1:  # a name that is wrong is told now, not after the models before it
+        for model in models:
+            source.model.load(model, checkpoints.get(model))
+    found, began = [], time.perf_counter()
+    for place, model in enumerate(models, start=1):
+        course = Course(model=model, place=place, of=len(models), began=began)
+        file = checkpoints.get(model)
+        found.append(
+            measured(
+                prepared(
+                    source, model, checkpoint=file, recipe=recipe, images=images, told=course.name, console=console
+                ),
+                course,
+            )
+        )
+        gc.collect()  # a captured graph holds itself in cycles: free this bench before the next is built
+    return found
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[Store]:
+    """The store at `path`, or one that is gone afterwards."""
+    if path is not None:
+        with Store(path) as store:
+            yield store
+        return
+    with tempfile.TemporaryDirectory(prefix="radhard-") as folder, Store(Path(folder) / "run.db") as store:
+        yield store
 
 
 def prepared(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Explorer:
     until_width: float | None
     store: Store
     executor: Executor
+    course: Course
     console: Console
 
     def at(self, ber: float, *, point: OperatingPoint | None = None) -> Explored:
@@ -65,7 +66,7 @@ class Explorer:
             name = next((c.name for c in study.parts.components if c.protected == state.unit.setting), "")
             return accuracy_so_far(state) if known is None else f"factor of {name} {percent(known)}"
 
-        follow(progress, course=Course(model=self.bench.model), console=self.console, so_far=describe)
+        follow(progress, course=self.course, console=self.console, so_far=describe)
         return Explored(found=vulnerability(study, store=self.store), point=point)
 
     def at_loss(self, points: float) -> Explored:
@@ -80,7 +81,7 @@ class Explorer:
         setting = self._setting(ber)
         campaign = Campaign(settings=(setting,), images=self.images, trials=self.trials, chunk=self.chunk)
         progress = execute(campaign, self.store, executor=self.executor, made_by=made_by(self.bench))
-        follow(progress, course=Course(model=f"{self.bench.model}, searching"), console=self.console)
+        follow(progress, course=replace(self.course, model=f"{self.course.model}, searching"), console=self.console)
         clean = count(campaign, setting.without_faults(), store=self.store)
         return loss(count(campaign, setting, store=self.store).tally, clean=clean.tally)
 

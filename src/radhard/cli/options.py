@@ -14,6 +14,11 @@ MODEL_HELP = (
 )
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Checkpoint = Annotated[Path | None, typer.Option(help="weights to load, a file of safetensors or of torch.save")]
+Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"each is {MODEL_HELP}; several are compared")]
+Checkpoints = Annotated[
+    list[str] | None,
+    typer.Option(help="weights to load, a safetensors or torch file; with several models NAME=FILE, repeatable"),
+]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="download timm's or torchvision's weights")]
 InputShape = Annotated[
     str | None, typer.Option(help="C,H,W of the images, such as 3,224,224; default: what the model's source says")

@@ -64,6 +64,13 @@ def fraction(text: str) -> tuple[int, int]:
     return int(index), int(of)
 
 
+def models(names: list[str]) -> list[str]:
+    """The models, each of them once."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"model {twice[0]!r} is given twice; give each once")
+    return names
+
+
 def checkpoints(texts: list[str], *, models: list[str]) -> dict[str, Path]:
     """`fashion-vit=vit.safetensors` -> the file of each model that has one; a single model needs no name."""
     found: dict[str, Path] = {}

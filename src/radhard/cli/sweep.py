@@ -1,28 +1,21 @@
 """`radhard sweep`: accuracy over the bit error rate, of one model or of several in one figure."""
 
-import gc
-import tempfile
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radhard.cli import options, parse
-from radhard.errors import InputError
 
 if TYPE_CHECKING:
     from radhard.analysis.sweep import Sweep
+    from radhard.campaign.bench import Bench
     from radhard.campaign.experiment import Setting
 
 
 def sweep(
     ctx: typer.Context,
-    models: Annotated[
-        list[str],
-        typer.Argument(metavar="MODEL...", help=f"each is {options.MODEL_HELP}; several are compared"),
-    ],
+    models: options.Models,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
     split: options.Split = "validation",
@@ -31,10 +24,7 @@ def sweep(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
-    checkpoint: Annotated[
-        list[str] | None,
-        typer.Option(help="weights to load, a safetensors or torch file; with several models NAME=FILE, repeatable"),
-    ] = None,
+    checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
@@ -70,9 +60,7 @@ def sweep(
 
     Several models are measured one after another, drawn in one figure and compared in a table.
     """
-    if twice := sorted({model for model in models if models.count(model) > 1}):
-        raise InputError(f"model {twice[0]!r} is given twice; give each once")
-    files = parse.checkpoints(checkpoint or [], models=models)
+    files = parse.checkpoints(checkpoint or [], models=parse.models(models))
     parse.output(csv, option="--csv", suffixes=(".csv",))
     parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     index, of = parse.fraction(shard)
@@ -85,8 +73,7 @@ def sweep(
     from radhard.campaign.execute import Shard
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import comparable_curve, whole_curve
-    from radhard.campaign.store import Store
-    from radhard.cli.bench import prepared, source_of
+    from radhard.cli.bench import of_each, opened, source_of
     from radhard.cli.live import Course, output
     from radhard.cli.selection import selection, words_of
     from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, write_files
@@ -97,26 +84,9 @@ def sweep(
     stop = None if until_width is None else UntilWidth(width=until_width)
     console = Console(stderr=True)
     default = whole_curve if len(models) == 1 else comparable_curve
-    if len(models) > 1:  # a name that is wrong is told now, not after the models before it
-        for model in models:
-            source.model.load(model, files.get(model))
-    with ExitStack() as stack:
-        if store is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="radhard-"))
-            store = Path(folder) / "run.db"
-        kept = stack.enter_context(Store(store))
+    with opened(store) as kept:
 
-        def measured(course: Course) -> "Sweep":
-            bench = prepared(
-                source,
-                course.model,
-                checkpoint=files.get(course.model),
-                recipe=recipe,
-                images=images,
-                told=course.name,
-                console=console,
-            )
-
+        def measured(bench: "Bench", course: Course) -> "Sweep":
             def at(rate: float) -> "Setting":
                 return faulty_setting(
                     bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
@@ -133,10 +103,9 @@ def sweep(
                 console=console,
             )
 
-        sweeps, began = [], time.perf_counter()
-        for place, model in enumerate(models, start=1):
-            sweeps.append(measured(Course(model=model, place=place, of=len(models), began=began)))
-            gc.collect()  # a captured graph holds itself in cycles: free this bench before the next is built
+        sweeps = of_each(
+            models, measured, source=source, checkpoints=files, recipe=recipe, images=images, console=console
+        )
     write_files(sweeps, csv=csv, plot=plot)
     if json_:
         show_json(sweeps, command=ctx.meta["command"])

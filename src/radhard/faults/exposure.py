@@ -97,7 +97,7 @@ def exposed(flips: Flips, costs: Mapping[Site, Cost], faults: Faults, *, patches
         site = sites[flips.sites[place]]
         if (exposure := known.get((site, KINDS[kind]))) is not None:
             mine = np.flatnonzero(stream == code)
-            patch = 0
+            patch = np.zeros(len(mine), np.int16)
             if len(exposure.units) > 1 and patches is not None:
                 patch = patches[site][unit_of(flips.kind[mine], flips.index[mine], costs[site])]
             hit[mine] = exposure.keep[patch, flips.bit[mine]]  # patch -1, none, is the last row
