@@ -4,7 +4,7 @@ import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Setting
@@ -128,7 +128,8 @@ def _selections(
             yield name, (whole.kinds, Where(patches=(name,), grid=grid))
     else:
         for name in dict.fromkeys(_name(site, by) for site in sites):
-            where = replace(Where(), **{f"{by}s": (glob.escape(name),)})
+            patterns: dict[str, Any] = {f"{by}s": (glob.escape(name),)}
+            where = Where(**patterns)
             yield name, (whole.kinds, where)
             if by == "module" and name == NON_LINEAR:
                 inside = dict.fromkeys(site.operator for site in sites if site.module == name)
