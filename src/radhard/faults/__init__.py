@@ -4,6 +4,7 @@ from radhard.faults.draw import draw
 from radhard.faults.faults import EVERYWHERE, Faults, Where, check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
+from radhard.faults.selected import selected
 from radhard.faults.trace import read_trace, replay, write_trace
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "draw",
     "read_trace",
     "replay",
+    "selected",
     "write_trace",
 ]
