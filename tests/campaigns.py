@@ -7,7 +7,7 @@ import numpy as np
 
 from radhard.campaign.executor import Done
 from radhard.campaign.experiment import Setting, Unit
-from radhard.campaign.measure import Job
+from radhard.campaign.measure import Job, Measured
 from radhard.campaign.outcomes import Outcome
 
 
@@ -44,16 +44,20 @@ def row(unit: Unit, image: int) -> tuple[int, ...]:
 
 @dataclass(kw_only=True)
 class Toy:
-    """An executor that notes what it was given, and dies after `life` jobs."""
+    """An executor that notes what it was given, and dies after `life` units."""
 
     life: int = 10**9
     given: list[Unit] = field(default_factory=list)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         for job in jobs:
-            if len(self.given) == self.life:
+            if len(self.given) >= self.life:
                 raise KeyboardInterrupt
-            if not job.unit.setting.clean:
-                assert job.clean is not None
-            self.given.append(job.unit)
-            yield Done(job=job, outcome=outcome(job.unit), seconds=0.01)
+            assert len({(unit.trial, unit.start, unit.stop) for unit in job.units}) == 1
+            assert job.units[0].setting.clean or job.clean is not None
+            self.given.extend(job.units)
+            yield Done(job=job, measured=tuple(map(measured, job.units)))
+
+
+def measured(unit: Unit) -> Measured:
+    return Measured(outcome=outcome(unit), passes=len(unit) / 4, seconds=0.01)

@@ -30,8 +30,13 @@ def unit(setting: Setting, *, trial: int = 0) -> Unit:
 
 
 def measured(setting: Setting, bench: Bench, *, trial: int = 0, batch: int = 64) -> Outcome:
-    clean = measure(Job(unit=unit(setting).without_faults(), clean=None), bench, batch=batch)
-    return measure(Job(unit=unit(setting, trial=trial), clean=clean), bench, batch=batch)
+    clean = alone(unit(setting).without_faults(), bench, batch=batch)
+    return alone(unit(setting, trial=trial), bench, clean=clean, batch=batch)
+
+
+def alone(unit: Unit, bench: Bench, *, clean: Outcome | None = None, batch: int = 64) -> Outcome:
+    (found,) = measure(Job(units=(unit,), clean=clean), bench, batch=batch)
+    return found.outcome
 
 
 @pytest.mark.parametrize("flips", [1.0, 300.0])
@@ -71,8 +76,8 @@ def test_the_place_of_an_image_does_not_matter(bench: Bench) -> None:
     order = torch.arange(START, STOP).flip(0)
     other = replace(bench, data=bench.data.take(order, name=bench.data.name))
     here = Unit(setting=setting, trial=0, start=0, stop=STOP - START)
-    clean = measure(Job(unit=here.without_faults(), clean=None), other, batch=5)
-    found = measure(Job(unit=here, clean=clean), other, batch=5)
+    clean = alone(here.without_faults(), other, batch=5)
+    found = alone(here, other, clean=clean, batch=5)
     assert expected.flips.sum() > 0
     for field in fields(Outcome):
         assert np.array_equal(getattr(found, field.name)[::-1], getattr(expected, field.name)), field.name
@@ -80,16 +85,26 @@ def test_the_place_of_an_image_does_not_matter(bench: Bench) -> None:
 
 def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = faulty_setting(bench, "int8", ber=1e-15)
-    clean = measure(Job(unit=unit(setting).without_faults(), clean=None), bench, batch=64)
+    clean = alone(unit(setting).without_faults(), bench)
     monkeypatch.setattr(measuring, "run", None)
-    found = measure(Job(unit=unit(setting), clean=clean), bench, batch=64)
-    assert pack(found) == pack(clean)
-    assert found.flips.sum() == 0
+    (found,) = measure(Job(units=(unit(setting),), clean=clean), bench, batch=64)
+    assert pack(found.outcome) == pack(clean)
+    assert found.outcome.flips.sum() == found.passes == 0
+
+
+def test_passes_are_images_that_were_run(bench: Bench) -> None:
+    setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)))
+    (clean,) = measure(Job(units=(unit(setting).without_faults(),), clean=None), bench, batch=5)
+    (found,) = measure(Job(units=(unit(setting),), clean=clean.outcome), bench, batch=5)
+    assert clean.passes == STOP - START
+    assert found.passes == np.count_nonzero(found.outcome.flips)
+    assert 0 < found.passes < STOP - START
+    assert min(clean.seconds, found.seconds) > 0
 
 
 def test_faults_need_the_clean_outcome(bench: Bench) -> None:
     with pytest.raises(InputError, match="clean outcome"):
-        measure(Job(unit=unit(faulty_setting(bench, "int8", ber=1e-8)), clean=None), bench, batch=4)
+        alone(unit(faulty_setting(bench, "int8", ber=1e-8)), bench)
 
 
 def test_a_nan_is_no_class() -> None:
@@ -121,4 +136,4 @@ def test_another_program_is_not_taken_for_the_settings_own(bench: Bench) -> None
         std=bench.std,
     )
     with pytest.raises(InputError, match=f"wants the int8 program {setting.program[:12]}, the bench holds"):
-        measure(Job(unit=unit(setting), clean=None), other, batch=4)
+        alone(unit(setting), other)

@@ -16,7 +16,7 @@ from radhard.campaign.store import APPLICATION, SCHEMA, Provenance, Store
 from radhard.errors import InputError, StoreError
 from tests.campaigns import outcome, setting
 
-HOW = Provenance(seconds=0.5, made_by="{}")
+HOW = Provenance(seconds=0.5, passes=12.25, made_by="{}")
 UNIT = Unit(setting=setting(), trial=2, start=200, stop=333)
 
 
@@ -85,7 +85,7 @@ def test_rows_do_not_depend_on_the_order_of_writing(tmp_path: Path) -> None:
 def test_the_same_outcome_again_is_welcome_and_another_is_refused(tmp_path: Path) -> None:
     with Store(tmp_path / "run.db") as store:
         store.write(UNIT, outcome(UNIT), provenance=HOW)
-        store.write(UNIT, outcome(UNIT), provenance=Provenance(seconds=9.0, made_by="{}"))
+        store.write(UNIT, outcome(UNIT), provenance=Provenance(seconds=9.0, passes=1.0, made_by="{}"))
         other = outcome(UNIT)
         other.flips[5] += 1
         with pytest.raises(StoreError, match=r"another outcome .* trial 2, images 200 to 332: column 'flips'"):

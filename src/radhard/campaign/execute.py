@@ -1,7 +1,7 @@
 """Run what a campaign lacks: clean outcomes first, then trial after trial; each unit is stored when done."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from radhard.campaign.executor import Executor
@@ -11,10 +11,12 @@ from radhard.campaign.outcomes import Outcome, Tally, add, empty_tally
 from radhard.campaign.store import Provenance, Store
 from radhard.errors import InputError
 
+Group = tuple[Unit, ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """Part `index` (from 1) `of` a campaign that is split by hand: every `of`-th of its units."""
+    """Part `index` (from 1) `of` a campaign that is split by hand: every `of`-th of what is measured together."""
 
     index: int = 1
     of: int = 1
@@ -23,9 +25,9 @@ class Shard:
         if not 1 <= self.index <= self.of:
             raise InputError(f"shard {self.index}/{self.of}: the first number goes from 1 to the second")
 
-    def share(self, units: Iterable[Unit]) -> list[Unit]:
-        """The units that fall to this shard, by their position."""
-        return list(units)[self.index - 1 :: self.of]
+    def share(self, groups: Iterable[Group]) -> list[Group]:
+        """The units that fall to this shard, by the position of what is measured together."""
+        return list(groups)[self.index - 1 :: self.of]
 
 
 WHOLE = Shard()
@@ -100,42 +102,48 @@ class _Run:
         if digest in self.tallies:
             self.tallies[digest] = add(self.tallies[digest], outcome, start=unit.start)
 
-    def run(self, units: Iterable[Unit]) -> Iterator[Progress]:
+    def run(self, groups: Iterable[Group]) -> Iterator[Progress]:
         """Count the units that the store holds; measure and store the others."""
-        missing = []
-        for unit in units:
-            if (outcome := self.store.outcome(unit)) is None:
-                missing.append(unit)
-            else:
-                self.count(unit, outcome)
+        missing: list[Group] = []
+        for group in groups:
+            lacking = []
+            for unit in group:
+                if (outcome := self.store.outcome(unit)) is None:
+                    lacking.append(unit)
+                else:
+                    self.count(unit, outcome)
+            if lacking:
+                missing.append(tuple(lacking))
+        wanted = {unit for group in missing for unit in group}
         for done in self.executor.run(map(self.job, missing)):
-            unit = done.job.unit
-            made_by = self.made_by.get(unit.setting.program, "{}")
-            self.store.write(unit, done.outcome, provenance=Provenance(seconds=done.seconds, made_by=made_by))
-            self.count(unit, done.outcome)
-            self.pace.note(unit, done.seconds)
-            yield Progress(
-                unit=unit,
-                done=self.done,
-                total=self.total,
-                images_per_second=self.pace.images_per_second(),
-                seconds_left=self.pace.expected(self.images_left),
-                tally=self.tallies.get(unit.setting.digest, self.nothing),
-            )
+            for unit, measured in zip(done.job.units, done.measured, strict=True):
+                how = Provenance(
+                    seconds=measured.seconds,
+                    passes=measured.passes,
+                    made_by=self.made_by.get(unit.setting.program, "{}"),
+                )
+                self.store.write(unit, measured.outcome, provenance=how)
+                if unit not in wanted:  # a whole that was known already, and has come out the same again
+                    continue
+                self.count(unit, measured.outcome)
+                self.pace.note(unit, measured.seconds)
+                yield Progress(
+                    unit=unit,
+                    done=self.done,
+                    total=self.total,
+                    images_per_second=self.pace.images_per_second(),
+                    seconds_left=self.pace.expected(self.images_left),
+                    tally=self.tallies.get(unit.setting.digest, self.nothing),
+                )
 
-    def run_whole_first(self, units: Sequence[Unit]) -> Iterator[Progress]:
-        """The same, those of the whole of the faults before the others, which may take their outcomes."""
-        yield from self.run(unit for unit in units if unit.setting == self.whole)
-        yield from self.run(unit for unit in units if unit.setting != self.whole)
-
-    def job(self, unit: Unit) -> Job:
-        """A unit with the clean outcome that it is compared with, and that under the whole of the faults."""
-        if unit.setting.clean:
-            return Job(unit=unit, clean=None)
-        clean = self.store.outcome(unit.without_faults())
-        if self.whole is None or unit.setting == self.whole:
-            return Job(unit=unit, clean=clean)
-        return Job(unit=unit, clean=clean, whole=self.store.outcome(replace(unit, setting=self.whole)))
+    def job(self, units: Group) -> Job:
+        """Units with the clean outcome that they are compared with, and the whole of the faults to start from."""
+        first = units[0]
+        if first.setting.clean:
+            return Job(units=units, clean=None)
+        if self.whole is not None and first.setting != self.whole:
+            units = (replace(first, setting=self.whole), *units)
+        return Job(units=units, clean=self.store.outcome(first.without_faults()))
 
 
 def execute(
@@ -157,23 +165,17 @@ def execute(
             "not see whole trials, so it cannot tell when to stop; leave one of the two out"
         )
     work = _Run(campaign, store, executor, made_by=made_by or {})
-    every = shard.share(
-        unit
-        for trial in range(campaign.trials)
-        for setting in campaign.settings
-        if trial < campaign.trials_of(setting)
-        for unit in campaign.units(setting, trial)
-    )
-    clean = {(u.setting.digest, u.start): u for u in map(Unit.without_faults, every)}
-    faulty = [unit for unit in every if not unit.setting.clean]
-    work.want([*clean.values(), *faulty])
-    yield from work.run(clean.values())
+    every = shard.share(group for trial in range(campaign.trials) for group in campaign.together(trial))
+    clean = {unit.without_faults().key: unit.without_faults() for group in every for unit in group}
+    faulty = [tuple(unit for unit in group if not unit.setting.clean) for group in every]
+    work.want([*clean.values(), *(unit for group in faulty for unit in group)])
+    yield from work.run((unit,) for unit in clean.values())
     if campaign.stop is None:
-        yield from work.run_whole_first(faulty)
+        yield from work.run(faulty)
         return
     for trial in range(campaign.trials):
-        yield from work.run_whole_first([unit for unit in faulty if unit.trial == trial])
+        yield from work.run(tuple(unit for unit in group if unit.trial == trial) for group in faulty)
         enough = {s.digest for s in campaign.settings if campaign.stop.reached(work.tallies[s.digest])}
-        dropped = [unit for unit in faulty if unit.setting.digest in enough and unit.trial > trial]
+        dropped = {u for group in faulty for u in group if u.setting.digest in enough and u.trial > trial}
         work.want(dropped, sign=-1)
-        faulty = [unit for unit in faulty if unit.setting.digest not in enough or unit.trial <= trial]
+        faulty = [tuple(unit for unit in group if unit not in dropped) for group in faulty]

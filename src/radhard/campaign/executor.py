@@ -1,22 +1,19 @@
 """Where jobs run. An executor is given jobs and hands back outcomes, in any order, and writes nothing."""
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from radhard.campaign.bench import Bench
-from radhard.campaign.measure import Job, measure
-from radhard.campaign.outcomes import Outcome
+from radhard.campaign.measure import Job, Measured, measure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A job, what came out, and the seconds of work that it took."""
+    """A job, and what came out of each of its units."""
 
     job: Job
-    outcome: Outcome
-    seconds: float
+    measured: tuple[Measured, ...]
 
 
 class Executor(Protocol):
@@ -37,6 +34,4 @@ class InProcess:
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         """Yield each job once it is done, in the order given."""
         for job in jobs:
-            began = time.perf_counter()
-            outcome = measure(job, self.bench, batch=self.batch)
-            yield Done(job=job, outcome=outcome, seconds=time.perf_counter() - began)
+            yield Done(job=job, measured=measure(job, self.bench, batch=self.batch))

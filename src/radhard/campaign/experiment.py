@@ -79,13 +79,13 @@ class Setting:
     def within(self, other: "Setting") -> bool:
         """Whether every flip of this setting is a flip of `other`, in each image and trial.
 
-        Faults are addressed and nested: at no higher BER, of no other kinds and at no other sites, they are a subset.
+        Faults are addressed: at the same BER, those of fewer kinds and in fewer places are a subset.
         """
         if self.without_faults().digest != other.without_faults().digest:
             return False
         return self.clean or (
             (self.seed, self.words) == (other.seed, other.words)
-            and self.ber <= other.ber
+            and self.ber == other.ber
             and self.kinds <= other.kinds
             and (other.where == EVERYWHERE or self.where.within(other.where))
         )
@@ -115,6 +115,11 @@ class Unit:
         """Number of images."""
         return self.stop - self.start
 
+    @property
+    def key(self) -> tuple[str, int, int, int]:
+        """Digest of the setting, trial, start, stop: the unit's identity in a store."""
+        return self.setting.digest, self.trial, self.start, self.stop
+
     def without_faults(self) -> "Unit":
         """The unit that holds the clean outcomes of the same images."""
         return Unit(setting=self.setting.without_faults(), trial=0, start=self.start, stop=self.stop)
@@ -137,8 +142,8 @@ class StopRule(Protocol):
 class Campaign:
     """Settings, each run over images 0 ... images - 1 in trials 0 ... trials - 1, `chunk` images a unit.
 
-    `whole` is one of them whose faults include those of all others. It is measured first: an image that another
-    setting hits with as many flips is hit by the very same ones, and takes its outcome without a run.
+    `whole` is one of them whose faults include those of all others, which spare kinds or sites at the same BER. They
+    are measured together: each of the others from the run of the whole on, and only where it differs.
     """
 
     settings: tuple[Setting, ...]
@@ -162,12 +167,26 @@ class Campaign:
             if not setting.within(self.whole):
                 raise InputError(
                     f"setting {setting.digest[:12]} has flips that the whole one, {self.whole.digest[:12]}, has not: "
-                    "take one of the same program, data, seed and words, with at least its BER, kinds and sites"
+                    "take one of the same program, data, seed and words, with at least its kinds and sites"
+                )
+            if not setting.clean and setting.ber != self.whole.ber:
+                raise InputError(
+                    f"setting {setting.digest[:12]} has BER {setting.ber:g}, the whole one, "
+                    f"{self.whole.digest[:12]}, {self.whole.ber:g}: give both the same"
                 )
 
     def trials_of(self, setting: Setting) -> int:
         """How many trials a setting has at most: one if it is clean, since all would be the same."""
         return 1 if setting.clean else self.trials
+
+    def together(self, trial: int) -> Iterator[tuple[Unit, ...]]:
+        """The units of a trial by what is measured together: each alone, or with a whole all of the same images."""
+        settings = [setting for setting in self.settings if trial < self.trials_of(setting)]
+        by_setting = [list(self.units(setting, trial)) for setting in settings]
+        if self.whole is None:
+            yield from ((unit,) for units in by_setting for unit in units)
+        else:
+            yield from zip(*by_setting, strict=True)
 
     def units(self, setting: Setting, trial: int) -> Iterator[Unit]:
         """The units of one trial of a setting, in the order of their images."""

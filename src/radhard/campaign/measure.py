@@ -1,45 +1,60 @@
-"""Run one unit of work: which flips meet its images, and what becomes of those that are hit."""
+"""Run the units of one job: which flips meet its images, and what becomes of those that are hit."""
 
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
-from radhard.campaign.outcomes import UNDECIDED, Bools, Ints, Outcome
+from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome
 from radhard.errors import InputError
-from radhard.faults import Faulty, draw
+from radhard.faults import Faulty, Flips, draw, exposed, patches_of
 from radhard.machine import Clean
-from radhard.program import RunResult, run
-
-Counts = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+from radhard.program import KeptRun, Program, RunResult, arithmetic, rerun, run, run_and_keep
 
 FLIPS_AT_ONCE = 2_000_000
 """About how many flips are held in memory at a time, where a batch alone does not hold more."""
 
+KEPT_AT_ONCE = 1 << 30
+"""About how many bytes of outputs a run keeps that others start from: as much as a small machine can spare."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A unit of work, and the clean outcome of its images unless the unit itself is clean.
+    """Units of work on the same images in the same trial, and the clean outcome of these unless a unit itself is clean.
 
-    `whole`: where it is known, their outcome in this trial under faults that include those of the unit.
+    The faults of the first unit include those of the others.
     """
 
-    unit: Unit
+    units: tuple[Unit, ...]
     clean: Outcome | None
-    whole: Outcome | None = None
 
 
-def measure(job: Job, bench: Bench, *, batch: int) -> Outcome:
-    """Run a unit on a bench, `batch` images at a time (which changes speed and memory, not the outcome)."""
-    if job.unit.setting.clean:
-        return _measure_clean(job.unit, bench, batch=batch)
-    if job.clean is None:
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What came out of a unit, by `passes` of an image through the model (parts of one count) and in `seconds`."""
+
+    outcome: Outcome
+    passes: float
+    seconds: float
+
+
+def measure(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
+    """Run the units of a job, at most `batch` images at a time (which changes speed and memory, not the outcomes)."""
+    answers = [_Answers(unit, bench, clean=job.clean) for unit in job.units]
+    first, *parts = answers
+    if first.unit.setting.clean:
+        _run_clean(first, bench, batch=batch)
+    elif job.clean is None:
         raise InputError("a unit with faults is compared with the clean outcome of its images: measure that first")
-    return _measure_faulty(job.unit, bench, clean=job.clean, whole=job.whole, batch=batch)
+    else:
+        _run_faulty(first, parts, bench, batch=batch)
+    return tuple(each.measured() for each in answers)
 
 
 def predictions(logits: Tensor) -> Ints:
@@ -48,64 +63,105 @@ def predictions(logits: Tensor) -> Ints:
     return torch.where(logits.isnan().any(dim=1), UNDECIDED, chosen).numpy().astype(np.int32)
 
 
-def _measure_clean(unit: Unit, bench: Bench, *, batch: int) -> Outcome:
-    prediction = np.empty(len(unit), np.int32)
-    non_finite = np.empty(len(unit), np.int32)
-    for part in torch.split(torch.arange(unit.start, unit.stop), batch):
-        result = run(bench.program_of(unit.setting), bench.images(part), Clean(), ids=bench.data.ids[part])
-        _put(result, part - unit.start, prediction=prediction, non_finite=non_finite)
-    return Outcome(
-        prediction=prediction,
-        correct=prediction == _labels(unit, bench),
-        changed=np.zeros(len(unit), np.bool_),
-        non_finite=non_finite,
-        flips=np.zeros(len(unit), np.int32),
-    )
+class _Answers:
+    """What is known so far of the images of a unit: of those that no flip hits, the clean outcome."""
+
+    def __init__(self, unit: Unit, bench: Bench, *, clean: Outcome | None) -> None:
+        self.unit, self.program = unit, bench.program_of(unit.setting)
+        self._labels = bench.data.labels[unit.start : unit.stop].numpy().astype(np.int32)
+        nothing = np.zeros(len(unit), np.int32)
+        self._clean = clean
+        self._prediction = nothing.copy() if clean is None else clean.prediction.copy()
+        self._non_finite = nothing.copy() if clean is None else clean.non_finite.copy()
+        self._flips = nothing.copy()
+        self._work, self._seconds = 0, 0.0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the seconds of what is done within."""
+        began = time.perf_counter()
+        yield
+        self._seconds += time.perf_counter() - began
+
+    def put(self, places: Tensor, result: RunResult, *, work: int) -> None:
+        """What a run gave for the images at `places` [B] of the data, and the operations that it took."""
+        here = (places - self.unit.start).numpy()
+        self._prediction[here] = predictions(result.logits)
+        self._non_finite[here] = result.non_finite.clamp(max=torch.iinfo(torch.int32).max).numpy()
+        self._work += work
+
+    def count(self, places: Tensor, flips: Tensor) -> None:
+        """The numbers of flips [B] of the images at `places` [B] of the data."""
+        self._flips[(places - self.unit.start).numpy()] = flips.numpy()
+
+    def measured(self) -> Measured:
+        """The outcome, and what it took."""
+        outcome = Outcome(
+            prediction=self._prediction,
+            correct=self._prediction == self._labels,
+            changed=self._prediction != (self._prediction if self._clean is None else self._clean.prediction),
+            non_finite=self._non_finite,
+            flips=self._flips,
+        )
+        return Measured(outcome=outcome, passes=self._work / _work(self.program), seconds=self._seconds)
 
 
-def rerun(flips: Counts, *, whole: Counts | None) -> Bools:
-    """`flips` of B images, those of `whole`, faults that include these -> which images must be run, bool [B].
-
-    None that no flip hits: it is clean. None with as many flips as under `whole`: they are the same ones.
-    """
-    return flips > 0 if whole is None else (flips > 0) & (flips != whole)
+def _work(program: Program) -> int:
+    """Multiplications and additions of one image."""
+    return sum(map(arithmetic, program.costs.values()))
 
 
-def _measure_faulty(unit: Unit, bench: Bench, *, clean: Outcome, whole: Outcome | None, batch: int) -> Outcome:
-    program, faults = bench.program_of(unit.setting), unit.setting.faults(unit.trial)
-    prediction, non_finite = clean.prediction.copy(), clean.non_finite.copy()  # right where nothing flips
-    counts = np.empty(len(unit), np.int32)
+def _run_clean(answers: _Answers, bench: Bench, *, batch: int) -> None:
+    program = answers.program
+    with answers.timed():
+        for part in torch.split(torch.arange(answers.unit.start, answers.unit.stop), batch):
+            result = run(program, bench.images(part), Clean(), ids=bench.data.ids[part])
+            answers.put(part, result, work=len(part) * _work(program))
+
+
+def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, batch: int) -> None:
+    """Run the images that a flip hits, and under the faults of the parts what differs from that."""
+    unit, program = whole.unit, whole.program
     expected = unit.setting.bits * unit.setting.ber
     group = max(batch, min(len(unit), int(FLIPS_AT_ONCE / max(1.0, expected))))
+    if parts:
+        batch = max(1, min(batch, KEPT_AT_ONCE // program.kept_bytes))
     for places in torch.split(torch.arange(unit.start, unit.stop), group):
-        flips = draw(program, faults, bench.data.ids[places])
-        flips_of_image = flips.per_image(bench.data.ids[places].numpy())
-        here = (places - unit.start).numpy()
-        counts[here] = flips_of_image
-        if whole is not None:
-            same = here[flips_of_image == whole.flips[here]]
-            prediction[same], non_finite[same] = whole.prediction[same], whole.non_finite[same]
-        missing = rerun(flips_of_image, whole=None if whole is None else whole.flips[here])
-        for part in torch.split(places[torch.from_numpy(missing)], batch):
-            if len(part) == 0:  # `split` of no images yields one empty part
+        with whole.timed():
+            flips = draw(program, unit.setting.faults(unit.trial), bench.data.ids[places])
+            hit = places[_counted(flips, bench.data.ids[places]) > 0]
+        for here in torch.split(hit, batch):
+            if len(here) == 0:  # `split` of no images yields one empty part
                 continue
-            ids = bench.data.ids[part]
-            machine = Faulty(Clean(), flips.only(ids.numpy()))
-            result = run(program, bench.images(part), machine, ids=ids)
-            _put(result, part - unit.start, prediction=prediction, non_finite=non_finite)
-    return Outcome(
-        prediction=prediction,
-        correct=prediction == _labels(unit, bench),
-        changed=prediction != clean.prediction,
-        non_finite=non_finite,
-        flips=counts,
-    )
+            ids = bench.data.ids[here]
+            with whole.timed():
+                mine, images = flips.only(ids.numpy()), bench.images(here)
+                whole.count(here, _counted(mine, ids))
+                machine = Faulty(Clean(), mine)
+                if not parts:
+                    whole.put(here, run(program, images, machine, ids=ids), work=len(here) * _work(program))
+                    continue
+                kept = run_and_keep(program, images, machine, ids=ids)
+                whole.put(here, kept.result, work=len(here) * _work(program))
+            for part in parts:
+                with part.timed():
+                    _run_part(part, here, kept, flips=mine)
 
 
-def _put(result: RunResult, places: Tensor, *, prediction: Ints, non_finite: Ints) -> None:
-    prediction[places.numpy()] = predictions(result.logits)
-    non_finite[places.numpy()] = result.non_finite.clamp(max=torch.iinfo(torch.int32).max).numpy()
+def _run_part(part: _Answers, places: Tensor, kept: KeptRun, *, flips: Flips) -> None:
+    """Run again what differs without the flips that a part spares; an image that spares all is clean."""
+    program, faults = part.program, part.unit.setting.faults(part.unit.trial)
+    chosen = exposed(flips, program.costs, faults, patches=patches_of(program, faults.where))
+    left = flips.take(chosen)
+    counts = _counted(left, kept.ids)
+    part.count(places, counts)
+    hit = counts > 0
+    touched = {site: (_counted(gone, kept.ids) > 0) & hit for site, gone in flips.take(~chosen).by_site().items()}
+    again = rerun(kept, Faulty(Clean(), left), touched=touched)
+    result = RunResult(logits=again.result.logits[hit], non_finite=again.result.non_finite[hit])
+    part.put(places[hit], result, work=again.work)
 
 
-def _labels(unit: Unit, bench: Bench) -> Ints:
-    return bench.data.labels[unit.start : unit.stop].numpy().astype(np.int32)
+def _counted(flips: Flips, ids: Tensor) -> Tensor:
+    """The number of flips [B] int64 of each of the images `ids` [B]."""
+    return torch.from_numpy(flips.per_image(ids.numpy()))

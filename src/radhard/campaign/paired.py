@@ -1,4 +1,4 @@
-"""A setting beside the whole of the faults: of each image, how often it was right in either, and what had to be run."""
+"""A setting beside the whole of the faults: of each image, how often it was right in either, and what it took."""
 
 from dataclasses import dataclass, replace
 
@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from radhard.campaign.experiment import Campaign, Setting
-from radhard.campaign.measure import rerun
 from radhard.campaign.store import Store
 from radhard.errors import InputError
 
@@ -17,14 +16,14 @@ Counts = npt.NDArray[np.int64]
 class Paired:
     """Of each of N images, int64 [N]: the `trials` in which both outcomes are known, and in how many it was right.
 
-    `part`: right under the faults of a setting; `whole`: under all that include them. `runs`: how many images were run
-    for the former, in all trials; for the others the outcome was known. `missing`: units that the store lacks.
+    `part`: right under the faults of a setting; `whole`: under all that include them. `passes` of an
+    image through the model that the former took. `missing`: units that the store lacks.
     """
 
     part: Counts
     whole: Counts
     trials: Counts
-    runs: int = 0
+    passes: float = 0.0
     missing: int = 0
 
     def __add__(self, other: "Paired") -> "Paired":
@@ -33,7 +32,7 @@ class Paired:
             part=self.part + other.part,
             whole=self.whole + other.whole,
             trials=self.trials + other.trials,
-            runs=self.runs + other.runs,
+            passes=self.passes + other.passes,
             missing=self.missing + other.missing,
         )
 
@@ -48,7 +47,7 @@ def paired(campaign: Campaign, setting: Setting, *, trial: int, store: Store) ->
     if campaign.whole is None:
         raise InputError("the campaign has no whole setting, and nothing to pair another with")
     found = no_pair(campaign.images)
-    missing = runs = 0
+    missing, passes = 0, 0.0
     for unit in campaign.units(setting, trial):
         part, whole = store.outcome(unit), store.outcome(replace(unit, setting=campaign.whole))
         if part is None or whole is None:
@@ -56,5 +55,5 @@ def paired(campaign: Campaign, setting: Setting, *, trial: int, store: Store) ->
             continue
         here = slice(unit.start, unit.stop)
         found.part[here], found.whole[here], found.trials[here] = part.correct, whole.correct, 1
-        runs += int(rerun(part.flips, whole=None if setting == campaign.whole else whole.flips).sum())
-    return replace(found, missing=missing, runs=runs)
+        passes += store.provenance(unit.key).passes
+    return replace(found, missing=missing, passes=passes)

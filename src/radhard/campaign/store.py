@@ -13,7 +13,7 @@ from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.errors import InputError, StoreError
 
-SCHEMA = 1
+SCHEMA = 2
 APPLICATION = 0x52414448  # "RADH", in the header of the file
 
 _TABLES = (
@@ -27,7 +27,7 @@ _TABLES = (
     )""",
     """CREATE TABLE provenance (
         setting TEXT NOT NULL, trial INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
-        seconds REAL NOT NULL, made_by TEXT NOT NULL,
+        seconds REAL NOT NULL, passes REAL NOT NULL, made_by TEXT NOT NULL,
         PRIMARY KEY (setting, trial, start, stop),
         FOREIGN KEY (setting, trial, start, stop) REFERENCES unit (setting, trial, start, stop)
     )""",
@@ -37,9 +37,12 @@ _KEY = "setting = ? AND trial = ? AND start = ? AND stop = ?"
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """How an outcome was got: `seconds` of work, `made_by`: JSON of versions and back ends. Not part of it."""
+    """How an outcome was got: in `seconds`, by `passes` of an image through the model, a part of one counted by its
+    share of operations; `made_by`: JSON of versions and back ends. Not part of the outcome.
+    """
 
     seconds: float
+    passes: float
     made_by: str
 
 
@@ -118,9 +121,7 @@ class Store:
             raise InputError(f"an outcome of {len(outcome)} images was given for a unit of {len(unit)}")
         with self.transaction():
             self.insert_setting(unit.setting.digest, unit.setting.text)
-            self.insert_unit(
-                (unit.setting.digest, unit.trial, unit.start, unit.stop), pack(outcome), provenance=provenance
-            )
+            self.insert_unit(unit.key, pack(outcome), provenance=provenance)
 
     def insert_setting(self, digest: str, text: str) -> None:
         """Keep a setting; within a transaction."""
@@ -135,8 +136,8 @@ class Store:
             marks = ", ".join("?" * (len(key) + len(packed)))
             self._file.execute(f"INSERT INTO unit VALUES ({marks})", (*key, *packed))  # noqa: S608
             self._file.execute(
-                "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?)",
-                (*key, provenance.seconds, provenance.made_by),
+                "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, provenance.seconds, provenance.passes, provenance.made_by),
             )
         elif found != packed:
             column = next(name for name, a, b in zip(COLUMNS, found, packed, strict=True) if a != b)
@@ -149,7 +150,7 @@ class Store:
 
     def outcome(self, unit: Unit) -> Outcome | None:
         """What became of a unit's images, or None if that is not known yet."""
-        key = (unit.setting.digest, unit.trial, unit.start, unit.stop)
+        key = unit.key
         with _telling(self.path):
             query = f"SELECT {', '.join(COLUMNS)} FROM unit WHERE {_KEY}"  # noqa: S608
             found = self._file.execute(query, key).fetchone()
@@ -178,9 +179,9 @@ class Store:
     def provenance(self, key: tuple[str, int, int, int]) -> Provenance:
         """How the outcome of a unit that is in the store was got."""
         with _telling(self.path):
-            query = f"SELECT seconds, made_by FROM provenance WHERE {_KEY}"  # noqa: S608
-            seconds, made_by = self._file.execute(query, key).fetchone()
-        return Provenance(seconds=seconds, made_by=made_by)
+            query = f"SELECT seconds, passes, made_by FROM provenance WHERE {_KEY}"  # noqa: S608
+            seconds, passes, made_by = self._file.execute(query, key).fetchone()
+        return Provenance(seconds=seconds, passes=passes, made_by=made_by)
 
     def close(self) -> None:
         """Close the file. What was written is on the disk already."""

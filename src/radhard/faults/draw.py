@@ -67,7 +67,7 @@ def draw_at(
         trial=faults.trial,
         words=faults.words,
     )
-    return drawn.at(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
+    return drawn.take(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
 
 
 def _check_keys(costs: Mapping[Site, Cost]) -> None:

@@ -26,25 +26,29 @@ class Faulty(Machine):
     def __init__(self, inner: Machine, source: Faults | Flips) -> None:
         self.inner = inner
         self.source = source
-        self.flips: Flips | None = None
-        self._hits: dict[Site, Hits] = {}
+        self._flips: Flips | None = None
+        self._by_site: Mapping[str, Flips] = {}
+        self._images = np.empty(0, np.int64)
         self._costs: Mapping[Site, Cost] = {}
         self._non_finite = torch.zeros(1, dtype=torch.int64)
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
-        """Draw the flips of all sites and images of the run."""
+        """Draw the flips of all sites and images of the run; a table is checked once a program."""
         self.inner.begin(costs, ids)
-        self._costs, images = costs, ids.cpu().numpy().astype(np.int64)
-        if isinstance(self.source, Flips):
+        self._images = ids.cpu().numpy().astype(np.int64)
+        if isinstance(self.source, Faults):
+            self._flips = draw_at(costs, self.source, self._images)
+            self._by_site = self._flips.by_site()
+        elif costs is not self._costs:
             self.source.check(costs)
-            self.flips = self.source.only(images)
-        else:
-            self.flips = draw_at(costs, self.source, images)
-        by_site = self.flips.by_site()
-        self._hits = {
-            site: locate(by_site[site.name], cost, site, images) for site, cost in costs.items() if site.name in by_site
-        }
+            self._flips, self._by_site = self.source, self.source.by_site()
+        self._costs = costs
         self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
+
+    @property
+    def flips(self) -> Flips | None:
+        """The flips of the run; None before the first one."""
+        return None if self._flips is None else self._flips.only(self._images)
 
     @property
     def non_finite(self) -> Tensor:
@@ -54,7 +58,7 @@ class Faulty(Machine):
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the hit units replaced."""
         out = self.inner.apply(operator, inputs, site)
-        hits = self._hits.get(site) if site in self._costs else self._lone(operator, inputs, site)
+        hits = self._hits(site) if site in self._costs else self._lone(operator, inputs, site)
         if hits is None:
             return out
         if any(out is x for x in inputs):
@@ -77,6 +81,13 @@ class Faulty(Machine):
                 units.scatter(mask, index.cpu(), arithmetic.strange & ~without.strange)
                 self._non_finite = self._non_finite + site.per_image(mask)
         return out
+
+    def _hits(self, site: Site) -> Hits | None:
+        """The hits of an application within a run."""
+        if site.name not in self._by_site:
+            return None
+        flips = self._by_site[site.name].only(self._images)
+        return locate(flips, self._costs[site], site, self._images) if len(flips) else None
 
     def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Hits | None:
         """The hits of an application outside any run: on images 0, 1, 2 ... of the site's batch, or on image 0."""

@@ -34,14 +34,14 @@ class Flips:
     def __len__(self) -> int:
         return len(self.image)
 
-    def at(self, chosen: NDArray[np.bool_]) -> "Flips":
-        """The flips of the rows [F] that are chosen."""
+    def take(self, chosen: NDArray[np.bool_]) -> "Flips":
+        """The flips at the rows where `chosen` [F]."""
         columns = {name: getattr(self, name)[chosen] for name in ("image", "site", "kind", "index", "bit")}
         return Flips(sites=self.sites, trial=self.trial, words=self.words, **columns)
 
     def only(self, ids: Column) -> "Flips":
         """The flips of these images."""
-        return self.at(np.isin(self.image, np.asarray(ids)))
+        return self.take(np.isin(self.image, np.asarray(ids)))
 
     def per_image(self, ids: Column) -> Column:
         """`ids` [B] -> number of flips [B] of each of these images."""

@@ -17,6 +17,7 @@ from radhard.machine.backends import backend_names
 from radhard.machine.clean import Clean, Counting, Machine
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.gemm import Gemm, WriteBack
+from radhard.machine.keeping import Keeping, applied
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
 from radhard.machine.site import Site
@@ -33,6 +34,7 @@ __all__ = [
     "Elementwise",
     "Gemm",
     "Grid",
+    "Keeping",
     "Kind",
     "Load",
     "Machine",
@@ -48,6 +50,7 @@ __all__ = [
     "UnitInput",
     "Units",
     "WriteBack",
+    "applied",
     "apply_special",
     "backend_names",
     "elements",

@@ -58,6 +58,30 @@ class Site:
         whole = grid[self.batch_axis] // self.blocks * inner
         return unit // mine * whole + slot * mine + unit % mine
 
+    def take(self, x: Tensor, images: Tensor) -> Tensor:
+        """The rows of x [..., c B, ...] of `images` [d] int64, places in the batch -> [..., c d, ...].
+
+        The copy lies in memory in the order of x, so that kernels read both alike.
+        """
+        if self.batch_axis is None:
+            return x
+        order = sorted(range(x.ndim), key=x.stride, reverse=True)
+        axis = order.index(self.batch_axis)
+        taken = self._by_image(x.permute(order), axis).index_select(axis + 1, images).flatten(axis, axis + 2)
+        return taken.permute([order.index(d) for d in range(x.ndim)])
+
+    def put(self, x: Tensor, images: Tensor, rows: Tensor) -> Tensor:
+        """A copy of x [..., c B, ...] in which `rows` [..., c d, ...] are those of `images` [d] int64."""
+        if self.batch_axis is None:
+            return rows
+        out, axis = x.clone(), self.batch_axis
+        self._by_image(out, axis).index_copy_(axis + 1, images, self._by_image(rows, axis))
+        return out
+
+    def _by_image(self, x: Tensor, axis: int) -> Tensor:
+        split: Tensor = x.unflatten(axis, (self.blocks, -1, self.rows_per_image // self.blocks))
+        return split
+
     def per_image(self, mask: Tensor) -> Tensor:
         """Boolean [..., c B, ...] of the site's shape -> number of true elements of each image [B] int64."""
         if self.batch_axis is None:

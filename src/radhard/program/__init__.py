@@ -7,23 +7,29 @@ from radhard.program.moves import register_move
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, run
 from radhard.program.quantize import RECIPES, quantize
 from radhard.program.registry import Lowered, register
+from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
 
 __all__ = [
     "RECIPES",
     "Account",
     "Anatomy",
     "Apply",
+    "KeptRun",
     "Lowered",
     "Move",
     "Program",
     "Recipe",
     "Ref",
+    "Rerun",
     "RunResult",
+    "arithmetic",
     "capture",
     "image_words",
     "quantize",
     "register",
     "register_move",
+    "rerun",
     "run",
+    "run_and_keep",
     "token_grid",
 ]

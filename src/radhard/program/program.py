@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
-from radhard.machine import Clean, Cost, Counting, Machine, Operator, Site, backend_names
+from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names
 from radhard.program.patches import Placing, patch_of, pixels, without_places
 
 Recipe = Literal["float", "int8", "int8-float", "pt2e"]
@@ -138,6 +138,31 @@ class Program:
             for ref in refs(step):
                 last[ref.number] = place
         return last
+
+    @cached_property
+    def makers(self) -> dict[int, Apply | Move]:
+        """The step that makes each value."""
+        return {step.out: step for step in self.steps}
+
+    @cached_property
+    def released(self) -> dict[int, list[int]]:
+        """By the place of a step: the values that no later one reads, themselves or what moves alone make of them."""
+        last = {**self._last_use, self.output: len(self.steps)}
+        for step in reversed(self.steps):
+            if isinstance(step, Move):
+                for ref in refs(step):
+                    last[ref.number] = max(last[ref.number], last.get(step.out, 0))
+        released: dict[int, list[int]] = {}
+        for number, place in last.items():
+            released.setdefault(place, []).append(number)
+        return released
+
+    @cached_property
+    def kept_bytes(self) -> int:
+        """Bytes of the outputs of all sites, of one image."""
+        machine = Keeping(Clean())
+        run(self, torch.zeros(1, *self.input_shape), machine)
+        return sum(out.nbytes for out in machine.outputs.values())
 
     def with_sites(self, change: Callable[[Site], Site]) -> "Program":
         """The same program with every site changed."""

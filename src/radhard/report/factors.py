@@ -72,10 +72,10 @@ def summary(explored: Explored) -> list[str]:
             f"unpaired, that many times the image-trials are needed for intervals as narrow: {min(ratios):.3g} to "
             f"{max(ratios):.3g}, median {median(ratios):.3g}"
         )
-    share = found.runs / found.naive if found.naive else 0.0
+    share = found.passes / found.naive if found.naive else 0.0
     lines.append(
-        f"forward passes of an image: {found.runs:,} with the clean ones, naively (components + 1) x images x trials = "
-        f"{found.naive:,} ({share:.1%})"
+        f"forward passes of an image: {found.passes:,.0f} with the clean ones, naively (components + 1) x images x "
+        f"trials = {found.naive:,} ({share:.1%})"
     )
     if any(c.guessed for c in found.components):
         lines.append("? a layer or module was guessed: no rule of the anatomy names it")
@@ -107,7 +107,7 @@ def explored_record(explored: Explored) -> dict[str, Any]:
         "plain": found.plain.as_dict(),
         "loss": vars(found.loss) if found.plain.n else None,
         "simultaneous": "Bonferroni",
-        "forward_passes": found.runs,
+        "forward_passes": found.passes,
         "naive_forward_passes": found.naive,
         "unexposed": list(study.parts.unexposed),
         "components": [component.as_dict() for component in found.components],

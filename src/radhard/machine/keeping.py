@@ -1,0 +1,43 @@
+"""A machine that keeps what each site gave: where other runs of the same images can start from."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from radhard.machine.clean import Machine
+from radhard.machine.cost import Cost
+from radhard.machine.operator import Operator
+from radhard.machine.site import Site
+
+
+class Keeping(Machine):
+    """Lets `inner` compute, and keeps of each site its output and the values [B] int64 noted as not finite there."""
+
+    def __init__(self, inner: Machine) -> None:
+        self.inner = inner
+        self.outputs: dict[Site, Tensor] = {}
+        self.notes: dict[Site, Tensor] = {}
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Start afresh."""
+        self.outputs, self.notes = {}, {}
+        self.inner.begin(costs, ids)
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The inner machine's output, kept."""
+        self.outputs[site], self.notes[site] = applied(self.inner, operator, inputs, site=site)
+        return self.outputs[site]
+
+    @property
+    def non_finite(self) -> Tensor:
+        """What the inner machine noted."""
+        return self.inner.non_finite
+
+
+def applied(
+    machine: Machine, operator: Operator, inputs: Sequence[Tensor | None], *, site: Site
+) -> tuple[Tensor, Tensor]:
+    """An operator's output, and the values [B] int64 of each image that the machine noted as not finite at it."""
+    before = machine.non_finite
+    out = machine.apply(operator, inputs, site)
+    return out, machine.non_finite - before

@@ -1,0 +1,159 @@
+"""Running images again under other faults: only what differs from a run whose outputs were kept.
+
+Between two runs that share most faults an image differs from the first step on that a fault touches in one of them
+alone, and only as long as its words do: requantised to int8, many differences are gone. So each value has the images of
+the batch in which it differs, and its rows for them; a step is computed for the images that differ in one of its
+inputs or are touched at its site, and compared with what was kept, bit by bit. All else is taken from there.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from radhard.machine import Cost, Keeping, Machine, Site, applied
+from radhard.program.program import Apply, Move, Program, Ref, RunResult, refs, run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeptRun:
+    """A run of `images` [B, *input_shape], `ids` [B] int64, and of each site its output and its notes [B] int64."""
+
+    program: Program
+    images: Tensor
+    ids: Tensor
+    result: RunResult
+    outputs: Mapping[Site, Tensor]
+    notes: Mapping[Site, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rerun:
+    """What the same images gave on another machine, and the `work` it took: multiplications and additions."""
+
+    result: RunResult
+    work: int
+
+
+def run_and_keep(program: Program, images: Tensor, machine: Machine, *, ids: Tensor) -> KeptRun:
+    """Run as `run` does, and keep what `rerun` starts from: `program.kept_bytes` an image."""
+    keeping = Keeping(machine)
+    result = run(program, images, keeping, ids=ids)
+    return KeptRun(program=program, images=images, ids=ids, result=result, outputs=keeping.outputs, notes=keeping.notes)
+
+
+def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> Rerun:
+    """What `run` gives for the images on `machine`, bit for bit where no kernel depends on the size of its batch.
+
+    `touched`: by the name of a site, the images [B] bool of the batch that `machine` treats otherwise there than the
+    kept run did, given the same inputs; none at sites that are not named.
+    """
+    program, values = kept.program, _Values(kept)
+    logits, non_finite = kept.result.logits.clone(), kept.result.non_finite.clone()
+    none = torch.zeros(len(kept.ids), dtype=torch.bool)
+    begun, work = none, 0
+    with torch.no_grad():
+        for place, step in enumerate(program.steps):
+            images = values.differing(refs(step), none)
+            if isinstance(step, Apply):
+                images = images | touched.get(step.site.name, none)
+            if images.any():
+                if isinstance(step, Move):
+                    values.differ(step.out, images, values.moved(step, images))
+                else:
+                    if not torch.equal(images, begun):
+                        machine.begin(program.costs, kept.ids[images])
+                        begun = images
+                    inputs = [None if ref is None else values.of(ref.number, images) for ref in step.inputs]
+                    out, noted = applied(machine, step.operator, inputs, site=step.site)
+                    non_finite[images] += noted - kept.notes[step.site][images]
+                    work += int(images.sum()) * arithmetic(program.costs[step.site])
+                    values.compare(step, images, out)
+            values.release(program.released.get(place, ()))
+        changed = values.differing([Ref(program.output)], none)
+        if changed.any():
+            logits[changed] = values.of(program.output, changed)
+    return Rerun(result=RunResult(logits=logits, non_finite=non_finite), work=work)
+
+
+def arithmetic(cost: Cost) -> int:
+    """Multiplications and additions of a site for one image: what work is measured in."""
+    return cost.operations("mul") + cost.operations("add")
+
+
+class _Values:
+    """The values of a kept run: for the images in which they differ by now as computed again, for others as kept."""
+
+    def __init__(self, kept: KeptRun) -> None:
+        self.kept = kept
+        self._rows: dict[int, tuple[Tensor, Any]] = {}  # the images in which a value differs, and its rows for them
+        self._wider: dict[int, tuple[Tensor, Any]] = {}  # its rows for more images, as a step has asked for them
+
+    def differing(self, read: Iterable[Ref], none: Tensor) -> Tensor:
+        """The images [B] bool in which one of these values differs."""
+        images = none
+        for ref in read:
+            if ref.number in self._rows:
+                images = images | self._rows[ref.number][0]
+        return images
+
+    def differ(self, number: int, images: Tensor, rows: Any) -> None:
+        """A value differs in `images` [B] bool, for which it has these rows."""
+        self._rows[number] = images, rows
+
+    def compare(self, step: Apply, images: Tensor, out: Tensor) -> None:
+        """The output of a step for `images` [B] bool, which differs in those of them whose bits are not as kept."""
+        before = self._kept(step, images)
+        changed = step.site.per_image(_words(out) != _words(before)) > 0
+        if changed.any():
+            differing = images.clone()
+            differing[images] = changed
+            rows = out if changed.all() else step.site.take(out, changed.nonzero().flatten())
+            self.differ(step.out, differing, rows)
+
+    def release(self, numbers: Iterable[int]) -> None:
+        """Let go of values."""
+        for number in numbers:
+            self._rows.pop(number, None)
+            self._wider.pop(number, None)
+
+    def of(self, number: int, images: Tensor) -> Any:
+        """A value for `images` [B] bool, among them all those in which it differs."""
+        if number in self.kept.program.constants:
+            return self.kept.program.constants[number]
+        if number == self.kept.program.input:
+            return self.kept.images if images.all() else self.kept.images[images]
+        for known in (self._rows, self._wider):
+            if number in known and torch.equal(known[number][0], images):
+                return known[number][1]
+        maker = self.kept.program.makers[number]
+        value = self.moved(maker, images) if isinstance(maker, Move) else self._merged(maker, images)
+        self._wider[number] = images, value
+        return value
+
+    def moved(self, step: Move, images: Tensor) -> Any:
+        """What a move makes of its inputs for `images` [B] bool."""
+        arguments, options = tree_map(
+            lambda leaf: self.of(leaf.number, images) if isinstance(leaf, Ref) else leaf,
+            (step.arguments, dict(step.options)),
+        )
+        return step.function(*arguments, **options)
+
+    def _merged(self, step: Apply, images: Tensor) -> Tensor:
+        rows = self._kept(step, images)
+        if step.out not in self._rows:
+            return rows
+        differing, own = self._rows[step.out]
+        return step.site.put(rows, differing[images].nonzero().flatten(), own)
+
+    def _kept(self, step: Apply, images: Tensor) -> Tensor:
+        out = self.kept.outputs[step.site]
+        return out if images.all() else step.site.take(out, images.nonzero().flatten())
+
+
+def _words(x: Tensor) -> Tensor:
+    """The bits of a tensor as integers: -0 is not 0, and a NaN is itself."""
+    return x.view({1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
