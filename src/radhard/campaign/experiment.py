@@ -79,13 +79,13 @@ class Setting:
     def within(self, other: "Setting") -> bool:
         """Whether every flip of this setting is a flip of `other`, in each image and trial.
 
-        Faults are addressed: at the same BER, those of fewer kinds and in fewer places are a subset.
+        Faults are addressed and nested: at no higher BER, of no other kinds and at no other places, they are a subset.
         """
         if self.without_faults().digest != other.without_faults().digest:
             return False
         return self.clean or (
             (self.seed, self.words) == (other.seed, other.words)
-            and self.ber == other.ber
+            and self.ber <= other.ber
             and self.kinds <= other.kinds
             and (other.where == EVERYWHERE or self.where.within(other.where))
         )
