@@ -24,6 +24,8 @@ from radhard.cli.live import Course, accuracy_so_far, follow, percent
 from radhard.faults import Where
 from radhard.machine import Kind
 from radhard.report.factors import Explored, explored_record, factors_table, summary, write_factors
+from radhard.report.heatmap import draw_heatmap
+from radhard.report.patches import Image, heatmap_data
 from radhard.report.vulnerability import draw_vulnerability, vulnerability_data
 from radhard.words import Words
 
@@ -120,9 +122,20 @@ def show_json(explored: Sequence[Explored], *, command: str) -> None:
     typer.echo(json.dumps(record, allow_nan=False))
 
 
-def write_files(explored: Sequence[Explored], *, csv: Path | None, plot: Path | None) -> None:
-    """Write the factors and the figure where they are wanted."""
+def write_files(explored: Sequence[Explored], *, csv: Path | None, plot: Path | None, images: Sequence[Image]) -> None:
+    """Write the factors and the figure where they are wanted; patches are drawn beside the first of mean `images`."""
     if csv is not None:
         write_factors(explored, csv)
-    if plot is not None:
+    if plot is not None and explored[0].found.study.parts.grid is not None:
+        draw_heatmap(heatmap_data(explored, image=images[0]), plot)
+    elif plot is not None:
         draw_vulnerability(vulnerability_data(explored), plot)
+
+
+def mean_image(bench: Bench, *, images: int) -> Image:
+    """The mean of the first images, in 0 ... 1: float64 [H, W], or [H, W, 3] in colour."""
+    total = torch.zeros(bench.data.images.shape[1:], dtype=torch.float64)
+    for part in torch.split(torch.arange(images), 256):
+        total += bench.data.images[part].to(torch.float64).sum(0)
+    mean = (total / (255 * images)).numpy()
+    return mean.transpose(1, 2, 0) if len(mean) == 3 else mean.mean(0)
