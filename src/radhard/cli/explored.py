@@ -130,12 +130,3 @@ def write_files(explored: Sequence[Explored], *, csv: Path | None, plot: Path | 
         draw_heatmap(heatmap_data(explored, image=images[0]), plot)
     elif plot is not None:
         draw_vulnerability(vulnerability_data(explored), plot)
-
-
-def mean_image(bench: Bench, *, images: int) -> Image:
-    """The mean of the first images, in 0 ... 1: float64 [H, W], or [H, W, 3] in colour."""
-    total = torch.zeros(bench.data.images.shape[1:], dtype=torch.float64)
-    for part in torch.split(torch.arange(images), 256):
-        total += bench.data.images[part].to(torch.float64).sum(0)
-    mean = (total / (255 * images)).numpy()
-    return mean.transpose(1, 2, 0) if len(mean) == 3 else mean.mean(0)

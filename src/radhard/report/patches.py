@@ -1,0 +1,51 @@
+"""Vulnerability by patch as a heat map: factors of components named "row,column" become the cells of a grid."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from radhard.models.dataset import Dataset
+from radhard.report.factors import Explored
+from radhard.report.heatmap import HeatmapData, Panel
+
+Image = npt.NDArray[np.float64]
+
+
+def heatmap_data(explored: Sequence[Explored], *, image: Image) -> HeatmapData:
+    """Models at one rate or several, by patch -> a panel each, beside the mean `image` [H, W] or [H, W, 3]."""
+    first = explored[0].found
+    models = {one.found.setting.model for one in explored}
+    where = "words of the input image" if first.setting.kinds == {"load"} else "operations of a patch's region"
+    return HeatmapData(
+        title=f"{first.setting.model if len(models) == 1 else 'Several models'}: vulnerability by patch",
+        subtitle=(
+            f"recipe {first.setting.recipe}, flips in {', '.join(sorted(first.setting.kinds))} ({where})\n"
+            f"{first.setting.data}, {first.study.images:,} images, {first.trials} trials"
+        ),
+        image=image,
+        panels=tuple(_panel(one, alone=len(models) == 1) for one in explored),
+    )
+
+
+def mean_image(data: Dataset, *, images: int) -> Image:
+    """The mean of the first images, in 0 ... 1: float64 [H, W], or [H, W, 3] in colour."""
+    total = torch.zeros(data.images.shape[1:], dtype=torch.float64)
+    for part in torch.split(torch.arange(images), 256):
+        total += data.images[part].to(torch.float64).sum(0)
+    mean: Image = (total / (255 * images)).numpy()
+    return mean.transpose(1, 2, 0) if len(mean) == 3 else mean.mean(0)
+
+
+def _panel(explored: Explored, *, alone: bool) -> Panel:
+    grid = explored.found.study.parts.grid
+    assert grid is not None
+    factor, low, high = (np.full(grid, np.nan) for _ in range(3))
+    for component in explored.found.components:
+        row, comma, column = component.name.partition(",")
+        if comma:  # not what belongs to no patch
+            at = int(row), int(column)
+            factor[at], low[at], high[at] = 100 * component.factor, 100 * component.low, 100 * component.high
+    label = explored.label if alone else f"{explored.found.setting.model}\n{explored.label}"
+    return Panel(label=label, factor=factor, low=low, high=high)
