@@ -3,8 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?= 10000
+ZOO := fashion-vit fashion-swin fashion-deepvit fashion-cait fashion-resnet18 fashion-resnet20
+RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
+out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
-.PHONY: demo test lint nightly train results bench clean
+.PHONY: demo test lint nightly train bench clean results results-sweep results-layer results-module results-patch results-operations
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -25,11 +28,21 @@ nightly: .venv/installed
 train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 
-# the zoo's curves; they go on from the store if the run is interrupted
-results: .venv/installed
-	$(BIN)/radhard sweep fashion-vit fashion-swin fashion-deepvit fashion-cait fashion-resnet18 fashion-resnet20 \
-		--images $(IMAGES) --trials 1 --store results/zoo.db \
-		--plot results/zoo-sweep.png --csv results/zoo-sweep.csv --json > results/zoo-sweep.json
+# the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
+results: .venv/installed results-sweep results-layer results-module results-patch results-operations
+
+results-sweep: .venv/installed
+	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
+
+results-layer results-module: results-%: .venv/installed
+	$(BIN)/radhard vulnerability $(ZOO) --by $* --loss 10,20,30 $(RUN) $(call out,$*) > results/zoo-$*.json
+
+results-patch: .venv/installed
+	$(BIN)/radhard vulnerability $(ZOO) --by patch --grid 7x7 $(RUN) $(call out,patch) > results/zoo-patch.json
+
+results-operations: .venv/installed
+	$(BIN)/radhard vulnerability $(ZOO) --by patch --patch-faults operations --grid 7x7 $(RUN) \
+		$(call out,operations) > results/zoo-operations.json
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed
