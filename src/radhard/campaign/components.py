@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
-from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names
+from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
 from radhard.machine import KINDS, Kind, Site
 from radhard.program import Program
 
@@ -64,15 +64,16 @@ def take_apart(
     if by == "patch" and grid is None:
         raise InputError("patches of which grid? give its rows and columns, --grid 7x7")
     program = bench.program_of(whole)
-    patches = None if grid is None else program.patches(grid)
     faults = whole.faults(0)
+    patches = patches_of(program, faults.where) if grid is None else program.patches(grid)
     everything = exposures(program.costs, faults, patches=patches)
     found = dict(_selections(program, whole, everything, by=by, grid=grid))
     check_patterns(tuple(only), tuple(found), what=by)
     chosen = {name: it for name, it in found.items() if not only or any(fnmatchcase(name, p) for p in only)}
 
     def component(name: str, kinds: frozenset[Kind], where: Where) -> Component:
-        inside = exposures(program.costs, replace(faults, kinds=kinds), patches=patches, inside=where)
+        exposed = exposures(program.costs, faults, patches=patches, inside=where)
+        inside = {place: exposure for place, exposure in exposed.items() if place[1] in kinds}
         bits = sum(exposure.bits for exposure in inside.values())
         left = replace(whole, kinds=whole.kinds - kinds) if by == "kind" else whole
         spared = whole.where if by == "kind" else whole.where.sparing(where)

@@ -76,7 +76,7 @@ def exposures(
                 keep=keep,
             )
     _check_bits(faults.where, tuple(labels))
-    if not any(exposure.keep.any() for exposure in found.values()) and faults.where.fine:
+    if faults.where.fine and inside == EVERYWHERE and not any(exposure.bits for exposure in found.values()):
         raise InputError(f"the selection {faults.where.as_dict()} leaves no bit that can flip; widen a pattern")
     return found
 

@@ -4,7 +4,7 @@ Every pixel is given its place in the image, and the program is run on places in
 as they carry words, and an operator's unit stands for what it reads. So a token of a transformer keeps its patch
 through every block, whatever windows it is put into, and so does a position of a convolutional map. Of a matrix product
 of activations a unit stands for what its row reads (the query of QK^T), of a convolution for the middle of its window.
-What stands for more than half the height or width of the image, such as a mean over it, or for no pixel at all, such as
+What stands for half the height or width of the image or more, such as a mean over it, or for no pixel at all, such as
 a class token, stands for no patch.
 
 Places travel as one batch of four images: the highest y, 1 - the lowest y, the highest x, 1 - the lowest x of what an
@@ -21,11 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.errors import InputError
 from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput
 from radhard.operators import Conv2d
 
 HALF = 0.5
-"""Of height or width: what covers more stands for no patch."""
+"""Of height or width: what covers so much, from middle to middle of its pixels, stands for no patch."""
+
+_EDGE = 1e-4  # of a patch: what stands on the edge of two belongs to the later one, whatever rounding says
 
 Places = Mapping[Site, NDArray[np.float32]]
 
@@ -88,11 +91,16 @@ def without_places(constant: Any) -> Any:
 
 
 def patch_of(places: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.int16]:
-    """Places [4, units] -> the patch [units] of a grid (rows, columns) in which their middle lies; -1: in none."""
+    """Places [4, units] -> the patch [units] of a grid (rows, columns) in which their middle lies; -1: in none.
+
+    Raises InputError for a grid of more patches than int16 can number.
+    """
+    if grid[0] * grid[1] > np.iinfo(np.int16).max:
+        raise InputError(f"a grid of {grid[0]} x {grid[1]} patches has more than {np.iinfo(np.int16).max}: take fewer")
     found = np.zeros(places.shape[1], np.int64)
     for high, low, count in zip(places[::2], 1 - places[1::2], grid, strict=True):
-        cell = np.clip(np.floor((high + low) / 2 * count), 0, count - 1).astype(np.int64)
-        none = (high < low - 1e-6) | (high - low > HALF)
+        cell = np.clip(np.floor((high + low) / 2 * count + _EDGE), 0, count - 1).astype(np.int64)
+        none = (high < low - 1e-6) | (high - low > HALF - 1e-6)
         found = np.where(none | (found < 0), -1, found * count + cell)
     return found.astype(np.int16)
 
@@ -125,5 +133,5 @@ def _convolved(operator: Conv2d, x: Tensor, inputs: Sequence[Tensor | None]) -> 
         index = torch.arange(0, stride * (steps - 1) + 1, stride)
         plane = torch.stack([tap.index_select(axis, index) for tap in taps]).amax(0)
     n, h, w = weight.shape[0], *plane.shape[2:]
-    units = plane.reshape(4, 1, h * w, 1).expand(4, operator.groups, h * w, n // operator.groups)
-    return plane.expand(4, n, h, w), units.contiguous()
+    units = plane.reshape(len(x), 1, h * w, 1).expand(len(x), operator.groups, h * w, n // operator.groups)
+    return plane.expand(len(x), n, h, w), units.contiguous()
