@@ -180,13 +180,13 @@ class Campaign:
         return 1 if setting.clean else self.trials
 
     def together(self, trial: int) -> Iterator[tuple[Unit, ...]]:
-        """The units of a trial by what is measured together: each alone, or with a whole all of the same images."""
+        """The units of a trial by what is measured together: each alone, or all of the same images, the whole first."""
         settings = [setting for setting in self.settings if trial < self.trials_of(setting)]
-        by_setting = [list(self.units(setting, trial)) for setting in settings]
         if self.whole is None:
-            yield from ((unit,) for units in by_setting for unit in units)
+            yield from ((unit,) for setting in settings for unit in self.units(setting, trial))
         else:
-            yield from zip(*by_setting, strict=True)
+            settings.sort(key=lambda setting: setting != self.whole)
+            yield from zip(*(self.units(setting, trial) for setting in settings), strict=True)
 
     def units(self, setting: Setting, trial: int) -> Iterator[Unit]:
         """The units of one trial of a setting, in the order of their images."""
