@@ -117,6 +117,14 @@ def test_where_images_agree_there_is_no_noise_to_take_out(values: list[int]) -> 
     assert found.width == pytest.approx(0.0, abs=1e-12)
 
 
+def test_luck_that_all_patches_share_leaves_their_proportions_known() -> None:
+    """Some images gain three times as much as others, each patch its part of it."""
+    scale = np.random.default_rng(6).choice([1, 3], size=200)
+    found = gini(scale[:, None] * np.array([2, 1, 0, 3]), generator=np.random.default_rng(1))
+    assert found.rate == pytest.approx(gini_by_pairs([2.0, 1.0, 0.0, 3.0]), rel=0.01)
+    assert found.width < 1e-9
+
+
 def test_which_cells_are_the_centre_and_which_the_edge() -> None:
     for rows, columns in itertools.product(range(1, 10), repeat=2):
         centre, edge = centre_and_edge(rows, columns)
@@ -324,6 +332,27 @@ def test_equal_patches_are_found_equal() -> None:
     assert np.mean(plain) > 0.12  # what the correction is for
     assert np.mean([e.gini.rate for _, e in found]) < 0.05
     assert np.mean([e.gini.low == 0 for _, e in found]) >= 0.885
+    within = [differing_by_luck_alone(differences) for differences, _ in found]
+    assert 20 < sum(within) < 80
+    assert all(e.gini.rate == 0 for (_, e), luck in zip(found, within, strict=True) if luck)
+
+
+def differing_by_luck_alone(differences: Counts) -> bool:
+    """Whether sums are no further from each other than the variance between images makes them."""
+    contrasts = [[d - sum(row) / len(row) for d in row] for row in differences.tolist()]
+    columns = list(zip(*contrasts, strict=True))
+    noise = sum(len(column) * float(np.var(column)) for column in columns)
+    return sum(sum(column) ** 2 for column in columns) <= noise
+
+
+def test_the_limits_of_gini_agree_with_the_test() -> None:
+    """A sample on which they would not: 64 equal patches, whose p-value is about 0.1."""
+    differences = Truth(shares=flat(8), images=800, trials=3, lost=0.2).sample(np.random.default_rng(56))
+    assert gini(differences, generator=np.random.default_rng(1)).low > 0
+    found = study(differences, grid=(8, 8))
+    assert found.equal > 0.05
+    assert found.gini.low == 0
+    assert found.gini.high > found.gini.rate > 0
 
 
 @pytest.mark.parametrize("shares", [central, two_valued], ids=["central", "two-valued"])
@@ -345,26 +374,25 @@ def test_uneven_patches_are_found_as_uneven_as_they_are(shares: Callable[[int], 
     ("images", "lost", "alike"), [(300, 0.03, 1e4), (500, 0.1, 0.5), (2000, 0.15, 1.0)], ids=["few", "some", "many"]
 )
 def test_the_level_of_the_test_of_all_equal(near: bool, side: int, images: int, lost: float, alike: float) -> None:
-    """400 studies. The standard error of a share of 5 % is 1.1 %."""
+    """200 studies. 3 standard errors of a share of 5 % are 4.6 %."""
     truth = Truth(shares=flat(side), images=images, trials=3, lost=lost, alike=alike, near=near)
-    rejected = np.mean([e.equal <= 0.05 for _, e in simulated(truth, studies=400, seed=13)])
-    assert rejected <= 0.085
+    rejected = np.mean([e.equal <= 0.05 for _, e in simulated(truth, studies=200, seed=13)])
+    assert rejected <= 0.096
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [4, 7])
 @pytest.mark.parametrize("shares", [flat, mild, central, two_valued])
-@pytest.mark.parametrize("images", [1000, 3000])
-def test_the_intervals_cover(shares: Callable[[int], Floats], side: int, images: int) -> None:
-    """300 studies. The standard error of a share of 95 % is 1.3 %."""
-    truth = Truth(shares=shares(side), images=images, trials=3, lost=0.15)
-    found = [e for _, e in simulated(truth, studies=300, seed=14)]
+def test_the_intervals_cover(shares: Callable[[int], Floats], side: int) -> None:
+    """200 studies. 3 standard errors of a share of 95 % are 4.6 %."""
+    truth = Truth(shares=shares(side), images=1500, trials=3, lost=0.15)
+    found = [e for _, e in simulated(truth, studies=200, seed=14)]
     factors = truth.factors
     known = gini_by_pairs(factors.tolist())
     centre, edge = (factors[cells.ravel()].mean() for cells in centre_and_edge(side, side))
     assert abs(np.mean([e.gini.rate for e in found]) - known) < 0.04
     assert np.mean([e.gini.low <= known + 1e-9 and known <= e.gini.high for e in found]) >= 0.88
-    assert np.mean([e.mean.low <= factors.mean() <= e.mean.high for e in found]) >= 0.915
-    assert np.mean([e.centre.low <= centre <= e.centre.high for e in found]) >= 0.915
-    assert np.mean([e.edge.low <= edge <= e.edge.high for e in found]) >= 0.915
-    assert np.mean([e.centre_to_edge.low <= centre / edge <= e.centre_to_edge.high for e in found]) >= 0.915
+    assert np.mean([e.mean.low <= factors.mean() <= e.mean.high for e in found]) >= 0.904
+    assert np.mean([e.centre.low <= centre <= e.centre.high for e in found]) >= 0.904
+    assert np.mean([e.edge.low <= edge <= e.edge.high for e in found]) >= 0.904
+    assert np.mean([e.centre_to_edge.low <= centre / edge <= e.centre_to_edge.high for e in found]) >= 0.904
