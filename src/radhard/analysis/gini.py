@@ -25,8 +25,8 @@ The reliability 1 - N / S says which: it weighs 2, and the rest weighs 1. Simula
 central and two-valued factors of 16 to 196 patches, 8 or more answers in each, the bias is at most 0.04 either way.
 
 The interval is normal, with the standard deviation of 2 (the wider) over bootstrapped images. The truth in their world
-is G of the estimates themselves, which are as far apart as the truth and its noise: near equality, too much. It covers in
-90 to 100 % of the studies simulated, in the least where mild unevenness drowns in noise.
+is G of the estimates themselves, which are as far apart as the truth and its noise: near equality, too much. It covers
+in 90 to 100 % of the studies simulated, least where mild unevenness drowns in noise.
 """
 
 import numpy as np
