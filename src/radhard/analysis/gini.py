@@ -7,7 +7,7 @@ the trials cancel: F_p is proportional to D_p = sum over images of the differenc
 
 Estimates of equal factors differ, so G of the estimates is too large: at ten answers a patch 0.2 where the truth is 0.
 How much noise there is, the images tell: E is the deviation of a bootstrap over images (all patches of an image
-together, since they share its unprotected runs) from D, less its mean over patches. There are two ways to take it out.
+together, since they share its unprotected runs) from D. There are two ways to take it out.
 
 1. By the variance. Between patches the D_p have the sum of squares S, and noise alone has the expected sum
 
@@ -25,7 +25,8 @@ The reliability 1 - N / S says which: it weighs 2, and the rest weighs 1. Simula
 central and two-valued factors of 16 to 196 patches, 8 or more answers in each, the bias is at most 0.04 either way.
 
 The interval is normal, with the standard deviation of 2 (the wider) over bootstrapped images. The truth in their world
-is G of the estimates themselves, which are as far apart as the truth and its noise: near equality, too much.
+is G of the estimates themselves, which are as far apart as the truth and its noise: near equality, too much. It covers
+in 90 to 100 % of the studies simulated, least where mild unevenness drowns in noise.
 """
 
 import numpy as np
@@ -44,20 +45,16 @@ def gini(differences: Counts, *, generator: np.random.Generator) -> Interval:
     images = len(differences)
     unequal = differences[differences.any(axis=1)].astype(np.float64)
     total = unequal.sum(axis=0)
+    plain, scale = half_difference(total) / total.mean(), total.mean()
     again = _resampled(unequal, images=images, generator=generator)
     noise = again - total
-    noise -= noise.mean(axis=1, keepdims=True)
 
-    apart = _extrapolated(np.broadcast_to(total, noise.shape), noise=noise, additions=1).mean()
+    rows = np.broadcast_to(total, noise.shape)
+    apart = plain + float(_extrapolated(rows, noise=noise, additions=1, plain=plain).mean()) / scale
     reliability = _reliability(unequal, images=images)
-    shrunk = np.sqrt(reliability) * half_difference(total)
-    rate = ((1 - reliability) * shrunk + reliability * apart) / total.mean()
-
-    # to first order, so that a resample whose mean is near 0 does no harm
-    plain = half_difference(total) / total.mean()
-    moved = _extrapolated(again, noise=noise, additions=_ADDITIONS) - plain * again.mean(axis=1)
-    half = Z_95 * moved.std() / total.mean()
-    rate = max(0.0, float(rate))
+    rate = max(0.0, float((1 - reliability) * np.sqrt(reliability) * plain + reliability * apart))
+    moved = _extrapolated(again, noise=noise, additions=_ADDITIONS, plain=plain) / scale
+    half = Z_95 * float(moved.std())
     return Interval(rate=rate, low=max(0.0, rate - half), high=rate + half)
 
 
@@ -86,15 +83,21 @@ def _reliability(unequal: Sums, *, images: int) -> float:
     return max(0.0, 1 - (float((contrasts**2).sum()) - between / images) / between)
 
 
-def _extrapolated(values: Sums, *, noise: Sums, additions: int) -> Sums:
-    """[resamples, P] -> half differences [resamples] without the noise, of which samples [resamples, P] are given.
+def _extrapolated(values: Sums, *, noise: Sums, additions: int, plain: float) -> Sums:
+    """[resamples, P] -> how much further apart than `plain` they are without the noise of which `noise` are samples.
 
-    To each row the noise of other rows is added, so many times.
+    To each row the noise of other rows is added, so many times. [resamples], in the units of the values: G - `plain`
+    times the mean, to first order, so that a resample whose mean is near 0 does no harm.
     """
+
+    def further(values: Sums) -> Sums:
+        found: Sums = half_difference(values) - plain * values.mean(axis=-1)
+        return found
+
     once, thrice = np.zeros(len(values)), np.zeros(len(values))
     for turn in range(1, additions + 1):
         first, second, third = (np.roll(noise, 3 * turn - place, axis=0) for place in range(3))
-        once += half_difference(values + first)
-        thrice += half_difference(values + first + second + third)
-    found: Sums = _BACK @ np.stack([half_difference(values), once / additions, thrice / additions])
+        once += further(values + first)
+        thrice += further(values + first + second + third)
+    found: Sums = _BACK @ np.stack([further(values), once / additions, thrice / additions])
     return found

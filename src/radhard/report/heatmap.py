@@ -82,13 +82,14 @@ def draw_heatmap(data: HeatmapData, path: Path) -> None:
     """
     check_suffix(path)
     places = 1 + len(data.panels)
-    columns = places if places <= 4 else math.ceil(places / math.ceil(places / 4))
-    rows = math.ceil(places / columns)
+    rows = math.ceil(places / 4)
+    columns = math.ceil(places / rows)
     tall = min(1.0, max(panel.factor.shape[0] / panel.factor.shape[1] for panel in data.panels))
-    figure = Figure(
-        figsize=(max(7.5, _SIDE * columns + 1.2), (_SIDE * tall + 0.45) * rows + 1.5),
-        layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06),
-    )
+    heads = 0.17 * max(1 + panel.label.count("\n") for panel in data.panels)
+    top, bottom = 0.6 + 0.17 * data.subtitle.count("\n"), 0.35  # inches of what is written above and below
+    width, height = max(7.5, _SIDE * columns + 1.2), (_SIDE * tall + heads + 0.15) * rows + top + bottom
+    inside = (0.01, bottom / height, 0.98, 1 - (top + bottom) / height)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05, rect=inside))
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)
     axes: Sequence[Axes] = list(grid.flat)
@@ -102,9 +103,10 @@ def draw_heatmap(data: HeatmapData, path: Path) -> None:
         each.set_axis_off()
     bar = figure.colorbar(ScalarMappable(scale, _MAP), ax=grid, shrink=0.8, aspect=30, pad=0.02)
     bar.set_label("vulnerability factor in percentage points", fontsize=9)
-    figure.suptitle(f"{data.title}\n", x=0.02, ha="left", fontsize=13, fontweight="bold")
-    figure.text(0.02, 1 - 0.36 / figure.get_figheight(), data.subtitle, va="top", fontsize=9, color=_GREY)
-    figure.supxlabel(_legend(data), x=0.02, ha="left", fontsize=9, color=_GREY)
+    left = 0.15 / width
+    figure.text(left, 1 - 0.1 / height, data.title, va="top", fontsize=13, fontweight="bold")
+    figure.text(left, 1 - 0.38 / height, data.subtitle, va="top", fontsize=9, color=_GREY)
+    figure.text(left, 0.12 / height, _legend(data), fontsize=9, color=_GREY)
     with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none", "hatch.linewidth": 0.6}):
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
@@ -123,42 +125,44 @@ def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: Panel) -> N
 
 def _draw_panel(axes: Axes, panel: Panel, *, scale: Normalize, digits: int) -> None:
     rows, columns = panel.factor.shape
-    shown = np.ma.masked_invalid(panel.factor)
-    axes.pcolormesh(shown, cmap=_MAP, norm=scale, edgecolors="white", linewidth=0.4)
+    axes.pcolormesh(np.ma.masked_invalid(panel.factor), cmap=_MAP, norm=scale, edgecolors="white", linewidth=0.4)
     size = 72 * _SIDE / max(rows, columns)  # points of a cell's side
     for (row, column), factor in np.ndenumerate(panel.factor):
         middle = (column + 0.5, row + 0.5)
         if not math.isfinite(factor):
-            axes.annotate("?", middle, ha="center", va="center", fontsize=min(8.0, 0.6 * size), color=_GREY)
+            axes.text(*middle, "?", ha="center", va="center", fontsize=min(8.0, 0.6 * size), color=_GREY)
             continue
-        ink = "white" if float(scale(factor)) < 0.5 else "black"
+        shade = float(scale(factor))
+        ink = "white" if shade < 0.5 else "black"
         if factor < 0:
-            axes.add_patch(
-                Rectangle((column, row), 1, 1, fill=False, hatch="////", edgecolor=ink, linewidth=0, alpha=0.45)
-            )
-        sure = bool(panel.certain[row, column])
-        if max(rows, columns) > _SMALL:
-            if sure:
-                axes.plot(*middle, marker="o", markersize=0.14 * size, color=ink, markeredgewidth=0)
-            continue
-        _print(axes, panel, at=(row, column), ink=ink, size=size, digits=digits)
+            hatched = Rectangle((column, row), 1, 1, fill=False, hatch="////", edgecolor=ink, linewidth=0, alpha=0.45)
+            axes.add_patch(hatched).set_in_layout(False)
+        if max(rows, columns) <= _SMALL:
+            _print(axes, panel, at=(row, column), ink=ink, face=_MAP(shade), size=size, digits=digits)
+        elif panel.certain[row, column]:
+            axes.plot(*middle, marker="o", markersize=0.14 * size, color=ink, markeredgewidth=0, in_layout=False)
     _frame(axes, rows, columns, label=panel.label)
 
 
-def _print(axes: Axes, panel: Panel, *, at: tuple[int, int], ink: str, size: float, digits: int) -> None:
+def _print(
+    axes: Axes, panel: Panel, *, at: tuple[int, int], ink: str, face: tuple[float, ...], size: float, digits: int
+) -> None:
     """The factor, and under it the half width of its interval where there is room."""
     row, column = at
-    roomy = max(panel.factor.shape) <= _FEW
-    axes.annotate(
-        f"{panel.factor[at]:+.{digits}f}".replace("-", "\N{MINUS SIGN}"), (column + 0.5, row + (0.38 if roomy else 0.5)),
-        ha="center", va="center", fontsize=min(9.0, size / 3.6), color=ink,
-        fontweight="bold" if panel.certain[at] else "normal",
+    factor = float(panel.factor[at])
+    half = float(panel.high[at] - panel.low[at]) / 2
+    roomy = max(panel.factor.shape) <= _FEW and math.isfinite(half)
+    ground = {"facecolor": face, "edgecolor": "none", "pad": 0.6}  # keeps the hatching off
+    weight = "bold" if panel.certain[at] else "normal"
+    axes.text(
+        column + 0.5, row + (0.38 if roomy else 0.5), f"{factor:+.{digits}f}".replace("-", "\N{MINUS SIGN}"),
+        ha="center", va="center", fontsize=min(9.0, size / 3.6), fontweight=weight, color=ink, bbox=ground,
+        in_layout=False,
     )  # fmt: skip
-    half = (panel.high[at] - panel.low[at]) / 2
-    if roomy and math.isfinite(half):
-        axes.annotate(
-            f"±{half:.{digits}f}", (column + 0.5, row + 0.73), ha="center", va="center", fontsize=min(7.0, size / 5),
-            color=ink,
+    if roomy:
+        axes.text(
+            column + 0.5, row + 0.73, f"±{half:.{digits}f}", ha="center", va="center", fontsize=min(7.0, size / 5),
+            color=ink, bbox=ground, in_layout=False,
         )  # fmt: skip
 
 
