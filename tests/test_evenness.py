@@ -145,7 +145,7 @@ def test_a_small_grid_by_hand() -> None:
     differences[:, 4] = 2
     differences[:, 0] = [1, 3] * 6
     found = study(differences, grid=(3, 3), trials=2)
-    assert (found.rows, found.columns, found.images) == (3, 3, 12)
+    assert (found.grid, found.images) == ((3, 3), 12)
     assert found.mean.rate == pytest.approx(48 / (9 * 24))
     assert found.centre.rate == pytest.approx(1.0)
     assert found.edge.rate == pytest.approx(24 / (8 * 24))

@@ -1,4 +1,4 @@
-"""How evenly the cells of a patch grid are vulnerable: their Gini coefficient, a test of "all equal", centre to edge.
+"""How even the factors of patches or layers are: their Gini coefficient, a test of "all equal", centre to edge.
 
 In image i protecting patch p gained d_pi right answers in m_i trials, the factor is F_p = sum d_pi / sum m_i. All
 patches of an image share its unprotected runs and its trials each other's luck, so the images are the sample, as in
@@ -16,7 +16,7 @@ ratio of two are Fieller's (`relative`). As in `factor`, two images are added, o
 that were seen to differ, among which count two in which a single patch makes the difference in all trials.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,23 +36,23 @@ _CHUNK = 250
 
 @dataclass(frozen=True, kw_only=True)
 class Evenness:
-    """Of the factors of `rows` x `columns` patches, measured on `images`; intervals are of 95 %.
+    """Of the factors of several patches or layers, measured on `images`; intervals are of 95 %.
 
-    `mean`, `centre`, `edge`: the mean factor of all patches, and of those; `centre_to_edge`: the ratio of the latter.
+    `mean`, `centre`, `edge`: the mean factor of all, and of those patches of a `grid` (rows, columns), if it is one;
+    `centre_to_edge`: the ratio of the latter.
     `gini`: 0 if all are equal; its `low` is 0 unless that is rejected at 5 %. `equal`: the p-value of "all equal".
     What cannot be told is NaN, a limit that there is not infinite; `notes` say why. Where it is not known that the edge
     is vulnerable at all, `centre_to_edge` has a lower limit, on the reading that no protection of the edge does harm.
     """
 
-    rows: int
-    columns: int
+    grid: tuple[int, int] | None
     images: int
     mean: Interval
     gini: Interval
     equal: float
-    centre: Interval
-    edge: Interval
-    centre_to_edge: Interval
+    centre: Interval | None
+    edge: Interval | None
+    centre_to_edge: Interval | None
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,16 +61,20 @@ class Evenness:
         return {k: {a: _json(b) for a, b in v.items()} if isinstance(v, dict) else _json(v) for k, v in found.items()}
 
 
-def evenness(part: Counts, *, whole: Counts, trials: Counts, grid: tuple[int, int], seed: int) -> Evenness:
+def evenness(
+    part: Counts, *, whole: Counts, trials: Counts, seed: int, grid: tuple[int, int] | None = None
+) -> Evenness:
     """Right answers with a patch protected (`part` int64 [P, N], row by row) and with none (`whole` [N]) of `trials`.
 
-    `grid`: rows, columns, of which P is the product. InputError if it is not, or if no image was run.
+    `grid`: rows, columns, of which P is the product; None for layers and other patches than those of a whole grid.
+    InputError if it is not, or if no image was run.
     """
-    rows, columns = grid
-    if rows * columns < 2 or part.shape != (rows * columns, len(trials)) or whole.shape != trials.shape:
+    count = len(part) if grid is None else grid[0] * grid[1]
+    if count < 2 or part.shape != (count, len(trials)) or whole.shape != trials.shape:
         raise InputError(
-            f"part {part.shape}, whole {whole.shape}, trials {trials.shape} do not fit a grid of {rows} x {columns}: "
-            "give two patches or more, [patches, images], [images] and [images]"
+            f"part {part.shape}, whole {whole.shape}, trials {trials.shape} do not fit each other"
+            f"{'' if grid is None else f' and a grid of {grid[0]} x {grid[1]}'}: give two patches or more, "
+            "[patches, images], [images] and [images]"
         )
     asked = trials > 0
     if not asked.any():
@@ -78,18 +82,25 @@ def evenness(part: Counts, *, whole: Counts, trials: Counts, grid: tuple[int, in
     differences, m = (part - whole).T[asked], trials[asked]
     generator = np.random.Generator(np.random.Philox(seed))
     equal = _p_value(differences, generator=generator)
-    mean = _mean(_group(differences, np.ones(rows * columns, np.bool_), m), m)
+    mean = _mean(_group(differences, np.ones(count, np.bool_), m), m)
     uneven, why = _gini(differences, mean=mean, equal=equal, generator=generator)
-    in_centre, in_edge = centre_and_edge(rows, columns)
-    centre, edge = (_group(differences, cells.ravel(), m) for cells in (in_centre, in_edge))
-    ratio, why_not = _ratio(centre, edge, trials=m)
-    return Evenness(
-        rows=rows,
-        columns=columns,
+    found = Evenness(
+        grid=grid,
         images=len(m),
         mean=mean,
         gini=uneven,
         equal=equal,
+        centre=None,
+        edge=None,
+        centre_to_edge=None,
+        notes=tuple(filter(None, (why,))),
+    )
+    if grid is None:
+        return found
+    centre, edge = (_group(differences, cells.ravel(), m) for cells in centre_and_edge(*grid))
+    ratio, why_not = _ratio(centre, edge, trials=m)
+    return replace(
+        found,
         centre=_mean(centre, m),
         edge=_mean(edge, m),
         centre_to_edge=ratio,

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from radhard.analysis.intervals import Interval
-from radhard.analysis.operating import OperatingPoint, operating_point
-from radhard.analysis.vulnerability import Study, explore, loss, so_far, vulnerability
+from radhard.analysis.operating import operating_point
+from radhard.analysis.vulnerability import Study, explore, loss, passes, so_far, vulnerability
 from radhard.campaign.bench import Bench, faulty_setting, made_by
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.counted import count
@@ -58,8 +58,8 @@ class Explorer:
     course: Course
     console: Console
 
-    def at(self, ber: float, *, point: OperatingPoint | None = None) -> Explored:
-        """The factors at a rate, which `point` says how it was found."""
+    def at(self, ber: float) -> Explored:
+        """The factors at a rate."""
         study = self._study(ber)
         progress = explore(study, self.store, executor=self.executor, made_by=made_by(self.bench))
 
@@ -69,7 +69,7 @@ class Explorer:
             return accuracy_so_far(state) if known is None else f"factor of {name} {percent(known)}"
 
         follow(progress, course=self.course, console=self.console, so_far=describe)
-        return Explored(found=vulnerability(study, store=self.store), point=point)
+        return Explored(found=vulnerability(study, store=self.store))
 
     def at_loss(self, points: float) -> Explored:
         """The factors at the rate that costs so much accuracy, as a share of all answers."""
@@ -77,15 +77,18 @@ class Explorer:
         lowest, highest = whole_curve(bits, recipe=self.recipe, points=2)
         self._study(lowest)  # what is wrong with the selection is told before the search
         found = operating_point(points, lost_at=self._lost_at, lowest=lowest / FRAGILE, highest=min(highest, MOST))
-        return self.at(found.ber, point=found)
+        searched = sum(passes(self._campaign(ber), self._setting(ber), store=self.store) for ber, _ in found.tried)
+        return replace(self.at(found.ber), point=found, searched=searched)
 
     def _lost_at(self, ber: float) -> Interval:
-        setting = self._setting(ber)
-        campaign = Campaign(settings=(setting,), images=self.images, trials=self.trials, chunk=self.chunk)
+        setting, campaign = self._setting(ber), self._campaign(ber)
         progress = execute(campaign, self.store, executor=self.executor, made_by=made_by(self.bench))
         follow(progress, course=replace(self.course, model=f"{self.course.model}, searching"), console=self.console)
         clean = count(campaign, setting.without_faults(), store=self.store)
         return loss(count(campaign, setting, store=self.store).tally, clean=clean.tally)
+
+    def _campaign(self, ber: float) -> Campaign:
+        return Campaign(settings=(self._setting(ber),), images=self.images, trials=self.trials, chunk=self.chunk)
 
     def _setting(self, ber: float) -> Setting:
         return faulty_setting(

@@ -1,6 +1,7 @@
 """Vulnerability factors as a table, as records and as CSV."""
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,16 +11,22 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from radhard.analysis.evenness import Evenness
+from radhard.analysis.intervals import Interval
 from radhard.analysis.operating import OperatingPoint
 from radhard.analysis.vulnerability import Vulnerability, Vulnerable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explored:
-    """The factors `found` at one bit error rate, and the operating `point` if a loss was what found the rate."""
+    """The factors `found` at one bit error rate, and the operating `point` if a loss was what found the rate.
+
+    `searched`: forward passes at the rates that were tried for it; other losses may have tried the same.
+    """
 
     found: Vulnerability
     point: OperatingPoint | None = None
+    searched: float = 0.0
 
     @property
     def label(self) -> str:
@@ -65,13 +72,15 @@ def summary(explored: Explored) -> list[str]:
         low, high = (("not bounded" if limit is None else f"{limit:.3g}") for limit in (point.low, point.high))
         lines.append(
             f"a loss of {100 * point.loss:g} percentage points relative to clean is at BER {point.ber:.3g} "
-            f"(95 % interval {low} - {high}; {len(point.tried)} rates tried)"
+            f"(95 % interval {low} - {high}; {len(point.tried)} rates tried, {explored.searched:,.0f} forward passes)"
         )
     if ratios := [c.unpaired_ratio for c in found.components if c.n]:
         lines.append(
             f"unpaired, that many times the image-trials are needed for intervals as narrow: {min(ratios):.3g} to "
             f"{max(ratios):.3g}, median {median(ratios):.3g}"
         )
+    if found.evenness is not None:
+        lines += _even(found.evenness, of="patches" if found.study.parts.by == "patch" else "layers")
     share = found.passes / found.naive if found.naive else 0.0
     lines.append(
         f"forward passes of an image: {found.passes:,.0f} with the clean ones, naively (components + 1) x images x "
@@ -85,6 +94,26 @@ def summary(explored: Explored) -> list[str]:
     return lines
 
 
+def _even(found: Evenness, *, of: str) -> list[str]:
+    lines = [f"all {of} equally vulnerable: p = {found.equal:.2g}; mean factor {_interval(found.mean)} points"]
+    if math.isfinite(found.gini.rate):
+        low, high = found.gini.low, found.gini.high
+        lines.append(f"Gini coefficient of the {of}: {found.gini.rate:.2f} ({low:.2f} - {high:.2f}); 0 is even")
+    if found.centre is not None and found.edge is not None and found.centre_to_edge is not None:
+        ratio = found.centre_to_edge
+        rate = f"{ratio.rate:.2f}" if math.isfinite(ratio.rate) else "not known"
+        limits = (f"{limit:.2f}" if math.isfinite(limit) else "unbounded" for limit in (ratio.low, ratio.high))
+        lines.append(
+            f"centre {_interval(found.centre)}, edge {_interval(found.edge)} points; centre to edge {rate} "
+            f"({' to '.join(limits)})"
+        )
+    return lines + list(found.notes)
+
+
+def _interval(points: Interval) -> str:
+    return f"{100 * points.rate:.2f} ({_points(points.low, points.high)})"
+
+
 def explored_record(explored: Explored) -> dict[str, Any]:
     """The factors at a rate -> JSON values, components in the order of the program."""
     found, setting, study = explored.found, explored.found.setting, explored.found.study
@@ -96,6 +125,7 @@ def explored_record(explored: Explored) -> dict[str, Any]:
         "by": study.parts.by,
         "ber": setting.ber,
         "operating_point": None if explored.point is None else explored.point.as_dict(),
+        "search_forward_passes": explored.searched,
         "kinds": sorted(setting.kinds),
         "words": setting.words.as_dict(),
         "seed": setting.seed,
@@ -107,6 +137,9 @@ def explored_record(explored: Explored) -> dict[str, Any]:
         "plain": found.plain.as_dict(),
         "loss": vars(found.loss) if found.plain.n else None,
         "simultaneous": "Bonferroni",
+        "grid": None if study.parts.grid is None else list(study.parts.grid),
+        "where": setting.where.as_dict(),
+        "evenness": None if found.evenness is None else found.evenness.as_dict(),
         "forward_passes": found.passes,
         "naive_forward_passes": found.naive,
         "unexposed": list(study.parts.unexposed),
