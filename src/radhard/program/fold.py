@@ -30,7 +30,7 @@ def _(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
 
 BATCH_NORM = torch.ops.radhard.batch_norm.default
 _NORM_OF_IMAGES = _ATEN._native_batch_norm_legit.no_stats
-_NORMS = {_ATEN.batch_norm.default, _ATEN._native_batch_norm_legit_no_training.default}
+_NORM = _ATEN._native_batch_norm_legit_no_training.default
 
 
 def fold(graph: GraphModule) -> GraphModule:
@@ -38,7 +38,7 @@ def fold(graph: GraphModule) -> GraphModule:
     with torch.no_grad():
         fold_constants(graph)
         for node in list(graph.graph.nodes):
-            if node.target in _NORMS:
+            if node.target is _NORM:
                 _fold_norm(graph, node)
             elif node.target is _NORM_OF_IMAGES:
                 _norm_of_images(graph, node)
@@ -93,8 +93,7 @@ def _attribute(graph: GraphModule, before: Node, value: Tensor) -> Node:
 
 def _fold_norm(graph: GraphModule, node: Node) -> None:
     """Fold one batch normalisation into the convolution before it, or put ours in its place."""
-    x, weight, bias, mean, variance = node.args[:5]
-    epsilon: float = node.args[-2] if node.target == _ATEN.batch_norm.default else node.args[-1]  # type: ignore[assignment]
+    x, weight, bias, mean, variance, _, epsilon = node.args
     centre, spread = (constant(graph, n).double() for n in (mean, variance))  # type: ignore[arg-type]
     factor = (spread + epsilon).rsqrt()
     if isinstance(weight, Node):
@@ -144,12 +143,10 @@ def _norm_of_images(graph: GraphModule, node: Node) -> None:
 
 
 def _take_place(node: Node, new: Node) -> None:
-    """Use `new` where `node` is used, which yields a tuple of which the first is meant, or a tensor."""
+    """Use `new` where the first of what `node` yields is used."""
     for user in list(node.users):
         if user.target is operator.getitem:
             user.replace_all_uses_with(new)
-    if node.target == _ATEN.batch_norm.default:
-        node.replace_all_uses_with(new)
 
 
 def _product_before(x: Node) -> Node | None:
