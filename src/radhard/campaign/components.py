@@ -11,7 +11,7 @@ from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
 from radhard.machine import KINDS, Kind, Site
-from radhard.program import Program, image_words
+from radhard.program import Program
 
 By = Literal["layer", "module", "operator", "site", "patch", "bit", "kind"]
 BYS: tuple[By, ...] = get_args(By)

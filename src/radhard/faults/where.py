@@ -1,6 +1,5 @@
-"""Where faults may hit: a selection of flips by site, by patch of the image and by bit, less what is protected in it."""
+"""Where faults may hit: a selection of flips by site, patch of the image and bit, less what is protected in it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
