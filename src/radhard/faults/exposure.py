@@ -62,11 +62,11 @@ def exposures(
     for site in faults.where.select(tuple(costs)):
         cost = costs[site]
         for kind in KINDS:
-            if kind not in faults.kinds or (word := cost.word(kind, faults.words)) is None:
+            if (word := cost.word(kind, faults.words)) is None:
                 continue
             own = [f"{kind}:{word.name}:{bit}" for bit in range(word.exposed)]
             labels.update(dict.fromkeys(own))
-            if not inside.selects(site):
+            if kind not in faults.kinds or not inside.selects(site):
                 continue
             keep = _table(faults.where, site, names, own) & _table(inside, site, names, own)
             found[site, kind] = Exposure(

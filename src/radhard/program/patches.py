@@ -3,7 +3,8 @@
 Every pixel is given its place in the image, and the program is run on places instead of words: moves carry them along
 as they carry words, and an operator's unit stands for what it reads. So a token of a transformer keeps its patch
 through every block, whatever windows it is put into, and so does a position of a convolutional map. Of a matrix product
-of activations a unit stands for what its row reads (the query of QK^T), of a convolution for the middle of its window.
+of activations a unit stands for what its row reads (the query of QK^T) or, where no row stands for anything (the class
+token's alone), its column; of a convolution for the middle of its window.
 What stands for half the height or width of the image or more, such as a mean over it, or for no pixel at all, such as
 a class token, stands for no patch.
 
@@ -13,6 +14,7 @@ and 0, of padding and of weights, stands for nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.errors import InputError
-from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput
-from radhard.operators import Conv2d
+from radhard.machine import Cost, Elementwise, Machine, Operator, Rows, Site, Units
+from radhard.operators import Conv2d, Quantized
 
 HALF = 0.5
 """Of height or width: what covers so much, from middle to middle of its pixels, stands for no patch."""
 
 _EDGE = 1e-4  # of a patch: what stands on the edge of two belongs to the later one, whatever rounding says
+
+_SIGNS = frozenset({"aten.neg.default", "aten.abs.default", "aten.sign.default"})
 
 Places = Mapping[Site, NDArray[np.float32]]
 
@@ -52,15 +56,17 @@ class Placing(Machine):
         return torch.zeros(4, dtype=torch.int64)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
-        """The places of the output, from those of the first input that has any."""
-        first = next((i for i, x in enumerate(inputs) if x is not None and bool((x > 0).any())), 0)
+        """The places of the output, from those of the first input that has any; elementwise, of the largest such."""
+        placed = [i for i, x in enumerate(inputs) if x is not None and bool((x > 0).any())] or [0]
+        inner = operator.inner if isinstance(operator, Quantized) else operator
+        first = max(placed, key=lambda i: _numel(inputs[i])) if isinstance(inner, Elementwise) else placed[0]
         x = inputs[first]
         assert x is not None
         if isinstance(operator, Conv2d):
             out, units = _convolved(operator, x, inputs)
         else:
             found = operator.units(inputs)
-            units = _hull(found.gather, first, found.count, x.numel()).view(found.grid)
+            units = _hull(found, first).view(found.grid)
             out = x
             if (shape := operator.empty(inputs).shape) != x.shape:
                 out = torch.zeros(shape)
@@ -90,6 +96,15 @@ def without_places(constant: Any) -> Any:
     return constant if is_index else torch.zeros(constant.shape)
 
 
+def unsigned(step: Any) -> Any:
+    """A step that keeps the places that a change of sign would lose (rotary embeddings negate half of a token)."""
+    return replace(step, function=_same) if getattr(step, "name", "") in _SIGNS else step
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
 def patch_of(places: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.int16]:
     """Places [4, units] -> the patch [units] of a grid (rows, columns) in which their middle lies; -1: in none.
 
@@ -105,19 +120,27 @@ def patch_of(places: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.i
     return found.astype(np.int16)
 
 
-def _hull(gather: Any, first: int, count: int, numel: int) -> Tensor:
-    """The largest place that each unit reads of one input: [count]."""
-    found = torch.empty(count)
-    step = max(1, _CHUNK * count // max(1, numel))
-    for start in range(0, count, step):
-        index = torch.arange(start, min(start + step, count))
-        read: UnitInput = gather(index)[first]
+def _hull(units: Units, first: int) -> Tensor:
+    """The largest place that each unit reads of one input: [units.count]."""
+    found = torch.empty(units.count)
+    one = units.gather(torch.zeros(1, dtype=torch.int64))[first]
+    shared = one.matrix.amax(1).to(torch.float32) if isinstance(one, Rows) and len(one.matrix) > 1 else None
+    width = 1 if shared is not None else _numel(one.matrix if isinstance(one, Rows) else one)
+    step = max(1, _CHUNK // width)
+    for start in range(0, units.count, step):
+        index = torch.arange(start, min(start + step, units.count))
+        read = units.gather(index)[first]
         if isinstance(read, Rows):
-            found[index] = read.matrix.amax(1)[read.index].to(torch.float32)
+            places = read.matrix.amax(1).to(torch.float32) if shared is None else shared
+            found[index] = places[read.index]
         else:
             assert read is not None
             found[index] = read.reshape(len(index), -1).amax(1).to(torch.float32)
     return found
+
+
+def _numel(x: Tensor | None) -> int:
+    return 0 if x is None else x.numel()
 
 
 def _convolved(operator: Conv2d, x: Tensor, inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:

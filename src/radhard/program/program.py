@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names
-from radhard.program.patches import Placing, patch_of, pixels, without_places
+from radhard.program.patches import Placing, patch_of, pixels, unsigned, without_places
 
 Recipe = Literal["float", "int8", "int8-float", "pt2e"]
 
@@ -115,7 +115,8 @@ class Program:
         placing = Placing()
         constants = {number: without_places(value) for number, value in self.constants.items()}
         with torch.no_grad():
-            _logits(replace(self, constants=constants), pixels(self.input_shape), placing)
+            program = replace(self, constants=constants, steps=tuple(map(unsigned, self.steps)))
+            _logits(program, pixels(self.input_shape), placing)
         return placing.places
 
     @property
