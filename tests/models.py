@@ -85,6 +85,17 @@ class MultiheadViT(nn.Module):
         return self.head(x.mean(0))
 
 
+class Projection(nn.Module):
+    """A product of images with a matrix, and no layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.zeros(64, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.matrix
+
+
 def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
     """Weights from a generator of the test's own, in eval mode: large enough that logits differ between images."""
     draw = torch.Generator().manual_seed(seed)

@@ -14,7 +14,7 @@ from radhard.machine import Clean, Operator, Site
 from radhard.models.load import load
 from radhard.operators import Conv2d
 from radhard.program import Apply, Program, capture, quantize, run
-from tests.models import images, seeded
+from tests.models import Projection, images, seeded
 
 BATCH = ({0: torch.export.Dim.DYNAMIC},)
 
@@ -113,6 +113,56 @@ def test_a_convolution_with_zero_points_by_hand(quantised: nn.Module) -> None:
     for image, channel, row, column in [(0, 0, 0, 0), (1, 3, 4, 7), (2, 7, 7, 0), (0, 5, 3, 3)]:
         total = (words[image, :, row : row + 3, column : column + 3] * w[channel]).sum() + corrected[channel]
         assert out[image, channel, row, column] == np.float32(total) * multiplier[channel]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_matrix_with_a_scale_for_each_row_or_column(axis: int) -> None:
+    """A scale for each row is within the reduction: such a product is no integer one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantised = with_a_scale_for_each(axis)
+    program, x = capture(quantised, images(1)), images(16)
+    with torch.no_grad():
+        torch.testing.assert_close(run(program, x).logits, quantised(x), rtol=1e-5, atol=1e-5)
+
+
+def with_a_scale_for_each(axis: int) -> nn.Module:
+    """The quantised product of images with a matrix that has a scale for each row (`axis` 0) or column (1)."""
+    from torchao.quantization.pt2e import MinMaxObserver, PerChannelMinMaxObserver
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
+
+    activation = QuantizationSpec(
+        dtype=torch.int8,
+        qscheme=torch.per_tensor_symmetric,
+        is_dynamic=False,
+        observer_or_fake_quant_ctr=MinMaxObserver.with_args(eps=2**-20),
+    )
+    weight = QuantizationSpec(
+        dtype=torch.int8,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=axis,
+        is_dynamic=False,
+        observer_or_fake_quant_ctr=PerChannelMinMaxObserver.with_args(eps=2**-20),
+    )
+
+    class Products(Quantizer):
+        def annotate(self, model: torch.fx.GraphModule) -> torch.fx.GraphModule:
+            for node in model.graph.nodes:
+                if node.target is torch.ops.aten.matmul.default:
+                    node.meta["quantization_annotation"] = QuantizationAnnotation(
+                        input_qspec_map={node.args[0]: activation, node.args[1]: weight}, _annotated=True
+                    )
+            return model
+
+        def validate(self, model: torch.fx.GraphModule) -> None:
+            """Nothing to refuse."""
+
+    exported = torch.export.export(seeded(Projection()), (images(2),), dynamic_shapes=BATCH).module()
+    prepared = prepare_pt2e(exported, Products())
+    prepared(images(32))
+    converted: nn.Module = convert_pt2e(prepared)
+    return converted
 
 
 def test_saved_and_loaded_it_is_the_same_program(quantised: nn.Module, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from radhard.machine import Clean, Gemm, Operator, Site, read_cost
 from radhard.operators import Affine, Conv2d, Linear, Load, Quantized, Softmax
 from radhard.program import RECIPES, Apply, Program, capture, quantize, run
 from tests.flips import flips_of
-from tests.models import MultiheadViT, TinyViT, images, seeded, tiny_program
+from tests.models import MultiheadViT, Projection, TinyViT, images, seeded, tiny_program
 
 EACH = pytest.mark.parametrize("recipe", RECIPES)
 
@@ -117,6 +117,19 @@ def test_an_attention_product_by_hand(recipe: str) -> None:
     value = total.astype(np.float32) * multiplier
     assert out.shape == (3, 2, 17, 17)
     np.testing.assert_array_equal(out.numpy(), saturated(value) if recipe == "int8" else value)
+
+
+@EACH
+def test_a_product_with_a_constant_has_int8_operands(recipe: str) -> None:
+    model, x = seeded(Projection()), images(16)
+    program = quantize(capture(model, images(1)), [x], recipe=recipe)
+    (step,) = products(program)
+    assert isinstance(step.operator, Gemm)
+    assert step.operator.write_back is not None
+    assert program.constants[step.inputs[1].number].dtype == torch.int8
+    with torch.no_grad():
+        wanted = model(x)
+    assert (run(program, x).logits - wanted).abs().mean() < 0.02 * wanted.abs().mean()
 
 
 @EACH

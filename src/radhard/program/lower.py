@@ -320,10 +320,16 @@ class _Lowering:
 
 
 def _as_words(value: _Value | None) -> _Value | None:
-    """A constant that was dequantised with one scale -> its words, as an operand of a product of activations."""
-    if value is None or value.words is None or bool((value.words[1] != value.words[1][0]).any()):
+    """A constant that was dequantised -> its words, as an operand of a product of activations.
+
+    One with a scale for each row stays numbers: a sum over rows is of words that stand for different ones.
+    """
+    if value is None or value.words is None:
         return value
-    return _Value(constant=value.words[0], affine=Affine(scale=float(value.words[1][0])))
+    words, scales = value.words
+    if bool((scales != scales[0]).any()):
+        return _Value(constant=value.constant)
+    return _Value(constant=words, affine=Affine(scale=float(scales[0])))
 
 
 def _is_data(node: Node) -> bool:
