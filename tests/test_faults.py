@@ -12,9 +12,10 @@ from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, draw
 from radhard.faults.draw import draw_at
 from radhard.faults.locate import locate
 from radhard.machine import KINDS, Clean, Cost, Counting, Site, Step
+from radhard.program import run
 from radhard.words import Int, Words
 from tests.flips import flips_at
-from tests.models import tiny_program
+from tests.models import images, tiny_program
 from tests.reference.gemm import gemm
 
 SITES = tiny_program("float").sites
@@ -161,6 +162,20 @@ def test_a_row_beyond_two_tensors_alone(index: int, bit: int, message: str) -> N
     one = torch.ones(1, 2, dtype=torch.int8)
     with pytest.raises(InputError, match=message):
         Faulty(Clean(), flips_at("gemm", [("mul", index, bit)])).gemm(one, one.T)
+
+
+def test_a_table_is_checked_against_every_program_that_it_meets() -> None:
+    """Once on each, however often it runs there: a float program has no requantisation."""
+    integer, floating = tiny_program("int8"), tiny_program("float")
+    (site,) = {site.name for site in integer.sites if site.name == "blocks.0.attn.requantize"}
+    machine = Faulty(Clean(), flips_at(site, [("scale", 0, 31)]))
+    for ids in ([0, 1], [1, 0], [5]):
+        result = run(integer, images(len(ids)), machine, ids=torch.tensor(ids))
+        assert machine.flips is not None
+        assert len(machine.flips) == (0 in ids)
+        assert result.logits.shape == (len(ids), 5)
+    with pytest.raises(InputError, match=f"site '{site}' is not one of the program's"):
+        run(floating, images(1), machine)
 
 
 def test_flips_per_image() -> None:
