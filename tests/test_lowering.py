@@ -236,6 +236,10 @@ def test_constants_are_computed_before() -> None:
         (lambda x: functional.adaptive_avg_pool2d(x, 3), r"adaptive average pooling of \[8, 8\] to \[3, 3\]"),
         (lambda x: functional.avg_pool2d(x, 2, divisor_override=3), "divisor of 3"),
         (lambda x: functional.dropout(x, 0.5, training=True), "dropout"),
+        (
+            lambda x: functional.scaled_dot_product_attention(*heads(x), dropout_p=0.5),
+            r"scaled_dot_product_attention with dropout 0\.5",
+        ),
         (lambda x: functional.conv2d(x[:1], x[:, :, :3, :3].flatten(0, 1)[:4].view(1, 4, 3, 3)), "conv2d|refuses"),
     ],
 )
