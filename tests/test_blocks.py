@@ -172,7 +172,7 @@ def test_exact_visits_every_block(shape: Shape, block: Block, ber: float) -> Non
                 add += hit * (m * n * (q > 0))  # the slab alone
                 add += hit * (m * (n - 1) + m * (width - 1) + m + n * (m - 1) + n * (width - 1) + n)
                 add += hit * ((1 if len(slabs) == 1 else 2) + m * n - 1)
-                cmp += hit * (m + n + 1)
+                cmp += hit * (m + n + 2)
     assert found.recovery.mul == pytest.approx(mul)
     assert found.recovery.add == pytest.approx(add)
     assert found.recovery.cmp == pytest.approx(cmp)

@@ -76,7 +76,7 @@ class Where:
             (self.layers, site.layer),
             (self.modules, site.module),
             (self.operators, site.operator),
-            (self.sites, site.name),
+            (self.sites, site.of or site.name),
         )
 
 

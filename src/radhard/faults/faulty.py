@@ -1,13 +1,14 @@
 """The machine with faults: the inner machine computes, and only the units that a flip hits are read again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from radhard.faults.draw import draw_at
-from radhard.faults.faults import Faults
+from radhard.faults.faults import EVERYWHERE, Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
 from radhard.faults.locate import Hits, locate
@@ -21,6 +22,13 @@ class Faulty(Machine):
 
     `source` is a `Faults`, from which each run draws the flips of its images, or a `Flips` table to follow to the
     letter. An application outside a run (`apply` on tensors of one's own) is image 0 at a site of its own.
+
+    The faults of a run are drawn before it, for the sites of the program. Other sites draw theirs when they are
+    applied, keyed by seed, trial, image and site like any other: the second and third copy of an operator, and the
+    checks of protection. Which operations of a check are executed depends on the data; so faults are drawn over all
+    that might be, and those at operations that are not executed are dropped. That is the same as to flip what is
+    executed with the same probability, and keeps the address of every fault: the same for any batch, and whichever
+    alarms other images raise.
     """
 
     def __init__(self, inner: Machine, source: Faults | Flips) -> None:
@@ -29,12 +37,14 @@ class Faulty(Machine):
         self.flips: Flips | None = None
         self._hits: dict[Site, Hits] = {}
         self._costs: Mapping[Site, Cost] = {}
+        self._images = np.empty(0, np.int64)
         self._non_finite = torch.zeros(1, dtype=torch.int64)
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Draw the flips of all sites and images of the run."""
         self.inner.begin(costs, ids)
-        self._costs, images = costs, ids.cpu().numpy().astype(np.int64)
+        self._costs, self._images = costs, ids.cpu().numpy().astype(np.int64)
+        images = self._images
         if isinstance(self.source, Flips):
             self.source.check(costs)
             self.flips = self.source.only(images)
@@ -57,6 +67,8 @@ class Faulty(Machine):
         hits = self._hits.get(site) if site in self._costs else self._lone(operator, inputs, site)
         if hits is None:
             return out
+        if operator.first_step:
+            hits = hits.since(operator.first_step)
         if any(out is x for x in inputs):
             out = out.clone()
         units = operator.units(inputs)
@@ -66,7 +78,7 @@ class Faulty(Machine):
             last = min(first + chunk, len(hits.units))
             index = torch.from_numpy(hits.units[first:last]).to(out.device)
             read = [_on_host(x) for x in units.gather(index)]
-            arithmetic = Flipped(hits.steps(first, last), self.source.words)
+            arithmetic = Flipped(hits.steps(first, last), self.source.words, first=operator.first_step)
             values = operator.text(arithmetic, *read)
             units.scatter(out, index, values.to(out.device))
             if arithmetic.strange is not None and bool(arithmetic.strange.any()):
@@ -79,18 +91,30 @@ class Faulty(Machine):
         return out
 
     def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Hits | None:
-        """The hits of an application outside any run: on images 0, 1, 2 ... of the site's batch, or on image 0."""
+        """The hits of an application at a site that the run does not know.
+
+        Its images are those of the run, if it has one; else 0, 1, 2 ... of the site's batch, or image 0.
+        """
+        part, axis = site.part, site.batch_axis
+        if part is not None and not part.exposed:
+            return None
         cost = read_cost(operator, tuple(inputs), site)
-        axis = site.batch_axis
-        images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
-        ids = np.arange(images, dtype=np.int64)
+        if part is not None:
+            cost, images = replace(cost, grid=(part.pieces, *cost.grid[1:])), int(part.slot.max()) + 1
+        else:
+            images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
+        in_run = len(self._images) >= images if part is not None else axis is not None and len(self._images) == images
+        ids = self._images if in_run else np.arange(images, dtype=np.int64)
         if isinstance(self.source, Flips):
             flips = self.source.only(ids).by_site().get(site.name)
             if flips is None:
                 return None
             flips.check({site: cost})
+        elif site.of and not self.source.where.selects(site):
+            return None
         else:
-            flips = draw_at({site: cost}, self.source, ids)
+            source = replace(self.source, where=EVERYWHERE) if site.of else self.source
+            flips = draw_at({site: cost}, source, ids)
         return locate(flips, cost, site, ids) if len(flips) else None
 
 

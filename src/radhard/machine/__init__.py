@@ -19,9 +19,10 @@ from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.gemm import Gemm, WriteBack
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
-from radhard.machine.site import Site
+from radhard.machine.site import CHECK, Part, Site
 
 __all__ = [
+    "CHECK",
     "KINDS",
     "SPECIALS",
     "SYMMETRIC",
@@ -39,6 +40,7 @@ __all__ = [
     "Mul",
     "Note",
     "Operator",
+    "Part",
     "Plain",
     "Rows",
     "Site",

@@ -119,10 +119,12 @@ def closed_form(*, ber: float, bits: int) -> float:
 class Exact:
     """Every operation that `LbAbft` executes: expected, with at most one faulty word in a block.
 
-    The exposed bits are counted word by word: products, running sums and the addition of the bias.
+    The exposed bits are counted word by word: products, running sums and the addition of the bias. Without `retries` a
+    repaired block is not checked.
     """
 
     words: Words = field(default_factory=Words)
+    retries: int = 1
 
     def __call__(self, shape: Shape, block: Block, *, ber: float) -> Overhead:
         """Detection of the product always; of its blocks after an alarm; recovery of those that are faulty."""
@@ -131,7 +133,8 @@ class Exact:
         for i, q, j, part, first in _kinds(shape, block):
             exposed = self._bits(part, first=first)
             expected = i * q * j * probability(exposed, ber=ber)
-            recovery += recover(part, first=first, alone=block.k == shape.k).times(expected)
+            one = residuals(part, first=first) + correct(alone=block.k == shape.k)
+            recovery += (one + recheck(part) if self.retries else one).times(expected)
             faulty += expected
         whole = probability(self._bits(shape, first=True), ber=ber)
         return Overhead(
@@ -195,15 +198,13 @@ def residuals(part: Shape, *, first: bool) -> Operations:
 
 
 def correct(*, alone: bool) -> Operations:
-    """One word put right: in the block, and in the output, unless its slab is `alone`: then they are the same."""
-    return Operations(add=1 if alone else 2)
+    """One word put right: in the block, and in the output, unless its slab is `alone`: then they are the same.
+
+    Before that, what its row and its column are off by is compared.
+    """
+    return Operations(add=1 if alone else 2, cmp=1)
 
 
 def recheck(part: Shape) -> Operations:
     """The sum of the repaired block, compared with the prediction that there is."""
     return Operations(add=part.m * part.n - 1, cmp=1)
-
-
-def recover(part: Shape, *, first: bool, alone: bool) -> Operations:
-    """One faulty word in a block: found by row and column, put right, checked once more."""
-    return residuals(part, first=first) + correct(alone=alone) + recheck(part)
