@@ -171,7 +171,7 @@ def test_exact_is_what_is_executed_after_one_fault(place: tuple[int, int, int]) 
         add=(0 if first else height * width)
         + height * (width - 1 + depth - 1 + 1)
         + width * (height - 1 + depth - 1 + 1)
-        + 2
+        + 3
         + height * width
         - 1,
         cmp=height + width + 2,

@@ -198,11 +198,11 @@ def residuals(part: Shape, *, first: bool) -> Operations:
 
 
 def correct(*, alone: bool) -> Operations:
-    """One word put right: in the block, and in the output, unless its slab is `alone`: then they are the same.
+    """One word put right, after what its row and its column are off by was compared.
 
-    Before that, what its row and its column are off by is compared.
+    Where its slab is not `alone`, what it lost is taken from the output.
     """
-    return Operations(add=1 if alone else 2, cmp=1)
+    return Operations(add=1 if alone else 3, cmp=1)
 
 
 def recheck(part: Shape) -> Operations:

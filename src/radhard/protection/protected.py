@@ -61,7 +61,8 @@ class Protected(Machine):
         scheme = self.plan.get(site.name)
         if scheme is None:
             return self.inner.apply(operator, inputs, site)
-        if site not in self._known:
+        alone = site not in self._known
+        if alone:
             cost, axis = read_cost(operator, tuple(inputs), site), site.batch_axis
             images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
             self._begin({site: cost}, torch.arange(images))
@@ -75,6 +76,8 @@ class Protected(Machine):
         )
         out = scheme.protect(work)
         self.accounts[site.name] = self.accounts.get(site.name, Account()) + work.checks.account
+        if alone:
+            self._known = set()
         return out
 
     @property

@@ -73,7 +73,8 @@ class Recovery:
     """Recovers blocks of one application; `total` [g, m, n] int32 is put right in place.
 
     `found` is what detection made, `expected` [g, q, i, j] int32 the sums that blocks must have. After a repair the
-    block is checked, and taken up again at most `retries` times; with 0 it is not checked.
+    block is checked, and taken up again at most `retries` times; with 0 it is not checked. `cleared` are the products
+    of blocks in which nothing was wrong.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Recovery:
         retries: int,
     ) -> None:
         self.total = found.sums[-1].clone()
+        self.cleared: list[Tensor] = []
         self._work = work
         self._checks = work.checks
         self._block = block
@@ -156,6 +158,8 @@ class Recovery:
             wrong_rows, wrong_columns = self._checks.differ(rows, 0), self._checks.differ(columns, 0)
             count = torch.stack([wrong_rows.sum(1), wrong_columns.sum(1)], 1)
             nothing = (count == 0).all(1)
+            if not attempt:
+                self.cleared.append(blocks.at.g[nothing])
             note(**{"repaired" if attempt else "cleared": int(nothing.sum())})
             one = (count == 1).all(1)
             if bool(one.any()):
@@ -208,9 +212,9 @@ class Recovery:
         f, r, c = hit.nonzero(as_tuple=True)
         if not len(f):
             return
-        delta, entries = rows[f, r], self._words(blocks, f, r, c)
-        values[f, r, c] = self._checks.minus(f"{label}/correct", values[f, r, c], delta, entries)
-        self._put(label, blocks, (f, r, c), values=values, delta=delta)
+        entries = self._words(blocks, f, r, c)
+        values[f, r, c] = self._checks.minus(f"{label}/correct", values[f, r, c], rows[f, r], entries)
+        self._put(label, blocks, (f, r, c), values)
 
     def _again(self, label: str, blocks: Blocks, hit: Tensor, values: Tensor) -> None:
         """Compute each word that is `hit` [f, h, w] again from its factors."""
@@ -222,29 +226,29 @@ class Recovery:
             entries = self._words(blocks, f, r, c)
             factors = (blocks.a[f, r][:, None], blocks.b[f, c][:, None])
             again = self._checks.apply(f"{label}/again", Dot(), factors, entries)[:, 0, 0]
-            delta = None
-            if len(self._sums) > 1:
-                delta = self._checks.minus(f"{label}/difference", values[f, r, c], again, entries)
             values[f, r, c] = again
-            self._put(label, blocks, (f, r, c), values=values, delta=delta)
+            self._put(label, blocks, (f, r, c), values)
 
-    def _put(
-        self, label: str, blocks: Blocks, at: tuple[Tensor, Tensor, Tensor], *, values: Tensor, delta: Tensor | None
-    ) -> None:
-        """Put words right in `total`: the block's own, or less their `delta` where the block is one slab of several."""
+    def _put(self, label: str, blocks: Blocks, at: tuple[Tensor, Tensor, Tensor], values: Tensor) -> None:
+        """Put words right in `total`: the block's own, or where it is one slab of several, less what it lost.
+
+        What it lost is taken from its old and its new word, so that a repair that is hit leaves both wrong by the same,
+        and the next attempt puts both right.
+        """
         f, r, c = at
         place = (blocks.at.g[f], blocks.at.i[f] * self._block.m + r, blocks.at.j[f] * self._block.n + c)
         if len(self._sums) == 1:
             self.total[place] = values[at].to(torch.int32)
             return
-        assert delta is not None
+        entries = self._words(blocks, f, r, c)
+        lost = self._checks.minus(f"{label}/lost", blocks.values[at], values[at], entries).to(torch.int32)
         slab = blocks.at.q[f]
         for q in slab.unique():  # one word may be off in several slabs
             mine = _where(slab == q)
             chosen = tuple(index[mine] for index in place)
-            entries = self._words(blocks, f[mine], r[mine], c[mine])
-            less = delta[mine].to(torch.int32)
-            self.total[chosen] = self._checks.minus(f"{label}/total", self.total[chosen], less, entries)
+            self.total[chosen] = self._checks.minus(
+                f"{label}/total", self.total[chosen], lost[mine], entries.only(mine)
+            )
 
     def _recheck(self, label: str, blocks: Blocks) -> Tensor:
         """Which of the blocks [f] still do not sum to what they must."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from radhard.protection.detection import Detection, detect
@@ -40,4 +41,6 @@ def recover_one(work: Work, found: Detection) -> Tensor:
     )
     work.checks.note(flagged=len(found.alarmed))
     recovery.run(Flagged(g=found.alarmed, i=zero, q=zero, j=zero))
+    if len(sound := torch.cat(recovery.cleared)):
+        work.audit(sound, found.right, step=shape.n)
     return work.write(recovery.total)

@@ -97,7 +97,8 @@ class Written(Operator):
         del note
         assert inputs[0] is not None
         x = self.products
-        (g, m, _), (h, n, _) = x.a.shape, x.b.shape
+        (g, m, _), n = x.a.shape, x.b.shape[1]
+        h = len(x.b) if x.stored else 1  # factors that are activations share their columns' multipliers
         rows = x.split(inputs[0]).view(g // h, h, m, n).transpose(1, 2).reshape(-1, h * n)
         words = self.write_back.kernel(rows, None)
         return x.merge(words.view(g // h, m, h, n).transpose(1, 2).reshape(g, m, n))
