@@ -14,8 +14,9 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.protection.checksums import predicted
 from radhard.protection.detection import detect
-from radhard.protection.recovery import POLICIES, Flagged, Policy, Recovery
+from radhard.protection.recovery import POLICIES, Policy, Recovery
 from radhard.protection.shape import Block
+from radhard.protection.surgery import Flagged, Surgery
 from radhard.protection.work import Work
 
 Repair = Literal["all", "visible"]
@@ -69,16 +70,9 @@ class LbAbft:
             work.audit(quiet, found.right, step=block.n)
         if self.repair == "visible":
             flagged = self._visible(work, flagged, own=own, expected=expected, block=block)
-        recovery = Recovery(
-            work,
-            block=block,
-            found=found,
-            expected=expected,
-            policy=self.policy,
-            retries=self.retries,
-        )
-        recovery.run(flagged)
-        return work.write(recovery.total)
+        surgery = Surgery(work, block=block, found=found, expected=expected)
+        Recovery(policy=self.policy, retries=self.retries).run(surgery, flagged)
+        return work.write(surgery.total)
 
     def _visible(self, work: Work, flagged: Flagged, *, own: Tensor, expected: Tensor, block: Block) -> Flagged:
         """The blocks that are off by enough to be seen in an int8 word."""

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from radhard.protection.detection import Detection, detect
-from radhard.protection.recovery import Flagged, Recovery
+from radhard.protection.recovery import Recovery
 from radhard.protection.shape import Block
+from radhard.protection.surgery import Flagged, Surgery
 from radhard.protection.work import Work
 
 
@@ -31,16 +31,9 @@ def recover_one(work: Work, found: Detection) -> Tensor:
     if not len(found.alarmed):
         return work.write(found.sums[-1])
     shape, zero = work.products.shape, found.alarmed.new_zeros(len(found.alarmed))
-    recovery = Recovery(
-        work,
-        block=Block(m=shape.m, k=shape.k, n=shape.n),
-        found=found,
-        expected=found.whole[:, None, None, None],
-        policy="leave",
-        retries=0,
-    )
+    whole = Block(m=shape.m, k=shape.k, n=shape.n)
+    surgery = Surgery(work, block=whole, found=found, expected=found.whole[:, None, None, None])
     work.checks.note(flagged=len(found.alarmed))
-    recovery.run(Flagged(g=found.alarmed, i=zero, q=zero, j=zero))
-    if len(sound := torch.cat(recovery.cleared)):
-        work.audit(sound, found.right, step=shape.n)
-    return work.write(recovery.total)
+    faulty = Flagged(g=found.alarmed, i=zero, q=zero, j=zero)
+    surgery.audit(Recovery(policy="leave", retries=0).run(surgery, faulty))
+    return work.write(surgery.total)
