@@ -18,6 +18,7 @@ from radhard.protection import (
     LbAbft,
     Protected,
     Ranges,
+    RowAbft,
     Scheme,
     StandardAbft,
     Tmr,
@@ -69,6 +70,8 @@ SINGLE = {
     "lb-abft": LbAbft(block=BLOCK),
     "lb-abft, one slab": LbAbft(block=ONE_SLAB),
     "lb-abft as in the paper": LbAbft(block=BLOCK, policy="leave", retries=0),
+    "row abft": RowAbft(block=BLOCK),
+    "row abft, one slab": RowAbft(block=ONE_SLAB, retries=0),
 }
 
 
@@ -262,7 +265,7 @@ def stale_machine(scheme: Scheme, flips: Flips | None = None) -> Protected:
     return machine
 
 
-@pytest.mark.parametrize("scheme", ["standard", "lb-abft", "full checksums", "lb-abft, one slab"])
+@pytest.mark.parametrize("scheme", ["standard", "lb-abft", "full checksums", "lb-abft, one slab", "row abft"])
 @pytest.mark.parametrize("which", ["blocks", "all"])
 def test_corrupted_stored_sums_are_recognised_every_time(scheme: str, which: str) -> None:
     machine = stale_machine(SINGLE[scheme])

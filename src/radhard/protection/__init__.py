@@ -10,6 +10,8 @@ from radhard.protection.lb_abft import LbAbft
 from radhard.protection.operations import Operations
 from radhard.protection.protected import Protected, Scheme
 from radhard.protection.ranges import SOFTMAX, Ranges, observed_range, paper_range
+from radhard.protection.row_abft import RowAbft
+from radhard.protection.row_cost import ExactRows, boxes
 from radhard.protection.shape import Block, Shape, cube
 from radhard.protection.standard_abft import StandardAbft
 from radhard.protection.tmr import Tmr
@@ -22,6 +24,7 @@ __all__ = [
     "Choice",
     "CostModel",
     "Exact",
+    "ExactRows",
     "HuangAbraham",
     "IntensityGuided",
     "LbAbft",
@@ -30,11 +33,13 @@ __all__ = [
     "Printed",
     "Protected",
     "Ranges",
+    "RowAbft",
     "Scheme",
     "Shape",
     "StandardAbft",
     "Tmr",
     "Volume",
+    "boxes",
     "closed_form",
     "cube",
     "cubes",

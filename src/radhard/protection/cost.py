@@ -130,28 +130,32 @@ class Exact:
         """Detection of the product always; of its blocks after an alarm; recovery of those that are faulty."""
         block = block.clipped(shape)
         recovery, faulty = Operations(), 0.0
-        for i, q, j, part, first in _kinds(shape, block):
-            exposed = self._bits(part, first=first)
+        for i, q, j, part, first in kinds(shape, block):
+            exposed = exposed_bits(part, self.words, first=first)
             expected = i * q * j * probability(exposed, ber=ber)
             one = residuals(part, first=first) + correct(alone=block.k == shape.k)
             recovery += (one + recheck(part) if self.retries else one).times(expected)
             faulty += expected
-        whole = probability(self._bits(shape, first=True), ber=ber)
+        whole = probability(exposed_bits(shape, self.words, first=True), ber=ber)
         return Overhead(
             detection=detect(shape, block) + locate(shape, block).times(whole),
             recovery=recovery,
             faulty=whole,
             block_faulty=faulty / math.prod(block.count(shape)),
-            flips=ber * self._bits(Shape(m=block.m, k=block.k, n=block.n), first=False),
+            flips=ber * exposed_bits(Shape(m=block.m, k=block.k, n=block.n), self.words, first=False),
         )
 
-    def _bits(self, part: Shape, *, first: bool) -> int:
-        """The first product of a chain is no addition; all others, and the bias, are added to the running sum."""
-        sums = part.terms - 1 if first else part.terms
-        return part.m * part.n * (part.k * self.words.product.exposed + sums * self.words.accumulator.exposed)
+
+def exposed_bits(part: Shape, words: Words, *, first: bool) -> int:
+    """Bits of the words of a block, whose chains begin in it or before it.
+
+    The first product of a chain is no addition; all others, and the bias, are added to the running sum.
+    """
+    sums = part.terms - 1 if first else part.terms
+    return part.m * part.n * (part.k * words.product.exposed + sums * words.accumulator.exposed)
 
 
-def _kinds(shape: Shape, block: Block) -> list[tuple[int, int, int, Shape, bool]]:
+def kinds(shape: Shape, block: Block) -> list[tuple[int, int, int, Shape, bool]]:
     """Blocks of the same sizes: how many along m, k, n; the product that each is; whether its chains begin there."""
     slabs = block.count(shape)[1]
     along_k = [(1, min(block.k, shape.k), True)]

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.protection.checksums import predicted
-from radhard.protection.detection import detect
+from radhard.protection.detection import Flagged, Suspects, detect, locate
 from radhard.protection.recovery import POLICIES, Policy, Recovery
 from radhard.protection.shape import Block
-from radhard.protection.surgery import Flagged, Surgery
+from radhard.protection.surgery import Surgery, where
 from radhard.protection.work import Work
 
 Repair = Literal["all", "visible"]
@@ -45,53 +44,32 @@ class LbAbft:
 
     def protect(self, work: Work) -> Tensor:
         """The three stages, each for the images that need it."""
-        checks, shape = work.checks, work.products.shape
-        block = self.block.clipped(shape)
+        block = self.block.clipped(work.products.shape)
         found = detect(work, block)
-        tiles, alarmed, slabs = found.tiles, found.alarmed, len(found.sums)
-        if not len(alarmed):
+        if not len(found.alarmed):
             return work.write(found.sums[-1])
-
-        some = work.entries.only(alarmed)
-        terms = [block.k] * (slabs - 1) + [shape.terms - (slabs - 1) * block.k]
-        expected = torch.zeros_like(tiles)
-        expected[alarmed] = predicted(
-            "blocks", found.left.blocks[alarmed], found.right.blocks[alarmed], slabs=terms, checks=checks, entries=some
-        )
-        own = tiles.clone()
-        if slabs > 1:
-            own[alarmed, 1:] = checks.minus("slabs", tiles[alarmed, 1:], tiles[alarmed, :-1], some)
-        wrong = checks.differ(own[alarmed], expected[alarmed])
-        f, q, i, j = wrong.nonzero(as_tuple=True)
-        flagged = Flagged(g=alarmed[f], i=i, q=q, j=j)
-        checks.note(flagged=len(f))
-        quiet = alarmed[~wrong.flatten(1).any(1)]
-        if len(quiet):
-            work.audit(quiet, found.right, step=block.n)
+        suspects = locate(work, block, found)
+        flagged = suspects.flagged
         if self.repair == "visible":
-            flagged = self._visible(work, flagged, own=own, expected=expected, block=block)
-        surgery = Surgery(work, block=block, found=found, expected=expected)
+            flagged = self._visible(work, suspects, block=block)
+        surgery = Surgery(work, block=block, found=found, expected=suspects.expected)
         Recovery(policy=self.policy, retries=self.retries).run(surgery, flagged)
         return work.write(surgery.total)
 
-    def _visible(self, work: Work, flagged: Flagged, *, own: Tensor, expected: Tensor, block: Block) -> Flagged:
+    def _visible(self, work: Work, suspects: Suspects, *, block: Block) -> Flagged:
         """The blocks that are off by enough to be seen in an int8 word."""
-        write_back = work.write_back
-        if write_back is None or write_back.dtype != torch.int8 or not len(flagged.g):
-            return flagged
-        place = (flagged.g, flagged.q, flagged.i, flagged.j)
-        entries = work.entries.inner(flagged.g, _number(flagged, own.shape), own[0].numel())
-        off = work.checks.minus("off", own[place], expected[place], entries).long().abs()
-        largest = _largest_multiplier(work, block)[flagged.g % len(work.products.b), flagged.j]
+        write_back, at = work.write_back, suspects.flagged
+        if write_back is None or write_back.dtype != torch.int8 or not len(at.g):
+            return at
+        _, q, i, j = suspects.actual.shape
+        entries = work.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)
+        place = (at.g, at.q, at.i, at.j)
+        off = work.checks.minus("off", suspects.actual[place], suspects.expected[place], entries).long().abs()
+        largest = _largest_multiplier(work, block)[at.g % len(work.products.b), at.j]
         work.checks.count(cmp=len(off))
-        seen = (off * largest >= 0.5).nonzero()[:, 0]
+        seen = where(off * largest >= 0.5)
         work.checks.note(spared=len(off) - len(seen))
-        return flagged.only(seen)
-
-
-def _number(flagged: Flagged, shape: torch.Size) -> Tensor:
-    """Blocks -> their numbers within a product, in the order q, i, j of `shape` [g, q, i, j]."""
-    return (flagged.q * shape[2] + flagged.i) * shape[3] + flagged.j
+        return at.only(seen)
 
 
 def _largest_multiplier(work: Work, block: Block) -> Tensor:

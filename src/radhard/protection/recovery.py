@@ -18,7 +18,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from radhard.protection.surgery import Blocks, Flagged, Places, Surgery, where
+from radhard.protection.detection import Flagged
+from radhard.protection.surgery import Blocks, Places, Surgery, where
 
 Policy = Literal["leave", "intersect", "row", "block"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -44,7 +45,7 @@ class Recovery:
         cleared = blocks.at.g[:0]
         for attempt in range(self.retries + 1):
             label = f"{h}x{terms}x{w}" + (f"#{attempt + 1}" if attempt else "")
-            rows, columns = surgery.rows(label, blocks), surgery.columns(label, blocks)
+            rows, columns = surgery.rows(label, blocks)[0], surgery.columns(label, blocks)[0]
             wrong_rows, wrong_columns = checks.differ(rows, 0), checks.differ(columns, 0)
             in_rows, in_columns = wrong_rows.sum(1), wrong_columns.sum(1)
             nothing, both = (in_rows + in_columns) == 0, (in_rows > 0) & (in_columns > 0)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from radhard.protection.detection import Detection, detect
+from radhard.protection.detection import Detection, Flagged, detect
 from radhard.protection.recovery import Recovery
 from radhard.protection.shape import Block
-from radhard.protection.surgery import Flagged, Surgery
+from radhard.protection.surgery import Surgery
 from radhard.protection.work import Work
 
 

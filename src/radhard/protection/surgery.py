@@ -11,26 +11,12 @@ import torch
 from torch import Tensor
 
 from radhard.protection.checks import Dot, Entries
-from radhard.protection.detection import Detection
+from radhard.protection.detection import Detection, Flagged
 from radhard.protection.shape import Block
 from radhard.protection.work import Work
 
 Places = tuple[Tensor, Tensor, Tensor]  # of words: block [e], row and column [e] in it
 _CHUNK = 1 << 22  # factors of blocks, or of words, that are read at a time
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Flagged:
-    """Blocks, columns [f] int64: of product `g`, at place `i`, `q`, `j` along m, k and n."""
-
-    g: Tensor
-    i: Tensor
-    q: Tensor
-    j: Tensor
-
-    def only(self, index: Tensor) -> "Flagged":
-        """Those at `index` [f]."""
-        return Flagged(g=self.g[index], i=self.i[index], q=self.q[index], j=self.j[index])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,19 +113,28 @@ class Surgery:
             expected=self._expected[at.g, at.q, at.i, at.j],
         )
 
-    def rows(self, label: str, blocks: Blocks) -> Tensor:
-        """Sums of the rows [f, h], less what they must be."""
+    def rows(self, label: str, blocks: Blocks) -> tuple[Tensor, Tensor]:
+        """What the sums of the rows [f, h] are off by, and what they must be."""
         return self._residual(f"{label}/rows", blocks, blocks.values, factor=blocks.a, sums=blocks.beta)
 
-    def columns(self, label: str, blocks: Blocks) -> Tensor:
-        """Sums of the columns [f, w], less what they must be."""
+    def columns(self, label: str, blocks: Blocks) -> tuple[Tensor, Tensor]:
+        """What the sums of the columns [f, w] are off by, and what they must be."""
         return self._residual(f"{label}/columns", blocks, blocks.values.mT, factor=blocks.b, sums=blocks.alpha)
 
-    def _residual(self, name: str, blocks: Blocks, values: Tensor, *, factor: Tensor, sums: Tensor) -> Tensor:
+    def _residual(
+        self, name: str, blocks: Blocks, values: Tensor, *, factor: Tensor, sums: Tensor
+    ) -> tuple[Tensor, Tensor]:
         width = values.shape[2]
         actual = self.checks.sums(name, values, dim=2, step=width, entries=blocks.entries)[..., 0]
         wanted = self.checks.apply(f"{name}/wanted", Dot(), (factor, sums[:, None]), blocks.entries)[..., 0]
-        return self.checks.minus(f"{name}/residual", actual, wanted, blocks.entries)
+        return self.checks.minus(f"{name}/residual", actual, wanted, blocks.entries), wanted
+
+    def weighted(self, blocks: Blocks, sums: Tensor) -> Tensor:
+        """Stored sums [h, j, 2, terms] of a weight -> those of each block [f, 2, t]."""
+        first, size = blocks.at.q * self._block.k, blocks.a.shape[2]
+        term = first[:, None] + torch.arange(size)
+        weight = blocks.at.g % len(self._work.products.b)
+        return sums[weight[:, None], blocks.at.j[:, None], :, term].mT
 
     def corrected(self, label: str, blocks: Blocks, at: Places, delta: Tensor) -> Tensor:
         """Words `at` [e] of the blocks, less their `delta`."""

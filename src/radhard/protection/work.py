@@ -102,16 +102,24 @@ class Work:
         """Sums over blocks of `step` columns of B, one for each product; those of a weight are stored."""
         if not self.products.stored:
             return column_sums(self.products, step, checks=self.checks, entries=self.entries)
+        known = self._of_weight(step).sums
+        every = torch.from_numpy(np.arange(len(self.entries)))
+        return Sums(
+            blocks=self.products.of_weight(known.blocks, every),
+            all=self.products.of_weight(known.all, every),
+        )
+
+    def weighted_sums(self, step: int) -> Tensor | None:
+        """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
+        return self._of_weight(step).weighted if self.products.stored else None
+
+    def _of_weight(self, step: int) -> Stored:
         weight = self.inputs[1]
         assert weight is not None
         known = self._stored.get(self.site.name)
         if known is None or known.weight is not weight or known.step != step:
             known = self._stored[self.site.name] = store(self.products, weight, step=step)
-        every = torch.from_numpy(np.arange(len(self.entries)))
-        return Sums(
-            blocks=self.products.of_weight(known.sums.blocks, every),
-            all=self.products.of_weight(known.sums.all, every),
-        )
+        return known
 
     def audit(self, index: Tensor, right: Sums, *, step: int) -> None:
         """Compare the stored sums of products `index` [f] with their weights once more, and note which are stale.
