@@ -255,6 +255,14 @@ def test_a_repair_that_is_hit_is_done_again() -> None:
     assert abs(int((out - CLEAN).sum())) == 2**9
 
 
+def test_a_row_and_a_column_that_do_not_agree_are_no_single_error() -> None:
+    fault = at(1, 1, 1, 13)
+    flips = flips_of([(0, "here", *fault), (0, "here/check/4x4x3/rows/wanted", "mul", 5, 9)])
+    out, account = run(LbAbft(block=BLOCK, policy="leave", retries=0), flips)
+    assert events(account) == {"alarms": 1, "flagged": 1, "left": 1}
+    assert int((out - CLEAN)[0, 1, 1]) == delta(fault)
+
+
 # --- stored sums ---
 
 

@@ -84,7 +84,5 @@ def locate(work: Work, block: Block, found: Detection) -> Suspects:
     wrong = checks.differ(actual[alarmed], expected[alarmed])
     f, q, i, j = wrong.nonzero(as_tuple=True)
     checks.note(flagged=len(f))
-    quiet = alarmed[~wrong.flatten(1).any(1)]
-    if len(quiet):
-        work.audit(quiet, found.right, step=block.n)
+    work.audit_total(alarmed[~wrong.flatten(1).any(1)], found.right)
     return Suspects(flagged=Flagged(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)

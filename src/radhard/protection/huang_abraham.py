@@ -54,6 +54,7 @@ class HuangAbraham:
             delta = checks.minus("off", row_sums[g, row[g]], beside[g, row[g], 0], some)
             total[place] = checks.minus("correct", total[place], delta, some)
         suspects = ((count[:, 0] > 0) & (count[:, 1] == 0)).nonzero()[:, 0]
+        work.audit_total(suspects, of_b)
         if len(suspects):
-            work.audit(suspects, of_b, step=shape.n)
+            work.audit(suspects, torch.zeros_like(suspects), of_b, step=shape.n)
         return work.write(total)

@@ -52,7 +52,7 @@ class Recovery:
             if not attempt:
                 cleared = blocks.at.g[nothing]
             checks.note(**{"repaired" if attempt else "cleared": int(nothing.sum())})
-            surgery.audit(blocks.at.g[(in_rows > 0) & (in_columns == 0)])
+            surgery.audit(blocks, where((in_rows > 0) & (in_columns == 0)))
 
             one = (in_rows == 1) & (in_columns == 1)
             at = _meeting(wrong_rows & one[:, None], wrong_columns)

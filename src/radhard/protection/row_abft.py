@@ -119,5 +119,5 @@ class RowAbft:
         old = blocks.values[f, r]
         surgery.put(name, blocks, at, surgery.again(name, blocks, at))
         changed = surgery.checks.differ(old, blocks.values[f, r]).any(1)
-        surgery.audit(blocks.at.g[f[~changed]])
+        surgery.audit(blocks, f[~changed])
         return changed

@@ -35,5 +35,5 @@ def recover_one(work: Work, found: Detection) -> Tensor:
     surgery = Surgery(work, block=whole, found=found, expected=found.whole[:, None, None, None])
     work.checks.note(flagged=len(found.alarmed))
     faulty = Flagged(g=found.alarmed, i=zero, q=zero, j=zero)
-    surgery.audit(Recovery(policy="leave", retries=0).run(surgery, faulty))
+    work.audit_total(Recovery(policy="leave", retries=0).run(surgery, faulty), found.right)
     return work.write(surgery.total)

@@ -177,10 +177,11 @@ class Surgery:
         _, h, w = blocks.values.shape
         return blocks.entries.inner(f, r * w + c, h * w)
 
-    def audit(self, products: Tensor) -> None:
-        """Compare the stored sums of these products [f] with their weights: a mismatch had no other cause."""
-        if len(products):
-            self._work.audit(products, self._found.right, step=self._block.n)
+    def audit(self, blocks: Blocks, index: Tensor) -> None:
+        """Compare the stored sums of blocks `index` [f] with their weights: a mismatch had no other cause."""
+        if len(index):
+            at = blocks.at.only(index)
+            self._work.audit(at.g, at.j, self._found.right, step=self._block.n)
 
 
 def where(mask: Tensor) -> Tensor:

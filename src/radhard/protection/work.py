@@ -121,19 +121,27 @@ class Work:
             known = self._stored[self.site.name] = store(self.products, weight, step=step)
         return known
 
-    def audit(self, index: Tensor, right: Sums, *, step: int) -> None:
-        """Compare the stored sums of products `index` [f] with their weights once more, and note which are stale.
+    def audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:
+        """Make the stored sums of blocks `j` [f] of products `g` [f] once more, and note which are stale.
 
         Called where a mismatch has no cause in the output: the sums are wrong, or the weight is no longer theirs.
         """
         if not self.products.stored:
             return
-        for one in index.unique().split(1):
-            entries = self.entries.only(one)
-            again = self.products.of_weight(self.products.b, one).to(torch.int64)
-            sums = self.checks.sums("audit", again, dim=1, step=step, entries=entries)
-            blocks, k = right.blocks[one], self.products.shape.k
-            whole = self.checks.sums("audit/all", blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
-            wrong = bool(self.checks.differ(sums, blocks[..., :k]).any())
-            wrong |= bool(self.checks.differ(whole, right.all[one]).any())
-            self.checks.note(stale=int(wrong))
+        x = self.products
+        for one, block in torch.stack([g, j], 1).unique(dim=0).tolist():
+            columns = x.b[one % len(x.b), block * step : (block + 1) * step].long()[None]
+            index = torch.tensor([one])
+            entries = self.entries.inner(index, torch.tensor([block]), right.blocks.shape[1])
+            label = f"audit/{columns.shape[1]}"
+            again = self.checks.sums(label, columns, dim=1, step=columns.shape[1], entries=entries)[:, 0]
+            wrong = self.checks.differ(again, right.blocks[index, block, : x.shape.k])
+            self.checks.note(stale=int(wrong.any()))
+
+    def audit_total(self, g: Tensor, right: Sums) -> None:
+        """Compare the stored sums over all columns, of products `g` [f], with those over blocks."""
+        if not self.products.stored or not len(g):
+            return
+        blocks, entries = right.blocks[g], self.entries.only(g)
+        again = self.checks.sums("audit/all", blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
+        self.checks.note(stale=int(self.checks.differ(again, right.all[g]).any(1).sum()))
