@@ -301,15 +301,19 @@ def test_with_corrupted_sums_a_real_error_is_still_repaired_from_the_factors(pol
     assert machine.accounts["here"].stale >= 1
 
 
-def test_a_corrupted_weight_is_recognised() -> None:
+@pytest.mark.parametrize("policy", ["leave", "intersect", "row", "block"])
+def test_a_corrupted_weight_is_recognised(policy: str) -> None:
     weight = INPUTS[1].clone()
-    machine = Protected(Clean(), {"here": LbAbft(block=BLOCK)})
+    machine = Protected(Clean(), {"here": LbAbft(block=BLOCK, policy=policy)})
     machine.apply(Linear(), (INPUTS[0], weight, INPUTS[2]), here())
     weight[4, 4] ^= 64
     inputs = (INPUTS[0], weight, INPUTS[2])
     out = machine.apply(Linear(), inputs, here())
     assert torch.equal(out, Clean().apply(Linear(), inputs, here()))  # what the weight is now: nothing is "repaired"
-    assert machine.accounts["here"].stale >= 1
+    account = machine.accounts["here"]
+    assert account.stale == 1
+    assert account.one_sided == account.flagged == 3  # the rows alone of the three blocks that meet the word
+    assert account.left == account.recomputed == account.repaired == 0
     again = machine.apply(Linear(), (INPUTS[0], weight.clone(), INPUTS[2]), here())  # another weight has its own sums
     assert torch.equal(again, out)
     assert machine.accounts["here"].alarms == 0
