@@ -311,7 +311,7 @@ def test_a_corrupted_weight_is_recognised(policy: str) -> None:
     out = machine.apply(Linear(), inputs, here())
     assert torch.equal(out, Clean().apply(Linear(), inputs, here()))  # what the weight is now: nothing is "repaired"
     account = machine.accounts["here"]
-    assert account.stale == 1
+    assert account.stale >= 1
     assert account.one_sided == account.flagged == 3  # the rows alone of the three blocks that meet the word
     assert account.left == account.recomputed == account.repaired == 0
     again = machine.apply(Linear(), (INPUTS[0], weight.clone(), INPUTS[2]), here())  # another weight has its own sums
