@@ -319,6 +319,17 @@ def test_a_corrupted_weight_is_recognised(policy: str) -> None:
     assert machine.accounts["here"].alarms == 0
 
 
+def test_rows_see_through_a_corrupted_weight() -> None:
+    """Its sums are of the weight as it was: the output is put right, in every row, as if it were still that."""
+    weight = INPUTS[1].clone()
+    machine = Protected(Clean(), {"here": RowAbft(block=ONE_SLAB)})
+    machine.apply(Linear(), (INPUTS[0], weight, INPUTS[2]), here())
+    weight[4, 4] ^= 64
+    out = machine.apply(Linear(), (INPUTS[0], weight, INPUTS[2]), here())
+    assert torch.equal(out, CLEAN)
+    assert machine.accounts["here"].repaired == machine.accounts["here"].flagged == 3
+
+
 # --- what is seen ---
 
 

@@ -7,6 +7,9 @@ two faulty words from one between them). Then d is taken from that word. Any oth
 is computed again. So several faulty words in a block are no obstacle, and as integers are exact, the blocks may be long
 and flat: a check costs 1 / (m n) multiplications and 1 / k additions of each multiply-accumulate of a block m x k x n.
 
+A word of the weight that has changed since its sums were made is off in the same column of every row, and is put right
+in the output like any other; sums that have changed themselves fit no column, and the rows are found unchanged.
+
 What no block saves are the sums over the output and over the factors, (1 / k + 1 / m + 1 / n) / 2 of the operations
 of a product m x k x n. Where one of these sizes is 64 or less, as in attention, they are nearly all of the overhead,
 and that of LB-ABFT is no larger.
