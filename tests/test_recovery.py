@@ -196,6 +196,15 @@ def opposite() -> tuple[Fault, Fault, Fault]:
     raise AssertionError("no two such products")
 
 
+def test_two_words_are_not_taken_for_one_between_them() -> None:
+    """Equal flips in columns 0 and 2 of a row: their centroid is column 1; the squares of the numbers tell."""
+    pairs = ((at(1, 0, t, bit), at(1, 2, u, bit)) for bit in range(15) for t in range(K) for u in range(K))
+    faults = next(pair for pair in pairs if delta(pair[0]) == delta(pair[1]))
+    out, account = run(RowAbft(block=ONE_SLAB), list(faults))
+    assert torch.equal(out, CLEAN)
+    assert events(account) == {"alarms": 1, "flagged": 1, "recomputed": 1}
+
+
 def test_what_cancels_is_not_seen() -> None:
     first, second, third = opposite()
     out, account = run(LbAbft(block=BLOCK), [first, second])
