@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from radhard.cli.blocks import blocks
 from radhard.cli.demo import demo
 from radhard.cli.group import Commands
 from radhard.cli.inspection import inspect
@@ -31,5 +32,5 @@ def options(
     del debug  # the group reads it
 
 
-for command in (demo, inspect, sweep, vulnerability, trace, replay, merge, train):
+for command in (demo, inspect, sweep, vulnerability, blocks, trace, replay, merge, train):
     app.command()(command)

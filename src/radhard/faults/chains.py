@@ -35,11 +35,11 @@ def _wrapped(value, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def int_chains(a, a_row, b, b_row, bias, products, sums, bits, first, last, out):  # type: ignore[no-untyped-def]
-    """Chains of int8 rows `a`[a_row] and `b`[b_row] [.., k] -> out [u] int64, wrapped to the accumulator's bits.
+def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last, out):  # type: ignore[no-untyped-def]
+    """Chains of int8 rows `a`[a_row] and `b`[b_row] [.., k] -> out [u, e] int64, wrapped to the accumulator's bits.
 
-    `products` and `sums` are the columns of their flips, `bits` the widths of their two words; `bias` [u] int64, or
-    empty for none.
+    Columns of `out` are the sums after `ends` [e] products, ascending to k, the last one with the bias. `products` and
+    `sums` are the columns of the flips, `bits` the widths of their two words; `bias` [u] int64, or empty for none.
     """
     k = a.shape[1]
     p_unit, p_at, p_bit = products
@@ -50,28 +50,33 @@ def int_chains(a, a_row, b, b_row, bias, products, sums, bits, first, last, out)
         total = np.int64(0)
         done = 0
         biased = len(bias) == 0
-        while True:
-            more = s < len(s_unit) and s_unit[s] == u
-            if p < len(p_unit) and p_unit[p] == u and (not more or p_at[p] <= s_at[s] + 1):
-                # the difference of a product, ahead of the products themselves: no flipped sum lies between
-                word = np.int64(x[p_at[p]]) * np.int64(y[p_at[p]])
-                total += (word ^ _wrapped(np.int64(1) << p_bit[p], bits[0])) - word
-                p += 1
-            elif more:
-                t = s_at[s] + 1
-                total += _dot(x, y, done, min(t + 1, k))
-                done = min(t + 1, k)
-                if t == k and not biased:
-                    total += bias[u]
-                    biased = True
-                total = _wrapped(total, bits[1]) ^ _wrapped(np.int64(1) << s_bit[s], bits[1])
-                s += 1
-            else:
-                break
-        total += _dot(x, y, done, k)
-        if not biased:
-            total += bias[u]
-        out[u] = _wrapped(total, bits[1])
+        for e in range(len(ends)):
+            end = ends[e]
+            reach = end if end < k else k + 1  # the addition of the bias, t = k, belongs to the last
+            while True:
+                more = s < len(s_unit) and s_unit[s] == u and s_at[s] + 1 < reach
+                product = p < len(p_unit) and p_unit[p] == u and p_at[p] < end
+                if product and (not more or p_at[p] <= s_at[s] + 1):
+                    # the difference of a product, ahead of the products themselves: no sum that is read lies between
+                    word = np.int64(x[p_at[p]]) * np.int64(y[p_at[p]])
+                    total += (word ^ _wrapped(np.int64(1) << p_bit[p], bits[0])) - word
+                    p += 1
+                elif more:
+                    t = s_at[s] + 1
+                    total += _dot(x, y, done, min(t + 1, k))
+                    done = min(t + 1, k)
+                    if t == k and not biased:
+                        total += bias[u]
+                        biased = True
+                    total = _wrapped(total, bits[1]) ^ _wrapped(np.int64(1) << s_bit[s], bits[1])
+                    s += 1
+                else:
+                    break
+            total += _dot(x, y, done, end)
+            done = end
+            if end == k and not biased:
+                total += bias[u]
+            out[u, e] = _wrapped(total, bits[1])
 
 
 @njit(cache=True, nogil=True)
@@ -114,3 +119,23 @@ def float_sums(x, sums, out):  # type: ignore[no-untyped-def]
                 raw[0] ^= np.uint32(1) << np.uint32(bit[s])
                 s += 1
         out[u] = word[0]
+
+
+@njit(cache=True, nogil=True)
+def int_sums(x, sums, bits, out):  # type: ignore[no-untyped-def]
+    """Running sums of rows x [u, n] int64 -> out [u] int64, wrapped to `bits`; the flips in order."""
+    unit, at, bit = sums
+    s = 0
+    for u in range(x.shape[0]):
+        total = np.int64(0)
+        done = 0
+        while s < len(unit) and unit[s] == u:
+            while done < at[s] + 2:
+                total += x[u, done]
+                done += 1
+            total = _wrapped(total, bits) ^ _wrapped(np.int64(1) << bit[s], bits)
+            s += 1
+        while done < x.shape[1]:
+            total += x[u, done]
+            done += 1
+        out[u] = _wrapped(total, bits)

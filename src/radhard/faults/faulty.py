@@ -1,16 +1,19 @@
 """The machine with faults: the inner machine computes, and only the units that a flip hits are read again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from radhard.errors import InputError
 from radhard.faults.draw import draw_at
 from radhard.faults.faults import Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
 from radhard.faults.locate import Hits, locate
+from radhard.faults.where import EVERYWHERE
 from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
 
 _CHUNK = 1 << 24  # elements of gathered unit inputs at a time
@@ -21,6 +24,13 @@ class Faulty(Machine):
 
     `source` is a `Faults`, from which each run draws the flips of its images, or a `Flips` table to follow to the
     letter. An application outside a run (`apply` on tensors of one's own) is image 0 at a site of its own.
+
+    The faults of a run are drawn before it, for the sites of the program. Other sites draw theirs when they are
+    applied, keyed by seed, trial, image and site like any other: the second and third copy of an operator, and the
+    checks of protection. Which operations of a check are executed depends on the data; so faults are drawn over all
+    that might be, and those at operations that are not executed are dropped. That is the same as to flip what is
+    executed with the same probability, and keeps the address of every fault: the same for any batch, and whichever
+    alarms other images raise.
     """
 
     def __init__(self, inner: Machine, source: Faults | Flips) -> None:
@@ -61,6 +71,8 @@ class Faulty(Machine):
         hits = self._hits(site) if site in self._costs else self._lone(operator, inputs, site)
         if hits is None:
             return out
+        if operator.first_step:
+            hits = hits.since(operator.first_step)
         if any(out is x for x in inputs):
             out = out.clone()
         units = operator.units(inputs)
@@ -70,7 +82,7 @@ class Faulty(Machine):
             last = min(first + chunk, len(hits.units))
             index = torch.from_numpy(hits.units[first:last]).to(out.device)
             read = [_on_host(x) for x in units.gather(index)]
-            arithmetic = Flipped(hits.steps(first, last), self.source.words)
+            arithmetic = Flipped(hits.steps(first, last), self.source.words, first=operator.first_step)
             values = operator.text(arithmetic, *read)
             units.scatter(out, index, values.to(out.device))
             if arithmetic.strange is not None and bool(arithmetic.strange.any()):
@@ -90,18 +102,35 @@ class Faulty(Machine):
         return locate(flips, self._costs[site], site, self._images) if len(flips) else None
 
     def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Hits | None:
-        """The hits of an application outside any run: on images 0, 1, 2 ... of the site's batch, or on image 0."""
+        """The hits of an application at a site that the run does not know.
+
+        Its images are those of the run, if it has one; else 0, 1, 2 ... of the site's batch, or image 0.
+        """
+        part, axis = site.part, site.batch_axis
+        if part is not None and not part.exposed:
+            return None
         cost = read_cost(operator, tuple(inputs), site)
-        axis = site.batch_axis
-        images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
-        ids = np.arange(images, dtype=np.int64)
+        if part is not None:
+            cost, images = replace(cost, grid=(part.pieces, *cost.grid[1:])), int(part.slot.max()) + 1
+        else:
+            images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
+        in_run = len(self._images) >= images if part is not None else axis is not None and len(self._images) == images
+        ids = self._images if in_run else np.arange(images, dtype=np.int64)
         if isinstance(self.source, Flips):
             flips = self.source.only(ids).by_site().get(site.name)
             if flips is None:
                 return None
             flips.check({site: cost})
+        elif site.of and not self.source.where.selects(site):
+            return None
+        elif site.of and self.source.where.fine:
+            raise InputError(
+                f"site {site.name!r} belongs to the protection of {site.of!r}; its faults have no patch and are not "
+                "told apart by bit: select sites alone, or give a table of flips"
+            )
         else:
-            flips = draw_at({site: cost}, self.source, ids)
+            source = replace(self.source, where=EVERYWHERE) if site.of else self.source
+            flips = draw_at({site: cost}, source, ids)
         return locate(flips, cost, site, ids) if len(flips) else None
 
 

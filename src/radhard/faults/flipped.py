@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.faults.chains import float_chains, float_sums, int_chains
+from radhard.faults.chains import float_chains, float_sums, int_chains, int_sums
 from radhard.faults.locate import Column, StepFlips
 from radhard.machine import Grid, Plain, Rows, Special, apply_special
 from radhard.machine.threads import split
@@ -20,12 +20,12 @@ _NONE = StepFlips(unit=np.empty(0, np.int64), within=np.empty(0, np.int64), bit=
 
 
 class Flipped(Plain):
-    """Reads a text on units [u, ...] with the flips of each of its steps (numbered in the text's order)."""
+    """Reads a text on units [u, ...] with the flips of each of its steps, numbered in the text's order from `first`."""
 
-    def __init__(self, flips: Mapping[int, StepFlips], words: Words) -> None:
+    def __init__(self, flips: Mapping[int, StepFlips], words: Words, *, first: int = 0) -> None:
         self._flips = flips
         self._words = words
-        self._step = 0
+        self._step = first
         self.strange: Tensor | None = None  # where the text quantised what is not finite
 
     def _next(self) -> StepFlips:
@@ -46,18 +46,20 @@ class Flipped(Plain):
         flat.view(-1)[hit] = flip_mask(flat.view(-1)[hit], torch.from_numpy(mask), word)
         return flat.view(values.shape)
 
-    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Each hit chain word by word."""
         products, sums = (_columns(self._next()) for _ in range(2))
         rows = (_array(a.matrix), _array(a.index), _array(b.matrix), _array(b.index))
         kind = a.matrix.dtype
         if kind == torch.int8:
             given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
-            total = np.empty(len(a.index), np.int64)
+            stops = np.array(ends or (a.matrix.shape[1],), np.int64)
+            total = np.empty((len(a.index), len(stops)), np.int64)
             bits = (self._words.product.bits, self._words.accumulator.bits)
-            chosen = (*rows, given, products, sums, bits)
+            chosen = (*rows, given, stops, products, sums, bits)
             split(len(total), 1 + a.matrix.shape[1] // _PER_ELEMENT, lambda i, j: int_chains(*chosen, i, j, total))
-            return torch.from_numpy(total).to(self._words.accumulator.dtype)
+            found = torch.from_numpy(total).to(self._words.accumulator.dtype)
+            return found if ends else found[:, 0]
         if kind != torch.float32:
             raise InputError(f"a matrix product of {kind} words: chains are int8 or float32")
         added = np.empty(0, np.float32) if bias is None else _array(bias)
@@ -66,9 +68,13 @@ class Flipped(Plain):
         return torch.from_numpy(out)
 
     def sum(self, x: Tensor) -> Tensor:
-        """Each row word by word, in float32."""
+        """Each row word by word, in float32, int32 or int64."""
+        if x.dtype in (torch.int32, torch.int64):
+            total = np.empty(len(x), np.int64)
+            int_sums(_array(x.to(torch.int64)), _columns(self._next()), word_of(x.dtype).bits, total)
+            return torch.from_numpy(total).to(x.dtype)[:, None]
         if x.dtype != torch.float32:
-            raise InputError(f"a running sum of {x.dtype} words: sums are float32")
+            raise InputError(f"a running sum of {x.dtype} words: sums are float32, int32 or int64")
         out = np.empty(len(x), np.float32)
         float_sums(_array(x), _columns(self._next()), out)
         return torch.from_numpy(out)[:, None]

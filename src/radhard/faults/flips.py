@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radhard.errors import InputError
-from radhard.machine import KINDS, Cost, Site
+from radhard.machine import CHECK, KINDS, Cost, Site
 from radhard.words import Words
 
 Column = NDArray[np.int64]
@@ -73,7 +73,10 @@ class Flips:
         return found
 
     def check(self, costs: Mapping[Site, Cost]) -> None:
-        """Raise InputError for the first row that names a site, an operation or a bit that the program lacks."""
+        """Raise InputError for the first row that names a site, an operation or a bit that the program lacks.
+
+        The sites of checks are no part of the program: their rows are checked where they are applied.
+        """
         known = {site.name: cost for site, cost in costs.items()}
         limits = np.zeros((2, len(self.sites), len(KINDS)), dtype=np.int64)  # operations; bits of the word
         for place, name in enumerate(self.sites):
@@ -84,6 +87,8 @@ class Flips:
                     limits[:, place, code] = cost.operations(kind), word.bits
         operations, bits = limits[:, self.site, self.kind]
         wrong = (self.index < 0) | (self.index >= operations) | (self.bit < 0) | (self.bit >= bits)
+        later = np.array([CHECK in name and name not in known for name in self.sites], dtype=bool)
+        wrong &= ~later[self.site]
         if wrong.any():
             self._refuse(int(wrong.argmax()), known)
 

@@ -45,6 +45,14 @@ class Hits:
             found[int(number)] = StepFlips(unit=self.place[mine] - first, within=self.within[mine], bit=self.bit[mine])
         return found
 
+    def since(self, step: int) -> "Hits":
+        """The flips of this step of the text and of later ones, and the units that they hit."""
+        mine = self.step >= step
+        hit, place = np.unique(self.place[mine], return_inverse=True)
+        return Hits(
+            units=self.units[hit], place=place, step=self.step[mine], within=self.within[mine], bit=self.bit[mine]
+        )
+
 
 def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
     """The units of an application that the flips of one site hit; `ids` [B] are the images of the batch.
@@ -62,7 +70,9 @@ def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
     order = np.argsort(ids, kind="stable")
     slot = order[np.searchsorted(ids[order], flips.image)]
     step, unit, within = _steps_of(flips.kind, flips.index, cost)
-    key = _pack(site.flat(grid, slot, unit), step, within, flips.bit, shifts)
+    flat = site.flat(grid, slot, unit)
+    done = flat >= 0
+    key = _pack(flat[done], step[done], within[done], flips.bit[done], shifts)
     key.sort()
     units, place, step, within, bit = _unpack(key, shifts)
     return Hits(units=units, place=place, step=step, within=within, bit=bit)

@@ -137,5 +137,5 @@ def _pairs(where: Where, site: Site) -> tuple[tuple[tuple[str, ...], str], ...]:
         (where.layers, site.layer),
         (where.modules, site.module),
         (where.operators, site.operator),
-        (where.sites, site.name),
+        (where.sites, site.of or site.name),
     )

@@ -20,9 +20,10 @@ from radhard.machine.gemm import Gemm, WriteBack
 from radhard.machine.keeping import Keeping, applied
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
-from radhard.machine.site import Site
+from radhard.machine.site import CHECK, Part, Site
 
 __all__ = [
+    "CHECK",
     "KINDS",
     "SPECIALS",
     "SYMMETRIC",
@@ -41,6 +42,7 @@ __all__ = [
     "Mul",
     "Note",
     "Operator",
+    "Part",
     "Plain",
     "Rows",
     "Site",

@@ -49,10 +49,11 @@ class Rows:
 class Arithmetic(Protocol):
     """What a text may do to a stack of u units."""
 
-    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Rows of u x k, columns of u x k, bias [u] -> dot products [u], summed in the order t = 0, 1, 2 ...
 
-        int8 operands give int32 (two's complement wraps) and take an int32 bias.
+        int8 operands give int32 (two's complement wraps) and take an int32 bias. With `ends`, ascending to k, they
+        give the running sums [u, e] after so many products, the last one with the bias: the same operations.
         """
         ...
 
@@ -103,13 +104,19 @@ def apply_special(function: Special, x: Tensor) -> Tensor:
 class Plain:
     """Every primitive computes what it says."""
 
-    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Exact for int8 (summed in int64, wrapped to int32); float as torch sums."""
         x, y = a.dense(), b.dense()
         if x.dtype != torch.int8:
             total = (x * y).sum(1)
             return total if bias is None else total + bias
-        total = (x.to(torch.int32) * y.to(torch.int32)).sum(1, dtype=torch.int64)
+        products = x.to(torch.int32) * y.to(torch.int32)
+        if ends:
+            sums = products.cumsum(1, dtype=torch.int64)[:, [end - 1 for end in ends]]
+            if bias is not None:
+                sums[:, -1] += bias
+            return sums.to(torch.int32)
+        total = products.sum(1, dtype=torch.int64)
         return (total if bias is None else total + bias).to(torch.int32)
 
     def mul(self, x: Tensor, y: Tensor | float) -> Tensor:
@@ -121,8 +128,8 @@ class Plain:
         return x + y
 
     def sum(self, x: Tensor) -> Tensor:
-        """Sum of each row, as torch sums."""
-        return x.sum(1, keepdim=True)
+        """Sum of each row, as torch sums; integers wrap."""
+        return x.sum(1, keepdim=True, dtype=x.dtype)
 
     def load(self, x: Tensor) -> Tensor:
         """The word itself."""

@@ -15,7 +15,10 @@ from radhard.words import Word, Words, word_of
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One primitive of a text: `per_unit` operations of `kind` in each unit, each a word of `dtype`."""
+    """One primitive of a text: `per_unit` operations of `kind` in each unit, each a word that `dtype` carries.
+
+    A product of int8 words is carried by int16, an integer sum by int32: their formats are those of the run.
+    """
 
     kind: Kind
     per_unit: int
@@ -23,9 +26,9 @@ class Step:
 
     def word(self, words: Words) -> Word:
         """The number format of the step's words in a run with `words`."""
-        if self.dtype != torch.int32:
-            return word_of(self.dtype)
-        return words.product if self.kind == "mul" else words.accumulator
+        if (self.kind, self.dtype) == ("mul", torch.int16):
+            return words.product
+        return words.accumulator if (self.kind, self.dtype) == ("add", torch.int32) else word_of(self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +73,12 @@ class Tally(Plain):
     def _count(self, kind: Kind, total: int, dtype: torch.dtype) -> None:
         self.steps.append(Step(kind=kind, per_unit=total // self._units, dtype=dtype))
 
-    def gemm(self, a: Rows, b: Rows, bias: Tensor | None) -> Tensor:
+    def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """k multiplications a unit, k-1 additions, or k with a bias."""
-        out = super().gemm(a, b, bias)
-        k = a.matrix.shape[1]
-        self._count("mul", out.numel() * k, out.dtype)
-        self._count("add", out.numel() * (k - 1 if bias is None else k), out.dtype)
+        out = super().gemm(a, b, bias, ends)
+        units, k = len(a.index), a.matrix.shape[1]
+        self._count("mul", units * k, torch.int16 if out.dtype == torch.int32 else out.dtype)
+        self._count("add", units * (k - 1 if bias is None else k), out.dtype)
         return out
 
     def mul(self, x: Tensor, y: Tensor | float) -> Tensor:

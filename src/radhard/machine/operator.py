@@ -39,6 +39,7 @@ class Operator(ABC):
     """A text over `Arithmetic`, the units of an application, and perhaps a fused kernel."""
 
     name: ClassVar[str]
+    first_step: int = 0  # of the site's text: above 0 where the operator finishes what another began at its site
 
     @abstractmethod
     def units(self, inputs: Sequence[Tensor | None]) -> Units:

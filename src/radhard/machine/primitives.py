@@ -93,7 +93,7 @@ class Load(Elementwise):
 
 @dataclass(frozen=True, kw_only=True)
 class Sum(Operator):
-    """x [...] float32 -> running sums over `dims` together, row-major; these axes stay with size 1."""
+    """x [...] float32, int32 or int64 -> running sums over `dims` together, row-major; these axes stay with size 1."""
 
     name: ClassVar[str] = "sum"
     dims: tuple[int, ...]
@@ -115,7 +115,7 @@ class Sum(Operator):
         return m.sum(x)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
-        """torch's sum."""
+        """torch's sum; integers wrap."""
         del note
         (x,) = tensors(inputs)
-        return x.sum(self.dims, keepdim=True)
+        return x.sum(self.dims, keepdim=True, dtype=x.dtype)

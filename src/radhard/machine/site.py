@@ -10,6 +10,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Column = NDArray[np.int64]
+CHECK = "/check/"  # in the name of a site, between the site that is checked and the check
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """What one application executes of a site whose work depends on the data: a check that only an alarm calls for.
+
+    Each image has `pieces` that may be executed, and every operation of every one of them has an address, executed or
+    not. Entry f of the application's first axis is piece `piece[f]` of the image in slot `slot[f]` of the batch,
+    columns [F] int64. So a fault depends on the image and the piece, not on what else is executed. `exposed=False` is
+    a site that no fault hits.
+    """
+
+    slot: Column
+    piece: Column
+    pieces: int
+    exposed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +36,8 @@ class Site:
     Axis `batch_axis` of its output reads as [blocks, B, c / blocks], c = `rows_per_image`: with one block the rows
     `c i ... c i + c - 1` belong to image i of the batch; [tokens, batch] folded into one axis has a block a token.
     `batch_axis=None` is a site outside any batch: all of it belongs to the one image.
-    `guessed` says that no rule of the anatomy named its layer or module.
+    `guessed` says that no rule of the anatomy named its layer or module. A site that serves another, as a check does,
+    is `of` that one: whoever selects that one by its name selects both. With a `part` it executes some of its pieces.
     """
 
     name: str
@@ -30,6 +48,8 @@ class Site:
     batch_axis: int | None = None
     rows_per_image: int = 1
     blocks: int = 1
+    of: str = ""
+    part: Part | None = None
 
     @cached_property
     def key(self) -> int:
@@ -43,14 +63,21 @@ class Site:
         return (*grid[: self.batch_axis], self.rows_per_image, *grid[self.batch_axis + 1 :])
 
     def batch_grid(self, grid: tuple[int, ...], images: int) -> tuple[int, ...]:
-        """Grid of the units of one image -> grid of the units of a batch of so many images."""
+        """Grid of the units of one image -> grid of the units of a batch of so many images, or of the part."""
+        if self.part is not None:
+            return (len(self.part.slot), *grid[1:])
         if self.batch_axis is None:
             return grid
         rows = self.rows_per_image * images
         return (*grid[: self.batch_axis], rows, *grid[self.batch_axis + 1 :])
 
     def flat(self, grid: tuple[int, ...], slot: Column, unit: Column) -> Column:
-        """Batch slot [u] and canonical unit within the image [u] int64 -> flat index [u] into `grid`."""
+        """Batch slot [u] and canonical unit within the image [u] int64 -> flat index [u] into `grid`.
+
+        It is -1 for a unit that the part does not execute.
+        """
+        if self.part is not None:
+            return _placed(self.part, slot, unit, math.prod(grid[1:]))
         if self.batch_axis is None:
             return unit
         inner = math.prod(grid[self.batch_axis + 1 :])
@@ -88,3 +115,13 @@ class Site:
             return mask.sum().reshape(1)
         rows = mask.movedim(self.batch_axis, 0).flatten(1) if mask.ndim > 1 else mask[:, None]
         return rows.sum(1).reshape(self.blocks, -1, self.rows_per_image // self.blocks).sum((0, 2))
+
+
+def _placed(part: Part, slot: Column, unit: Column, inner: int) -> Column:
+    """Slot and unit within the image [u], `inner` units a piece -> flat index [u] into the part, or -1."""
+    own = part.slot * part.pieces + part.piece
+    order = np.argsort(own)
+    wanted = slot * part.pieces + unit // inner
+    place = np.searchsorted(own[order], wanted).clip(max=len(own) - 1)
+    found = order[place]
+    return np.where(own[found] == wanted, found * inner + unit % inner, -1)

@@ -45,7 +45,7 @@ class Conv2d(Operator):
         h, w = ((s - span) // step + 1 for s, span, step in zip(sizes, spans, self.stride, strict=True))
         return h, w
 
-    def _patches(self, x: Tensor, weight: Tensor) -> Tensor:
+    def patches(self, x: Tensor, weight: Tensor) -> Tensor:
         """-> view [b, g, h', w', c, p, q] of the padded input."""
         (h, w), (p, q) = self._out_size(x, weight), weight.shape[2:]
         x = self._padded(x).contiguous()
@@ -82,7 +82,7 @@ class Conv2d(Operator):
 
         def gather(index: Tensor) -> tuple[UnitInput, ...]:
             image, group, position, j = unravel(index, grid)
-            patches = self._patches(x, weight)[image, group, position // w, position % w].flatten(1)
+            patches = self.patches(x, weight)[image, group, position // w, position % w].flatten(1)
             column = group * n + j
             return (
                 Rows(patches, torch.arange(len(index), device=x.device)),
@@ -110,13 +110,13 @@ class Conv2d(Operator):
         h, w = self._out_size(x, weight)
         n, k = weight.shape[0], math.prod(weight.shape[1:])
         if self.groups == 1:
-            total = product(self._patches(x, weight).reshape(1, -1, k), weight.reshape(1, n, k))[0]
+            total = product(self.patches(x, weight).reshape(1, -1, k), weight.reshape(1, n, k))[0]
         elif k <= EXACT_K:
             float_x, float_w = self._padded(x).to(torch.float32), weight.to(torch.float32)
             total = functional.conv2d(float_x, float_w, None, self.stride, 0, self.dilation, self.groups)
             total = total.permute(0, 2, 3, 1).reshape(-1, n)
         else:
-            patches = self._patches(x, weight).transpose(0, 1).reshape(self.groups, -1, k)
+            patches = self.patches(x, weight).transpose(0, 1).reshape(self.groups, -1, k)
             total = product(patches, weight.reshape(self.groups, -1, k)).permute(1, 0, 2).reshape(-1, n)
         if self.write_back is not None:
             out = self.write_back.kernel(total, inputs[2])

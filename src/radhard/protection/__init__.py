@@ -1,0 +1,50 @@
+"""Protection of matrix products and operators: what checks and repairs cost, and the machine that executes them."""
+
+from radhard.protection.account import Account
+from radhard.protection.blocks import Choice, cubes, optimal_block
+from radhard.protection.calibrating import Calibrating
+from radhard.protection.cost import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
+from radhard.protection.huang_abraham import HuangAbraham
+from radhard.protection.intensity_guided import IntensityGuided
+from radhard.protection.lb_abft import LbAbft
+from radhard.protection.operations import Operations
+from radhard.protection.protected import Protected, Scheme
+from radhard.protection.ranges import SOFTMAX, Ranges, observed_range, paper_range
+from radhard.protection.row_abft import RowAbft
+from radhard.protection.row_cost import ExactRows, boxes
+from radhard.protection.shape import Block, Shape, cube
+from radhard.protection.standard_abft import StandardAbft
+from radhard.protection.tmr import Tmr
+
+__all__ = [
+    "SOFTMAX",
+    "Account",
+    "Block",
+    "Calibrating",
+    "Choice",
+    "CostModel",
+    "Exact",
+    "ExactRows",
+    "HuangAbraham",
+    "IntensityGuided",
+    "LbAbft",
+    "Operations",
+    "Overhead",
+    "Printed",
+    "Protected",
+    "Ranges",
+    "RowAbft",
+    "Scheme",
+    "Shape",
+    "StandardAbft",
+    "Tmr",
+    "Volume",
+    "boxes",
+    "closed_form",
+    "cube",
+    "cubes",
+    "observed_range",
+    "optimal_block",
+    "paper_range",
+    "probability",
+]

@@ -1,0 +1,57 @@
+"""Intensity-guided ABFT (Kosaian & Rashmi, SC 2021), as Xue et al. compare with it: detection in idle time.
+
+A product that waits for memory leaves arithmetic units idle, and its check can run there. `ideal` supposes that all of
+detection hides so, for any product and batch: an upper bound on the merit of the scheme. `measured` takes the roofline
+of a device: as many operations hide as it could execute while it moves the words of the product, beyond those of the
+product itself. Recovery is that of standard ABFT; the original has none.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.protection.standard_abft import detect_whole, recover_one
+from radhard.protection.work import Work
+
+Hides = Literal["ideal", "measured"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntensityGuided:
+    """`operations_per_byte` is the device's: int8 operations a second over bytes a second (an NVIDIA T4: some 400)."""
+
+    hides: Hides = "ideal"
+    operations_per_byte: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.hides not in get_args(Hides):
+            raise InputError(f"hides={self.hides!r} is not known; choose from {', '.join(get_args(Hides))}")
+        if (self.hides == "measured") != (self.operations_per_byte is not None):
+            raise InputError(
+                f"hides={self.hides!r} with operations_per_byte={self.operations_per_byte}: the measured form needs "
+                "the number of the device, the ideal one takes none"
+            )
+
+    def protect(self, work: Work) -> Tensor:
+        """Standard ABFT, detection in the account as hidden as far as it is."""
+        found = detect_whole(work)
+        account = work.checks.account
+        share = self._share(work, account.executed.arithmetic)
+        hidden = account.executed.times(share)
+        rest = account.executed.times(1.0 - share)
+        work.checks.account = replace(account, executed=rest, hidden=hidden)
+        return recover_one(work, found)
+
+    def _share(self, work: Work, detection: float) -> float:
+        """How much of so many operations of detection runs in idle time."""
+        if self.operations_per_byte is None:
+            return 1.0
+        x, shape = work.products, work.products.shape
+        write_back = work.write_back
+        size = 4 if write_back is None else write_back.dtype.itemsize
+        moved = x.a.numel() + x.b.numel() + len(x.a) * shape.m * shape.n * size
+        own = len(x.a) * 2 * shape.volume
+        idle = max(0.0, moved * self.operations_per_byte - own)
+        return min(1.0, idle / detection)

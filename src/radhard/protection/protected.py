@@ -1,0 +1,86 @@
+"""The machine that checks and repairs what its inner machine computes, by a scheme at each site of a plan."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.machine import Cost, Machine, Operator, Site, read_cost
+from radhard.protection.account import Account
+from radhard.protection.stored import Stored
+from radhard.protection.work import Work
+
+Exposure = Literal["exposed", "immune"]
+
+
+class Scheme(Protocol):
+    """A way to protect one application of an operator: a frozen value, one file each."""
+
+    def protect(self, work: Work) -> Tensor:
+        """The repaired result of `work`; all arithmetic goes through it, and it keeps the account."""
+        ...
+
+
+class Protected(Machine):
+    """Lets `inner` compute and repairs what it returns, at the sites that `plan` names.
+
+    `plan` maps the name of a site to its scheme; other sites are left to `inner`. The checks' own arithmetic runs on
+    `inner` too, at sites `<site>/check/...`, so that faults reach it (`checks="exposed"`) unless it is to be "immune".
+    `accounts` says of each site what was found and done since the run began. Sums of weights are made at a site's first
+    application, while its weight is trusted, and kept from run to run in `stored`.
+
+    An application outside a run is a run of its own, of images 0, 1, 2 ...
+    """
+
+    def __init__(self, inner: Machine, plan: Mapping[str, Scheme], *, checks: Exposure = "exposed") -> None:
+        self.inner = inner
+        self.plan = dict(plan)
+        self.checks = checks
+        self.accounts: dict[str, Account] = {}
+        self.stored: dict[str, Stored] = {}
+        self._known: set[Site] = set()
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Start new accounts. Raises InputError if the plan names a site that the run lacks."""
+        names = {site.name for site in costs}
+        if unknown := sorted(self.plan.keys() - names):
+            raise InputError(
+                f"the plan protects {unknown[0]!r}, which is none of the program's {len(names)} sites; `radhard "
+                "inspect` lists them"
+            )
+        self._begin(costs, ids)
+
+    def _begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        self.accounts, self._known = {}, set(costs)
+        self.inner.begin(costs, ids)
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The inner machine's output, checked and repaired by the site's scheme."""
+        scheme = self.plan.get(site.name)
+        if scheme is None:
+            return self.inner.apply(operator, inputs, site)
+        alone = site not in self._known
+        if alone:
+            cost, axis = read_cost(operator, tuple(inputs), site), site.batch_axis
+            images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
+            self._begin({site: cost}, torch.arange(images))
+        work = Work(
+            operator=operator,
+            inputs=tuple(inputs),
+            site=site,
+            inner=self.inner,
+            stored=self.stored,
+            exposed=self.checks == "exposed",
+        )
+        out = scheme.protect(work)
+        self.accounts[site.name] = self.accounts.get(site.name, Account()) + work.checks.account
+        if alone:
+            self._known = set()
+        return out
+
+    @property
+    def non_finite(self) -> Tensor:
+        """What the inner machine noted."""
+        return self.inner.non_finite

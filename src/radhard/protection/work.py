@@ -1,0 +1,147 @@
+"""One application that a scheme protects: its inner results, its checks, and its sums."""
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radhard.machine import CHECK, Load, Machine, Operator, Site, WriteBack, read_cost
+from radhard.protection.checks import Checks, Entries
+from radhard.protection.checksums import column_sums, row_sums
+from radhard.protection.matrices import Matrices, matrices, written
+from radhard.protection.stored import Stored, Sums, store, with_bias
+from radhard.protection.taken_apart import Accumulated, Written
+
+
+class Work:
+    """`operator` applied to `inputs` at `site`, on `inner`; `checks` keeps the account."""
+
+    def __init__(
+        self,
+        *,
+        operator: Operator,
+        inputs: tuple[Tensor | None, ...],
+        site: Site,
+        inner: Machine,
+        stored: dict[str, Stored],
+        exposed: bool,
+    ) -> None:
+        self.operator = operator
+        self.inputs = inputs
+        self.site = site
+        self.inner = inner
+        self.checks = Checks(inner, site, exposed=exposed)
+        self._stored = stored
+
+    def compute(self) -> Tensor:
+        """What the inner machine returns, with the faults of the site."""
+        return self.inner.apply(self.operator, self.inputs, self.site)
+
+    def copy(self, number: int) -> Tensor:
+        """The operator once more, at the site `<site>/check/copy<number>`, with faults of its own."""
+        site = self._beside(f"copy{number}")
+        cost = read_cost(self.operator, self.inputs, site)
+        images = self.operator.units(self.inputs).count // max(cost.units, 1)
+        self.checks.count(mul=images * cost.operations("mul"), add=images * cost.operations("add"))
+        return self.inner.apply(self.operator, self.inputs, site)
+
+    def voted(self, words: Tensor) -> Tensor:
+        """Words [...] in the layout of the output, as the voter yields them: exposed like words that are loaded."""
+        return self.inner.apply(Load(), (words,), self._beside("vote")) if self.checks.exposed else words
+
+    def _beside(self, name: str) -> Site:
+        return replace(self.site, name=f"{self.site.name}{CHECK}{name}", of=self.site.name)
+
+    # --- matrix products ---
+
+    @cached_property
+    def products(self) -> Matrices:
+        """The application as matrix products; InputError if it is none."""
+        return matrices(self.operator, self.inputs, self.site)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """The products, as the entries of checks."""
+        x = self.products
+        return Entries(slot=x.slot, piece=x.piece, pieces=x.pieces)
+
+    @property
+    def write_back(self) -> WriteBack | None:
+        """How the accumulators are written back."""
+        return written(self.operator)
+
+    def accumulators(self, step: int) -> Tensor:
+        """Running sums [q, g, m, n] int32 after every `step` products and at the end, with the faults of the site."""
+        k = self.products.shape.k
+        ends = (*range(step, k, step), k)
+        whole = replace(self.operator, write_back=None)  # type: ignore[type-var]
+        sums = self.inner.apply(Accumulated(whole=whole, products=self.products, ends=ends), self.inputs, self.site)
+        return torch.stack([self.products.split(of_slab) for of_slab in sums])
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """A [g, m, terms] and B [g, n, terms] int32; a bias is the last term."""
+        x = self.products
+        a, b = x.a.int(), x.of_weight(with_bias(x).int(), torch.arange(len(x.a)))
+        return (a if x.bias is None else torch.cat([a, torch.ones_like(a[..., :1])], 2)), b
+
+    def write(self, total: Tensor) -> Tensor:
+        """Accumulators [g, m, n] int32 -> the operator's output."""
+        merged = self.products.merge(total)
+        if self.write_back is None:
+            return merged
+        finish = Written(whole=self.operator, write_back=self.write_back, products=self.products)
+        return self.inner.apply(finish, (merged, *self.inputs), self.site)
+
+    def row_sums(self, step: int) -> Sums:
+        """Sums over blocks of `step` rows of A."""
+        return row_sums(self.products, step, checks=self.checks, entries=self.entries)
+
+    def column_sums(self, step: int) -> Sums:
+        """Sums over blocks of `step` columns of B, one for each product; those of a weight are stored."""
+        if not self.products.stored:
+            return column_sums(self.products, step, checks=self.checks, entries=self.entries)
+        known = self._of_weight(step).sums
+        every = torch.from_numpy(np.arange(len(self.entries)))
+        return Sums(
+            blocks=self.products.of_weight(known.blocks, every),
+            all=self.products.of_weight(known.all, every),
+        )
+
+    def weighted_sums(self, step: int) -> Tensor | None:
+        """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
+        return self._of_weight(step).weighted if self.products.stored else None
+
+    def _of_weight(self, step: int) -> Stored:
+        weight = self.inputs[1]
+        assert weight is not None
+        known = self._stored.get(self.site.name)
+        if known is None or known.weight is not weight or known.step != step:
+            known = self._stored[self.site.name] = store(self.products, weight, step=step)
+        return known
+
+    def audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:
+        """Make the stored sums of blocks `j` [f] of products `g` [f] once more, and note which are stale.
+
+        Called where a mismatch has no cause in the output: the sums are wrong, or the weight is no longer theirs.
+        """
+        if not self.products.stored:
+            return
+        x = self.products
+        for one, block in torch.stack([g, j], 1).unique(dim=0).tolist():
+            columns = x.b[one % len(x.b), block * step : (block + 1) * step].long()[None]
+            index = torch.tensor([one])
+            entries = self.entries.inner(index, torch.tensor([block]), right.blocks.shape[1])
+            label = f"audit/{columns.shape[1]}"
+            again = self.checks.sums(label, columns, dim=1, step=columns.shape[1], entries=entries)[:, 0]
+            wrong = self.checks.differ(again, right.blocks[index, block, : x.shape.k])
+            self.checks.note(stale=int(wrong.any()))
+
+    def audit_total(self, g: Tensor, right: Sums) -> None:
+        """Compare the stored sums over all columns, of products `g` [f], with those over blocks."""
+        if not self.products.stored or not len(g):
+            return
+        blocks, entries = right.blocks[g], self.entries.only(g)
+        again = self.checks.sums("audit/all", blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
+        self.checks.note(stale=int(self.checks.differ(again, right.all[g]).any(1).sum()))
