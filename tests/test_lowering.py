@@ -98,6 +98,7 @@ TRIED: dict[str, Callable[[Tensor], Tensor]] = {
     "pad with ones": lambda x: functional.pad(x, (1, 0, 2, 1), value=1.0),
     "pad by reflection": lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"),
     "average pool, ceil": lambda x: functional.avg_pool2d(x, 3, 2, ceil_mode=True),
+    "average pool, ceil, no window in the padding": lambda x: functional.avg_pool2d(x, 2, 3, 1, ceil_mode=True),
     "average pool, inside": lambda x: functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False),
     "adaptive to 4": lambda x: functional.adaptive_avg_pool2d(x, 4),
     "adaptive to 8": lambda x: functional.adaptive_avg_pool2d(x, 8),
