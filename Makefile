@@ -7,7 +7,8 @@ ZOO := fashion-vit fashion-swin fashion-deepvit fashion-cait fashion-resnet18 fa
 RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
-.PHONY: demo test lint nightly train bench clean results results-sweep results-layer results-module results-patch results-operations
+.PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
+	results-blocks results-module results-patch results-operations
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -29,13 +30,18 @@ train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
-results: .venv/installed results-sweep results-layer results-module results-patch results-operations
+results: results-sweep results-layer results-blocks results-module results-patch results-operations
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
 
 results-layer results-module: results-%: .venv/installed
 	$(BIN)/radhard vulnerability $(ZOO) --by $* --loss 10,20,30 $(RUN) $(call out,$*) > results/zoo-$*.json
+
+# blocks alone: stem and head are no layers of the paper's
+results-blocks: .venv/installed
+	$(BIN)/radhard vulnerability $(ZOO) --by layer --component '*.[0-9]' --loss 10,20,30 $(RUN) \
+		--csv results/zoo-blocks.csv --json > results/zoo-blocks.json
 
 results-patch: .venv/installed
 	$(BIN)/radhard vulnerability $(ZOO) --by patch --grid 7x7 $(RUN) $(call out,patch) > results/zoo-patch.json
