@@ -204,7 +204,7 @@ def test_the_width_rule(tmp_path: Path) -> None:
         (point,) = curve(campaign, store=store)
         shorter = replace(campaign, trials=point.trials - 1, stop=None)
         (before,) = curve(shorter, store=store)
-    assert point.ended == "width 0.09"
+    assert point.ended == "width 9 points"
     assert 1 < point.trials < 30
     assert point.high - point.low <= 0.09 < before.high - before.low
     for width in (0.0, 1.5, math.nan):

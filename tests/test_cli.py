@@ -183,8 +183,8 @@ def test_what_is_asked_for_changes_the_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ready")
 def test_a_sweep_stops_where_it_is_narrow_enough() -> None:
-    record = swept("--images", 40, "--ber", "1e-9", "--trials", 9, "--until-width", 0.5)
-    assert [(p["trials"], p["ended"]) for p in record["points"]] == [(1, "width 0.5")]
+    record = swept("--images", 40, "--ber", "1e-9", "--trials", 9, "--until-width", 50)
+    assert [(p["trials"], p["ended"]) for p in record["points"]] == [(1, "width 50 points")]
 
 
 @pytest.mark.usefixtures("ready")
@@ -310,8 +310,8 @@ def test_an_empty_trace_and_none_at_all(tmp_path: Path) -> None:
         (("--site", "head", "--layer", "blocks.0"), ("leaves none", "widen")),
         (("--except",), ("--except", "name what it spares")),
         (("--shard", "4/3"), ("--shard 4/3", "i/n")),
-        (("--until-width", "0"), ("width 0", "(0, 1]")),
-        (("--shard", "1/2", "--until-width", "0.1"), ("shard 1/2", "leave one of the two out")),
+        (("--until-width", "0"), ("--until-width 0", "percentage points")),
+        (("--shard", "1/2", "--until-width", "10"), ("shard 1/2", "leave one of the two out")),
         (("--plot", "curve.pdf"), ("--plot curve.pdf", ".png or .svg")),
         (("--csv", "curve.txt"), ("--csv curve.txt", ".csv")),
         (("--csv", "nowhere/curve.csv"), ("nowhere", "does not exist")),

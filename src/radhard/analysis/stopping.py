@@ -24,8 +24,8 @@ class UntilWidth:
 
     @property
     def name(self) -> str:
-        """`width 0.02`."""
-        return f"width {self.width:g}"
+        """`width 2 points`."""
+        return f"width {100 * self.width:g} points"
 
     def reached(self, tally: Tally) -> bool:
         """Whether the interval is narrow enough."""

@@ -130,7 +130,7 @@ class StopRule(Protocol):
 
     @property
     def name(self) -> str:
-        """What to say of a setting that it stopped, such as `width 0.01`."""
+        """What to say of a setting that it stopped, such as `width 1 points`."""
         ...
 
     def reached(self, tally: Tally) -> bool:

@@ -69,6 +69,13 @@ WordsText = Annotated[
     str,
     typer.Option("--words", help="words of integer products and running sums, and which low bits can flip"),
 ]
+UntilWidth = Annotated[
+    float | None,
+    typer.Option(
+        help="end the trials once the 95 % interval, of accuracy at a rate or of every factor, is so narrow, in "
+        "percentage points, such as 0.5"
+    ),
+]
 Batch = Annotated[int, typer.Option(min=1, help="images at a time: changes speed and memory, not the result")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
 

@@ -107,6 +107,13 @@ def grid(text: str) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
+def width(points: float) -> float:
+    """`0.5`, percentage points of an interval -> 0.005, as a share of all answers."""
+    if not 0 < points <= 100:
+        raise InputError(f"--until-width {points:g}: give percentage points above 0 and up to 100, such as 0.5")
+    return points / 100
+
+
 def losses(text: str) -> tuple[float, ...]:
     """`10,20,30`, percentage points of accuracy -> shares of all answers, 0.1, 0.2, 0.3."""
     found = []

@@ -48,10 +48,7 @@ def sweep(
     chunk: Annotated[int, typer.Option(min=1, help="images a unit of work, which a killed run loses at most")] = 200,
     store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
     shard: Annotated[str, typer.Option(help="do part i of n, i/n; merge the stores afterwards")] = "1/1",
-    until_width: Annotated[
-        float | None,
-        typer.Option(help="end a BER's trials once the 95 % interval of its accuracy is so narrow"),
-    ] = None,
+    until_width: options.UntilWidth = None,
     csv: Annotated[Path | None, typer.Option(help="write the points to this .csv file")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw the curves into this .png or .svg file")] = None,
     json_: options.Json = False,
@@ -81,7 +78,7 @@ def sweep(
     chosen = selection(ctx.params)
     exposed = words_of(words)
     source = source_of(ctx.params)
-    stop = None if until_width is None else UntilWidth(width=until_width)
+    stop = None if until_width is None else UntilWidth(width=parse.width(until_width))
     console = Console(stderr=True)
     default = whole_curve if len(models) == 1 else comparable_curve
     with opened(store) as kept:
