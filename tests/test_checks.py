@@ -9,7 +9,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Flips
-from radhard.machine import Clean, Counting, Part, Plain, Rows, Site, Sum, read_cost
+from radhard.machine import Clean, Counting, Part, Plain, Rows, Site, Sum, WriteBack, read_cost
 from radhard.operators import Add, Linear
 from radhard.protection import Ranges
 from radhard.protection.checks import Dot
@@ -246,3 +246,17 @@ def test_counting_counts_what_is_executed() -> None:
     x = torch.ones(2, 6, dtype=torch.int32)
     counting.apply(Add(), (x, x), site)
     assert counting.costs[site].operations("add") == 12
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float32])
+def test_a_bias_that_overflows_wraps_in_the_kernel_as_in_the_text(dtype: torch.dtype) -> None:
+    a, b = torch.full((1, 1, 2), 127, dtype=torch.int8), torch.full((3, 2), 127, dtype=torch.int8)
+    bias = torch.tensor([2**31 - 1, -(2**31), 0], dtype=torch.int32)
+    operator = Linear(write_back=WriteBack(multiplier=torch.tensor([2.0**-24]), dtype=dtype))
+    kernel = Clean().apply(operator, (a, b, bias), here())
+    units = operator.units((a, b, bias))
+    text = operator.text(Plain(), *units.gather(torch.arange(3)))
+    sums = torch.tensor([signed(2 * 127 * 127 + int(x), 32) for x in bias], dtype=torch.int32)
+    wrapped = (sums.float() / 2**24).tolist()
+    assert kernel.flatten().tolist() == text.tolist()
+    assert text.tolist() == (wrapped if dtype == torch.float32 else [round(x) for x in wrapped])

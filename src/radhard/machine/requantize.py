@@ -17,7 +17,7 @@ from radhard.machine.threads import split
 def _from_accumulator(total, bias, multiplier, zero, low, high, out):  # type: ignore[no-untyped-def]
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
-            value = np.float32(np.int32(total[i, j]) + bias[j]) * multiplier[j]
+            value = np.float32(np.int32(np.int32(total[i, j]) + bias[j])) * multiplier[j]  # the sum wraps
             value = min(max(np.rint(value) + zero, low), high)
             out[i, j] = np.int8(value)
 
@@ -26,7 +26,7 @@ def _from_accumulator(total, bias, multiplier, zero, low, high, out):  # type: i
 def _to_float(total, bias, multiplier, out):  # type: ignore[no-untyped-def]
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
-            out[i, j] = np.float32(np.int32(total[i, j]) + bias[j]) * multiplier[j]
+            out[i, j] = np.float32(np.int32(np.int32(total[i, j]) + bias[j])) * multiplier[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
