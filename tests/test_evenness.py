@@ -293,7 +293,7 @@ def test_what_is_not_known_is_null() -> None:
     record = json.loads(json.dumps(study(np.zeros((9, 4), np.int64), grid=(2, 2)).as_dict(), allow_nan=False))
     assert record["gini"] == {"rate": None, "low": 0.0, "high": None}
     assert record["centre"] == {"rate": None, "low": -1.0, "high": 1.0}
-    assert (record["rows"], record["columns"], record["images"], record["equal"]) == (2, 2, 9, 1.0)
+    assert (record["grid"], record["images"], record["equal"]) == ([2, 2], 9, 1.0)
     assert len(record["notes"]) == 2
 
 
@@ -307,7 +307,7 @@ def test_what_does_not_fit_is_refused() -> None:
         lambda: evenness(some[:1], whole=trials, trials=trials, grid=(1, 1), seed=1),
     ]
     for call in calls:
-        with pytest.raises(InputError, match="do not fit a grid of"):
+        with pytest.raises(InputError, match="do not fit each other"):
             call()
     with pytest.raises(InputError, match="none of 10 images was run"):
         evenness(some, whole=trials, trials=np.zeros(10, np.int64), grid=(2, 3), seed=1)
