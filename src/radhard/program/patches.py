@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.errors import InputError
-from radhard.machine import Cost, Elementwise, Machine, Operator, Rows, Site, Units
+from radhard.machine import Cost, Elementwise, Gemm, Machine, Operator, Rows, Site, Units
 from radhard.operators import Conv2d, Quantized
 
 HALF = 0.5
@@ -64,6 +64,9 @@ class Placing(Machine):
         assert x is not None
         if isinstance(operator, Conv2d):
             out, units = _convolved(operator, x, inputs)
+        elif isinstance(operator, Gemm):
+            rows = x.amax(-1, keepdim=True) if first == 0 else x.amax(-2, keepdim=True)
+            out = units = rows.expand(operator.empty(inputs).shape).contiguous()
         else:
             found = operator.units(inputs)
             units = _hull(found, first).view(found.grid)
