@@ -98,7 +98,9 @@ class Faulty(Machine):
         """The hits of an application within a run."""
         if site.name not in self._by_site:
             return None
-        flips = self._by_site[site.name].only(self._images)
+        flips = self._by_site[site.name]
+        if isinstance(self.source, Flips):  # those that are drawn are of these images
+            flips = flips.only(self._images)
         return locate(flips, self._costs[site], site, self._images) if len(flips) else None
 
     def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Hits | None:
