@@ -38,6 +38,7 @@ class Faulty(Machine):
         self.source = source
         self._flips: Flips | None = None
         self._by_site: Mapping[str, Flips] = {}
+        self._others = False  # whether the table has flips of other images than the run's
         self._images = np.empty(0, np.int64)
         self._costs: Mapping[Site, Cost] = {}
         self._non_finite = torch.zeros(1, dtype=torch.int64)
@@ -53,6 +54,7 @@ class Faulty(Machine):
             self.source.check(costs)
             self._flips, self._by_site = self.source, self.source.by_site()
         self._costs = costs
+        self._others = isinstance(self.source, Flips) and not np.isin(self.source.image, self._images).all()
         self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
 
     @property
@@ -99,7 +101,7 @@ class Faulty(Machine):
         if site.name not in self._by_site:
             return None
         flips = self._by_site[site.name]
-        if isinstance(self.source, Flips):  # those that are drawn are of these images
+        if self._others:
             flips = flips.only(self._images)
         return locate(flips, self._costs[site], site, self._images) if len(flips) else None
 
