@@ -8,7 +8,7 @@ RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
-	results-blocks results-module results-patch results-operations
+	results-blocks results-module results-patch results-operations results-products results-sizes
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -30,7 +30,8 @@ train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
-results: results-sweep results-layer results-blocks results-module results-patch results-operations
+results: results-sweep results-layer results-blocks results-module results-patch results-operations \
+	results-products results-sizes
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
@@ -49,6 +50,22 @@ results-patch: .venv/installed
 results-operations: .venv/installed
 	$(BIN)/radhard vulnerability $(ZOO) --by patch --patch-faults operations --grid 7x7 $(RUN) \
 		$(call out,operations) > results/zoo-operations.json
+
+# Figs. 8 and 14: the block of LB-ABFT that costs least, for the matrix products of ViT-B
+PRODUCT_proj := 197 768 768 --bias
+PRODUCT_fc1 := 197 768 3072 --bias
+PRODUCT_fc2 := 197 3072 768 --bias
+PRODUCT_qk := 197 64 197 --activation
+PRODUCT_av := 197 197 64 --activation
+
+results-products: $(addprefix results-product-,proj fc1 fc2 qk av)
+
+results-product-%: .venv/installed
+	$(BIN)/radhard blocks $(PRODUCT_$*) --ber 1e-11:1e-7:9 --plot results/product-$*.png --csv results/product-$*.csv
+
+# Fig. 7: overhead and error over the block size, by simulation
+results-sizes: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.block_sizes
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

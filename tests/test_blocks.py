@@ -2,6 +2,7 @@
 
 import csv
 import json
+import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from radhard.protection import (
     optimal_block,
     probability,
 )
+from radhard.report.blocks import block_row
+from radhard.report.optimal_blocks import optimal_blocks_data
 from radhard.words import Int, Words
 
 SIZES = st.integers(1, 9)
@@ -245,3 +248,58 @@ def test_the_command_tells_what_is_wrong(arguments: tuple[str, ...], says: str) 
     result = CliRunner().invoke(app, ["blocks", *arguments])
     assert result.exit_code == 2
     assert says in result.output
+
+
+# --- the figure of Figs. 8 and 14 ---
+
+
+def test_the_figure_shows_what_the_formulae_say() -> None:
+    """A product of 6 x 4 x 2 in cubes of 2: 6 blocks of 8 products of 16 bits and 8 sums of 32 (4 the first slab's)."""
+    shape, rates = Shape(m=6, k=4, n=2), (0.01, 0.0, 1e-4)
+    models: dict[str, CostModel] = {"printed": Printed(), "volume": Volume(bits=48), "exact": Exact()}
+    rows = [
+        block_row(optimal_block(shape, ber=ber, model=model, candidates=(cube(2),)), shape=shape, ber=ber, model=name)
+        for ber in rates
+        for name, model in models.items()
+    ]
+    data = optimal_blocks_data(rows, shape=shape, chosen="cubes of 2")
+    assert [line.model for line in data.lines] == ["printed", "volume", "exact"]
+    assert "6 x 4 x 2" in data.title
+    assert "cubes of 2" in data.subtitle
+    printed, volume, exact = data.lines
+    for line in data.lines:
+        assert line.ber == (1e-4, 0.01)
+        assert line.edge == (2, 2)
+    own = 6 * 4 * 2 + 6 * 2 * 3
+    for place, r in enumerate((1e-4, 0.01)):
+        assert printed.block_faulty[place] == pytest.approx(some(6, r))
+        assert printed.faulty[place] == pytest.approx(some(48, r))
+        assert volume.block_faulty[place] == pytest.approx(some(8 * 48, r))
+        assert volume.faulty[place] == pytest.approx(some(48 * 48, r))
+        first, second = some(8 * 16 + 4 * 32, r), some(8 * 16 + 8 * 32, r)
+        assert exact.block_faulty[place] == pytest.approx((first + second) / 2)
+        assert exact.faulty[place] == pytest.approx(some(48 * 16 + 36 * 32, r))
+        detection = (4 + some(48 * 48, r) * 6 * 2) / own  # a dot of 2 terms in each block
+        assert volume.detection[place] == pytest.approx(detection)
+        recovery = some(48 * 48, r) * 6 * some(8 * 48, r) * 8 / own
+        assert volume.overhead[place] == pytest.approx(detection + recovery)
+        assert volume.mul_share[place] == 1.0
+        whole = exact.faulty[place]
+        mul = 4 + 12 * whole + 3 * (first + second) * 8
+        add = 43 + 9 * whole + 3 * (first * (12 + 3 + 3) + second * (16 + 3 + 3))
+        assert exact.mul_share[place] == pytest.approx(mul / (mul + add))
+        assert exact.overhead[place] == pytest.approx((mul + add) / own)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_the_command_draws(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"blocks{suffix}"
+    call(64, 64, 64, "--bias", "--ber", "1e-9,1e-8,0", "--plot", path)
+    raw = path.read_bytes()
+    if suffix == ".png":
+        assert raw.startswith(b"\x89PNG")
+        assert len(raw) > 10_000
+        return
+    assert ET.fromstring(raw).tag.endswith("svg")
+    for text in ("64 x 64 x 64", "weight, with a bias", "at most 1 expected flips", "printed model", "exact model"):
+        assert text in raw.decode()

@@ -43,11 +43,15 @@ def blocks(
         bool, typer.Option("--activation", help="B is an activation, as in attention: its sums are made each time")
     ] = False,
     words: options.WordsText = options.DEFAULT_WORDS,
+    plot: Annotated[
+        Path | None, typer.Option(help="draw block, overhead and error probabilities over the rate: .png or .svg")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="write the rows to this .csv file")] = None,
     json_: options.Json = False,
 ) -> None:
     """Find the block size of LB-ABFT for a matrix product of m x k and k x n, and what detection and recovery cost."""
     parse.output(csv, option="--csv", suffixes=(".csv",))
+    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     rates = parse.rates(ber)
     if bits is not None and model == "exact":
         raise InputError(f"--bits {bits} with --model exact: it counts the bits of --words one by one; leave one out")
@@ -75,6 +79,15 @@ def blocks(
             rows.append(block_row(choice, shape=shape, ber=rate, model=name))
     if csv is not None:
         write_blocks(rows, csv)
+    if plot is not None:
+        from radhard.report.optimal_blocks import draw_optimal_blocks, optimal_blocks_data
+
+        chosen = (
+            f"cubes of {size}"
+            if size
+            else f"the cube that costs least, of those with at most {most_flips:g} expected flips"
+        )
+        draw_optimal_blocks(optimal_blocks_data(rows, shape=shape, chosen=chosen), plot)
     if json_:
         record = {"radhard": version("radhard"), "command": ctx.meta["command"], "m": m, "k": k, "n": n}
         typer.echo(json.dumps({**record, "rows": [block_record(row) for row in rows]}, allow_nan=False))
