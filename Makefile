@@ -8,7 +8,7 @@ RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
-	results-blocks results-module results-patch results-operations results-products results-sizes
+	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -30,7 +30,7 @@ train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
-results: results-sweep results-layer results-blocks results-module results-patch results-operations \
+results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
 	results-products results-sizes
 
 results-sweep: .venv/installed
@@ -43,6 +43,10 @@ results-layer results-module: results-%: .venv/installed
 results-blocks: .venv/installed
 	$(BIN)/radhard vulnerability $(ZOO) --by layer --component '*.[0-9]' --loss 10,20,30 $(RUN) \
 		--csv results/zoo-blocks.csv --json > results/zoo-blocks.json
+
+results-bit results-kind: results-%: .venv/installed
+	$(BIN)/radhard vulnerability fashion-vit --by $* --loss 10,30 $(RUN) \
+		--plot results/vit-$*.png --csv results/vit-$*.csv --json > results/vit-$*.json
 
 results-patch: .venv/installed
 	$(BIN)/radhard vulnerability $(ZOO) --by patch --grid 7x7 $(RUN) $(call out,patch) > results/zoo-patch.json
