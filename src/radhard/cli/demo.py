@@ -1,6 +1,5 @@
 """`radhard demo`: a small sweep of the embedded model on the embedded images, with a figure."""
 
-import tempfile
 from pathlib import Path
 
 FIGURE = Path("radhard-demo.png")
@@ -16,14 +15,14 @@ def demo() -> None:
     from radhard.campaign.build import build
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import whole_curve
-    from radhard.campaign.store import Store
+    from radhard.cli.bench import opened
     from radhard.cli.live import Course, output, waiting
     from radhard.cli.swept import Extent, run_sweep, show_tables, write_files
     from radhard.models.load import load
 
     progress, console = Console(stderr=True), output()
     extent = Extent(images=IMAGES, trials=TRIALS, chunk=128)
-    with tempfile.TemporaryDirectory(prefix="radhard-") as folder, Store(Path(folder) / "run.db") as store:
+    with opened(None) as store:
         with waiting("capturing and calibrating fashion-vit", console=progress):
             bench = build(load("fashion-vit"), recipe="int8", images=extent.images)
         bits = faulty_setting(bench, "int8", ber=0.0).bits
