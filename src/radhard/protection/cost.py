@@ -136,14 +136,21 @@ class Exact:
             one = residuals(part, first=first) + correct(alone=block.k == shape.k)
             recovery += (one + recheck(part) if self.retries else one).times(expected)
             faulty += expected
-        whole = probability(exposed_bits(shape, self.words, first=True), ber=ber)
-        return Overhead(
-            detection=detect(shape, block) + locate(shape, block).times(whole),
-            recovery=recovery,
-            faulty=whole,
-            block_faulty=faulty / math.prod(block.count(shape)),
-            flips=ber * exposed_bits(Shape(m=block.m, k=block.k, n=block.n), self.words, first=False),
-        )
+        return overhead(shape, block, recovery=recovery, faulty_blocks=faulty, words=self.words, ber=ber)
+
+
+def overhead(
+    shape: Shape, block: Block, *, recovery: Operations, faulty_blocks: float, words: Words, ber: float
+) -> Overhead:
+    """Detection, and `recovery` of the blocks of which so many are expected to be faulty."""
+    whole = probability(exposed_bits(shape, words, first=True), ber=ber)
+    return Overhead(
+        detection=detect(shape, block) + locate(shape, block).times(whole),
+        recovery=recovery,
+        faulty=whole,
+        block_faulty=faulty_blocks / math.prod(block.count(shape)),
+        flips=ber * exposed_bits(Shape(m=block.m, k=block.k, n=block.n), words, first=False),
+    )
 
 
 def exposed_bits(part: Shape, words: Words, *, first: bool) -> int:

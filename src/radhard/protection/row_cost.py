@@ -1,11 +1,10 @@
 """What `RowAbft` costs: every operation that it executes, and the block for which they are fewest."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
-from radhard.protection.cost import Overhead, correct, detect, exposed_bits, kinds, locate, probability
+from radhard.protection.cost import Overhead, correct, exposed_bits, kinds, overhead, probability
 from radhard.protection.operations import Operations
 from radhard.protection.shape import Block, Shape
 from radhard.words import Words
@@ -30,14 +29,7 @@ class ExactRows:
             row = self.row(part, alone=alone).times(one) + self.rows(part, alone=alone).times(max(0.0, 1 - none - one))
             recovery += (check_rows(part, first=first).times(hit) + row.times(part.m)).times(i * q * j)
             faulty += i * q * j * hit
-        whole = probability(exposed_bits(shape, self.words, first=True), ber=ber)
-        return Overhead(
-            detection=detect(shape, block) + locate(shape, block).times(whole),
-            recovery=recovery,
-            faulty=whole,
-            block_faulty=faulty / math.prod(block.count(shape)),
-            flips=ber * exposed_bits(Shape(m=block.m, k=block.k, n=block.n), self.words, first=False),
-        )
+        return overhead(shape, block, recovery=recovery, faulty_blocks=faulty, words=self.words, ber=ber)
 
     def row(self, part: Shape, *, alone: bool) -> Operations:
         """A row with one faulty word: found by weighted sums and put right, if these are stored."""
