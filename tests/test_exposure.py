@@ -12,6 +12,7 @@ from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, draw, exposed, exposures, patches_of
 from radhard.machine import Clean, Cost, Site, Step
 from radhard.program import run
+from radhard.report.anatomy import anatomy
 from radhard.words import Int, Words
 from tests.flips import flips_of, rows_of
 from tests.models import images, tiny_program
@@ -234,3 +235,16 @@ def test_an_operation_belongs_to_the_unit_of_its_own_step() -> None:
         assert {kind: (e.operations, e.bits) for (_, kind), e in found.items()} == {"mul": (3, 96), "add": (3, 96)}
     by_bit = Faults(ber=0.1, where=Where(bits=("mul:float32:[0-2]",)))
     assert exposed(flips, {site: cost}, by_bit).tolist() == [index < 3 for index in range(9)] + [False] * 9
+
+
+def test_the_anatomy_counts_what_is_selected_bit_by_bit() -> None:
+    """One bit of each 16-bit product: as many as there are multiplications of integer matrix products."""
+    program = tiny_program("int8")
+    found = anatomy(
+        program, kinds=frozenset({"mul", "add"}), where=Where(bits=("mul:int16:15",)), words=Words(), by="operator"
+    )
+    products = sum(
+        c.operations("mul") for s, c in program.costs.items() if s.operator in ("linear", "conv2d", "matmul")
+    )
+    assert found.total.exposed_bits == products > 0
+    assert {row.operator for row in found.rows if row.exposed_bits} <= {"linear", "conv2d", "matmul"}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from radhard.faults import Where
+from radhard.faults import Faults, Where, exposures, patches_of
 from radhard.machine import KINDS, Cost, Kind, Site
 from radhard.program import Program
 from radhard.words import Words
@@ -55,12 +55,11 @@ class Anatomy:
 
 def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Words, by: By) -> Anatomy:
     """Sum up what one image costs. InputError if a pattern of `where` matches nothing."""
-    selected = frozenset(where.select(tuple(program.costs)))
+    faults = Faults(ber=0.0, kinds=kinds, where=where, words=words)
+    exposed_at = exposures(program.costs, faults, patches=patches_of(program, where))
 
     def row(name: str, group: Mapping[Site, Cost]) -> Row:
-        exposed = sum(
-            cost.exposed_bits(kind, words) for site, cost in group.items() if site in selected for kind in kinds
-        )
+        exposed = sum(exposure.bits for (site, _), exposure in exposed_at.items() if site in group)
         return Row(
             name=name,
             layer=_common({site.layer for site in group}),
