@@ -9,14 +9,17 @@ from radhard.protection.intensity_guided import IntensityGuided
 from radhard.protection.lb_abft import LbAbft
 from radhard.protection.operations import Operations
 from radhard.protection.protected import Protected, Scheme
+from radhard.protection.protection import Protection
 from radhard.protection.ranges import SOFTMAX, Ranges, observed_range, paper_range
 from radhard.protection.row_abft import RowAbft
 from radhard.protection.row_cost import ExactRows, boxes
+from radhard.protection.schemes import SCHEMES, scheme_dict, scheme_from, scheme_name
 from radhard.protection.shape import Block, Shape, cube
 from radhard.protection.standard_abft import StandardAbft
 from radhard.protection.tmr import Tmr
 
 __all__ = [
+    "SCHEMES",
     "SOFTMAX",
     "Account",
     "Block",
@@ -32,6 +35,7 @@ __all__ = [
     "Overhead",
     "Printed",
     "Protected",
+    "Protection",
     "Ranges",
     "RowAbft",
     "Scheme",
@@ -47,4 +51,7 @@ __all__ = [
     "optimal_block",
     "paper_range",
     "probability",
+    "scheme_dict",
+    "scheme_from",
+    "scheme_name",
 ]

@@ -1,0 +1,67 @@
+"""Schemes by name: what a plan's file says of a site, and the scheme that it means."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from radhard.errors import InputError
+from radhard.protection.huang_abraham import HuangAbraham
+from radhard.protection.intensity_guided import IntensityGuided
+from radhard.protection.lb_abft import LbAbft
+from radhard.protection.protected import Scheme
+from radhard.protection.ranges import Ranges
+from radhard.protection.row_abft import RowAbft
+from radhard.protection.shape import Block
+from radhard.protection.standard_abft import StandardAbft
+from radhard.protection.tmr import Tmr
+
+SCHEMES: Mapping[str, type[Scheme]] = {
+    "lb-abft": LbAbft,
+    "row-abft": RowAbft,
+    "standard-abft": StandardAbft,
+    "huang-abraham": HuangAbraham,
+    "intensity-guided": IntensityGuided,
+    "tmr": Tmr,
+    "ranges": Ranges,
+}
+
+
+def scheme_name(scheme: Scheme) -> str:
+    """The name of a scheme's kind. InputError for one that is not known."""
+    for name, kind in SCHEMES.items():
+        if type(scheme) is kind:
+            return name
+    raise InputError(f"{type(scheme).__name__} is none of the schemes that a plan can name ({', '.join(SCHEMES)})")
+
+
+def scheme_dict(scheme: Scheme) -> dict[str, Any]:
+    """A scheme -> JSON values: its `scheme`, and all its options."""
+    found: dict[str, Any] = {"scheme": scheme_name(scheme)}
+    for field in fields(scheme):  # type: ignore[arg-type]
+        value = getattr(scheme, field.name)
+        found[field.name] = [value.m, value.k, value.n] if isinstance(value, Block) else value
+    return found
+
+
+def scheme_from(values: Mapping[str, Any], *, place: str) -> Scheme:
+    """The inverse of `scheme_dict`. InputError names `place` for a scheme or an option that is not known."""
+    options = dict(values)
+    kind = SCHEMES.get(name := str(options.pop("scheme", None)))
+    if kind is None:
+        raise InputError(f"{place}: scheme {name!r} is not known; it is one of {', '.join(SCHEMES)}")
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(options.keys() - known):
+        raise InputError(f"{place}: {name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}")
+    if "block" in options:
+        options["block"] = _block(options["block"], place=place)
+    try:
+        return kind(**options)
+    except (TypeError, InputError) as error:
+        raise InputError(f"{place}: {name} {values}: {error}") from error
+
+
+def _block(value: Any, *, place: str) -> Block:
+    if not (isinstance(value, list) and len(value) == 3 and all(type(size) is int for size in value)):
+        raise InputError(f"{place}: block {value!r} is not three whole numbers [m, k, n]")
+    m, k, n = value
+    return Block(m=m, k=k, n=n)
