@@ -12,7 +12,9 @@ from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
 from radhard.machine import Kind
 from radhard.models.dataset import Dataset
+from radhard.models.supply import CALIBRATION_IMAGES
 from radhard.program import Program
+from radhard.protection import Hardening, Protection, observed_limits, products_of
 from radhard.words import Words
 
 
@@ -20,7 +22,7 @@ from radhard.words import Words
 class Bench:
     """The programs of one model by recipe, the data, and the mean and deviation that normalise it.
 
-    `calibrated_on` says which images the scales of its integer programs are from.
+    `calibrated_on` says which images the scales of its integer programs are from: those of `calibration`.
     """
 
     model: str
@@ -29,6 +31,15 @@ class Bench:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     calibrated_on: str = ""
+    calibration: Dataset | None = None
+
+    def hardening(self, recipe: str, *, words: Words) -> Hardening:
+        """What protecting the program of a recipe needs: its products, and the ranges that it has when calibrated."""
+        program = self.programs[recipe]
+        data = self.calibration or self.data
+        parts = torch.split(torch.arange(min(CALIBRATION_IMAGES, len(data))), CALIBRATION_BATCH)
+        limits = observed_limits(program, (data.batch(part, mean=self.mean, std=self.std) for part in parts))
+        return Hardening(program=program, products=products_of(program), limits=limits, words=words)
 
     def images(self, indices: Tensor) -> Tensor:
         """`indices` int64 [B], places in the data -> float32 [B, C, H, W]: what the programs take."""
@@ -44,6 +55,9 @@ class Bench:
                 f"the bench holds {held}: the model, its weights or its calibration are other ones"
             )
         return program
+
+
+CALIBRATION_BATCH = 256
 
 
 def made_by(bench: Bench) -> Mapping[str, str]:
@@ -86,3 +100,8 @@ def faulty_setting(
     bits = exposed_bits(bench.programs[recipe], faults)
     clean = clean_setting(bench, recipe)
     return replace(clean, ber=ber, kinds=kinds, where=where, seed=seed, words=words, bits=bits)
+
+
+def protected(setting: Setting, protection: Protection | None) -> Setting:
+    """The same faults, if any, in the same program, protected so."""
+    return replace(setting, protection=protection)

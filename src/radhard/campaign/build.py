@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from radhard.campaign.bench import Bench
+from radhard.campaign.bench import CALIBRATION_BATCH, Bench
 from radhard.errors import InputError
 from radhard.models.dataset import Dataset
 from radhard.models.decode import Progress
@@ -16,7 +16,6 @@ from radhard.program import Program, Recipe, capture, quantize
 
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 IntegerRecipe = Literal["int8", "int8-float"]
-CALIBRATION_BATCH = 256
 
 
 def build(
@@ -54,6 +53,7 @@ def build(
         mean=loaded.mean,
         std=loaded.std,
         calibrated_on=supplied.calibrated_on,
+        calibration=supplied.calibration,
     )
 
 

@@ -139,7 +139,7 @@ class _Run:
     def job(self, units: Group) -> Job:
         """Units with the clean outcome that they are compared with, and the whole of the faults to start from."""
         first = units[0]
-        if first.setting.clean:
+        if first.setting.reference:
             return Job(units=units, clean=None)
         if self.whole is not None and first.setting != self.whole:
             units = (replace(first, setting=self.whole), *units)
@@ -167,7 +167,7 @@ def execute(
     work = _Run(campaign, store, executor, made_by=made_by or {})
     every = shard.share(group for trial in range(campaign.trials) for group in campaign.together(trial))
     clean = {unit.without_faults().key: unit.without_faults() for group in every for unit in group}
-    faulty = [tuple(unit for unit in group if not unit.setting.clean) for group in every]
+    faulty = [tuple(unit for unit in group if not unit.setting.reference) for group in every]
     work.want([*clean.values(), *(unit for group in faulty for unit in group)])
     yield from work.run((unit,) for unit in clean.values())
     if campaign.stop is None:

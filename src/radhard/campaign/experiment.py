@@ -11,6 +11,7 @@ from radhard.campaign.outcomes import Tally
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where
 from radhard.machine import Kind
+from radhard.protection import Protection
 from radhard.words import Words
 
 
@@ -38,6 +39,12 @@ class Setting:
     words: Words = field(default_factory=Words)
     bits: int = 0
     """Bits of one image's inference that these faults can flip."""
+    protection: Protection | None = None
+
+    @property
+    def reference(self) -> bool:
+        """Whether it is the one that others are compared with: no fault, no protection."""
+        return self.clean and self.protection is None
 
     @property
     def clean(self) -> bool:
@@ -64,6 +71,7 @@ class Setting:
             "data_digest": self.data_digest,
             "normalisation": [list(values) for values in self.normalisation],
             "faults": faults,
+            **({} if self.protection is None else {"protection": self.protection.as_dict()}),
         }
 
     @cached_property
@@ -81,7 +89,7 @@ class Setting:
 
         Faults are addressed and nested: at no higher BER, of no other kinds and at no other places, they are a subset.
         """
-        if self.without_faults().digest != other.without_faults().digest:
+        if self.without_faults().digest != other.without_faults().digest or self.protection or other.protection:
             return False
         return self.clean or (
             (self.seed, self.words) == (other.seed, other.words)
@@ -91,7 +99,7 @@ class Setting:
         )
 
     def without_faults(self) -> "Setting":
-        """The same program on the same data with no fault: what `changed` is counted against."""
+        """The same program on the same data with no fault and no protection: what `changed` is counted against."""
         return Setting(
             model=self.model,
             recipe=self.recipe,

@@ -1,7 +1,7 @@
 """Run the units of one job: which flips meet its images, and what becomes of those that are hit."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from radhard.errors import InputError
 from radhard.faults import Faulty, Flips, draw, exposed, patches_of
 from radhard.machine import Clean
 from radhard.program import KeptRun, Program, RunResult, arithmetic, rerun, run, run_and_keep
+from radhard.protection import Account, Protection, Residual
 
 FLIPS_AT_ONCE = 2_000_000
 """About how many flips are held in memory at a time, where a batch alone does not hold more."""
@@ -48,10 +49,12 @@ def measure(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
     """Run the units of a job, at most `batch` images at a time (which changes speed and memory, not the outcomes)."""
     answers = [_Answers(unit, bench, clean=job.clean) for unit in job.units]
     first, *parts = answers
-    if first.unit.setting.clean:
+    if first.unit.setting.reference:
         _run_clean(first, bench, batch=batch)
     elif job.clean is None:
         raise InputError("a unit with faults is compared with the clean outcome of its images: measure that first")
+    elif first.unit.setting.protection is not None:
+        _run_protected(first, first.unit.setting.protection, bench, batch=batch)
     else:
         _run_faulty(first, parts, bench, batch=batch)
     return tuple(each.measured() for each in answers)
@@ -74,6 +77,7 @@ class _Answers:
         self._prediction = nothing.copy() if clean is None else clean.prediction.copy()
         self._non_finite = nothing.copy() if clean is None else clean.non_finite.copy()
         self._flips = nothing.copy()
+        self._account: Account | None = None
         self._work, self._seconds = 0, 0.0
 
     @contextmanager
@@ -94,6 +98,10 @@ class _Answers:
         """The numbers of flips [B] of the images at `places` [B] of the data."""
         self._flips[(places - self.unit.start).numpy()] = flips.numpy()
 
+    def enter(self, accounts: Iterable[Account]) -> None:
+        """What protection did in a run, site by site."""
+        self._account = sum(accounts, self._account or Account())
+
     def measured(self) -> Measured:
         """The outcome, and what it took."""
         outcome = Outcome(
@@ -102,6 +110,7 @@ class _Answers:
             changed=self._prediction != (self._prediction if self._clean is None else self._clean.prediction),
             non_finite=self._non_finite,
             flips=self._flips,
+            account=self._account,
         )
         return Measured(outcome=outcome, passes=self._work / _work(self.program), seconds=self._seconds)
 
@@ -117,6 +126,20 @@ def _run_clean(answers: _Answers, bench: Bench, *, batch: int) -> None:
         for part in torch.split(torch.arange(answers.unit.start, answers.unit.stop), batch):
             result = run(program, bench.images(part), Clean(), ids=bench.data.ids[part])
             answers.put(part, result, work=len(part) * _work(program))
+
+
+def _run_protected(answers: _Answers, protection: Protection, bench: Bench, *, batch: int) -> None:
+    """Run all images: one that no flip hits may be hit in its checks, and is checked like any other."""
+    setting, program = answers.unit.setting, answers.program
+    inner = Clean() if setting.clean else Faulty(Clean(), setting.faults(answers.unit.trial))
+    machine = Residual(protection.on(inner))
+    with answers.timed():
+        for places in torch.split(torch.arange(answers.unit.start, answers.unit.stop), batch):
+            ids = bench.data.ids[places]
+            answers.put(places, run(program, bench.images(places), machine, ids=ids), work=len(places) * _work(program))
+            answers.enter(machine.accounts.values())
+            if isinstance(inner, Faulty) and inner.flips is not None:
+                answers.count(places, _counted(inner.flips, ids))
 
 
 def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, batch: int) -> None:

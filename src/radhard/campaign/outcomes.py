@@ -1,5 +1,6 @@
 """What became of each image: packed for the store, added up for the rates."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radhard.errors import StoreError
+from radhard.protection import Account
 
 UNDECIDED = -1
 """The prediction of an image whose logits hold a NaN: no class, hence a wrong answer."""
@@ -21,7 +23,8 @@ class Outcome:
     """Of B images: `prediction`, `non_finite`, `flips` int32 [B], `correct`, `changed` bool [B].
 
     `prediction` is a class or UNDECIDED. `changed`: the prediction is not the clean one. `non_finite` counts
-    the values that were NaN or infinite on the way, as the run says; `flips` the bits that flipped.
+    the values that were NaN or infinite on the way, as the run says; `flips` the bits that flipped. `account` says
+    what protection did, all B images together; None where there is none.
     """
 
     prediction: Ints
@@ -29,30 +32,37 @@ class Outcome:
     changed: Bools
     non_finite: Ints
     flips: Ints
+    account: Account | None = None
 
     def __len__(self) -> int:
         """B, the number of images."""
         return len(self.prediction)
 
 
-COLUMNS = ("prediction", "correct", "changed", "non_finite", "flips")
+COLUMNS = ("prediction", "correct", "changed", "non_finite", "flips", "account")
 _PACKED_BITS = frozenset({"correct", "changed"})
 
 
 def pack(outcome: Outcome) -> tuple[bytes, ...]:
-    """An outcome -> the bytes of its COLUMNS: int32 little-endian, or one bit an image, the first topmost."""
-    return tuple(
+    """An outcome -> the bytes of its COLUMNS: int32 little-endian, or one bit an image, the first topmost.
+
+    The account is one JSON object, or nothing.
+    """
+    account = b"" if outcome.account is None else json.dumps(outcome.account.as_dict(), sort_keys=True).encode()
+    arrays = (
         np.packbits(getattr(outcome, name)).tobytes()
         if name in _PACKED_BITS
         else getattr(outcome, name).astype("<i4").tobytes()
-        for name in COLUMNS
+        for name in COLUMNS[:-1]
     )
+    return (*arrays, account)
 
 
 def unpack(packed: tuple[bytes, ...], *, images: int) -> Outcome:
     """Inverse of `pack`. Raises StoreError if a column does not hold exactly `images` values."""
     arrays: dict[str, Any] = {}
-    for name, raw in zip(COLUMNS, packed, strict=True):
+    *columns, account = packed
+    for name, raw in zip(COLUMNS[:-1], columns, strict=True):
         size = (images + 7) // 8 if name in _PACKED_BITS else 4 * images
         if len(raw) != size:
             raise StoreError(f"column {name!r} of {images} images holds {len(raw)} bytes instead of {size}")
@@ -60,7 +70,7 @@ def unpack(packed: tuple[bytes, ...], *, images: int) -> Outcome:
             arrays[name] = np.unpackbits(np.frombuffer(raw, np.uint8), count=images).astype(np.bool_)
         else:
             arrays[name] = np.frombuffer(raw, "<i4").astype(np.int32)
-    return Outcome(**arrays)
+    return Outcome(**arrays, account=Account.from_dict(json.loads(account)) if account else None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

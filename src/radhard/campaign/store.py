@@ -13,7 +13,8 @@ from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.errors import InputError, StoreError
 
-SCHEMA = 2
+SCHEMA = 3
+_WITHOUT_ACCOUNTS = 2  # the schema before, which is brought up to date when a store is opened for writing
 APPLICATION = 0x52414448  # "RADH", in the header of the file
 
 _TABLES = (
@@ -22,7 +23,7 @@ _TABLES = (
         setting TEXT NOT NULL REFERENCES setting (digest),
         trial INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
         prediction BLOB NOT NULL, correct BLOB NOT NULL, changed BLOB NOT NULL,
-        non_finite BLOB NOT NULL, flips BLOB NOT NULL,
+        non_finite BLOB NOT NULL, flips BLOB NOT NULL, account BLOB NOT NULL DEFAULT x'',
         PRIMARY KEY (setting, trial, start, stop)
     )""",
     """CREATE TABLE provenance (
@@ -87,6 +88,11 @@ class Store:
                 f"store {self.path} is an SQLite file, but not one of radhard's: application id {found:#x}, "
                 f"expected {APPLICATION:#x}; give another file to --store"
             )
+        if mode == "write" and self._pragma("user_version") == _WITHOUT_ACCOUNTS:
+            with self.transaction():
+                if self._pragma("user_version") == _WITHOUT_ACCOUNTS:
+                    self._file.execute("ALTER TABLE unit ADD COLUMN account BLOB NOT NULL DEFAULT x''")
+                    self._file.execute(f"PRAGMA user_version = {SCHEMA}")
         found = self._pragma("user_version")
         if found != SCHEMA:
             raise StoreError(

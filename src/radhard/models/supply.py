@@ -30,7 +30,8 @@ class DataChoice:
 
     `samples` of it are drawn with `seed`; None takes all, of a folder or timm's in drawn order, too. `calibration`
     names another set, of timm's its `calibration_split`; None sets a share of the data apart. `bad` says what is
-    done about images that cannot be read.
+    done about images that cannot be read. `part`: those that "evaluate", from the first on, or those on which a
+    protection is to "select" its plan: of the embedded images ones that nothing else sees, else from the last one back.
     """
 
     data: str = EMBEDDED
@@ -41,6 +42,7 @@ class DataChoice:
     calibration: str | None = None
     calibration_split: str = "train"
     bad: Literal["stop", "skip"] = "stop"
+    part: Literal["evaluate", "select"] = "evaluate"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +65,7 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
             f"--data-root {choice.root} goes with --data {_FACTORY}NAME; a folder is given as --data itself"
         )
     if choice.data == EMBEDDED:
-        evaluated = _sample_of(fashion_mnist("test"), choice)
+        evaluated = _sample_of(_embedded(choice), choice)
         check_shape(loaded, evaluated)
         return _calibrated(choice, loaded, evaluated=evaluated, locations=frozenset(), progress=progress)
     listing = _listing(choice.data, root=choice.root, split=choice.split)
@@ -71,11 +73,14 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
     order = listing.order(seed=choice.seed)
     share = 0 if choice.calibration is not None else calibration_share(listing.count, name=listing.name)
     apart, rest = order[:share], order[share:]
+    if choice.part == "select":
+        rest = rest[::-1]
     chosen = rest[: _count(choice, len(rest), name=listing.name)]
     evaluated = decode(
         listing,
         chosen,
-        name=f"{listing.name}, {len(chosen):,} of {listing.count:,} images, order {choice.seed}",
+        name=f"{listing.name}, {len(chosen):,} of {listing.count:,} images, order {choice.seed}"
+        + (", from the end" if choice.part == "select" else ""),
         frame=_frame(loaded),
         labels=labels,
         bad=choice.bad,
@@ -138,6 +143,13 @@ def _count(choice: DataChoice, count: int, *, name: str) -> int:
             "ask for no more, or name other images with --calibration"
         )
     return wanted
+
+
+def _embedded(choice: DataChoice) -> Dataset:
+    if choice.part == "evaluate":
+        return fashion_mnist("test")
+    apart = fashion_mnist("calibration")
+    return apart.take(torch.arange(CALIBRATION_IMAGES, len(apart)), name="fashion-mnist/selection")
 
 
 def _sample_of(data: Dataset, choice: DataChoice) -> Dataset:

@@ -2,15 +2,21 @@
 
 from radhard.protection.account import Account
 from radhard.protection.blocks import Choice, cubes, optimal_block
+from radhard.protection.bounds import Limits, observed_limits, ranges_of
 from radhard.protection.calibrating import Calibrating
 from radhard.protection.cost import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
+from radhard.protection.hardening import Hardening
 from radhard.protection.huang_abraham import HuangAbraham
 from radhard.protection.intensity_guided import IntensityGuided
 from radhard.protection.lb_abft import LbAbft
+from radhard.protection.method import Method, read_method
 from radhard.protection.operations import Operations
+from radhard.protection.plan import Plan, read_plan, write_plan
+from radhard.protection.products import Product, Products, products_of
 from radhard.protection.protected import Protected, Scheme
 from radhard.protection.protection import Protection
 from radhard.protection.ranges import SOFTMAX, Ranges, observed_range, paper_range
+from radhard.protection.residual import Residual
 from radhard.protection.row_abft import RowAbft
 from radhard.protection.row_cost import ExactRows, boxes
 from radhard.protection.schemes import SCHEMES, scheme_dict, scheme_from, scheme_name
@@ -28,15 +34,22 @@ __all__ = [
     "CostModel",
     "Exact",
     "ExactRows",
+    "Hardening",
     "HuangAbraham",
     "IntensityGuided",
     "LbAbft",
+    "Limits",
+    "Method",
     "Operations",
     "Overhead",
+    "Plan",
     "Printed",
+    "Product",
+    "Products",
     "Protected",
     "Protection",
     "Ranges",
+    "Residual",
     "RowAbft",
     "Scheme",
     "Shape",
@@ -47,11 +60,17 @@ __all__ = [
     "closed_form",
     "cube",
     "cubes",
+    "observed_limits",
     "observed_range",
     "optimal_block",
     "paper_range",
     "probability",
+    "products_of",
+    "ranges_of",
+    "read_method",
+    "read_plan",
     "scheme_dict",
     "scheme_from",
     "scheme_name",
+    "write_plan",
 ]

@@ -1,6 +1,8 @@
 """The account of a protected operator: what its checks found, what was done about it, and what that took."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from radhard.protection.operations import Operations
 
@@ -14,7 +16,8 @@ class Account:
     output word by half a step), `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or
     columns alone are off, and nothing was touched) or `left` as it is. `stale` counts the times that stored sums were
     found to disagree with the weight. `hidden` are operations that a scheme supposes to be free; all others are in
-    `executed`.
+    `executed`. `residual` are words of protected outputs that a sound machine would not have yielded for the same
+    inputs, where somebody compares (`Residual`).
     """
 
     checks: int = 0
@@ -27,8 +30,22 @@ class Account:
     one_sided: int = 0
     left: int = 0
     stale: int = 0
+    residual: int = 0
     executed: Operations = field(default_factory=Operations)
     hidden: Operations = field(default_factory=Operations)
 
     def __add__(self, other: "Account") -> "Account":
         return Account(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON; operations as whole numbers."""
+        found: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("executed", "hidden"):
+            found[name] = {kind: round(value) for kind, value in vars(found[name]).items()}
+        return found
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Account":
+        """The inverse of `as_dict`."""
+        operations = {name: Operations(**values[name]) for name in ("executed", "hidden")}
+        return cls(**{**values, **operations})

@@ -1,0 +1,165 @@
+"""A model under several protections: accuracy and overhead of each at each bit error rate, under the same faults.
+
+All conditions at a rate see the same flips of the model's own operations in each image and trial, so what one gains
+over another is a paired difference; faults in checks are each condition's own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from radhard.analysis.curve import Point, point
+from radhard.analysis.factor import factor
+from radhard.analysis.intervals import Interval
+from radhard.analysis.overhead import Spent, Weights, spent
+from radhard.analysis.vulnerability import loss
+from radhard.campaign.bench import Bench, made_by, protected
+from radhard.campaign.counted import count
+from radhard.campaign.execute import Progress, execute
+from radhard.campaign.executor import Executor
+from radhard.campaign.experiment import Campaign, Setting
+from radhard.campaign.outcomes import Tally
+from radhard.campaign.store import Store
+from radhard.protection import Protection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A `name`, and the faults and the protection that it stands for. `note`: what a reader must know of it."""
+
+    name: str
+    setting: Setting
+    note: str = ""
+
+    @property
+    def ber(self) -> float:
+        """The bit error rate."""
+        return self.setting.ber
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """What conditions are measured on."""
+
+    images: int
+    trials: int = 1
+    chunk: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A condition's `point` (accuracy), its `loss` against no fault and no protection, what it gains over no protection
+    at the same rate (`gain`, paired; None where that was not measured), and what it `spent`; None if nothing.
+    """
+
+    condition: Condition
+    point: Point
+    loss: Interval
+    gain: Interval | None
+    spent: Spent | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+
+        def interval(it: Interval | None) -> dict[str, float] | None:
+            return None if it is None else {"rate": it.rate, "low": it.low, "high": it.high}
+
+        protection = self.condition.setting.protection
+        return {
+            "condition": self.condition.name,
+            "note": self.condition.note,
+            **self.point.as_dict(),
+            "loss": interval(self.loss),
+            "gain": interval(self.gain),
+            "overhead": None if self.spent is None else self.spent.as_dict(),
+            "sites": 0 if protection is None else len(protection.sites),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """`conditions` of one model, measured alike, beside the clean one."""
+
+    bench: Bench
+    conditions: tuple[Condition, ...]
+    on: Trials
+
+    @cached_property
+    def campaign(self) -> Campaign:
+        """The runs that it takes; conditions that are the same setting are run once."""
+        settings = {c.setting.digest: c.setting for c in self.conditions}
+        return Campaign(
+            settings=tuple(settings.values()), images=self.on.images, trials=self.on.trials, chunk=self.on.chunk
+        )
+
+    def measure(self, store: Store, *, executor: Executor) -> Iterator[Progress]:
+        """Measure what the store lacks; yields after every unit."""
+        yield from execute(self.campaign, store, executor=executor, made_by=made_by(self.bench))
+
+    def outcomes(self, store: Store, *, weights: Weights) -> tuple[Outcome, ...]:
+        """Of each condition, from what the store holds."""
+        tallies: dict[str, Tally] = {}
+
+        def tally(setting: Setting) -> Tally:
+            if setting.digest not in tallies:
+                tallies[setting.digest] = count(self.campaign, setting, store=store).tally
+            return tallies[setting.digest]
+
+        measured = {setting.digest for setting in self.campaign.settings}
+        found = []
+        for condition in self.conditions:
+            setting, clean = condition.setting, tally(condition.setting.without_faults())
+            counted = count(self.campaign, setting, store=store)
+            plain = protected(setting, None)
+            gain = None
+            if setting.protection is not None and (plain.digest in measured or plain.clean):
+                gain = gained(counted.tally, over=tally(plain))
+            found.append(
+                Outcome(
+                    condition=condition,
+                    point=point(setting, counted, clean=clean),
+                    loss=loss(counted.tally, clean=clean),
+                    gain=gain,
+                    spent=spent(
+                        self.campaign,
+                        setting,
+                        store=store,
+                        costs=self.bench.program_of(setting).costs,
+                        weights=weights,
+                    ),
+                )
+            )
+        return tuple(found)
+
+
+def gained(tally: Tally, *, over: Tally) -> Interval:
+    """Accuracy of one tally minus that of another, on the same images and trials."""
+    known = tally.trials * over.trials
+    return factor(tally.correct * over.trials, plain=over.correct * tally.trials, trials=known)
+
+
+def parts_of(protection: Protection) -> Mapping[str, Protection]:
+    """A plan taken apart: its ranges alone, its checks of products alone, both."""
+    from radhard.protection import Ranges
+
+    ranges = tuple((name, scheme) for name, scheme in protection.sites if isinstance(scheme, Ranges))
+    rest = tuple((name, scheme) for name, scheme in protection.sites if not isinstance(scheme, Ranges))
+    found = {}
+    if ranges:
+        found["ranges only"] = Protection(sites=ranges, checks=protection.checks)
+    if rest:
+        found["products only"] = Protection(sites=rest, checks=protection.checks)
+    if ranges and rest:
+        found["both"] = protection
+    return found
+
+
+def evaluated(plain: Sequence[Setting], *, protection: Protection) -> tuple[Condition, ...]:
+    """The conditions of an evaluation: at each setting (the clean one first) unprotected, and each part of a plan."""
+    parts = parts_of(protection)
+    found = []
+    for setting in plain:
+        found.append(Condition(name="unprotected", setting=setting))
+        found += [Condition(name=name, setting=protected(setting, part)) for name, part in parts.items()]
+    return tuple(found)

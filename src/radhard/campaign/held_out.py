@@ -1,0 +1,41 @@
+"""The images that chose a plan, told apart from those that evaluate it: by identity and content."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from radhard.errors import InputError
+from radhard.models.dataset import Dataset
+from radhard.protection import Plan
+
+
+def fingerprints(data: Dataset, *, images: int) -> list[str]:
+    """Of each of the first `images` its identity and the first 32 bits of the SHA-256 of its pixels."""
+    found = []
+    for place in range(images):
+        content = hashlib.sha256(data.images[place].contiguous().numpy().data).hexdigest()[:8]
+        found.append(f"{int(data.ids[place]):x}-{content}")
+    return found
+
+
+def chosen_on(data: Dataset, *, images: int, trials: int, calibrated_on: str) -> dict[str, Any]:
+    """What a plan's file says of the images that chose it."""
+    return {
+        "data": data.name,
+        "data_digest": data.digest,
+        "images": images,
+        "trials": trials,
+        "calibrated_on": calibrated_on,
+        "fingerprints": fingerprints(data, images=images),
+    }
+
+
+def check_held_out(plan: Plan, data: Dataset, *, images: int) -> None:
+    """Raise InputError if one of the first `images` of `data` is among those that chose the plan."""
+    seen: Sequence[str] = plan.chosen_on.get("fingerprints", ())
+    both = sorted(set(seen) & set(fingerprints(data, images=images)))
+    if both:
+        raise InputError(
+            f"{len(both)} of the {images} images of {data.name} chose the plan (image {int(both[0].split('-')[0], 16)} "
+            "for one), and would flatter it: evaluate on fewer or other images (--images, --data), or plan on fewer"
+        )

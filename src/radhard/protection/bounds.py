@@ -1,0 +1,40 @@
+"""Ranges for the non-linear operators of a program, from what they yield on images that calibrate."""
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
+from radhard.program import Program, run
+from radhard.protection.calibrating import Calibrating
+from radhard.protection.method import Method
+from radhard.protection.ranges import SOFTMAX, Ranges, observed_range, paper_range
+
+NON_LINEAR = "NLF"
+"""The module category whose sites have ranges: softmax, activations, normalisations, means."""
+
+Limits = Mapping[str, tuple[float, float]]
+
+
+def observed_limits(program: Program, batches: Iterable[Tensor]) -> Limits:
+    """The least and the largest value that each non-linear site yields on `batches` of images, before it is written."""
+    machine = Calibrating()
+    for batch in batches:
+        run(program, batch, machine)
+    wanted = {site.name for site in program.costs if site.module == NON_LINEAR}
+    return {name: limits for name, limits in machine.ranges.items() if name in wanted}
+
+
+def ranges_of(program: Program, limits: Limits, method: Method) -> dict[str, Ranges]:
+    """The range of each non-linear site by the method; a softmax's is known."""
+    if method.ranges == "none":
+        return {}
+    operators = {site.name: site.operator for site in program.costs}
+    found = {}
+    for name, (low, high) in limits.items():
+        if operators[name] == "softmax":
+            found[name] = Ranges(low=SOFTMAX.low, high=SOFTMAX.high, outside=method.outside)
+        elif method.ranges == "paper":
+            found[name] = paper_range(low, high, outside=method.outside)
+        else:
+            found[name] = observed_range(low, high, margin=method.margin, outside=method.outside)
+    return found

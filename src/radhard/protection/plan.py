@@ -1,0 +1,93 @@
+"""A plan: which sites of one program are protected and how, what chose it, and what it is expected to give.
+
+Its file is JSON. `docs/plan.schema.json` describes it; a plan is for one program, whose digest it names.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from radhard.errors import InputError
+from radhard.program import Program
+from radhard.protection.protection import Protection
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """`protection` of the program of digest `program`, made for bit error rate `ber`.
+
+    `method` and `strategy` made it, within `limits`, of which `bound` names the one that ended it ("accuracy": the
+    target is reached). `expected` is what was measured with it on the images that chose it, `chosen_on` says which
+    these are: never ones that evaluate. `order` and `frontier` are the steps that the choice was among.
+    """
+
+    model: str
+    program: str
+    recipe: str
+    ber: float
+    protection: Protection
+    method: Mapping[str, Any] = field(default_factory=dict)
+    strategy: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    bound: str = ""
+    seed: int = 0
+    words: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    chosen_on: Mapping[str, Any] = field(default_factory=dict)
+    order: tuple[Mapping[str, Any], ...] = ()
+    frontier: tuple[Mapping[str, Any], ...] = ()
+
+    def check(self, program: Program) -> None:
+        """Raise InputError unless the plan is for `program`."""
+        if self.program != program.digest:
+            raise InputError(
+                f"the plan is for the program {self.program[:12]} of {self.model} ({self.recipe}), this is "
+                f"{program.digest[:12]} of {program.name} ({program.recipe}): the model, its weights, its recipe or "
+                "its calibration are other ones; make a plan for it with `radhard plan`"
+            )
+        names = {site.name for site in program.costs}
+        if unknown := sorted(self.protection.schemes.keys() - names):
+            raise InputError(f"the plan protects {unknown[0]!r}, which is none of the program's {len(names)} sites")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values |= {"protection": self.protection.as_dict(), "order": list(self.order), "frontier": list(self.frontier)}
+        return {"radhard_plan": FORMAT, **{k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}}
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan as JSON."""
+    path.write_text(json.dumps(plan.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan. InputError names the file, the place in it and what was expected there."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"plan {path} cannot be read: {error.strerror}; make one with `radhard plan`") from error
+    except ValueError as error:
+        raise InputError(f"plan {path} is no JSON: {error}; make it again with `radhard plan`") from error
+    place = f"plan {path}"
+    if not isinstance(values, dict) or values.pop("radhard_plan", None) != FORMAT:
+        raise InputError(f"{place} is no plan of format {FORMAT} ('radhard_plan': {FORMAT}); `radhard plan` makes one")
+    types: dict[str, type | tuple[type, ...]] = {
+        **dict.fromkeys(("model", "program", "recipe", "strategy", "bound"), str),
+        **dict.fromkeys(("protection", "method", "limits", "words", "expected", "chosen_on"), dict),
+        **dict.fromkeys(("order", "frontier"), list),
+        "ber": (int, float),
+        "seed": int,
+    }
+    for name, kind in types.items():
+        if not isinstance(values.get(name), kind) or isinstance(values[name], bool):
+            wanted = kind.__name__ if isinstance(kind, type) else "number"
+            raise InputError(f"{place}: {name!r} is {values.get(name)!r}, not a {wanted}")
+    if unknown := sorted(values.keys() - types.keys()):
+        raise InputError(f"{place}: {unknown[0]!r} is no field of a plan; fields are {', '.join(types)}")
+    values["protection"] = Protection.from_dict(values["protection"], place=place)
+    return Plan(**{**values, "order": tuple(values["order"]), "frontier": tuple(values["frontier"])})

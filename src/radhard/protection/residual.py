@@ -1,0 +1,46 @@
+"""The machine that counts what protection leaves: words that a sound machine would not have yielded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from radhard.machine import Cost, Machine, Operator, Site
+from radhard.protection.account import Account
+from radhard.protection.protected import Protected
+
+
+class Residual(Machine):
+    """Lets `inner` compute, and beside each protected site a sound machine, from the same inputs; returns the former.
+
+    So a wrong word counts at the site that made it wrong, not at those that read it. Costs one clean run more.
+    """
+
+    def __init__(self, inner: Protected) -> None:
+        self.inner = inner
+        self.accounts: dict[str, Account] = {}
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Start anew."""
+        self.accounts = {}
+        self.inner.begin(costs, ids)
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The inner machine's output; its account, with what is left, goes to `accounts`."""
+        out = self.inner.apply(operator, inputs, site)
+        if site.name in self.inner.plan:
+            sound = operator.kernel(inputs, lambda _: None)
+            left = int((_bits(out) != _bits(sound)).sum())
+            self.accounts[site.name] = replace(self.inner.accounts[site.name], residual=left)
+        return out
+
+    @property
+    def non_finite(self) -> Tensor:
+        """What the inner machine noted."""
+        return self.inner.non_finite
+
+
+def _bits(x: Tensor) -> Tensor:
+    """The words as integers: a NaN is itself."""
+    return x.view({1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
