@@ -22,6 +22,7 @@ N / 2^64. An arrival thus costs one call of Philox and at most 90 bytes, whateve
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class Arrivals:
     time: NDArray[np.float64]
 
 
+@lru_cache(maxsize=1024)
 def stream_key(*, seed: int, trial: int) -> tuple[int, int]:
     """Seed below 2^64, trial below 2^32 -> Philox key: words 0, 1 at counter (seed low, high, trial, 0)."""
     for name, value, bits in (("seed", seed, 64), ("trial", trial, 32)):
@@ -75,16 +77,13 @@ def arrivals(
     named = {"image": image, "site": site, "kind": kind, "population": population}
     streams = [_checked(name, values, len(image)) for name, values in named.items()]
     key = stream_key(seed=seed, trial=trial)
-    expected = np.cumsum(1.0 + streams[-1] * rate)  # draws; the last one of a stream only ends it
-    total = float(expected[-1]) if len(expected) else 0.0
-    if total - len(expected) > _MOST:
+    total = len(image) + float(population.sum(dtype=np.float64)) * rate  # draws; the last of a stream only ends it
+    if total - len(image) > _MOST:
         raise InputError(f"rate={rate} asks for {total:.3g} flips in one call; draw fewer images or sites at once")
     threshold = -math.log1p(-rate) if rate < 1.0 else math.inf
     if rate == 0.0:
         threshold = -1.0
     parts = min(torch.get_num_threads(), 1 + int(total / _WORTH_A_THREAD))
-    cuts = np.searchsorted(expected, total * np.arange(1, parts) / parts)
-    blocks = list(zip([0, *cuts], [*cuts, len(expected)], strict=True))
 
     def draw(block: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         columns = [column[block[0] : block[1]] for column in streams]
@@ -94,8 +93,10 @@ def arrivals(
         return found
 
     if parts == 1:
-        counts, position, time = draw(blocks[0])
+        counts, position, time = draw((0, len(image)))
     else:
+        cuts = np.searchsorted(np.cumsum(1.0 + population * rate), total * np.arange(1, parts) / parts)
+        blocks = list(zip([0, *cuts], [*cuts, len(image)], strict=True))
         with ThreadPoolExecutor(parts) as pool:
             counts, position, time = (np.concatenate(part) for part in zip(*pool.map(draw, blocks), strict=True))
     return Arrivals(stream=np.repeat(np.arange(len(counts)), counts), position=position, time=time)
@@ -104,10 +105,11 @@ def arrivals(
 def _checked(name: str, values: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     if values.dtype != np.int64 or values.shape != (length,):
         raise InputError(f"{name} has dtype {values.dtype}, shape {values.shape}; int64 [{length}] is needed")
-    if (outside := (values < 0) | (values >= _LIMITS[name])).any():
-        at = int(outside.argmax())
+    values = np.ascontiguousarray(values)
+    if length and int(values.view(np.uint64).max()) >= _LIMITS[name]:  # negative ones among them
+        at = int(((values < 0) | (values >= _LIMITS[name])).argmax())
         raise InputError(f"{name}[{at}]={values[at]}: give an integer from 0 to {_LIMITS[name] - 1}")
-    return np.ascontiguousarray(values)
+    return values
 
 
 @njit(cache=True, nogil=True)

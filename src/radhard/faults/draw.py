@@ -1,6 +1,7 @@
 """Drawing the faults of a batch: all images and sites in one call, before the model runs."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from radhard.faults.arrivals import arrivals
 from radhard.faults.exposure import Patches, exposed, patches_of
 from radhard.faults.faults import Faults
 from radhard.faults.flips import Flips
-from radhard.machine import KINDS, Cost, Site
+from radhard.machine import KINDS, Cost, Kind, Site
 from radhard.program import Program
+from radhard.words import Words
 
 
 def draw(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
@@ -32,20 +34,23 @@ def draw_at(
     A flip depends on its image, site and kind alone: those that `faults.where` protects are drawn with the others and
     left out. Raises InputError if it selects nothing, CaptureError if two sites share the key of their names.
     """
-    images = np.asarray(ids, dtype=np.int64)
     sites = faults.where.select(tuple(costs))
     _check_keys(costs)
+    drawn = draw_all({site: costs[site] for site in sites}, faults, ids)
+    return drawn.take(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
+
+
+def draw_all(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
+    """The same at all sites of `costs`, whatever `faults.where` selects."""
+    images = np.asarray(ids, dtype=np.int64)
     streams = [
-        (place, KINDS.index(kind), bits, word.exposed)
-        for place, site in enumerate(sites)
-        for kind in KINDS
-        if kind in faults.kinds
-        and (word := costs[site].word(kind, faults.words)) is not None
-        and (bits := costs[site].exposed_bits(kind, faults.words))
+        (place, *stream)
+        for place, cost in enumerate(costs.values())
+        for stream in _streams(cost, faults.kinds, faults.words)
     ]
     table = np.array(streams, dtype=np.int64).reshape(-1, 4)
     site, kind, population, width = (np.repeat(column, len(images)) for column in table.T)
-    keys = np.array([site.key for site in sites], dtype=np.int64)
+    keys = np.array([site.key for site in costs], dtype=np.int64)
     found = arrivals(
         seed=faults.seed,
         trial=faults.trial,
@@ -57,8 +62,8 @@ def draw_at(
     )
     stream = found.stream
     index, bit = np.divmod(found.position, width[stream]) if len(table) else (found.position, found.position)
-    drawn = Flips(
-        sites=tuple(site.name for site in sites),
+    return Flips(
+        sites=tuple(site.name for site in costs),
         image=images[stream % max(len(images), 1)],
         site=site[stream],
         kind=kind[stream],
@@ -67,7 +72,16 @@ def draw_at(
         trial=faults.trial,
         words=faults.words,
     )
-    return drawn.take(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
+
+
+@lru_cache(maxsize=4096)
+def _streams(cost: Cost, kinds: frozenset[Kind], words: Words) -> tuple[tuple[int, int, int], ...]:
+    """Of each kind of operation that can be hit: its place in KINDS, bits an image, bits a word."""
+    return tuple(
+        (KINDS.index(kind), bits, word.exposed)
+        for kind in KINDS
+        if kind in kinds and (word := cost.word(kind, words)) is not None and (bits := cost.exposed_bits(kind, words))
+    )
 
 
 def _check_keys(costs: Mapping[Site, Cost]) -> None:

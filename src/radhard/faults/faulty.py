@@ -1,19 +1,17 @@
 """The machine with faults: the inner machine computes, and only the units that a flip hits are read again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.faults.draw import draw_at
+from radhard.faults.draw import draw_all, draw_at
 from radhard.faults.faults import Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
 from radhard.faults.locate import Hits, locate
-from radhard.faults.where import EVERYWHERE
 from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
 
 _CHUNK = 1 << 24  # elements of gathered unit inputs at a time
@@ -71,7 +69,7 @@ class Faulty(Machine):
         """The inner machine's output, with the hit units replaced."""
         out = self.inner.apply(operator, inputs, site)
         hits = self._hits(site) if site in self._costs else self._lone(operator, inputs, site)
-        if hits is None:
+        if hits is None or not len(hits.units):
             return out
         if operator.first_step:
             hits = hits.since(operator.first_step)
@@ -115,7 +113,7 @@ class Faulty(Machine):
             return None
         cost = read_cost(operator, tuple(inputs), site)
         if part is not None:
-            cost, images = replace(cost, grid=(part.pieces, *cost.grid[1:])), int(part.slot.max()) + 1
+            cost, images = Cost(grid=(part.pieces, *cost.grid[1:]), steps=cost.steps), int(part.slot.max()) + 1
         else:
             images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
         in_run = len(self._images) >= images if part is not None else axis is not None and len(self._images) == images
@@ -132,9 +130,11 @@ class Faulty(Machine):
                 f"site {site.name!r} belongs to the protection of {site.of!r}; its faults have no patch and are not "
                 "told apart by bit: select sites alone, or give a table of flips"
             )
+        elif site.of:
+            executed = ids if part is None else ids[np.flatnonzero(np.bincount(part.slot))]
+            flips = draw_all({site: cost}, self.source, executed)
         else:
-            source = replace(self.source, where=EVERYWHERE) if site.of else self.source
-            flips = draw_at({site: cost}, source, ids)
+            flips = draw_at({site: cost}, self.source, ids)
         return locate(flips, cost, site, ids) if len(flips) else None
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from radhard.errors import InputError
 from radhard.faults.flips import Flips
-from radhard.machine import KINDS, Cost, Site
+from radhard.machine import KINDS, Cost, Site, Step
 
 Column = NDArray[np.int64]
 
@@ -84,10 +85,14 @@ def unit_of(kind: Column, index: Column, cost: Cost) -> Column:
 
 
 def _steps_of(kind: Column, index: Column, cost: Cost) -> tuple[Column, Column, Column]:
-    kinds = np.array([KINDS.index(step.kind) for step in cost.steps])
-    sizes = np.array([step.per_unit for step in cost.steps])
-    found: tuple[Column, Column, Column] = _decode(kind, index, kinds, sizes, cost.units)
+    found: tuple[Column, Column, Column] = _decode(kind, index, *_columns(cost.steps), cost.units)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _columns(steps: tuple[Step, ...]) -> tuple[Column, Column]:
+    """Kind (place in KINDS) and operations per unit of each step [s]."""
+    return np.array([KINDS.index(step.kind) for step in steps]), np.array([step.per_unit for step in steps])
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -116,7 +117,24 @@ class Tally(Plain):
 
 
 def read_cost(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site) -> Cost:
-    """The cost of applying `operator` to `inputs` for one image, from its text on one unit."""
+    """The cost of applying `operator` to `inputs` for one image, from its text on one unit.
+
+    Of a part, whose entries are alike, it is the cost of all that are executed.
+    """
+    if site.part is not None:
+        entry = _of_entry(operator, tuple(None if x is None else (x.shape[1:], x.dtype) for x in inputs))
+        return Cost(grid=(len(site.part.slot), *entry.grid[1:]), steps=entry.steps)
+    return _read(operator, inputs, site)
+
+
+@lru_cache(maxsize=4096)
+def _of_entry(operator: Operator, words: tuple[tuple[torch.Size, torch.dtype] | None, ...]) -> Cost:
+    """The cost of one entry of a part, read once for all that have the same shapes [...] and types."""
+    inputs = tuple(None if word is None else torch.zeros(1, *word[0], dtype=word[1]) for word in words)
+    return _read(operator, inputs, Site(name="entry"))
+
+
+def _read(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site) -> Cost:
     units = operator.units(inputs)
     tally = Tally(1)
     first = next(x for x in inputs if x is not None)

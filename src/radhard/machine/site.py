@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -120,8 +121,23 @@ class Site:
 def _placed(part: Part, slot: Column, unit: Column, inner: int) -> Column:
     """Slot and unit within the image [u], `inner` units a piece -> flat index [u] into the part, or -1."""
     own = part.slot * part.pieces + part.piece
-    order = np.argsort(own)
-    wanted = slot * part.pieces + unit // inner
-    place = np.searchsorted(own[order], wanted).clip(max=len(own) - 1)
-    found = order[place]
-    return np.where(own[found] == wanted, found * inner + unit % inner, -1)
+    found: Column = _search(own, np.argsort(own), slot, unit, part.pieces, inner)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _search(own, order, slot, unit, pieces, inner):  # type: ignore[no-untyped-def]
+    """Numbers `own` [F] of the entries, which `order` sorts -> flat index [u] of each unit, or -1."""
+    found = np.empty_like(unit)
+    for u in range(len(unit)):
+        wanted = slot[u] * pieces + unit[u] // inner
+        low, high = 0, len(own)
+        while low < high:
+            middle = (low + high) // 2
+            if own[order[middle]] < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        hit = low < len(own) and own[order[low]] == wanted
+        found[u] = order[low] * inner + unit[u] % inner if hit else -1
+    return found

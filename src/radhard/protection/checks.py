@@ -7,9 +7,10 @@ A check is applied to entries that run along the first axis of its tensors; an e
 product, a block, a word), and its number among all such pieces addresses the faults of its operations (`Part`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -104,7 +105,14 @@ class Checks:
         self.inner = inner
         self.site = site
         self.exposed = exposed
-        self.account = Account()
+        self._events: Counter[str] = Counter()
+        self._executed = Operations()
+        self._hidden = Operations()
+
+    @property
+    def account(self) -> Account:
+        """All of it so far."""
+        return Account(executed=self._executed, hidden=self._hidden, **self._events)
 
     def apply(self, name: str, operator: Operator, inputs: Sequence[Tensor], entries: Entries) -> Tensor:
         """The operator's output at the site `<site>/check/<name>`; what it costs goes to the account."""
@@ -125,12 +133,16 @@ class Checks:
 
     def count(self, *, mul: int = 0, add: int = 0, cmp: int = 0) -> None:
         """So many operations more."""
-        self.account += Account(executed=Operations(mul=mul, add=add, cmp=cmp))
+        self._executed += Operations(mul=mul, add=add, cmp=cmp)
 
     def note(self, **counts: int) -> None:
         """So many events more, by their names in `Account`."""
-        named: dict[str, Any] = dict(counts)
-        self.account += Account(**named)
+        self._events.update(counts)
+
+    def hide(self, share: float) -> None:
+        """Suppose this share of what was executed so far to be free."""
+        self._hidden += self._executed.times(share)
+        self._executed = self._executed.times(1.0 - share)
 
     def differ(self, x: Tensor, y: Tensor | int) -> Tensor:
         """x [...], y [...] -> where they differ; one comparison each, which no fault hits."""

@@ -6,7 +6,7 @@ of a device: as many operations hide as it could execute while it moves the word
 product itself. Recovery is that of standard ABFT; the original has none.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -37,11 +37,7 @@ class IntensityGuided:
     def protect(self, work: Work) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
         found = detect_whole(work)
-        account = work.checks.account
-        share = self._share(work, account.executed.arithmetic)
-        hidden = account.executed.times(share)
-        rest = account.executed.times(1.0 - share)
-        work.checks.account = replace(account, executed=rest, hidden=hidden)
+        work.checks.hide(self._share(work, work.checks.account.executed.arithmetic))
         return recover_one(work, found)
 
     def _share(self, work: Work, detection: float) -> float:

@@ -73,9 +73,13 @@ class Surgery:
             ],
             1,
         )
-        for size in sizes.unique(dim=0):
-            h, depth, w = size[:3].tolist()
-            for index in where((sizes == size).all(1)).split(max(1, _CHUNK // ((h + w) * depth + h * w))):
+        code = sizes[:, 0]
+        for limit, column in zip((block.k + 1, block.n + 1, 2, 2), sizes.T[1:], strict=True):
+            code = code * limit + column
+        for one in code.unique():
+            mine = where(code == one)
+            h, depth, w = sizes[mine[0], :3].tolist()
+            for index in mine.split(max(1, _CHUNK // ((h + w) * depth + h * w))):
                 yield self._gather(flagged.only(index))
 
     def _gather(self, at: Flagged) -> Blocks:
@@ -164,9 +168,9 @@ class Surgery:
             return
         entries = self.words(blocks, at)
         lost = self.checks.minus(f"{label}/lost", old, words, entries).to(torch.int32)
-        slab = blocks.at.q[f]
-        for q in slab.unique():  # one word may be off in several slabs
-            mine = where(slab == q)
+        turn = _turns(place, blocks.at.q[f], sizes=self.total.shape)
+        for number in range(int(turn.max()) + 1):  # one word may be off in several slabs: the first one, then the next
+            mine = where(turn == number)
             chosen = tuple(index[mine] for index in place)
             less = self.checks.minus(f"{label}/total", self.total[chosen], lost[mine], entries.only(mine))
             self.total[chosen] = less
@@ -187,3 +191,15 @@ class Surgery:
 def where(mask: Tensor) -> Tensor:
     """Mask [f] -> indices int64."""
     return mask.nonzero()[:, 0]
+
+
+def _turns(place: Places, slab: Tensor, *, sizes: torch.Size) -> Tensor:
+    """Words at `place` [e] of an output and their slabs [e] -> how many earlier ones of the same word there are."""
+    g, row, column = place
+    word = (g * sizes[1] + row) * sizes[2] + column
+    order = (word * (int(slab.max()) + 1) + slab).argsort()
+    ordered, turn = word[order], torch.zeros_like(word)
+    starts = where(torch.cat([torch.ones(1, dtype=torch.bool), ordered[1:] != ordered[:-1]]))
+    counts = torch.diff(starts, append=torch.tensor([len(word)]))
+    turn[order] = torch.arange(len(word)) - starts.repeat_interleave(counts)
+    return turn

@@ -14,6 +14,8 @@ from radhard.protection.matrices import Matrices, matrices, written
 from radhard.protection.stored import Stored, Sums, store, with_bias
 from radhard.protection.taken_apart import Accumulated, Written
 
+_CHUNK = 1 << 22  # words of weights that are summed at a time
+
 
 class Work:
     """`operator` applied to `inputs` at `site`, on `inner`; `checks` keeps the account."""
@@ -78,7 +80,8 @@ class Work:
         ends = (*range(step, k, step), k)
         whole = replace(self.operator, write_back=None)  # type: ignore[type-var]
         sums = self.inner.apply(Accumulated(whole=whole, products=self.products, ends=ends), self.inputs, self.site)
-        return torch.stack([self.products.split(of_slab) for of_slab in sums])
+        split = self.products.split
+        return split(sums[0])[None] if len(sums) == 1 else torch.stack([split(of_slab) for of_slab in sums])
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """A [g, m, terms] and B [g, n, terms] int32; a bias is the last term."""
@@ -128,15 +131,24 @@ class Work:
         """
         if not self.products.stored:
             return
-        x = self.products
-        for one, block in torch.stack([g, j], 1).unique(dim=0).tolist():
-            columns = x.b[one % len(x.b), block * step : (block + 1) * step].long()[None]
-            index = torch.tensor([one])
-            entries = self.entries.inner(index, torch.tensor([block]), right.blocks.shape[1])
-            label = f"audit/{columns.shape[1]}"
-            again = self.checks.sums(label, columns, dim=1, step=columns.shape[1], entries=entries)[:, 0]
-            wrong = self.checks.differ(again, right.blocks[index, block, : x.shape.k])
-            self.checks.note(stale=int(wrong.any()))
+        x, count = self.products, right.blocks.shape[1]
+        pairs = (g * count + j).unique()
+        last = pairs % count == count - 1  # the one block that may be narrower
+        for some in (pairs[~last], pairs[last]):
+            for part in some.split(max(1, _CHUNK // (step * x.shape.k))):
+                self._audit(part // count, part % count, right, step=step)
+
+    def _audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:
+        """The same of blocks of equal widths."""
+        if not len(g):
+            return
+        x, count = self.products, right.blocks.shape[1]
+        width = min(step, x.shape.n - int(j[0]) * step)
+        columns = x.b.unfold(1, width, 1)[g % len(x.b), j * step].mT.long()  # [f, width, k]
+        entries = self.entries.inner(g, j, count)
+        again = self.checks.sums(f"audit/{width}", columns, dim=1, step=width, entries=entries)[:, 0]
+        wrong = self.checks.differ(again, right.blocks[g, j, : x.shape.k])
+        self.checks.note(stale=int(wrong.any(1).sum()))
 
     def audit_total(self, g: Tensor, right: Sums) -> None:
         """Compare the stored sums over all columns, of products `g` [f], with those over blocks."""
