@@ -126,10 +126,10 @@ class Planner:
             steps.append(step)
             if step.overhead > self.limits.overhead:
                 continue
-            if self._gain(step, over=steps[fewer]).high < 0:
-                return chosen, bound, "ranges lower the accuracy here, and were left out"
             if step.outcome.loss.rate <= self.limits.loss:
                 return step, "accuracy", ""
+            if bound == "accuracy" or self._gain(step, over=steps[fewer]).high < 0:
+                return chosen, bound, "ranges lower the accuracy here, and were left out"
             if fewer < place and step.outcome.point.accuracy < chosen.outcome.point.accuracy:
                 return chosen, bound, "ranges pass the overhead limit unless a product is given up, and were left out"
             return step, "overhead" if fewer < place else bound, ""

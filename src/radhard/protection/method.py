@@ -54,7 +54,7 @@ class Method:
     batch: int = 1
     ranges: Bounds = "observed"
     outside: Outside = "zero"
-    margin: float = 0.0
+    margin: float = 0.05
     checks: Exposure = "exposed"
     name: str = field(default="", compare=False)
 
