@@ -1,6 +1,5 @@
 """`radhard compare`: schemes against each other under the same faults, accuracy and overhead of each."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,13 +79,10 @@ def compare(
     if not texts or len(set(texts)) != len(texts):
         raise InputError(f"--schemes {schemes!r}: name one scheme or more, each once")
 
-    from dataclasses import replace
-
     from rich.console import Console
 
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
-    from radhard.analysis.planning import Limits, Planner
     from radhard.analysis.rivals import Rivals
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.executor import InProcess
@@ -109,44 +105,32 @@ def compare(
                     of, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
                 )
 
-            hardening = bench.hardening(recipe, words=exposed)
-            apart: list[Bench] = []
-
-            def layers(setting: "Setting", method: "Method") -> tuple[str, ...]:
-                """The products of the most vulnerable layers that TMR needs, found on images apart."""
-                if not apart:
-                    apart.append(
-                        prepared(
-                            source_of(ctx.params, part="select"),
-                            bench.model,
-                            checkpoint=files.get(bench.model),
-                            recipe=recipe,
-                            images=select,
-                            console=console,
-                        )
-                    )
-                ordering = Ordering(
-                    bench=apart[0],
-                    plain=at(setting.ber, apart[0]),
+            choosing = None
+            if any(method.scheme == "tmr" for method in methods):
+                apart = prepared(
+                    source_of(ctx.params, part="select"),
+                    bench.model,
+                    checkpoint=files.get(bench.model),
+                    recipe=recipe,
+                    images=select,
+                    console=console,
+                )
+                choosing = Ordering(
+                    bench=apart,
+                    plain=at(0.0, apart),
                     images=select,
                     trials=trials,
                     store=kept,
-                    executor=InProcess(bench=apart[0], batch=batch),
-                    follow=following(replace(course, model=f"{course.model}, BER {setting.ber:g}"), console=console),
+                    executor=InProcess(bench=apart, batch=batch),
+                    follow=following(course, console=console),
                 )
-                planner = Planner(
-                    ordering=ordering,
-                    hardening=hardening,
-                    method=method,
-                    limits=Limits(loss=lost, overhead=math.inf),
-                    weights=counted,
-                    grain="layer",
-                    frontier="needed",
-                    chunk=chunk,
-                )
-                return planner.plan().chosen.products
-
-            rivals = Rivals(hardening=hardening, methods=tuple(methods), layers=layers)
+            rivals = Rivals(
+                hardening=bench.hardening(recipe, words=exposed),
+                methods=tuple(methods),
+                weights=counted,
+                loss=lost,
+                choosing=choosing,
+            )
             wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
             conditions: list[Condition] = []
             for rate in wanted:
