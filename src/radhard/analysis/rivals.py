@@ -28,8 +28,8 @@ class Rivals:
     choosing: Ordering | None = None
 
     def conditions(self, plain: Setting) -> tuple[Condition, ...]:
-        """No protection, then each method, under the faults of `plain`; and all of it under none."""
-        found = [Condition(name="unprotected", setting=setting) for setting in (plain.without_faults(), plain)]
+        """No protection, then each method, under the faults of `plain`."""
+        found = [Condition(name="unprotected", setting=plain)]
         for method in self.methods:
             products, note = None, ""
             if method.scheme == "tmr":
@@ -37,9 +37,14 @@ class Rivals:
                 note = f"{len(products)} of {len(self.hardening.products.found)} products"
             protection = self.hardening.protect(method, ber=plain.ber, products=products)
             shield = protection if protection.sites else None  # TMR may need no layer
-            for setting in (plain.without_faults(), plain):
-                found.append(Condition(name=method.title, setting=protected(setting, shield), note=note))
+            found.append(Condition(name=method.title, setting=protected(plain, shield), note=note))
         return tuple(found)
+
+    def clean(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """The same without faults: what a protection costs a sound model, in accuracy and in operations."""
+        return tuple(
+            replace(c, setting=protected(c.setting.without_faults(), c.setting.protection)) for c in conditions
+        )
 
     def layers(self, method: Method, *, ber: float) -> tuple[str, ...]:
         """The products of as many of the most vulnerable layers as the target needs."""

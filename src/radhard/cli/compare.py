@@ -134,7 +134,8 @@ def compare(
             wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
             conditions: list[Condition] = []
             for rate in wanted:
-                conditions += rivals.conditions(at(rate))
+                under = rivals.conditions(at(rate))
+                conditions += under if conditions else (*rivals.clean(under), *under)
             return bed.measure(bench, conditions, course=course)
 
         found = of_each(
