@@ -14,8 +14,8 @@ class Account:
     A product is checked as a whole (`checks`, `alarms`; where words are checked one by one, an alarm is an image with a
     word that is off), then in blocks, of which some are `flagged`: each of these is `repaired` (put right from
     checksums), `recomputed` (at least in part), `spared` (no single error in it moves an output word by half a step),
-    `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or columns alone are off,
-    and nothing was touched) or `left` as it is. `stale` counts the times that stored sums were found to disagree with the
+    `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or columns alone are off, and
+    nothing was touched) or `left` as it is. `stale` counts the times that stored sums were found to disagree with the
     weight. `hidden` are operations that a scheme supposes to be free; all others are in `executed`.
     """
 
