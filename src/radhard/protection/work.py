@@ -81,7 +81,10 @@ class Work:
         whole = replace(self.operator, write_back=None)  # type: ignore[type-var]
         sums = self.inner.apply(Accumulated(whole=whole, products=self.products, ends=ends), self.inputs, self.site)
         split = self.products.split
-        return split(sums[0])[None] if len(sums) == 1 else torch.stack([split(of_slab) for of_slab in sums])
+        first = split(sums[0])
+        if first.is_contiguous() and first.data_ptr() == sums.data_ptr():  # the products lie as in the output
+            return sums.view(len(sums), *first.shape)
+        return torch.stack([split(of_slab) for of_slab in sums])
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """A [g, m, terms] and B [g, n, terms] int32; a bias is the last term."""
