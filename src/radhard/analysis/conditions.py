@@ -78,6 +78,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What came out of the conditions of one model."""
+
+    bench: Bench
+    outcomes: tuple[Outcome, ...]
+    on: Trials
+    weights: Weights
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conditions:
     """`conditions` of one model, measured alike, beside the clean one."""
 
@@ -96,6 +106,11 @@ class Conditions:
     def measure(self, store: Store, *, executor: Executor) -> Iterator[Progress]:
         """Measure what the store lacks; yields after every unit."""
         yield from execute(self.campaign, store, executor=executor, made_by=made_by(self.bench))
+
+    def evaluation(self, store: Store, *, weights: Weights) -> Evaluation:
+        """What the store holds of all conditions."""
+        outcomes = self.outcomes(store, weights=weights)
+        return Evaluation(bench=self.bench, outcomes=outcomes, on=self.on, weights=weights)
 
     def outcomes(self, store: Store, *, weights: Weights) -> tuple[Outcome, ...]:
         """Of each condition, from what the store holds."""
@@ -156,10 +171,14 @@ def parts_of(protection: Protection) -> Mapping[str, Protection]:
 
 
 def evaluated(plain: Sequence[Setting], *, protection: Protection) -> tuple[Condition, ...]:
-    """The conditions of an evaluation: at each setting (the clean one first) unprotected, and each part of a plan."""
+    """The conditions of an evaluation: at each setting unprotected, and each part of a plan; without faults all of it.
+
+    Checks of products change nothing where there is no fault, so that ranges are all that clean accuracy can lose by.
+    """
     parts = parts_of(protection)
     found = []
     for setting in plain:
         found.append(Condition(name="unprotected", setting=setting))
-        found += [Condition(name=name, setting=protected(setting, part)) for name, part in parts.items()]
+        shown = dict(list(parts.items())[-1:]) if setting.clean else parts
+        found += [Condition(name=name, setting=protected(setting, part)) for name, part in shown.items()]
     return tuple(found)

@@ -26,6 +26,7 @@ from radhard.program import run
 from radhard.protection import Protection, Scheme
 
 Strategy = Literal["algorithm1", "gain"]
+Grain = Literal["site", "layer"]
 Follow = Callable[[Iterable[Progress], str], None]
 """Runs what it is given to its end, and shows its progress under a name."""
 
@@ -72,18 +73,23 @@ class Ordering:
         none = dict.fromkeys(parts.unexposed, Interval(rate=0.0, low=0.0, high=0.0))
         return {**none, **{c.name: Interval(rate=c.factor, low=c.low, high=c.high) for c in found}}
 
-    def candidates(self, schemes: Mapping[str, Scheme], *, weights: Weights) -> tuple[Candidate, ...]:
-        """The products that have a scheme, in the order of the program."""
-        layers = self.factors("layer")
-        sites = self.factors("site", only=tuple(schemes))
-        spent = executed(self.bench, self.plain, Protection.of(schemes), weights=weights)
+    def candidates(
+        self, schemes: Mapping[str, Scheme], *, weights: Weights, grain: Grain = "site"
+    ) -> tuple[Candidate, ...]:
+        """The products that have a scheme, in the order of the program; of whole layers each has its layer's factor."""
         layer_of = {site.name: site.layer for site in self.bench.program_of(self.plain).costs}
+        layers = self.factors("layer")
+        if grain == "site":
+            sites = self.factors("site", only=tuple(schemes))
+        else:
+            sites = {name: layers[layer_of[name]] for name in schemes}
+        spent = executed(self.bench, self.plain, Protection.of(schemes), weights=weights)
         return tuple(
             Candidate(
                 site=name,
                 layer=layer_of[name],
                 factor=sites[name],
-                layer_factor=layers[layer_of[name]].rate if layer_of[name] in layers else 0.0,
+                layer_factor=layers[layer_of[name]].rate,
                 operations=spent[name],
             )
             for name in schemes

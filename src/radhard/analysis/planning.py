@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from radhard.analysis.conditions import Condition, Conditions, Outcome, Trials, gained
-from radhard.analysis.ordering import Candidate, Ordering, Strategy, ordered
+from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import protected
 from radhard.campaign.counted import count
+from radhard.campaign.experiment import Campaign
+from radhard.campaign.held_out import chosen_on
 from radhard.errors import InputError
-from radhard.protection import Hardening, Method, Protection
+from radhard.protection import Hardening, Method, Plan, Protection
 
 Bound = Literal["accuracy", "overhead", "products"]
 """What ended a plan: the target was reached, the overhead limit was in the way, or nothing is left to protect."""
-
-Grain = Literal["site", "layer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,10 @@ class Planner:
         """Order the products, measure the steps, choose one, add the ranges."""
         plain = self.ordering.plain
         linear = self.hardening.linear(self.method, ber=plain.ber)
-        order = ordered(self.ordering.candidates(linear, weights=self.weights), self.strategy) if linear else ()
+        order: tuple[Candidate, ...] = ()
+        if linear:
+            candidates = self.ordering.candidates(linear, weights=self.weights, grain=self.grain)
+            order = ordered(candidates, self.strategy)
         steps = [self._step((), ranges=False)]
         for products in _prefixes(order, self.grain):
             if self.frontier == "needed" and self._passed(steps[-1]):
@@ -173,3 +176,37 @@ def _prefixes(order: Sequence[Candidate], grain: Grain) -> list[tuple[str, ...]]
         if grain == "site" or last:
             found.append(tuple(c.site for c in order[:k]))
     return found
+
+
+def plan_of(planner: Planner, planned: Planned) -> Plan:
+    """What was planned, as a plan that can be written."""
+    ordering = planner.ordering
+    plain, bench, limits = ordering.plain, ordering.bench, planner.limits
+    campaign = Campaign(settings=(plain,), images=ordering.images, trials=ordering.trials, chunk=planner.chunk)
+    clean = count(campaign, plain.without_faults(), store=ordering.store).tally
+    return Plan(
+        model=plain.model,
+        program=plain.program,
+        recipe=plain.recipe,
+        ber=plain.ber,
+        protection=planned.protection,
+        method=planner.method.as_dict(),
+        strategy=planner.strategy,
+        limits={"loss": limits.loss, "overhead": limits.overhead},
+        bound=planned.bound,
+        seed=plain.seed,
+        words=plain.words.as_dict(),
+        expected={
+            **planned.chosen.as_dict(),
+            "clean": float(clean.correct.sum() / clean.trials.sum()),
+            "unprotected": planned.frontier[0].as_dict()["accuracy"],
+            "weights": vars(planner.weights),
+            "remark": planned.remark,
+            "refused": dict(planner.hardening.products.refused),
+        },
+        chosen_on=chosen_on(
+            bench.data, images=ordering.images, trials=ordering.trials, calibrated_on=bench.calibrated_on
+        ),
+        order=tuple(candidate.as_dict() for candidate in planned.order),
+        frontier=tuple(step.as_dict() for step in planned.frontier),
+    )

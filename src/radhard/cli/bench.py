@@ -21,7 +21,7 @@ from radhard.campaign.store import Store
 from radhard.cli.live import Course
 from radhard.cli.model import ModelChoice, model_choice, tell_assumed
 from radhard.models.decode import Progress
-from radhard.models.supply import DataChoice
+from radhard.models.supply import DataChoice, Part
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Source:
     data: DataChoice
 
 
-def source_of(params: Mapping[str, Any]) -> Source:
+def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
     """A command's `ctx.params` -> Source. InputError for numbers that cannot be read."""
     data = DataChoice(
         data=params["data"],
@@ -45,6 +45,7 @@ def source_of(params: Mapping[str, Any]) -> Source:
         calibration=params["calibration"],
         calibration_split=params["calibration_split"],
         bad="skip" if params["skip_bad"] else "stop",
+        part=part,
     )
     return Source(model=model_choice(params), data=data)
 

@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from radhard.cli.blocks import blocks
+from radhard.cli.compare import compare
 from radhard.cli.demo import demo
+from radhard.cli.evaluate import evaluate
 from radhard.cli.group import Commands
 from radhard.cli.inspection import inspect
 from radhard.cli.merge import merge
+from radhard.cli.plan import plan
 from radhard.cli.replay import replay
 from radhard.cli.sweep import sweep
 from radhard.cli.trace import trace
@@ -32,5 +35,18 @@ def options(
     del debug  # the group reads it
 
 
-for command in (demo, inspect, sweep, vulnerability, blocks, trace, replay, merge, train):
+for command in (
+    demo,
+    inspect,
+    sweep,
+    vulnerability,
+    blocks,
+    plan,
+    evaluate,
+    compare,
+    trace,
+    replay,
+    merge,
+    train,
+):
     app.command()(command)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -86,3 +86,12 @@ def describe(state: Progress, *, course: Course, so_far: Callable[[Progress], st
     text = f"{course.name}: {state.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
     known = so_far(state)
     return f"{text}, {state.unit.setting.recipe}, BER {state.unit.setting.ber:.2g}: {known}" if known else text
+
+
+def following(course: Course, *, console: Console) -> Callable[[Iterable[Progress], str], None]:
+    """What runs one part of a command after another to its end, each under a name of its own."""
+
+    def run(progress: Iterable[Progress], name: str) -> None:
+        follow(progress, course=replace(course, model=f"{course.model}, {name}"), console=console)
+
+    return run

@@ -69,6 +69,13 @@ WordsText = Annotated[
     str,
     typer.Option("--words", help="words of integer products and running sums, and which low bits can flip"),
 ]
+WeightsText = Annotated[
+    str, typer.Option("--weights", help="how much a multiplication, an addition and a comparison count in overhead")
+]
+Chunk = Annotated[
+    int,
+    typer.Option(min=1, help="images a unit of work: a killed run loses these; the interval of overhead is of units"),
+]
 UntilWidth = Annotated[
     float | None,
     typer.Option(
@@ -80,4 +87,5 @@ Batch = Annotated[int, typer.Option(min=1, help="images at a time: changes speed
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
 
 DEFAULT_KINDS = "mul,add"
+DEFAULT_WEIGHTS = "mul=1,add=1,cmp=1"
 DEFAULT_WORDS = "product=int16,accumulator=int32"

@@ -43,16 +43,53 @@ def kinds(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
-def fields(text: str, *, option: str) -> dict[str, str]:
+def fields(text: str, *, option: str, example: str = "product=int16,accumulator=int32") -> dict[str, str]:
     """`product=int16,accumulator=int32` -> the two as a dict."""
     found: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (key and equals and value):
-            raise InputError(f"{option} {text}: {part!r} is not name=value; write product=int16,accumulator=int32")
+            raise InputError(f"{option} {text}: {part!r} is not name=value; write {example}")
         if key in found:
             raise InputError(f"{option} {text}: {key!r} is given twice; give it once")
         found[key] = value
+    return found
+
+
+def weights(text: str) -> dict[str, float]:
+    """`mul=1,add=1,cmp=0` -> how much each operation counts; what is not named counts 1."""
+    found = {"mul": 1.0, "add": 1.0, "cmp": 1.0}
+    for key, value in fields(text, option="--weights", example="mul=1,add=1,cmp=0").items():
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if key not in found or not 0 <= number < float("inf"):
+            raise InputError(f"--weights {text}: {key}={value} is no weight of mul, add or cmp, a number from 0 on")
+        found[key] = number
+    return found
+
+
+def percent(value: float, *, option: str) -> float:
+    """`2`, percent -> 0.02."""
+    if not 0 <= value < float("inf"):
+        raise InputError(f"{option} {value:g}: give percent from 0 on, such as 2")
+    return value / 100
+
+
+def files(paths: list[Path], *, option: str, suffix: str) -> list[Path]:
+    """Files, and for a folder the files in it that end in `suffix`, by name."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob(f"*{suffix}"))
+            if not inside:
+                raise InputError(f"{option} {path}: no file in this folder ends in {suffix}")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"{option} {path}: there is no such file or folder; check the path")
     return found
 
 

@@ -21,6 +21,7 @@ from radhard.models.loaded import LoadedModel
 EMBEDDED = "fashion-mnist"
 CALIBRATION_IMAGES = 512
 _FACTORY = "timm:"
+Part = Literal["evaluate", "select"]
 _LEAST = 2  # images of a calibration
 
 
@@ -42,7 +43,7 @@ class DataChoice:
     calibration: str | None = None
     calibration_split: str = "train"
     bad: Literal["stop", "skip"] = "stop"
-    part: Literal["evaluate", "select"] = "evaluate"
+    part: Part = "evaluate"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,13 +11,16 @@ from radhard.protection.operations import Operations
 class Account:
     """Counts of one application or, added up, of many.
 
-    A product is checked as a whole (`checks`, `alarms`), then in blocks, of which some are `flagged`: each of these is
-    `repaired` (put right from checksums), `recomputed` (at least in part), `spared` (no single error in it moves an
-    output word by half a step), `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or
-    columns alone are off, and nothing was touched) or `left` as it is. `stale` counts the times that stored sums were
-    found to disagree with the weight. `hidden` are operations that a scheme supposes to be free; all others are in
-    `executed`. `residual` are words of protected outputs that a sound machine would not have yielded for the same
-    inputs, where somebody compares (`Residual`).
+    An account counts each image by itself: that of a batch is the sum of those of its images.
+
+    A product is checked as a whole (`checks`, `alarms`; where words are checked one by one, an alarm is an image with
+    a word that is off), then in blocks, of which some are `flagged`: each of these is `repaired` (put right from
+    checksums), `recomputed` (at least in part), `spared` (no single error in it moves an output word by half a step),
+    `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or columns alone are off, and
+    nothing was touched) or `left` as it is. `stale` counts the times that stored sums were found to disagree with the
+    weight. `hidden` are operations that a scheme supposes to be free; all others are in `executed`. `residual` are
+    words of protected outputs that a sound machine would not have yielded for the same inputs, where somebody
+    compares (`Residual`).
     """
 
     checks: int = 0

@@ -20,10 +20,15 @@ Hides = Literal["ideal", "measured"]
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityGuided:
-    """`operations_per_byte` is the device's: int8 operations a second over bytes a second (an NVIDIA T4: some 400)."""
+    """`operations_per_byte` is the device's: int8 operations a second over bytes a second (an NVIDIA T4: some 400).
+
+    `batch` is the number of images for which the device moves a weight once. It need not be the batch of a simulation,
+    on which nothing depends.
+    """
 
     hides: Hides = "ideal"
     operations_per_byte: float | None = None
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if self.hides not in get_args(Hides):
@@ -33,6 +38,8 @@ class IntensityGuided:
                 f"hides={self.hides!r} with operations_per_byte={self.operations_per_byte}: the measured form needs "
                 "the number of the device, the ideal one takes none"
             )
+        if self.batch < 1:
+            raise InputError(f"batch={self.batch}: weights are moved for 1 image or more")
 
     def protect(self, work: Work) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
@@ -41,13 +48,13 @@ class IntensityGuided:
         return recover_one(work, found)
 
     def _share(self, work: Work, detection: float) -> float:
-        """How much of so many operations of detection runs in idle time."""
+        """How much of so many operations of detection, all images' together, runs in idle time."""
         if self.operations_per_byte is None:
             return 1.0
-        x, shape = work.products, work.products.shape
-        write_back = work.write_back
+        x, shape, write_back = work.products, work.products.shape, work.write_back
         size = 4 if write_back is None else write_back.dtype.itemsize
-        moved = x.a.numel() + x.b.numel() + len(x.a) * shape.m * shape.n * size
-        own = len(x.a) * 2 * shape.volume
+        weights = x.b.numel() / self.batch if x.stored else x.pieces * shape.k * shape.n
+        moved = weights + x.pieces * shape.m * (shape.k + shape.n * size)  # bytes an image
+        own = x.pieces * 2 * shape.volume
         idle = max(0.0, moved * self.operations_per_byte - own)
-        return min(1.0, idle / detection)
+        return min(1.0, idle / (detection * x.pieces / len(x.a)))

@@ -87,7 +87,7 @@ class Method:
             case "intensity-ideal":
                 return IntensityGuided()
             case "intensity-measured":
-                return IntensityGuided(hides="measured", operations_per_byte=self.intensity)
+                return IntensityGuided(hides="measured", operations_per_byte=self.intensity, batch=self.batch)
             case "tmr":
                 return Tmr(vote=self.vote)
 

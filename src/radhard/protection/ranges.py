@@ -5,6 +5,7 @@ before they are written back. Comparisons are no operations that a fault hits.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -41,7 +42,8 @@ class Ranges:
         """Two comparisons a value."""
         operator = work.operator
         if isinstance(operator, Linear | Gemm | Conv2d) and operator.write_back is not None:
-            return work.write(self._within(work, work.accumulators(work.products.shape.k)[0]))
+            x = work.products
+            return work.write(self._within(work, work.accumulators(x.shape.k)[0], layout=x.merge))
         if not isinstance(operator, Quantized) or operator.writes is None:
             return self._within(work, work.compute())
         before = replace(operator, writes=None)
@@ -50,13 +52,15 @@ class Ranges:
         finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
         return work.inner.apply(finish, (value, *work.inputs), work.site)
 
-    def _within(self, work: Work, x: Tensor) -> Tensor:
+    def _within(self, work: Work, x: Tensor, *, layout: Callable[[Tensor], Tensor] = lambda mask: mask) -> Tensor:
+        """The values, those outside replaced; `layout` makes of a mask of them one of the operator's output."""
         outside = ~((x >= self.low) & (x <= self.high))
         found = int(outside.sum())
         work.checks.count(cmp=2 * x.numel())
-        work.checks.note(checks=x.numel(), alarms=int(found > 0), flagged=found, repaired=found)
+        work.checks.note(checks=x.numel(), flagged=found, repaired=found)
         if not found:
             return x
+        work.checks.note(alarms=int((work.site.per_image(layout(outside)) > 0).sum()))
         if self.outside == "zero":
             return torch.where(outside, torch.zeros_like(x), x)
         if x.is_floating_point():

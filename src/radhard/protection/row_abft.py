@@ -102,7 +102,7 @@ class RowAbft:
         """Rows `at` [e] off by `delta` -> the one faulty column of each, -1 where there is no such one."""
         checks, (f, r), (_, h, w) = surgery.checks, at, blocks.values.shape
         entries, weights = blocks.entries.inner(f, r, h), numbers(w)
-        sums = surgery.weighted(blocks, weighted)[f]  # [e, 2, t]
+        sums = surgery.weighted(blocks, weighted, f)  # [e, 2, t]
         actual = checks.apply(
             f"{name}/weighted", Dot(), (blocks.values[f, r][:, None], weights.T.expand(len(f), -1, -1)), entries
         )[:, 0]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from radhard.protection.checks import Dot, Entries
+from radhard.protection.cut import cut
 from radhard.protection.detection import Detection, Flagged
 from radhard.protection.shape import Block
 from radhard.protection.work import Work
@@ -85,35 +86,34 @@ class Surgery:
     def _gather(self, at: Flagged) -> Blocks:
         """Read the blocks and their factors; a block of a later slab is a difference."""
         x, block = self._work.products, self._block
-        slabs, g, (rows, columns) = len(self._found.sums), at.g[:, None, None], self._expected.shape[2:]
+        slabs, (rows, columns) = len(self._found.sums), self._expected.shape[2:]
         h = min(block.m, x.shape.m - int(at.i[0]) * block.m)
         w = min(block.n, x.shape.n - int(at.j[0]) * block.n)
         first, last = int(at.q[0]) == 0, int(at.q[0]) == slabs - 1
         depth = min(block.k, x.shape.k - int(at.q[0]) * block.k)
-        row = (at.i * block.m)[:, None] + torch.arange(h)
-        column = (at.j * block.n)[:, None] + torch.arange(w)
-        term = (at.q * block.k)[:, None] + torch.arange(depth)
+        row, term, column = at.i * block.m, at.q * block.k, at.j * block.n
         entries = self._work.entries.inner(at.g, (at.q * rows + at.i) * columns + at.j, slabs * rows * columns)
-        place = (g, row[:, :, None], column[:, None, :])
-        values = self._found.sums[(at.q[:, None, None], *place)].long()
+        sums, every = self._found.sums.flatten(0, 1), at.q * len(x.a) + at.g
+        values = cut(sums, every, (row, column), rows=h, columns=w)
         if not first:
-            before = self._found.sums[(at.q[:, None, None] - 1, *place)].long()
+            before = cut(sums, every - len(x.a), (row, column), rows=h, columns=w)
             values = self.checks.minus(f"{h}x{depth}x{w}/slab", values, before, entries)
-        weight = g % len(x.b)
-        a = x.a[g, row[:, :, None], term[:, None, :]].long()
-        b = x.b[weight, column[:, :, None], term[:, None, :]].long()
+        weight = at.g % len(x.b)
+        a = cut(x.a, at.g, (row, term), rows=h, columns=depth)
+        b = cut(x.b, weight, (column, term), rows=w, columns=depth)
         if last and x.bias is not None:
+            bias = cut(x.bias[:, None], weight, (torch.zeros_like(column), column), rows=1, columns=w)
             a = torch.cat([a, torch.ones_like(a[..., :1])], 2)
-            b = torch.cat([b, x.bias[weight[:, 0], column].long()[..., None]], 2)
-            term = torch.cat([term, torch.full_like(term[:, :1], x.shape.k)], 1)
+            b = torch.cat([b, bias.mT], 2)
+        left, right, terms = self._found.left.blocks, self._found.right.blocks, a.shape[2]
         return Blocks(
             at=at,
             entries=entries,
             values=values,
             a=a,
             b=b,
-            alpha=self._found.left.blocks[at.g[:, None], at.i[:, None], term],
-            beta=self._found.right.blocks[at.g[:, None], at.j[:, None], term],
+            alpha=cut(left, at.g, (at.i, term), rows=1, columns=terms)[:, 0],
+            beta=cut(right, at.g, (at.j, term), rows=1, columns=terms)[:, 0],
             expected=self._expected[at.g, at.q, at.i, at.j],
         )
 
@@ -133,12 +133,11 @@ class Surgery:
         wanted = self.checks.apply(f"{name}/wanted", Dot(), (factor, sums[:, None]), blocks.entries)[..., 0]
         return self.checks.minus(f"{name}/residual", actual, wanted, blocks.entries), wanted
 
-    def weighted(self, blocks: Blocks, sums: Tensor) -> Tensor:
-        """Stored sums [h, j, 2, terms] of a weight -> those of each block [f, 2, t]."""
-        first, size = blocks.at.q * self._block.k, blocks.a.shape[2]
-        term = first[:, None] + torch.arange(size)
-        weight = blocks.at.g % len(self._work.products.b)
-        return sums[weight[:, None], blocks.at.j[:, None], :, term].mT
+    def weighted(self, blocks: Blocks, sums: Tensor, index: Tensor) -> Tensor:
+        """Stored sums [h, j, 2, terms] of a weight -> those of blocks `index` [e]: [e, 2, t]."""
+        at, zero = blocks.at.only(index), torch.zeros_like(index)
+        every = at.g % len(self._work.products.b) * sums.shape[1] + at.j
+        return cut(sums.flatten(0, 1), every, (zero, at.q * self._block.k), rows=2, columns=blocks.a.shape[2])
 
     def corrected(self, label: str, blocks: Blocks, at: Places, delta: Tensor) -> Tensor:
         """Words `at` [e] of the blocks, less their `delta`."""

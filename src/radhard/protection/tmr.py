@@ -43,8 +43,6 @@ class Tmr:
             voted = torch.where(asked & (b == c), b, a)
             work.checks.count(cmp=a.numel() + 2 * int(asked.sum()))
             undecided = int((asked & (b != c) & (a != c)).sum())
-        found = int(differ.sum())
-        work.checks.note(
-            checks=a.numel(), alarms=int(bool(found)), flagged=found, repaired=found - undecided, left=undecided
-        )
+        found, images = int(differ.sum()), int((work.site.per_image(differ) > 0).sum())
+        work.checks.note(checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, left=undecided)
         return work.voted(voted.view(first.dtype))

@@ -1,0 +1,150 @@
+"""`radhard compare`: schemes against each other under the same faults, accuracy and overhead of each."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radhard.cli import options, parse
+from radhard.errors import InputError
+
+if TYPE_CHECKING:
+    from radhard.analysis.conditions import Condition, Evaluation
+    from radhard.campaign.bench import Bench
+    from radhard.campaign.experiment import Setting
+    from radhard.cli.live import Course
+
+RIVALS = "lb-abft:policy=leave,lb-abft,standard-abft,huang-abraham,intensity-ideal,intensity-measured,tmr,row-abft"
+
+
+def compare(
+    ctx: typer.Context,
+    models: options.Models,
+    schemes: Annotated[
+        str,
+        typer.Option(help="schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr"),
+    ] = RIVALS,
+    data: options.Data = "fashion-mnist",
+    data_root: options.DataRoot = None,
+    split: options.Split = "validation",
+    samples: options.Samples = None,
+    data_seed: options.DataSeed = 0,
+    calibration: options.Calibration = None,
+    calibration_split: options.CalibrationSplit = "train",
+    skip_bad: options.SkipBad = False,
+    checkpoint: options.Checkpoints = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    ber: Annotated[
+        str | None,
+        typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
+    ] = None,
+    max_loss: Annotated[
+        float,
+        typer.Option(help="percentage points: TMR protects the most vulnerable layers until no more is lost"),
+    ] = 2.0,
+    select: Annotated[int, typer.Option(min=1, help="images on which TMR's layers are chosen; none evaluates")] = 300,
+    trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
+    images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
+    recipe: options.Recipe = "int8",
+    kinds: options.Kinds = options.DEFAULT_KINDS,
+    layer: options.Layers = None,
+    module: options.Modules = None,
+    operator: options.Operators = None,
+    site: options.Sites = None,
+    except_: options.Except = False,
+    seed: options.Seed = 0,
+    words: options.WordsText = options.DEFAULT_WORDS,
+    weights: options.WeightsText = options.DEFAULT_WEIGHTS,
+    batch: options.Batch = 256,
+    chunk: options.Chunk = 50,
+    store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
+    csv: Annotated[Path | None, typer.Option(help="write one row a scheme and BER to this .csv file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw accuracy and overhead into this .png or .svg file")] = None,
+    json_: options.Json = False,
+) -> None:
+    """Measure schemes on all products of a model, all under the same faults; TMR on as many layers as it needs.
+
+    Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
+    at the bit error rate. Checks are those of one image at a time.
+    """
+    files = parse.checkpoints(checkpoint or [], models=parse.models(models))
+    parse.output(csv, option="--csv", suffixes=(".csv",))
+    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
+    rates = None if ber is None else parse.rates(ber)
+    each, lost = parse.weights(weights), parse.percent(max_loss, option="--max-loss")
+    texts = [text.strip() for text in schemes.split(",") if text.strip()]
+    if not texts or len(set(texts)) != len(texts):
+        raise InputError(f"--schemes {schemes!r}: name one scheme or more, each once")
+
+    from rich.console import Console
+
+    from radhard.analysis.ordering import Ordering
+    from radhard.analysis.overhead import Weights
+    from radhard.analysis.rivals import Rivals
+    from radhard.campaign.bench import faulty_setting
+    from radhard.campaign.executor import InProcess
+    from radhard.campaign.rates import whole_curve
+    from radhard.cli.bench import of_each, opened, prepared, source_of
+    from radhard.cli.conditions import Bed, show
+    from radhard.cli.live import following
+    from radhard.cli.selection import selection, words_of
+    from radhard.protection import read_method
+
+    methods = [read_method(text) for text in texts]
+    chosen, exposed, console = selection(ctx.params), words_of(words), Console(stderr=True)
+    counted = Weights(**each)
+    with opened(store) as kept:
+        bed = Bed(images=images, trials=trials, chunk=chunk, batch=batch, weights=counted, store=kept, console=console)
+
+        def measured(bench: "Bench", course: "Course") -> "Evaluation":
+            def at(rate: float, of: "Bench" = bench) -> "Setting":
+                return faulty_setting(
+                    of, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+                )
+
+            choosing = None
+            if any(method.scheme == "tmr" for method in methods):
+                apart = prepared(
+                    source_of(ctx.params, part="select"),
+                    bench.model,
+                    checkpoint=files.get(bench.model),
+                    recipe=recipe,
+                    images=select,
+                    console=console,
+                )
+                choosing = Ordering(
+                    bench=apart,
+                    plain=at(0.0, apart),
+                    images=select,
+                    trials=trials,
+                    store=kept,
+                    executor=InProcess(bench=apart, batch=batch),
+                    follow=following(course, console=console),
+                )
+            rivals = Rivals(
+                hardening=bench.hardening(recipe, words=exposed),
+                methods=tuple(methods),
+                weights=counted,
+                loss=lost,
+                choosing=choosing,
+            )
+            wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
+            conditions: list[Condition] = []
+            for rate in wanted:
+                under = rivals.conditions(at(rate))
+                conditions += under if conditions else (*rivals.clean(under), *under)
+            return bed.measure(bench, conditions, course=course)
+
+        found = of_each(
+            models,
+            measured,
+            source=source_of(ctx.params),
+            checkpoints=files,
+            recipe=recipe,
+            images=images,
+            console=console,
+        )
+    show(found, command=ctx.meta["command"], csv=csv, plot=plot, form="json" if json_ else "table")

@@ -1,0 +1,71 @@
+"""What `radhard evaluate` and `radhard compare` share: measure conditions of a model, show them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import typer
+from rich.console import Console
+
+from radhard.analysis.conditions import Condition, Conditions, Evaluation, Trials
+from radhard.analysis.overhead import Weights
+from radhard.campaign.bench import Bench
+from radhard.campaign.executor import InProcess
+from radhard.campaign.store import Store
+from radhard.cli.live import Course, follow, output
+from radhard.report.conditions import (
+    conditions_data,
+    conditions_record,
+    conditions_table,
+    draw_conditions,
+    write_conditions,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bed:
+    """How conditions are measured, the same for every model."""
+
+    images: int
+    trials: int
+    chunk: int
+    batch: int
+    weights: Weights
+    store: Store
+    console: Console
+
+    def measure(self, bench: Bench, conditions: Sequence[Condition], *, course: Course) -> Evaluation:
+        """Measure what the store lacks of them."""
+        asked = Conditions(
+            bench=bench,
+            conditions=tuple({(c.name, c.setting.digest): c for c in conditions}.values()),
+            on=Trials(images=self.images, trials=self.trials, chunk=self.chunk),
+        )
+        progress = asked.measure(self.store, executor=InProcess(bench=bench, batch=self.batch))
+        follow(progress, course=course, console=self.console)
+        return asked.evaluation(self.store, weights=self.weights)
+
+
+def show(
+    found: Sequence[Evaluation],
+    *,
+    command: str,
+    csv: Path | None,
+    plot: Path | None,
+    form: Literal["json", "table"],
+) -> None:
+    """Write the files that are wanted; print a table for each model, or one JSON object."""
+    if csv is not None:
+        write_conditions(found, csv)
+    if plot is not None:
+        draw_conditions(conditions_data(found), plot)
+    if form == "json":
+        record = {"radhard": version("radhard"), "command": command, "models": [conditions_record(e) for e in found]}
+        typer.echo(json.dumps(record, allow_nan=False))
+        return
+    console = output()
+    for one in found:
+        console.print(conditions_table(one))

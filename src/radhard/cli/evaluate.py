@@ -1,0 +1,138 @@
+"""`radhard evaluate`: what plans are worth on images that did not choose them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from radhard.cli import options, parse
+from radhard.errors import InputError
+
+if TYPE_CHECKING:
+    from radhard.analysis.conditions import Condition, Evaluation
+    from radhard.campaign.bench import Bench
+    from radhard.cli.live import Course
+    from radhard.protection import Plan
+
+
+def evaluate(
+    ctx: typer.Context,
+    models: options.Models,
+    plan: Annotated[
+        list[Path],
+        typer.Option(help="a plan's file, or a folder of them; repeatable. Each model takes those that are for it"),
+    ],
+    data: options.Data = "fashion-mnist",
+    data_root: options.DataRoot = None,
+    split: options.Split = "validation",
+    samples: options.Samples = None,
+    data_seed: options.DataSeed = 0,
+    calibration: options.Calibration = None,
+    calibration_split: options.CalibrationSplit = "train",
+    skip_bad: options.SkipBad = False,
+    checkpoint: options.Checkpoints = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    ber: Annotated[
+        str | None,
+        typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan a model; default: the rates of the plans"),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
+    images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
+    recipe: options.Recipe = "int8",
+    kinds: options.Kinds = options.DEFAULT_KINDS,
+    layer: options.Layers = None,
+    module: options.Modules = None,
+    operator: options.Operators = None,
+    site: options.Sites = None,
+    except_: options.Except = False,
+    seed: options.Seed = 0,
+    words: options.WordsText = options.DEFAULT_WORDS,
+    weights: options.WeightsText = options.DEFAULT_WEIGHTS,
+    batch: options.Batch = 256,
+    chunk: options.Chunk = 50,
+    store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
+    csv: Annotated[Path | None, typer.Option(help="write one row a condition and BER to this .csv file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw accuracy and overhead into this .png or .svg file")] = None,
+    json_: options.Json = False,
+) -> None:
+    """Measure plans: unprotected, ranges alone, products alone, both; under the same faults, and under none.
+
+    Overhead counts the operations that were executed. Images that chose a plan are refused.
+    """
+    files = parse.checkpoints(checkpoint or [], models=parse.models(models))
+    parse.output(csv, option="--csv", suffixes=(".csv",))
+    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
+    rates = None if ber is None else parse.rates(ber)
+    each = parse.weights(weights)
+    paths = parse.files(plan, option="--plan", suffix=".json")
+
+    from rich.console import Console
+
+    from radhard.analysis.conditions import evaluated
+    from radhard.analysis.overhead import Weights
+    from radhard.campaign.bench import clean_setting, faulty_setting
+    from radhard.campaign.held_out import check_held_out
+    from radhard.cli.bench import of_each, opened, source_of
+    from radhard.cli.conditions import Bed, show
+    from radhard.cli.selection import selection, words_of
+    from radhard.protection import read_plan
+
+    chosen, exposed, console = selection(ctx.params), words_of(words), Console(stderr=True)
+    of_model = _by_model([read_plan(path) for path in paths], models=models, rates=rates)
+    with opened(store) as kept:
+        bed = Bed(
+            images=images,
+            trials=trials,
+            chunk=chunk,
+            batch=batch,
+            weights=Weights(**each),
+            store=kept,
+            console=console,
+        )
+
+        def measured(bench: "Bench", course: "Course") -> "Evaluation":
+            conditions: list[Condition] = []
+            for one in of_model[bench.model]:
+                one.check(bench.programs[recipe])
+                check_held_out(one, bench.data, images=images)
+                at = (0.0, *(rates or (one.ber,)))
+                settings = [
+                    clean_setting(bench, recipe)
+                    if rate == 0
+                    else faulty_setting(
+                        bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+                    )
+                    for rate in dict.fromkeys(at)
+                ]
+                conditions += evaluated(settings, protection=one.protection)
+            return bed.measure(bench, conditions, course=course)
+
+        found = of_each(
+            models,
+            measured,
+            source=source_of(ctx.params),
+            checkpoints=files,
+            recipe=recipe,
+            images=images,
+            console=console,
+        )
+    show(found, command=ctx.meta["command"], csv=csv, plot=plot, form="json" if json_ else "table")
+
+
+def _by_model(plans: "list[Plan]", *, models: list[str], rates: tuple[float, ...] | None) -> "dict[str, list[Plan]]":
+    """The plans of each model, by their rates. InputError for a model that has none."""
+    found = {model: sorted((p for p in plans if p.model == model), key=lambda p: p.ber) for model in models}
+    for model, own in found.items():
+        if not own:
+            held = ", ".join(sorted({p.model for p in plans})) or "none"
+            raise InputError(
+                f"--plan: none of the plans is for {model}; they are for {held}: make one by `radhard plan`"
+            )
+        if rates is not None and len(own) > 1:
+            raise InputError(f"--ber with {len(own)} plans for {model}: give one plan, or leave --ber out")
+        if len({p.ber for p in own}) != len(own):
+            raise InputError(f"--plan: two plans for {model} are for the same bit error rate; give one for each")
+    return found

@@ -1,0 +1,138 @@
+"""`radhard plan`: which products and operators of a model to protect, and how, within limits."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from radhard.cli import options, parse
+from radhard.errors import InputError
+
+
+def plan(
+    ctx: typer.Context,
+    model: options.Model,
+    ber: Annotated[str, typer.Option(help="the bit error rate that the model must stand, such as 1e-8")],
+    data: options.Data = "fashion-mnist",
+    data_root: options.DataRoot = None,
+    split: options.Split = "validation",
+    samples: options.Samples = None,
+    data_seed: options.DataSeed = 0,
+    calibration: options.Calibration = None,
+    calibration_split: options.CalibrationSplit = "train",
+    skip_bad: options.SkipBad = False,
+    checkpoint: options.Checkpoint = None,
+    pretrained: options.Pretrained = False,
+    input_shape: options.InputShape = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    scheme: Annotated[
+        str, typer.Option(help="how: a scheme and its options behind colons, such as lb-abft:policy=leave:ranges=none")
+    ] = "row-abft",
+    max_loss: Annotated[float, typer.Option(help="percentage points of clean accuracy that may be lost")] = 2.0,
+    max_overhead: Annotated[
+        float, typer.Option(help="operations of protection, in percent of the model's, by --weights")
+    ] = 2.0,
+    strategy: Annotated[
+        Literal["algorithm1", "gain"],
+        typer.Option(help="order: layers, then products by vulnerability (Algorithm 1), or by gain an operation"),
+    ] = "algorithm1",
+    grain: Annotated[
+        Literal["site", "layer"], typer.Option(help="protect one product more at a time, or a layer's")
+    ] = "site",
+    frontier: Annotated[
+        Literal["whole", "needed"], typer.Option(help="measure all steps, or until a limit is passed")
+    ] = "whole",
+    images: Annotated[int, typer.Option(min=1, help="how many images choose; they must not evaluate the plan")] = 500,
+    trials: Annotated[int, typer.Option(min=1, help="how often each image is run")] = 1,
+    recipe: options.Recipe = "int8",
+    kinds: options.Kinds = options.DEFAULT_KINDS,
+    layer: options.Layers = None,
+    module: options.Modules = None,
+    operator: options.Operators = None,
+    site: options.Sites = None,
+    except_: options.Except = False,
+    seed: options.Seed = 0,
+    words: options.WordsText = options.DEFAULT_WORDS,
+    weights: options.WeightsText = options.DEFAULT_WEIGHTS,
+    batch: options.Batch = 256,
+    chunk: options.Chunk = 50,
+    store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
+    out: Annotated[Path, typer.Option(help="the plan's file")] = Path("plan.json"),
+    beside: Annotated[list[Path] | None, typer.Option(help="draw this plan's frontier too; repeatable")] = None,
+    csv: Annotated[Path | None, typer.Option(help="write the frontier to this .csv file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="draw accuracy over overhead into this .png or .svg file")] = None,
+    json_: options.Json = False,
+) -> None:
+    """Choose a protection by Algorithm 1 (or by gain an operation) that keeps the accuracy within an overhead.
+
+    Targets that cannot be met end with the most accurate plan within the overhead, and say which limit was in the way.
+    """
+    rate = parse.rate(ber)
+    if rate == 0:
+        raise InputError("--ber 0: nothing flips, and nothing needs protection; give a rate above 0")
+    parse.output(out, option="--out", suffixes=(".json",))
+    parse.output(csv, option="--csv", suffixes=(".csv",))
+    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
+    lost, most = parse.percent(max_loss, option="--max-loss"), parse.percent(max_overhead, option="--max-overhead")
+    each = parse.weights(weights)
+    others = parse.files(list(beside or []), option="--beside", suffix=".json")
+
+    from rich.console import Console
+
+    from radhard.analysis.ordering import Ordering
+    from radhard.analysis.overhead import Weights
+    from radhard.analysis.planning import Limits, Planner, plan_of
+    from radhard.campaign.bench import faulty_setting
+    from radhard.campaign.executor import InProcess
+    from radhard.cli.bench import opened, prepared, source_of
+    from radhard.cli.live import Course, following, output
+    from radhard.cli.selection import selection, words_of
+    from radhard.protection import read_method, read_plan, write_plan
+    from radhard.report.frontier import draw_frontier, frontier_data, plan_summary, plan_table, write_frontier
+
+    method, chosen, exposed = read_method(scheme), selection(ctx.params), words_of(words)
+    drawn = [read_plan(path) for path in others]
+    console = Console(stderr=True)
+    source = source_of(ctx.params, part="select")
+    with opened(store) as kept:
+        bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
+        plain = faulty_setting(
+            bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+        )
+        planner = Planner(
+            ordering=Ordering(
+                bench=bench,
+                plain=plain,
+                images=images,
+                trials=trials,
+                store=kept,
+                executor=InProcess(bench=bench, batch=batch),
+                follow=following(Course(model=model), console=console),
+            ),
+            hardening=bench.hardening(recipe, words=exposed),
+            method=method,
+            limits=Limits(loss=lost, overhead=most),
+            weights=Weights(**each),
+            strategy=strategy,
+            grain=grain,
+            frontier=frontier,
+            chunk=chunk,
+        )
+        found = plan_of(planner, planner.plan())
+    write_plan(found, out)
+    if csv is not None:
+        write_frontier([found], csv)
+    if plot is not None:
+        draw_frontier(frontier_data([found, *drawn]), plot)
+    if json_:
+        record = {"radhard": version("radhard"), "command": ctx.meta["command"], "plan": found.as_dict()}
+        typer.echo(json.dumps(record, allow_nan=False))
+        return
+    shown = output()
+    shown.print(plan_table(found))
+    for line in plan_summary(found):
+        shown.print(line, highlight=False, markup=False, soft_wrap=True)
+    shown.print(f"The plan is {out}; `radhard evaluate {model} --plan {out}` measures it on other images.")
