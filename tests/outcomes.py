@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 
-from radhard.analysis.conditions import Condition, Outcome, Trials
+from radhard.analysis.conditions import Condition, Evaluation, Outcome, Trials
 from radhard.analysis.curve import Point
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, Weights
+from radhard.campaign.bench import Bench
 from radhard.protection import Block, LbAbft, Protection, Ranges
-from radhard.report.evaluated import Evaluated
 from tests.campaigns import setting
 from tests.sweeps import point
 
@@ -68,12 +69,17 @@ def outcomes(model: str = "toy") -> tuple[Outcome, ...]:
     )
 
 
-def evaluated(model: str = "toy", found: Sequence[Outcome] | None = None) -> Evaluated:
-    return Evaluated(
+def evaluation(model: str = "toy", found: Sequence[Outcome] | None = None) -> Evaluation:
+    """100 images of a bench that has a program's digest and its operations, and nothing that runs."""
+    counts = {"mul": OWN_MUL, "add": OWN_ADD}
+    costs = {"the site": SimpleNamespace(operations=counts.__getitem__)}
+    bench = Bench(
+        model=model, programs={"int8": SimpleNamespace(digest="ab" * 32, costs=costs)}, data=None, mean=(), std=(),
+        calibrated_on="toy/train",
+    )  # fmt: skip
+    return Evaluation(
+        bench=bench,
         outcomes=tuple(outcomes(model) if found is None else found),
         weights=Weights(mul=1.0, add=0.5, cmp=0.25),
         on=Trials(images=100, trials=5),
-        batch=64,
-        plan="plan.json",
-        clean={"float": 0.91, "int8": 0.9},
     )

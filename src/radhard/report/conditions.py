@@ -1,14 +1,14 @@
 """A model under several protections, as a table for the terminal."""
 
 import math
-from collections.abc import Sequence
 from textwrap import fill
 
 from rich.table import Table
 
-from radhard.analysis.conditions import Outcome
+from radhard.analysis.conditions import Evaluation
 from radhard.analysis.intervals import Interval
-from radhard.analysis.overhead import Spent, Weights
+from radhard.analysis.overhead import Spent, own_operations
+from radhard.report.conditions_record import setting_of
 from radhard.report.table import narrow
 
 _HEADINGS = (
@@ -18,13 +18,19 @@ _HEADINGS = (
 _NAME = 14  # letters of a condition's name in a line
 
 
-def conditions_table(outcomes: Sequence[Outcome], *, title: str, weights: Weights) -> Table:
+def conditions_table(evaluation: Evaluation) -> Table:
     """One row a condition and BER, the clean ones first; 95 % intervals under the numbers that have them."""
-    table = narrow(title)
+    setting = setting_of(evaluation)
+    table = narrow(
+        f"{setting.model}, recipe {setting.recipe}, {setting.data}: {evaluation.on.images:,} images, flips in "
+        f"{', '.join(sorted(setting.kinds)) or 'nothing'}"
+    )
     for heading in _HEADINGS:
         name = heading == "condition"
         table.add_column(heading, justify="left" if name else "right", overflow="fold", no_wrap=name)
-    shown = sorted(outcomes, key=lambda outcome: outcome.condition.ber)  # stable: as they were given at each rate
+    shown = sorted(
+        evaluation.outcomes, key=lambda outcome: outcome.condition.ber
+    )  # stable: as they were given at each rate
     for k, outcome in enumerate(shown):
         point = outcome.point
         accuracy = Interval(rate=point.accuracy, low=point.low, high=point.high)
@@ -35,7 +41,7 @@ def conditions_table(outcomes: Sequence[Outcome], *, title: str, weights: Weight
             *(("-",) * 7 if outcome.spent is None else _operations(outcome.spent)),
             end_section=k + 1 < len(shown) and shown[k + 1].condition.ber != outcome.condition.ber,
         )
-    table.caption = "\n".join(_legend(outcomes, weights=weights))
+    table.caption = "\n".join(_legend(evaluation))
     table.caption_justify = "left"
     return table
 
@@ -75,8 +81,10 @@ def _operations(spent: Spent) -> tuple[str, ...]:
     )
 
 
-def _legend(outcomes: Sequence[Outcome], *, weights: Weights) -> list[str]:
+def _legend(evaluation: Evaluation) -> list[str]:
     """What the columns mean, and what is to be known of a condition."""
+    weights, outcomes = evaluation.weights, evaluation.outcomes
+    mul, add = own_operations(evaluation.bench.program_of(setting_of(evaluation)).costs)
     lines = [
         "second lines: 95 % intervals; lost: against no fault and no protection, gained: over unprotected under the "
         "same faults, both paired",
@@ -85,12 +93,11 @@ def _legend(outcomes: Sequence[Outcome], *, weights: Weights) -> list[str]:
         "mul, add, cmp: what protection executes of each, in % of the model's own multiplications and additions",
         "alarms to residual words: an image; left: blocks given up as faulty, residual: wrong words in protected "
         "results",
+        f"the model's own: {mul:,} multiplications and {add:,} additions an image",
     ]
-    spents = [outcome.spent for outcome in outcomes if outcome.spent is not None]
-    if spents:
-        own = spents[0]
-        lines.append(f"the model's own: {own.own_mul:,} multiplications and {own.own_add:,} additions an image")
-    if any(spent.hidden for spent in spents):
+    if any(outcome.spent is not None and outcome.spent.hidden for outcome in outcomes):
         lines.append("operations that a scheme supposes to run in idle time are not in its overhead")
-    notes = {outcome.condition.name: outcome.condition.note for outcome in outcomes if outcome.condition.note}
-    return lines + [f"{name}: {note}" for name, note in notes.items()]
+    notes = dict.fromkeys(
+        f"{o.condition.name} (BER {o.condition.ber:.3g}): {o.condition.note}" for o in outcomes if o.condition.note
+    )
+    return lines + list(notes)

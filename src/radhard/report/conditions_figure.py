@@ -167,12 +167,13 @@ def _numbered(panel: ConditionsPanel, names: Sequence[str]) -> Iterator[tuple[in
 
 
 def _clean(panel: ConditionsPanel) -> str:
-    """`clean %: float 91.00, int8 90.00, protected 89.50 - 90.00`."""
-    known = [f"{recipe} {100 * accuracy:.2f}" for recipe, accuracy in panel.clean.items()]
-    values = [f"{100 * line.clean:.2f}" for line in panel.lines if line.guarded and math.isfinite(line.clean)]
+    """`without faults: 90.00 %, protected 89.50 - 89.90 %`."""
+    known = [f"{panel.clean:.2%}"] if math.isfinite(panel.clean) else []
+    values = [round(line.clean, 4) for line in panel.lines if line.guarded and math.isfinite(line.clean)]
     if values:
-        known.append(f"protected {' - '.join(dict.fromkeys((min(values, key=float), max(values, key=float))))}")
-    return f"clean %: {', '.join(known) or 'not measured'}"
+        least, most = min(values), max(values)
+        known.append(f"protected {f'{100 * least:.2f} - {most:.2%}' if least < most else f'{most:.2%}'}")
+    return f"without faults: {', '.join(known) or 'not measured'}"
 
 
 def _frame(axes: Axes) -> None:
