@@ -16,13 +16,10 @@ from radhard.campaign.bench import Bench
 from radhard.campaign.executor import InProcess
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow, output
-from radhard.report.conditions import (
-    conditions_data,
-    conditions_record,
-    conditions_table,
-    draw_conditions,
-    write_conditions,
-)
+from radhard.report.conditions import conditions_table
+from radhard.report.conditions_figure import draw_conditions
+from radhard.report.conditions_lines import conditions_data
+from radhard.report.conditions_record import conditions_record, write_conditions
 
 
 @dataclass(frozen=True, kw_only=True)

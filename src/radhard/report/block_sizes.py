@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 from scipy.stats import t
 
 from radhard.errors import InputError
-from radhard.report.curve import check_suffix
+from radhard.report.style import check_suffix
 
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73")
 _MARKERS = ("o", "s", "^", "D")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -14,15 +13,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
-from radhard.errors import InputError
 from radhard.faults import EVERYWHERE
-
-SUFFIXES = (".png", ".svg")
-# Okabe and Ito's colours without the yellow, darkest first; the lengths differ, so that 7 x 9 x 5 lines are distinct.
-_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-_MARKERS = ("o", "s", "^", "D", "v", "X", "P", "<", ">")
-_DASHES = ((0, ()), (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
-_GREY = "0.35"
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, write_figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +66,6 @@ def curve_data(sweeps: Sequence[Sweep]) -> CurveData:
     )
 
 
-def check_suffix(path: Path) -> None:
-    """Raise InputError unless the file's name ends in .png or .svg."""
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"figure {path} ends in {path.suffix or 'nothing'!r}; name a file that ends in .png or .svg")
-
-
 def draw_curve(data: CurveData, path: Path) -> None:
     """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
     check_suffix(path)
@@ -97,7 +83,7 @@ def draw_curve(data: CurveData, path: Path) -> None:
     if len(data.lines) == 1:
         handles[0].set_label(f"{data.lines[0].model}, with faults")
         handles += _draw_clean(left, data.lines[0].clean)
-    right.axhline(1.0, color=_GREY, linewidth=1.0, linestyle=_DASHES[1], zorder=1)
+    right.axhline(1.0, color=GREY, linewidth=1.0, linestyle=DASHES[1], zorder=1)
     _frame(left, top=1.0, label="accuracy")
     _frame(right, top=_top(data), label="accuracy relative to clean")
     if any(line.ber for line in data.lines):
@@ -105,15 +91,14 @@ def draw_curve(data: CurveData, path: Path) -> None:
         left.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
         for axes in (left, right):
             axes.xaxis.set_minor_formatter(NullFormatter())
-    left.set_title(data.subtitle, loc="left", fontsize=9, color=_GREY)
+    left.set_title(data.subtitle, loc="left", fontsize=9, color=GREY)
     left.annotate(
         data.title, (0, 1), xycoords="axes fraction", xytext=(0, 35), textcoords="offset points", fontsize=13,
         fontweight="bold",
     )  # fmt: skip
     columns = 3 if len(data.lines) == 1 else 2
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=4)
-    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    write_figure(figure, path)
 
 
 def _shown(points: Iterable[Point]) -> list[Point]:
@@ -145,13 +130,13 @@ def _line(sweep: Sweep) -> Line:
 
 def _draw_band(axes: Axes, ber: Sequence[float], band: Band, *, number: int) -> Line2D:
     """The line of the `number`-th model, its intervals as bars and a band. What is infinite ends far off the figure."""
-    colour = _COLOURS[number % len(_COLOURS)]
+    colour = COLOURS[number % len(COLOURS)]
     high = [min(value, 10.0) for value in band.high]
     axes.fill_between(ber, band.low, high, color=colour, alpha=0.13, linewidth=0)
     axes.vlines(ber, band.low, high, color=colour, linewidth=1.0)
     (line,) = axes.plot(
-        ber, band.rate, color=colour, linestyle=_DASHES[number % len(_DASHES)], linewidth=1.5,
-        marker=_MARKERS[number % len(_MARKERS)], markersize=5.5, markeredgecolor="white", markeredgewidth=0.5,
+        ber, band.rate, color=colour, linestyle=DASHES[number % len(DASHES)], linewidth=1.5,
+        marker=MARKERS[number % len(MARKERS)], markersize=5.5, markeredgecolor="white", markeredgewidth=0.5,
     )  # fmt: skip
     return line
 
@@ -159,8 +144,8 @@ def _draw_band(axes: Axes, ber: Sequence[float], band: Band, *, number: int) -> 
 def _draw_clean(axes: Axes, clean: Mapping[str, float]) -> list[Line2D]:
     """The accuracies of a single model with no fault, as horizontal lines."""
     return [
-        axes.axhline(accuracy, color=_GREY, linewidth=1.0, linestyle=dash, label=f"{recipe}, no faults: {accuracy:.2%}")
-        for dash, (recipe, accuracy) in zip(_DASHES[1:], clean.items(), strict=False)
+        axes.axhline(accuracy, color=GREY, linewidth=1.0, linestyle=dash, label=f"{recipe}, no faults: {accuracy:.2%}")
+        for dash, (recipe, accuracy) in zip(DASHES[1:], clean.items(), strict=False)
     ]
 
 

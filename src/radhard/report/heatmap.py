@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from radhard.errors import InputError
-from radhard.report.curve import check_suffix
+from radhard.report.style import check_suffix
 
 _MAP = colormaps["cividis"]  # its lightness rises evenly, so that it reads the same in grey
 _GREY = "0.35"

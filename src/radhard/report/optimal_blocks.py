@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter, Scala
 
 from radhard.protection import Shape
 from radhard.report.blocks import BlockRow
-from radhard.report.curve import check_suffix
+from radhard.report.style import check_suffix
 
 _STYLES: dict[str, dict[str, Any]] = {
     "printed": {"color": "#D55E00", "marker": "^", "linestyle": (0, (1, 1.2))},

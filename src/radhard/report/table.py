@@ -14,7 +14,7 @@ from radhard.campaign.replay import Replayed
 
 def points_table(points: Sequence[Point], *, title: str) -> Table:
     """One row a point of a sweep."""
-    table = _narrow(title)
+    table = narrow(title)
     for heading in (
         "BER",
         "trials",
@@ -53,7 +53,7 @@ def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
 
 def comparison_table(sweeps: Sequence[Sweep]) -> Table:
     """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
-    table = _narrow(
+    table = narrow(
         f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the BER at which accuracy is lost, "
         "between two that were measured"
     )
@@ -95,6 +95,6 @@ def replay_table(replayed: Replayed, *, title: str) -> Table:
     return table
 
 
-def _narrow(title: str) -> Table:
+def narrow(title: str) -> Table:
     """A table without frames for many columns: in a terminal of 80 it wraps, and drops no digit."""
     return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)

@@ -1,0 +1,182 @@
+"""Drawing accuracy and overhead of protections over the bit error rate, two panels a model."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+
+from radhard.report.conditions_lines import ConditionLine, ConditionsData, ConditionsPanel
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, write_figure
+
+_ACROSS = 3  # models beside each other
+_DECADES = 30.0  # overheads further apart than so many times have a logarithmic scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scale:
+    """The ends of all panels of overhead, and whether they are on a linear or logarithmic scale."""
+
+    kind: str
+    bottom: float
+    top: float
+
+
+def draw_conditions(data: ConditionsData, path: Path) -> None:
+    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
+    check_suffix(path)
+    across = min(_ACROSS, len(data.panels)) if len(data.panels) != 4 else 2
+    bands = math.ceil(len(data.panels) / across)
+    width, height = max(7.0, 4.0 * across + 0.6), 5.6 * bands + 1.5
+    rect = (0, 0, 1, 1 - 0.92 / height)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.07, rect=rect))
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(2 * bands, across, squeeze=False, sharex=True, height_ratios=[1.45, 1.0] * bands)
+    _rates(list(grid.flat), data)
+    overheads = _overhead_scale(data)
+    for number, panel in enumerate(data.panels):
+        band, column = divmod(number, across)
+        upper, lower = grid[2 * band, column], grid[2 * band + 1, column]
+        _draw_accuracy(upper, panel, names=data.names)
+        _draw_overhead(lower, panel, names=data.names, scale=overheads)
+        if column == 0:
+            upper.set_ylabel("accuracy")
+            lower.set_ylabel("overhead (filled),\nits multiplications (hollow)")
+        lower.set_xlabel("bit error rate")
+        for axes in (upper, lower):
+            axes.tick_params(labelbottom=axes is lower, labelleft=column == 0)
+    for number in range(len(data.panels), bands * across):
+        for row in (0, 1):
+            grid[2 * (number // across) + row, number % across].set_axis_off()
+    left = 0.15 / width
+    figure.text(left, 1 - 0.12 / height, data.title, va="top", fontsize=13, fontweight="bold")
+    figure.text(left, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
+    handles = [Line2D([], [], label=name, **_style(data.names.index(name))) for name in data.names]
+    handles.append(
+        Line2D([], [], label="no faults (unprotected: grey)", color=GREY, linewidth=1.0, linestyle=DASHES[1])
+    )
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 1 + across), frameon=False,
+                  fontsize=9, handlelength=4)  # fmt: skip
+    write_figure(figure, path)
+
+
+def _style(number: int) -> dict[str, Any]:
+    """Of the `number`-th condition."""
+    return {
+        "color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5, "markersize": 5.5, "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+    }  # fmt: skip
+
+
+def _overhead_scale(data: ConditionsData) -> _Scale:
+    """One for all models, from the overheads and, as far as they are not negligible, their multiplications."""
+    lines = [line for panel in data.panels for line in panel.lines]
+    totals = [x for line in lines for x in line.overhead.rate if x > 0]
+    if not totals:
+        return _Scale(kind="linear", bottom=0.0, top=0.01)
+    high = [x for line in lines for x in line.overhead.high if math.isfinite(x)]
+    top = max(totals + [x for x in high if x < 3 * max(totals)])
+    if top <= _DECADES * min(totals):
+        return _Scale(kind="linear", bottom=0.0, top=1.08 * top)
+    least = min([*totals, *(x for line in lines for x in line.mul if x > 1e-2 * min(totals))])
+    return _Scale(kind="log", bottom=0.6 * least, top=1.6 * top)
+
+
+def _rates(axes: Sequence[Axes], data: ConditionsData) -> None:
+    """The logarithmic scale of all panels that share it: from the least to the greatest rate, and a little more."""
+    bers = [ber for panel in data.panels for line in panel.lines for ber in line.ber]
+    if not bers:
+        return
+    axes[0].set_xscale("log")
+    beyond = max(1.3, (max(bers) / min(bers)) ** 0.05)
+    axes[0].set_xlim(min(bers) / beyond, max(bers) * beyond)
+    for each in axes:
+        each.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
+        each.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) -> None:
+    """Lines with their bands; clean accuracies as horizontal lines, those under protection where they differ."""
+    for number, line in _numbered(panel, names):
+        style = _style(number)
+        axes.fill_between(
+            line.ber, line.accuracy.low, line.accuracy.high, color=style["color"], alpha=0.13, linewidth=0
+        )
+        axes.vlines(line.ber, line.accuracy.low, line.accuracy.high, color=style["color"], linewidth=0.9)
+        axes.plot(line.ber, line.accuracy.rate, **style)
+    seen: set[float] = set()
+    for number, line in sorted(_numbered(panel, names), key=lambda it: it[1].guarded):
+        if math.isfinite(line.clean) and line.clean not in seen:
+            colour = COLOURS[number % len(COLOURS)] if line.guarded else GREY
+            axes.axhline(line.clean, color=colour, linewidth=1.0, linestyle=DASHES[1], zorder=1)
+            seen.add(line.clean)
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    axes.set_title(_clean(panel), loc="left", fontsize=8, color=GREY)
+    axes.annotate(
+        panel.model, (0, 1), xycoords="axes fraction", xytext=(0, 19), textcoords="offset points", fontsize=10,
+        fontweight="bold",
+    )  # fmt: skip
+    _frame(axes)
+
+
+def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], scale: _Scale) -> None:
+    """Weighted overheads as filled markers with their intervals, multiplications in them as hollow ones."""
+    axes.set_yscale(scale.kind)
+    for number, line in _numbered(panel, names):
+        style = _style(number)
+        hollow = {**style, "linewidth": 0.8, "markersize": 4.0, "markerfacecolor": "white"}
+        hollow |= {"markeredgecolor": style["color"], "markeredgewidth": 0.8}
+        low, high = (_within(values, scale) for values in (line.overhead.low, line.overhead.high))
+        axes.fill_between(line.ber, low, high, color=style["color"], alpha=0.13, linewidth=0)
+        axes.vlines(line.ber, low, high, color=style["color"], linewidth=0.9)
+        axes.plot(line.ber, _shown(line.mul, scale), **hollow)
+        axes.plot(line.ber, _shown(line.overhead.rate, scale), **style)
+    axes.set_ylim(scale.bottom, scale.top)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
+    if scale.kind == "log":
+        axes.yaxis.set_major_locator(LogLocator(base=10, numticks=8))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    _frame(axes)
+
+
+def _within(values: Sequence[float], scale: _Scale) -> npt.NDArray[np.float64]:
+    """Ends of intervals, those off the scale well beyond it."""
+    return np.clip(np.array(values, np.float64), scale.bottom / 10, scale.top * 10)
+
+
+def _shown(values: Sequence[float], scale: _Scale) -> list[float]:
+    """What has a place on the scale; NaN for the rest."""
+    return [math.nan if scale.kind == "log" and not value > 0 else value for value in values]
+
+
+def _numbered(panel: ConditionsPanel, names: Sequence[str]) -> Iterator[tuple[int, ConditionLine]]:
+    """The lines of a panel, each with the number of its condition."""
+    for line in panel.lines:
+        yield names.index(line.condition), line
+
+
+def _clean(panel: ConditionsPanel) -> str:
+    """`without faults: 90.00 %, protected 89.50 - 89.90 %`."""
+    known = [f"{panel.clean:.2%}"] if math.isfinite(panel.clean) else []
+    values = [round(line.clean, 4) for line in panel.lines if line.guarded and math.isfinite(line.clean)]
+    if values:
+        least, most = min(values), max(values)
+        known.append(f"protected {f'{100 * least:.2f} - {most:.2%}' if least < most else f'{most:.2%}'}")
+    return f"without faults: {', '.join(known) or 'not measured'}"
+
+
+def _frame(axes: Axes) -> None:
+    axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

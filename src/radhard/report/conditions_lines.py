@@ -1,0 +1,110 @@
+"""What the figure of protections over the bit error rate shows (Figs. 9 to 12 of Xue et al.)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from radhard.analysis.conditions import Evaluation, Outcome
+from radhard.analysis.overhead import Weights
+from radhard.report.conditions_record import setting_of
+from radhard.report.curve import Band
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionLine:
+    """A condition's accuracy and overhead at each BER > 0 in rising order, and its least `clean` accuracy.
+
+    `overhead` is weighted, `mul` that of multiplications in it: shares of the model's own operations, by the same
+    weights. What is not known, or of no protection, is NaN. `guarded`: it has a protection.
+    """
+
+    condition: str
+    ber: tuple[float, ...]
+    accuracy: Band
+    overhead: Band
+    mul: tuple[float, ...]
+    clean: float
+    guarded: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionsPanel:
+    """A model's lines, and its accuracy with no fault and no protection."""
+
+    model: str
+    lines: tuple[ConditionLine, ...]
+    clean: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionsData:
+    """What the figure shows: two panels a model, `names` of all conditions in the order of their colours."""
+
+    title: str
+    subtitle: str
+    names: tuple[str, ...]
+    panels: tuple[ConditionsPanel, ...]
+
+
+def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
+    """Models evaluated alike -> what to draw. Points of no answers are left out."""
+    first, setting = evaluations[0], setting_of(evaluations[0])
+    sizes = sorted({o.point.n for one in evaluations for o in one.outcomes if o.condition.ber > 0 and o.point.n})
+    n = "no point" if not sizes else f"n = {sizes[0]:,}" if len(sizes) == 1 else f"n = {sizes[0]:,} to {sizes[-1]:,}"
+    w = first.weights
+    return ConditionsData(
+        title=f"{setting.model if len(evaluations) == 1 else f'{len(evaluations)} models'} under bit flips, protected",
+        subtitle=(
+            f"recipe {setting.recipe}, flips in {', '.join(sorted(setting.kinds)) or 'nothing'}, words "
+            f"{setting.words.name}\n{setting.data}, {n} answers a point on {first.on.images:,} images; bands and "
+            f"bars are 95 % intervals\noperations weighted mul {w.mul:g}, add {w.add:g}, cmp {w.cmp:g}"
+        ),
+        names=tuple(dict.fromkeys(name for one in evaluations for name in _names(one))),
+        panels=tuple(map(_panel, evaluations)),
+    )
+
+
+def _panel(one: Evaluation) -> ConditionsPanel:
+    known = [outcome for outcome in one.outcomes if outcome.point.n]
+    return ConditionsPanel(
+        model=one.bench.model,
+        lines=tuple(
+            _line([o for o in known if o.condition.name == name], name, weights=one.weights) for name in _names(one)
+        ),
+        clean=next((o.point.accuracy for o in known if o.condition.setting.reference), math.nan),
+    )
+
+
+def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights) -> ConditionLine:
+    shown = sorted((o for o in outcomes if o.condition.ber > 0), key=lambda o: o.condition.ber)
+    clean = min((o.point.accuracy for o in outcomes if o.condition.ber == 0), default=math.nan)
+
+    def column(value: Callable[[Outcome], float]) -> tuple[float, ...]:
+        return tuple(map(value, shown))
+
+    def overhead(end: str) -> tuple[float, ...]:
+        return column(lambda o: math.nan if o.spent is None else float(getattr(o.spent, end)))
+
+    def mul(o: Outcome) -> float:
+        if o.spent is None:
+            return math.nan
+        return weights.mul * o.spent.mul / (weights.mul * o.spent.own_mul + weights.add * o.spent.own_add)
+
+    return ConditionLine(
+        condition=name,
+        ber=column(lambda o: o.condition.ber),
+        accuracy=Band(
+            rate=column(lambda o: o.point.accuracy),
+            low=column(lambda o: o.point.low),
+            high=column(lambda o: o.point.high),
+        ),
+        overhead=Band(rate=overhead("share"), low=overhead("low"), high=overhead("high")),
+        mul=column(mul),
+        clean=clean,
+        guarded=any(o.condition.setting.protection is not None for o in outcomes),
+    )
+
+
+def _names(evaluation: Evaluation) -> tuple[str, ...]:
+    """The conditions' names, in the order in which they are first met."""
+    return tuple(dict.fromkeys(outcome.condition.name for outcome in evaluation.outcomes))
