@@ -44,7 +44,7 @@ class Trials:
 
     images: int
     trials: int = 1
-    chunk: int = 50
+    chunk: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,7 @@ class Planner:
     strategy: Strategy = "algorithm1"
     grain: Grain = "site"
     frontier: Literal["whole", "needed"] = "whole"
-    chunk: int = 50
+    chunk: int = 100
 
     def plan(self) -> Planned:
         """Order the products, measure the steps, choose one, add the ranges."""
