@@ -12,6 +12,7 @@ from radhard.faults.exposure import Exposure, exposed, exposures, patches_of
 from radhard.faults.faults import Faults, check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
+from radhard.faults.memory import Upset, draw_upset
 from radhard.faults.strikes import Area, Exchanged, Misread, Replaced, Struck
 from radhard.faults.trace import read_trace, replay, write_trace
 from radhard.faults.where import EVERYWHERE, NOWHERE, Where, check_patterns, patch_names
@@ -36,12 +37,14 @@ __all__ = [
     "Struck",
     "StuckProduct",
     "StuckSum",
+    "Upset",
     "Where",
     "burst",
     "check_patterns",
     "check_words",
     "draw",
     "draw_damage",
+    "draw_upset",
     "exposed",
     "exposures",
     "one_bit",
