@@ -64,7 +64,7 @@ class Product:
         fixed = np.random.default_rng(self.key) if self.weight else draw
         right = normal(self.right, fixed)
         columns = self.right[0]
-        bias = torch.from_numpy(fixed.integers(-(2**14), 2**14, columns).astype(np.int32)) if self.weight else None
+        bias = torch.from_numpy(fixed.integers(-(2**12), 2**12, columns).astype(np.int32)) if self.weight else None
         return normal(self.left, draw), right, bias
 
     @property
@@ -86,19 +86,19 @@ def back(terms: int) -> WriteBack:
 PRODUCTS = (
     Product(
         name="linear 50 x 96 x 288", operator=Linear(write_back=back(96)),
-        left=(1, 50, 96), right=(288, 96), terms=96, key=1, trials=150,
+        left=(1, 50, 96), right=(288, 96), terms=96, key=1, trials=200,
     ),
     Product(
         name="attention 3 heads of 50 x 32 x 50", operator=Gemm(write_back=back(32)),
-        left=(1, 3, 50, 32), right=(1, 3, 32, 50), terms=32, key=2, trials=60, weight=False,
+        left=(1, 3, 50, 32), right=(1, 3, 32, 50), terms=32, key=2, trials=80, weight=False,
     ),
     Product(
         name="convolution 196 x 144 x 32", operator=Conv2d(padding=(1, 1, 1, 1), write_back=back(144)),
-        left=(1, 16, 14, 14), right=(32, 16, 3, 3), terms=144, key=3, trials=60,
+        left=(1, 16, 14, 14), right=(32, 16, 3, 3), terms=144, key=3, trials=80,
     ),
     Product(
         name="linear 197 x 768 x 768", operator=Linear(write_back=back(768)),
-        left=(1, 197, 768), right=(768, 768), terms=768, key=4, trials=10,
+        left=(1, 197, 768), right=(768, 768), terms=768, key=4, trials=12,
     ),
 )  # fmt: skip
 
