@@ -36,6 +36,7 @@ from radhard.protection import (
     cube,
     observed_range,
 )
+from radhard.report.verdict_table import verdict_table
 from radhard.report.verdicts import Cell, cells_record, draw_verdicts, verdicts_data, write_cells
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -86,19 +87,19 @@ def back(terms: int) -> WriteBack:
 PRODUCTS = (
     Product(
         name="linear 50 x 96 x 288", operator=Linear(write_back=back(96)),
-        left=(1, 50, 96), right=(288, 96), terms=96, key=1, trials=200,
+        left=(1, 50, 96), right=(288, 96), terms=96, key=1, trials=150,
     ),
     Product(
         name="attention 3 heads of 50 x 32 x 50", operator=Gemm(write_back=back(32)),
-        left=(1, 3, 50, 32), right=(1, 3, 32, 50), terms=32, key=2, trials=80, weight=False,
+        left=(1, 3, 50, 32), right=(1, 3, 32, 50), terms=32, key=2, trials=50, weight=False,
     ),
     Product(
         name="convolution 196 x 144 x 32", operator=Conv2d(padding=(1, 1, 1, 1), write_back=back(144)),
-        left=(1, 16, 14, 14), right=(32, 16, 3, 3), terms=144, key=3, trials=80,
+        left=(1, 16, 14, 14), right=(32, 16, 3, 3), terms=144, key=3, trials=50,
     ),
     Product(
         name="linear 197 x 768 x 768", operator=Linear(write_back=back(768)),
-        left=(1, 197, 768), right=(768, 768), terms=768, key=4, trials=12,
+        left=(1, 197, 768), right=(768, 768), terms=768, key=4, trials=5,
     ),
 )  # fmt: skip
 
@@ -159,7 +160,9 @@ DEFENCES: Mapping[str, Callable[[Product], Defence]] = {
     "Huang-Abraham": lambda product: Guarded(HuangAbraham(), product),
     "LB-ABFT, leave": lambda product: Guarded(LbAbft(block=cube(24), policy="leave"), product),
     "LB-ABFT, intersect": lambda product: Guarded(LbAbft(block=cube(24), policy="intersect"), product),
+    "LB-ABFT, 64-bit sums": lambda product: Guarded(LbAbft(block=cube(24), width=64), product),
     "row ABFT": lambda product: Guarded(RowAbft(block=LONG), product),
+    "row ABFT, 64-bit sums": lambda product: Guarded(RowAbft(block=LONG, width=64), product),
     "ranges": lambda product: Guarded(ranges(product), product),
     "TMR, word vote": lambda product: Guarded(Tmr(), product),
     "TMR, bitwise vote": lambda product: Guarded(Tmr(vote="bitwise"), product),
@@ -265,7 +268,9 @@ def main() -> None:
     record = {"command": "python -m benchmarks.silicon", "cells": cells_record(cells)}
     (RESULTS / "silicon.json").write_text(json.dumps(record, indent=1) + "\n")
     write_cells(cells, RESULTS / "silicon.csv")
-    draw_verdicts(verdicts_data(cells), RESULTS / "silicon.png")
+    data = verdicts_data(cells)
+    draw_verdicts(data, RESULTS / "silicon.png")
+    print(verdict_table(data))
 
 
 if __name__ == "__main__":

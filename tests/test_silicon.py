@@ -15,6 +15,7 @@ from radhard.errors import InputError
 from radhard.faults import Upset, draw_upset
 from radhard.machine import Clean
 from radhard.operators import Linear
+from radhard.report.verdict_table import verdict_table
 from radhard.report.verdicts import Cell, cells_record, draw_verdicts, pooled, verdicts_data, write_cells
 from tests.protections import int8s
 
@@ -164,6 +165,12 @@ def test_the_figure_and_the_files(tmp_path: Path) -> None:
     assert (rows[-1]["n"], rows[-1]["silent"], rows[-1]["spoiled"]) == ("20", "14", "2")
     assert float(rows[-1]["silent_low"]) == pytest.approx(wilson(0.7, n=20).low)
     assert json.loads(json.dumps(cells_record(cells)))[-1]["repaired"] == 4
+    table = verdict_table(data, "silent").splitlines()
+    assert table[0] == "| fault | n | none | other |"
+    around = wilson(0.7, n=20)
+    assert table[3] == f"| two | 20 | {' | '.join([f'70.0% ({100 * around.low:.1f}-{100 * around.high:.1f})'] * 2)} |"
+    assert "harmless:\n\n| fault" in verdict_table(data)
+    assert "0% (0.0-" in verdict_table(data, "harmless")
     with pytest.raises(InputError, match="no cells"):
         verdicts_data([])
     with pytest.raises(InputError, match="'one' was not tried under 'other'"):
