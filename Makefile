@@ -8,7 +8,7 @@ RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
-	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes
+	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes results-silicon
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -31,7 +31,7 @@ train: .venv/installed
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
 results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
-	results-products results-sizes
+	results-products results-sizes results-silicon
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
@@ -70,6 +70,10 @@ results-product-%: .venv/installed
 # Fig. 7: overhead and error over the block size, by simulation
 results-sizes: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.block_sizes
+
+# faults that no scheme was made for: fault class by scheme
+results-silicon: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.silicon
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

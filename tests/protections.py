@@ -155,6 +155,8 @@ ABFT: dict[str, Scheme] = {
     "lb-abft as in the paper": LbAbft(block=Block(m=4, k=4, n=4), policy="leave", retries=0),
     "row abft": RowAbft(block=Block(m=2, k=5, n=4)),
     "row abft in one slab": RowAbft(block=Block(m=3, k=99, n=3), retries=0),
+    "lb-abft in 64 bits": LbAbft(block=Block(m=3, k=4, n=3), width=64),
+    "row abft in 64 bits": RowAbft(block=Block(m=2, k=5, n=4), width=64),
     "lb-abft of what is seen": LbAbft(block=Block(m=4, k=3, n=2), policy="block", repair="visible"),
 }
 # of any operator

@@ -1,11 +1,13 @@
 """Detection and repair against a brute-force reference: known words flipped, every outcome worked out by hand."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
 from radhard.machine import Clean, Operator, WriteBack
 from radhard.operators import Gelu, Identity, Linear, Softmax
@@ -89,6 +91,36 @@ def test_one_word_is_put_right(scheme: str, place: tuple[int, int, int]) -> None
         out, account = run(SINGLE[scheme], [fault])
         assert torch.equal(out, CLEAN)
         assert events(account) == {"alarms": 1, "flagged": 1, "repaired": 1}
+
+
+def signs(*words: tuple[int, int]) -> list[Fault]:
+    """A flip of the sign bit of the last running sum of each word: off by 2^31 each."""
+    return [("add", (i * N + j) * K + K - 1, 31) for i, j in words]
+
+
+@pytest.mark.parametrize("scheme", [LbAbft(block=BLOCK), RowAbft(block=BLOCK)], ids=["lb-abft", "row abft"])
+def test_two_signs_escape_sums_of_32_bits_and_not_those_of_64(scheme: LbAbft | RowAbft) -> None:
+    """Twice 2^31 is 0 in 32 bits; in 64, two words that are off by 2^31 one way do not cancel."""
+    up = [(i, j) for i in range(M) for j in range(N) if CLEAN[0, i, j] >= 0]
+    same_block = [(i, j) for i, j in up if (i // BLOCK.m, j // BLOCK.n) == (up[0][0] // BLOCK.m, up[0][1] // BLOCK.n)]
+    assert len(same_block) >= 2
+    for places in (same_block[:2], [up[0], up[-1]]):
+        faults = signs(*places)
+        hit = Faulty(Clean(), flips_at("here", faults)).apply(Linear(), INPUTS, here())
+        assert (hit != CLEAN).sum() == 2
+        blind, account = run(scheme, faults)
+        assert torch.equal(blind, hit)
+        assert not account.alarms
+        out, account = run(replace(scheme, width=64), faults)
+        assert torch.equal(out, CLEAN)
+        assert account.alarms == 1
+        assert account.left == account.one_sided == 0
+
+
+@pytest.mark.parametrize("kind", [LbAbft, RowAbft])
+def test_another_width_is_refused(kind: type[LbAbft] | type[RowAbft]) -> None:
+    with pytest.raises(InputError, match="width=16"):
+        kind(block=BLOCK, width=16)  # type: ignore[arg-type]
 
 
 def flagged_by_hand(faults: list[Fault], block: Block) -> set[tuple[int, int, int]]:

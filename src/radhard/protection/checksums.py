@@ -38,12 +38,21 @@ def _of_blocks(name: str, blocks: Tensor, *, checks: Checks, entries: Entries) -
     return Sums(blocks=blocks.to(torch.int64), all=whole.to(torch.int64))
 
 
-def predicted(name: str, left: Tensor, right: Tensor, *, slabs: list[int], checks: Checks, entries: Entries) -> Tensor:
-    """left [f, r, terms], right [f, c, terms] int64 -> dot products of each slab [f, q, r, c] int32, which wrap.
+def predicted(
+    name: str,
+    left: Tensor,
+    right: Tensor,
+    *,
+    slabs: list[int],
+    checks: Checks,
+    entries: Entries,
+    dtype: torch.dtype = torch.int32,
+) -> Tensor:
+    """left [f, r, terms], right [f, c, terms] int64 -> dot products of each slab [f, q, r, c] `dtype`, which wrap.
 
     `slabs` are the numbers of terms of each: all alike, but for the last.
     """
-    x, y = left.to(torch.int32), right.to(torch.int32)
+    x, y = left.to(dtype), right.to(dtype)
     parts = []
     width, alike = slabs[0], len(slabs) - 1
     if alike:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.protection.detection import Flagged, Suspects, detect, locate
+from radhard.protection.detection import Flagged, Suspects, Width, check_width, detect, locate
 from radhard.protection.recovery import POLICIES, Policy, Recovery
 from radhard.protection.shape import Block
 from radhard.protection.surgery import Surgery, where
@@ -26,26 +26,28 @@ class LbAbft:
     """Blocks of `block`; `policy` is what to do with several faulty words in one, `retries` how often to try again.
 
     `repair="visible"` spares a block that is off by so little that no single error in it moves a word that is written
-    back by half a step or more.
+    back by half a step or more. `width` is that of the sums of detection, in bits.
     """
 
     block: Block
     policy: Policy = "intersect"
     retries: int = 1
     repair: Repair = "all"
+    width: Width = 32
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise InputError(f"policy {self.policy!r} is not known; choose from {', '.join(POLICIES)}")
         if self.repair not in get_args(Repair):
             raise InputError(f"repair {self.repair!r} is not known; choose from {', '.join(get_args(Repair))}")
+        check_width(self.width)
         if self.retries < 0:
             raise InputError(f"retries={self.retries}: give 0, which leaves a repair unchecked, or more")
 
     def protect(self, work: Work) -> Tensor:
         """The three stages, each for the images that need it."""
         block = self.block.clipped(work.products.shape)
-        found = detect(work, block)
+        found = detect(work, block, width=self.width)
         if not len(found.alarmed):
             return work.write(found.sums[-1])
         suspects = locate(work, block, found)

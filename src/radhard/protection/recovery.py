@@ -91,7 +91,7 @@ class Recovery:
             return torch.zeros(len(blocks), dtype=torch.bool)
         flat, checks = blocks.values.flatten(1), surgery.checks
         again = checks.sums(f"{label}/recheck", flat, dim=1, step=flat.shape[1], entries=blocks.entries)[:, 0]
-        return checks.differ(again.to(torch.int32), blocks.expected)
+        return checks.differ(again.to(blocks.expected.dtype), blocks.expected)
 
 
 def _meeting(rows: Tensor, columns: Tensor) -> Places:

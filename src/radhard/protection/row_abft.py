@@ -23,7 +23,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import Mul
 from radhard.protection.checks import Dot
-from radhard.protection.detection import detect, locate
+from radhard.protection.detection import Width, check_width, detect, locate
 from radhard.protection.shape import Block
 from radhard.protection.stored import numbers
 from radhard.protection.surgery import Blocks, Surgery, where
@@ -32,19 +32,24 @@ from radhard.protection.work import Work
 
 @dataclass(frozen=True, kw_only=True)
 class RowAbft:
-    """Blocks of `block`; a row that is still off after its repair is taken up again at most `retries` times."""
+    """Blocks of `block`; a row that is still off after its repair is taken up again at most `retries` times.
+
+    `width` is that of the sums of detection, in bits.
+    """
 
     block: Block
     retries: int = 1
+    width: Width = 32
 
     def __post_init__(self) -> None:
+        check_width(self.width)
         if self.retries < 0:
             raise InputError(f"retries={self.retries}: give 0, which leaves a repair unchecked, or more")
 
     def protect(self, work: Work) -> Tensor:
         """The product, its blocks after an alarm, the rows of those that are flagged."""
         block = self.block.clipped(work.products.shape)
-        found = detect(work, block)
+        found = detect(work, block, width=self.width)
         if not len(found.alarmed):
             return work.write(found.sums[-1])
         suspects = locate(work, block, found)

@@ -25,7 +25,7 @@ class Blocks:
     """Blocks [f, h, w] of equal sizes, with what they are made of, all int64.
 
     `values` are as computed; a [f, h, t] and b [f, w, t] their factors, `alpha` and `beta` [f, t] the sums of these
-    over h and over w; `expected` [f] int32 is what each must sum to. `at` says where they are.
+    over h and over w; `expected` [f] is what each must sum to. `at` says where they are.
     """
 
     at: Flagged
@@ -50,7 +50,7 @@ class Blocks:
 class Surgery:
     """Reads the blocks of one application; `total` [g, m, n] int32 is put right in place.
 
-    `found` is what detection made, `expected` [g, q, i, j] int32 the sums that blocks must have.
+    `found` is what detection made, `expected` [g, q, i, j] the sums that blocks must have.
     """
 
     def __init__(self, work: Work, *, block: Block, found: Detection, expected: Tensor) -> None:

@@ -1,0 +1,80 @@
+"""What damage is: which outputs of a matrix product it reaches, and what becomes of their chains.
+
+Rows, columns and terms are counted within one product of one image, groups and heads apart; so damage does not depend
+on the batch. Broken parts are broken for every image and application, a strike hits one image at one application.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radhard.errors import InputError
+
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Products:
+    """The products of one image at one site: `groups` of m x k x n each, `terms` = k, or k + 1 with a bias."""
+
+    groups: int
+    m: int
+    k: int
+    n: int
+    terms: int
+
+    def units(self, group: int, rows: Column, columns: Column) -> Column:
+        """`rows` x `columns` of a product -> canonical units [u] within the image, row by row."""
+        return ((group * self.m + rows)[:, None] * self.n + columns).reshape(-1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Harm:
+    """What becomes of the chains of units [u] int64; by default nothing.
+
+    Term `misread_at` reads its words XOR `misread_a` and `misread_b`; products of terms t = phase mod period are AND
+    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the sum after term `struck_at` is AND
+    `struck_keep` XOR `struck_flip` [u]. Unit u reads the row of A of unit `reads[u]`.
+    """
+
+    units: Column
+    misread_at: int = -1
+    misread_a: int = 0
+    misread_b: int = 0
+    product_keep: int = -1
+    product_put: int = 0
+    phase: int = 0
+    period: int = 1
+    sum_keep: int = -1
+    sum_put: int = 0
+    struck_at: int = -1
+    struck_keep: int = -1
+    struck_flip: Column | None = None
+    reads: Column | None = None
+
+
+class Damage(Protocol):
+    """A frozen value: which image is hit (None: every one, every time), and what becomes of its products."""
+
+    @property
+    def image(self) -> int | None:
+        """The identity of the image that is hit; None for parts that are broken."""
+        ...
+
+    def harm(self, products: Products) -> Harm:
+        """What becomes of the products of one image. InputError for a place that they lack."""
+        ...
+
+
+def check_mask(mask: int, bits: int) -> None:
+    """Raise InputError unless the mask selects some of so many low bits."""
+    if not 0 < mask < 1 << bits:
+        raise InputError(f"mask={mask:#x}: give the bits that change, of a word of {bits}")
+
+
+def check_place(name: str, start: int, *, size: int, limit: int) -> None:
+    """Raise InputError unless `size` places from `start` on are below `limit`."""
+    if size < 1 or not 0 <= start <= limit - size:
+        raise InputError(f"damage at {name}={start}, {size} long: the product has {limit}, counted from 0")
