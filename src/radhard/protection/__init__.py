@@ -4,6 +4,7 @@ from radhard.protection.account import Account
 from radhard.protection.blocks import Choice, cubes, optimal_block
 from radhard.protection.calibrating import Calibrating
 from radhard.protection.cost import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
+from radhard.protection.float_abft import FloatAbft
 from radhard.protection.huang_abraham import HuangAbraham
 from radhard.protection.intensity_guided import IntensityGuided
 from radhard.protection.lb_abft import LbAbft
@@ -28,6 +29,7 @@ __all__ = [
     "CostModel",
     "Exact",
     "ExactRows",
+    "FloatAbft",
     "HuangAbraham",
     "IntensityGuided",
     "LbAbft",
