@@ -53,7 +53,7 @@ class FloatAbft:
         """The inner machine's output itself, unless a row of it is wrong."""
         out = work.compute()
         rows = CheckedRows(work, scheme=self, out=out)
-        return out if rows.repair() else rows.merged(out.dtype)
+        return out if rows.repair() else rows.merged()
 
 
 class CheckedRows:
@@ -65,6 +65,7 @@ class CheckedRows:
         self._entries = Entries(slot=x.slot, piece=x.piece, pieces=x.pieces)
         self._width = min(scheme.width or x.shape.n, x.shape.n)
         self._rounding = Rounding(lanes=scheme.lanes)
+        self._type = out.dtype
         self._written = self._rounding.written(out.dtype)
         self._a, self._b = with_bias(x)
         self._total = x.split(out).float()  # exact
@@ -76,9 +77,9 @@ class CheckedRows:
         self._spread = apply("bound/chains", Dot(), (squares, x.of_weight(moments.spread, every)), self._entries)
         self._kept = moments
 
-    def merged(self, dtype: torch.dtype) -> Tensor:
+    def merged(self) -> Tensor:
         """The repaired products, as the operator's output."""
-        return self._products.merge(self._total.to(dtype))
+        return self._products.merge(self._total.to(self._type))
 
     def repair(self) -> bool:
         """Check all rows and repair what is wrong in them; -> whether nothing was changed."""
@@ -120,7 +121,7 @@ class CheckedRows:
         squares = checks.sums(f"{name}/squares/sums", each, dim=2, step=self._width, entries=entries)
         of_words = rounding.of_total(k) + self._written + rounding.of_terms(self._width)
         total = checks.apply(f"{name}/total", Mul(), (wanted, wanted), entries)
-        of_sums = rounding.of_total(k) + rounding.of_total(self._width)
+        of_sums = rounding.of_total(k) + rounding.of_total(self._width) + rounding.written_alike(self._type)
         bound = self._plus(name, spread, (squares, of_words), (total, of_sums), entries=entries)
         return self._beyond(name, checks.minus(f"{name}/off", actual, wanted, entries), bound, entries=entries)
 

@@ -20,9 +20,11 @@ V-ABFT (*Variance-based adaptive thresholds*, 2026) takes the means, extremes an
 of the device that is measured, where this takes the second moments themselves and the unit roundoff. A device that adds
 in several partial sums side by side, `lanes`, has shorter chains; 1 is right, if wide, of any.
 
-What the model leaves out: errors that are not independent. Words of a row that are all alike are all rounded alike, and
-their errors add up to n times that of one, not to the root of n. Nor does it hold for a device that cuts words off
-instead of rounding them.
+Rounding errors are not always independent. Factors in bfloat16 have 128 significands; where one term outweighs the
+others in all words of a row, these are few different ones with few different errors, and the mean of n errors does not
+fall as the root of n. So a row that sums to S has also v' S^2 / 64, an allowance of ours: half the significands, as in few
+binades. It is small where the words of a row cancel. Words that are all alike are all rounded alike, and their errors
+add up to n times that of one: the bound does not cover this, nor a device that cuts words off instead of rounding.
 """
 
 import math
@@ -32,6 +34,7 @@ import torch
 
 UNIT = 2.0**-24  # unit roundoff of float32
 VARIANCE = UNIT * UNIT / 3
+_SIGNIFICANDS = 64
 _WRITTEN = {torch.float32: 0.0, torch.bfloat16: 2.0**32}  # u^2 of the words of an output, in those of float32
 
 
@@ -56,6 +59,10 @@ class Rounding:
     def written(self, dtype: torch.dtype) -> float:
         """What a word of `dtype` has of its own square from being written back."""
         return _WRITTEN[dtype]
+
+    def written_alike(self, dtype: torch.dtype) -> float:
+        """What a sum of such words has of its own square, from errors that they share."""
+        return _WRITTEN[dtype] / _SIGNIFICANDS
 
 
 def per_deviation(deviations: float) -> float:
