@@ -8,7 +8,8 @@ RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
-	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes
+	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
+	results-protection
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -31,7 +32,7 @@ train: .venv/installed
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
 results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
-	results-products results-sizes
+	results-products results-sizes results-protection
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
@@ -70,6 +71,13 @@ results-product-%: .venv/installed
 # Fig. 7: overhead and error over the block size, by simulation
 results-sizes: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.block_sizes
+
+# schemes against each other, by simulation and by their cost models
+results-protection: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.repairs
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.float_checks
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.shapes
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.better
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

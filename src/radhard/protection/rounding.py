@@ -22,8 +22,8 @@ in several partial sums side by side, `lanes`, has shorter chains; 1 is right, i
 
 Rounding errors are not always independent. Factors in bfloat16 have 128 significands; where one term outweighs the
 others in all words of a row, these are few different ones with few different errors, and the mean of n errors does not
-fall as the root of n. So a row that sums to S has also v' S^2 / 64, an allowance of ours: half the significands, as in few
-binades. It is small where the words of a row cancel. Words that are all alike are all rounded alike, and their errors
+fall as the root of n. So a row that sums to S has also v' S^2 / 64, an allowance of ours: as if half the significands
+occurred. It is small where the words of a row cancel. Words that are all alike are all rounded alike, and their errors
 add up to n times that of one: the bound does not cover this, nor a device that cuts words off instead of rounding.
 """
 
