@@ -42,7 +42,7 @@ from radhard.protection.protected import Exposure
 from radhard.words import Words
 
 RESULTS = Path(__file__).parent.parent / "results"
-EDGE, BLOCKS, PAIRS, WRONG, SMALL_WRONG = 32, 5000, 10000, 300, 120
+EDGE, BLOCKS, PAIRS, WRONG, SMALL_WRONG = 32, 10000, 20000, 1000, 300
 LAMBDAS = (0.1, 0.5, 1.0, 2.0, 4.0)
 WHOLE = cube(EDGE)
 POLICIES: dict[str, Scheme] = {
