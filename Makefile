@@ -8,7 +8,8 @@ RUN = --images $(IMAGES) --trials 1 --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
-	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes results-silicon
+	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
+	results-protection results-silicon
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -31,7 +32,7 @@ train: .venv/installed
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
 results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
-	results-products results-sizes results-silicon
+	results-products results-sizes results-protection results-silicon
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
@@ -74,6 +75,13 @@ results-sizes: .venv/installed
 # faults that no scheme was made for: fault class by scheme
 results-silicon: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.silicon
+
+# schemes against each other, by simulation and by their cost models
+results-protection: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.repairs
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.float_checks
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.shapes
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.better
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

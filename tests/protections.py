@@ -1,6 +1,6 @@
 """What tests protect: applications of every kind of matrix product, and one table of all schemes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from radhard.machine import Clean, Gemm, Operator, Site, WriteBack, read_cost
 from radhard.operators import Affine, Conv2d, Gelu, LayerNorm, Linear, Quantized, Softmax
 from radhard.protection import (
     Block,
+    FloatAbft,
     HuangAbraham,
     IntensityGuided,
     LbAbft,
@@ -126,6 +127,29 @@ PRODUCTS: dict[str, Case] = {
     ),
 }
 
+FLOATS: dict[str, Case] = {
+    "float linear": Case(
+        operator=Linear(), inputs=(floats(BATCH, 7, 11), floats(5, 11, seed=1), floats(5, seed=2)), site=here()
+    ),
+    "float linear in windows": Case(
+        operator=Linear(), inputs=(floats(BATCH * 3, 4, 6), floats(5, 6, seed=1), None), site=here(own=3)
+    ),
+    "float attention": Case(
+        operator=Gemm(), inputs=(floats(BATCH, 3, 7, 5), floats(BATCH, 3, 9, 5, seed=1).mT), site=here(), carries=(0, 1)
+    ),
+    "float convolution in groups": Case(
+        operator=Conv2d(groups=2, stride=(2, 1), padding=(1, 1, 0, 2)),
+        inputs=(floats(BATCH * 2, 4, 5, 5), floats(6, 2, 2, 3, seed=1), floats(6, seed=2)),
+        site=here(own=2),
+    ),
+}
+BFLOATS: dict[str, Case] = {
+    name.replace("float", "bfloat16"): replace(
+        case, inputs=tuple(None if x is None else x.to(torch.bfloat16) for x in case.inputs)
+    )
+    for name, case in FLOATS.items()
+}
+
 _TO = Affine(scale=1.0 / 127)
 _FROM = Affine(scale=0.03)
 OTHERS: dict[str, Case] = {
@@ -159,6 +183,11 @@ ABFT: dict[str, Scheme] = {
     "row abft in 64 bits": RowAbft(block=Block(m=2, k=5, n=4), width=64),
     "lb-abft of what is seen": LbAbft(block=Block(m=4, k=3, n=2), policy="block", repair="visible"),
 }
+# of float products
+FLOAT: dict[str, Scheme] = {
+    "float abft": FloatAbft(),
+    "float abft in pieces": FloatAbft(width=2, lanes=4, retries=0),
+}
 # of any operator
 ANY: dict[str, Scheme] = {
     "tmr": Tmr(),
@@ -166,6 +195,12 @@ ANY: dict[str, Scheme] = {
     "ranges": Ranges(low=-1e9, high=1e9),
     "ranges, clamped": Ranges(low=-1e9, high=1e9, outside="clamp"),
 }
-ALL = {**ABFT, **ANY}
-TABLE = [(case, scheme) for case in PRODUCTS for scheme in ALL] + [(case, scheme) for case in OTHERS for scheme in ANY]
-CASES = {**PRODUCTS, **OTHERS}
+ALL = {**ABFT, **FLOAT, **ANY}
+TABLE = [
+    *((case, scheme) for case in PRODUCTS for scheme in {**ABFT, **ANY}),
+    *((case, scheme) for case in FLOATS for scheme in {**FLOAT, **ANY}),
+    *((case, scheme) for case in OTHERS for scheme in ANY),
+]
+# without faults: chains of bfloat16 words are not known to the machine with faults
+CLEAN_TABLE = [*TABLE, *((case, scheme) for case in BFLOATS for scheme in {**FLOAT, **ANY})]
+CASES = {**PRODUCTS, **FLOATS, **BFLOATS, **OTHERS}

@@ -25,7 +25,7 @@ from radhard.protection import (
     StandardAbft,
     Tmr,
 )
-from tests.protections import ABFT, ALL, BATCH, CASES, TABLE, Case, here, int8s, int32s
+from tests.protections import ABFT, ALL, BATCH, CASES, CLEAN_TABLE, FLOAT, TABLE, Case, here, int8s, int32s
 
 # what a scheme without faults does not do
 EVENTS = ("alarms", "flagged", "repaired", "recomputed", "spared", "cleared", "one_sided", "left", "stale")
@@ -35,7 +35,7 @@ def protected(machine: object, scheme: Scheme, **options: str) -> Protected:
     return Protected(machine, {"here": scheme}, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("case", "scheme"), TABLE)
+@pytest.mark.parametrize(("case", "scheme"), CLEAN_TABLE)
 def test_without_faults_nothing_changes_and_nothing_is_found(case: str, scheme: str) -> None:
     chosen = CASES[case]
     machine = protected(Clean(), ALL[scheme])
@@ -76,8 +76,13 @@ def test_an_image_does_not_depend_on_its_batch(case: str, scheme: str, checks: s
     assert asdict(found.hidden) == pytest.approx(asdict(total.hidden))
 
 
-@pytest.mark.parametrize("case", ["linear", "attention", "convolution in groups"])
-@pytest.mark.parametrize("scheme", ABFT)
+@pytest.mark.parametrize(
+    ("case", "scheme"),
+    [
+        *((case, scheme) for case in ("linear", "attention", "convolution in groups") for scheme in ABFT),
+        *((case, scheme) for case in ("float linear", "float attention") for scheme in FLOAT),
+    ],
+)
 def test_the_account_is_what_was_counted(case: str, scheme: str) -> None:
     """With faults, so that recovery is in it; `Counting` stands between the scheme and the faults."""
     chosen = CASES[case]

@@ -5,6 +5,7 @@ from radhard.protection.blocks import Choice, cubes, optimal_block
 from radhard.protection.bounds import Limits, observed_limits, ranges_of
 from radhard.protection.calibrating import Calibrating
 from radhard.protection.cost import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
+from radhard.protection.float_abft import FloatAbft
 from radhard.protection.hardening import Hardening
 from radhard.protection.huang_abraham import HuangAbraham
 from radhard.protection.intensity_guided import IntensityGuided
@@ -34,6 +35,7 @@ __all__ = [
     "CostModel",
     "Exact",
     "ExactRows",
+    "FloatAbft",
     "Hardening",
     "HuangAbraham",
     "IntensityGuided",

@@ -28,7 +28,8 @@ class Matrices:
     """`a` [g, m, k] int8 times `b` [h, n, k] int8, each transposed: product x takes b[x % h] -> [g, m, n].
 
     Product x is number `piece[x]` of `pieces` of the image in slot `slot[x]`. `bias` [h, n] int32; `stored` says that b
-    is a weight. `split` gives an output of the operator as [g, m, n], `merge` is its inverse.
+    is a weight. `split` gives an output of the operator as [g, m, n], `merge` is its inverse. Of a float product a, b
+    and bias are float32 or bfloat16.
     """
 
     a: Tensor
@@ -59,9 +60,31 @@ class Matrices:
         return total.view(h, g // h, m, n).transpose(0, 1).reshape(g, m, n)
 
 
-@singledispatch
 def matrices(operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
     """The products of one application. InputError for an operator that is none, or whose words are not int8."""
+    found = _laid_out(operator, inputs, site)
+    if found.a.dtype != torch.int8:
+        raise InputError(
+            f"site {site.name!r}: {operator.name} computes in {found.a.dtype}; checksums are exact for int8 words "
+            "only: quantise the program, or protect the site by float-abft or by TMR"
+        )
+    return found
+
+
+def float_matrices(operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
+    """The same of a float product. InputError for words that are neither float32 nor bfloat16."""
+    found = _laid_out(operator, inputs, site)
+    if found.a.dtype not in (torch.float32, torch.bfloat16):
+        raise InputError(
+            f"site {site.name!r}: {operator.name} computes in {found.a.dtype}; bounds of rounding errors are known of "
+            "float32 and bfloat16 words: protect int8 words by row-abft or lb-abft, others by TMR"
+        )
+    return found
+
+
+@singledispatch
+def _laid_out(operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
+    """The products of one application, of any words."""
     del inputs
     raise InputError(
         f"site {site.name!r}: {operator.name!r} is no matrix product; protect it by ranges or by TMR, or take it out "
@@ -69,9 +92,10 @@ def matrices(operator: Operator, inputs: Sequence[Tensor | None], site: Site) ->
     )
 
 
-@matrices.register
+@_laid_out.register
 def _linear(operator: Linear, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
-    x, weight = _int8(operator, inputs, site)
+    del operator  # all of it is in its inputs
+    x, weight = operands(inputs)
     bias, n = inputs[2], weight.shape[0]
     a = _by_image(x, site)
     shape = list(x.shape[:-1])
@@ -88,9 +112,10 @@ def _linear(operator: Linear, inputs: Sequence[Tensor | None], site: Site) -> Ma
     )
 
 
-@matrices.register
+@_laid_out.register
 def _gemm(operator: Gemm, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
-    a, b = _int8(operator, inputs, site)
+    del operator
+    a, b = operands(inputs)
     groups = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     if site.batch_axis is not None and site.batch_axis >= len(groups):
         raise InputError(
@@ -115,9 +140,9 @@ def _gemm(operator: Gemm, inputs: Sequence[Tensor | None], site: Site) -> Matric
     )
 
 
-@matrices.register
+@_laid_out.register
 def _conv2d(operator: Conv2d, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
-    x, weight = _int8(operator, inputs, site)
+    x, weight = operands(inputs)
     if site.batch_axis not in (None, 0):
         raise InputError(f"site {site.name!r}: a convolution's images are on axis {site.batch_axis}, not on axis 0")
     patches = operator.patches(x, weight)
@@ -145,16 +170,6 @@ def written(operator: Operator) -> WriteBack | None:
     """How a matrix product writes its accumulators back; None leaves them."""
     assert isinstance(operator, Linear | Gemm | Conv2d)
     return operator.write_back
-
-
-def _int8(operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> tuple[Tensor, Tensor]:
-    a, b = operands(inputs)
-    if a.dtype != torch.int8:
-        raise InputError(
-            f"site {site.name!r}: {operator.name} computes in {a.dtype}; checksums are exact for int8 words only: "
-            "quantise the program, or protect the site by TMR"
-        )
-    return a, b
 
 
 def _by_image(x: Tensor, site: Site) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import Cost, Machine, Operator, Site, read_cost
 from radhard.protection.account import Account
+from radhard.protection.moments import Moments
 from radhard.protection.stored import Stored
 from radhard.protection.work import Work
 
@@ -39,7 +40,7 @@ class Protected(Machine):
         self.plan = dict(plan)
         self.checks = checks
         self.accounts: dict[str, Account] = {}
-        self.stored: dict[str, Stored] = {}
+        self.stored: dict[str, Stored | Moments] = {}
         self._known: set[Site] = set()
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from radhard.errors import InputError
+from radhard.protection.float_abft import FloatAbft
 from radhard.protection.huang_abraham import HuangAbraham
 from radhard.protection.intensity_guided import IntensityGuided
 from radhard.protection.lb_abft import LbAbft
@@ -21,6 +22,7 @@ SCHEMES: Mapping[str, type[Scheme]] = {
     "standard-abft": StandardAbft,
     "huang-abraham": HuangAbraham,
     "intensity-guided": IntensityGuided,
+    "float-abft": FloatAbft,
     "tmr": Tmr,
     "ranges": Ranges,
 }

@@ -11,6 +11,7 @@ from radhard.machine import CHECK, Load, Machine, Operator, Site, WriteBack, rea
 from radhard.protection.checks import Checks, Entries
 from radhard.protection.checksums import column_sums, row_sums
 from radhard.protection.matrices import Matrices, matrices, written
+from radhard.protection.moments import Moments
 from radhard.protection.stored import Stored, Sums, store, with_bias
 from radhard.protection.taken_apart import Accumulated, Written
 
@@ -27,7 +28,7 @@ class Work:
         inputs: tuple[Tensor | None, ...],
         site: Site,
         inner: Machine,
-        stored: dict[str, Stored],
+        stored: dict[str, Stored | Moments],
         exposed: bool,
     ) -> None:
         self.operator = operator
@@ -35,7 +36,7 @@ class Work:
         self.site = site
         self.inner = inner
         self.checks = Checks(inner, site, exposed=exposed)
-        self._stored = stored
+        self.stored = stored
 
     def compute(self) -> Tensor:
         """What the inner machine returns, with the faults of the site."""
@@ -122,9 +123,9 @@ class Work:
     def _of_weight(self, step: int) -> Stored:
         weight = self.inputs[1]
         assert weight is not None
-        known = self._stored.get(self.site.name)
-        if known is None or known.weight is not weight or known.step != step:
-            known = self._stored[self.site.name] = store(self.products, weight, step=step)
+        known = self.stored.get(self.site.name)
+        if not isinstance(known, Stored) or known.weight is not weight or known.step != step:
+            known = self.stored[self.site.name] = store(self.products, weight, step=step)
         return known
 
     def audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:
