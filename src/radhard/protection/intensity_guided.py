@@ -6,6 +6,7 @@ of a device: as many operations hide as it could execute while it moves the word
 product itself. Recovery is that of standard ABFT; the original has none.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -20,10 +21,15 @@ Hides = Literal["ideal", "measured"]
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityGuided:
-    """`operations_per_byte` is the device's: int8 operations a second over bytes a second (an NVIDIA T4: some 400)."""
+    """`operations_per_byte` is the device's: int8 operations a second over bytes a second (an NVIDIA T4: some 400).
+
+    `batch` images share the weights that it moves: a number of the device's runs, not of those here, so that an image's
+    account does not depend on the images beside it.
+    """
 
     hides: Hides = "ideal"
     operations_per_byte: float | None = None
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if self.hides not in get_args(Hides):
@@ -34,20 +40,29 @@ class IntensityGuided:
                 "the number of the device, the ideal one takes none"
             )
 
+        if self.operations_per_byte is not None and not 0 <= self.operations_per_byte < math.inf:
+            raise InputError(f"operations_per_byte={self.operations_per_byte}: give a finite number from 0 on")
+
+        if self.batch < 1:
+            raise InputError(f"batch={self.batch}: give the number of images that share the weights, at least 1")
+
     def protect(self, work: Work) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
-        found = detect_whole(work)
-        work.checks.hide(self._share(work, work.checks.account.executed.arithmetic))
+        found, images = detect_whole(work), int(work.products.slot.max()) + 1
+        detection = work.checks.account.executed.arithmetic / images
+        work.checks.hide(self._share(work, detection, images=images), images=images)
         return recover_one(work, found)
 
-    def _share(self, work: Work, detection: float) -> float:
-        """How much of so many operations of detection runs in idle time."""
+    def _share(self, work: Work, detection: float, *, images: int) -> float:
+        """How much of so many operations of detection an image runs in idle time."""
         if self.operations_per_byte is None:
             return 1.0
         x, shape = work.products, work.products.shape
         write_back = work.write_back
         size = 4 if write_back is None else write_back.dtype.itemsize
-        moved = x.a.numel() + x.b.numel() + len(x.a) * shape.m * shape.n * size
-        own = len(x.a) * 2 * shape.volume
+        count = len(x.a) // images
+        other = x.b.numel() / (self.batch if x.stored else images)
+        moved = x.a.numel() // images + other + count * shape.m * shape.n * size
+        own = count * 2 * shape.volume
         idle = max(0.0, moved * self.operations_per_byte - own)
         return min(1.0, idle / detection)

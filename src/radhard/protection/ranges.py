@@ -54,7 +54,7 @@ class Ranges:
         outside = ~((x >= self.low) & (x <= self.high))
         found = int(outside.sum())
         work.checks.count(cmp=2 * x.numel())
-        work.checks.note(checks=x.numel(), alarms=int(found > 0), flagged=found, repaired=found)
+        work.checks.note(checks=x.numel(), alarms=found, flagged=found, repaired=found)
         if not found:
             return x
         if self.outside == "zero":

@@ -44,7 +44,5 @@ class Tmr:
             work.checks.count(cmp=a.numel() + 2 * int(asked.sum()))
             undecided = int((asked & (b != c) & (a != c)).sum())
         found = int(differ.sum())
-        work.checks.note(
-            checks=a.numel(), alarms=int(bool(found)), flagged=found, repaired=found - undecided, left=undecided
-        )
+        work.checks.note(checks=a.numel(), alarms=found, flagged=found, repaired=found - undecided, left=undecided)
         return work.voted(voted.view(first.dtype))
