@@ -1,4 +1,4 @@
-"""Schemes, protections and plans as files: nothing is lost in JSON, and what is wrong in a file is told with its place."""
+"""Schemes, protections and plans as files: JSON loses nothing, and what is wrong is told with its place."""
 
 import json
 from collections.abc import Callable
@@ -206,7 +206,7 @@ def edited(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
         ("order", {}, "'order' is"),
         ("order", ["head"], "order"),
         ("frontier", [1], "frontier"),
-        ("protection", {"sites": {"head": {"scheme": "row-abft", "block": [0, 1, 1]}}}, "site 'head': block .*from 1 on"),
+        ("protection", {"sites": {"head": {"scheme": "row-abft", "block": [0, 1, 1]}}}, "site 'head': block .*1 on"),
         ("protection", {"sites": {}, "checks": "hidden"}, "checks='hidden'"),
         ("chosen_on", {"fingerprints": "1f-00c0ffee"}, "fingerprints"),
         ("chosen_on", {"fingerprints": [31]}, "fingerprints"),

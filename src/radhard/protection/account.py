@@ -11,7 +11,7 @@ from radhard.protection.operations import Operations
 class Account:
     """Counts of one application or, added up, of many.
 
-    Every check that fails is an alarm. Words that are compared on their own (ranges, TMR) are a check each. A product is
+    Every check that fails is an alarm; each word that is compared on its own (ranges, TMR) is a check. A product is
     checked as a whole (`checks`, `alarms`), then in blocks, of which some are `flagged`: each of these is
     `repaired` (put right from checksums), `recomputed` (at least in part), `spared` (no single error in it moves an
     output word by half a step), `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or
