@@ -59,7 +59,7 @@ def pack(outcome: Outcome) -> tuple[bytes, ...]:
 
 
 def unpack(packed: tuple[bytes, ...], *, images: int) -> Outcome:
-    """Inverse of `pack`. Raises StoreError if a column does not hold exactly `images` values."""
+    """Inverse of `pack`. Raises StoreError if a column does not hold exactly `images` values, or no account."""
     arrays: dict[str, Any] = {}
     *columns, account = packed
     for name, raw in zip(COLUMNS[:-1], columns, strict=True):
@@ -70,7 +70,14 @@ def unpack(packed: tuple[bytes, ...], *, images: int) -> Outcome:
             arrays[name] = np.unpackbits(np.frombuffer(raw, np.uint8), count=images).astype(np.bool_)
         else:
             arrays[name] = np.frombuffer(raw, "<i4").astype(np.int32)
-    return Outcome(**arrays, account=Account.from_dict(json.loads(account)) if account else None)
+    return Outcome(**arrays, account=_account(account) if account else None)
+
+
+def _account(raw: bytes) -> Account:
+    try:
+        return Account.from_dict(json.loads(raw))
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"column 'account' holds no account: {error!r}") from error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

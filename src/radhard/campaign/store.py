@@ -14,7 +14,7 @@ from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.errors import InputError, StoreError
 
 SCHEMA = 3
-_WITHOUT_ACCOUNTS = 2  # the schema before, which is brought up to date when a store is opened for writing
+_WITHOUT_ACCOUNTS = 2  # the schema before: read as it is, and brought up to date when a store is opened for writing
 APPLICATION = 0x52414448  # "RADH", in the header of the file
 
 _TABLES = (
@@ -94,7 +94,10 @@ class Store:
                     self._file.execute("ALTER TABLE unit ADD COLUMN account BLOB NOT NULL DEFAULT x''")
                     self._file.execute(f"PRAGMA user_version = {SCHEMA}")
         found = self._pragma("user_version")
-        if found != SCHEMA:
+        self._columns = ", ".join(COLUMNS)
+        if mode == "read" and found == _WITHOUT_ACCOUNTS:
+            self._columns = ", ".join("x''" if name == "account" else name for name in COLUMNS)
+        elif found != SCHEMA:
             raise StoreError(
                 f"store {self.path} has schema {found}, this radhard reads schema {SCHEMA}; open it with the "
                 "radhard that wrote it, or give another file to --store"
@@ -137,7 +140,7 @@ class Store:
 
     def insert_unit(self, key: tuple[str, int, int, int], packed: tuple[bytes, ...], *, provenance: Provenance) -> None:
         """Keep packed outcomes; within a transaction. What is there already must be the same."""
-        found = self._file.execute(f"SELECT {', '.join(COLUMNS)} FROM unit WHERE {_KEY}", key).fetchone()  # noqa: S608
+        found = self._file.execute(f"SELECT {self._columns} FROM unit WHERE {_KEY}", key).fetchone()  # noqa: S608
         if found is None:
             marks = ", ".join("?" * (len(key) + len(packed)))
             self._file.execute(f"INSERT INTO unit VALUES ({marks})", (*key, *packed))  # noqa: S608
@@ -158,7 +161,7 @@ class Store:
         """What became of a unit's images, or None if that is not known yet."""
         key = unit.key
         with _telling(self.path):
-            query = f"SELECT {', '.join(COLUMNS)} FROM unit WHERE {_KEY}"  # noqa: S608
+            query = f"SELECT {self._columns} FROM unit WHERE {_KEY}"  # noqa: S608
             found = self._file.execute(query, key).fetchone()
         if found is None:
             return None
@@ -178,7 +181,7 @@ class Store:
     def rows(self) -> Iterator[tuple[tuple[str, int, int, int], tuple[bytes, ...]]]:
         """(setting, trial, start, stop) and the packed COLUMNS of every unit, ordered by the former."""
         with _telling(self.path):
-            query = f"SELECT setting, trial, start, stop, {', '.join(COLUMNS)} FROM unit ORDER BY 1, 2, 3, 4"  # noqa: S608
+            query = f"SELECT setting, trial, start, stop, {self._columns} FROM unit ORDER BY 1, 2, 3, 4"  # noqa: S608
             for row in self._file.execute(query):
                 yield row[:4], row[4:]
 

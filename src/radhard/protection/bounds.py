@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+from radhard.errors import InputError
 from radhard.program import Program, run
 from radhard.protection.calibrating import Calibrating
 from radhard.protection.method import Method
@@ -25,7 +26,10 @@ def observed_limits(program: Program, batches: Iterable[Tensor]) -> Limits:
 
 
 def ranges_of(program: Program, limits: Limits, method: Method) -> dict[str, Ranges]:
-    """The range of each non-linear site by the method; a softmax's is known."""
+    """The range of each non-linear site by the method; a softmax's is known.
+
+    Raises InputError, naming the site, where the limits are not finite or "paper" leaves nothing between its bounds.
+    """
     if method.ranges == "none":
         return {}
     operators = {site.name: site.operator for site in program.costs}
@@ -33,8 +37,14 @@ def ranges_of(program: Program, limits: Limits, method: Method) -> dict[str, Ran
     for name, (low, high) in limits.items():
         if operators[name] == "softmax":
             found[name] = Ranges(low=SOFTMAX.low, high=SOFTMAX.high, outside=method.outside)
-        elif method.ranges == "paper":
-            found[name] = paper_range(low, high, outside=method.outside)
-        else:
-            found[name] = observed_range(low, high, margin=method.margin, outside=method.outside)
+            continue
+        try:
+            if method.ranges == "paper":
+                found[name] = paper_range(low, high, outside=method.outside)
+            else:
+                found[name] = observed_range(low, high, margin=method.margin, outside=method.outside)
+        except InputError as error:
+            raise InputError(
+                f"site {name!r} yields {low:g} to {high:g}, {method.ranges!r} makes of it a {error}"
+            ) from error
     return found

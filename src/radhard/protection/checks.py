@@ -7,6 +7,7 @@ A check is applied to entries that run along the first axis of its tensors; an e
 product, a block, a word), and its number among all such pieces addresses the faults of its operations (`Part`).
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -140,10 +141,11 @@ class Checks:
         """So many events more, by their names in `Account`."""
         self._events.update(counts)
 
-    def hide(self, share: float) -> None:
-        """Suppose this share of what was executed so far to be free."""
-        self._hidden += self._executed.times(share)
-        self._executed = self._executed.times(1.0 - share)
+    def hide(self, share: float, *, images: int) -> None:
+        """Suppose this share of what was executed so far for `images` to be free: whole operations of each image."""
+        hidden = {name: images * math.floor(share * (n / images)) for name, n in vars(self._executed).items()}
+        self._hidden += Operations(**hidden)
+        self._executed += Operations(**hidden).times(-1)
 
     def differ(self, x: Tensor, y: Tensor | int) -> Tensor:
         """x [...], y [...] -> where they differ; one comparison each, which no fault hits."""

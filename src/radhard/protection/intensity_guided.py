@@ -43,8 +43,8 @@ class IntensityGuided:
 
     def protect(self, work: Work) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
-        found = detect_whole(work)
-        work.checks.hide(self._share(work, work.checks.account.executed.arithmetic))
+        found, x = detect_whole(work), work.products
+        work.checks.hide(self._share(work, work.checks.account.executed.arithmetic), images=len(x.a) // x.pieces)
         return recover_one(work, found)
 
     def _share(self, work: Work, detection: float) -> float:

@@ -58,6 +58,10 @@ class Method:
     checks: Exposure = "exposed"
     name: str = field(default="", compare=False)
 
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise InputError(f"batch={self.batch}: give the number of images that share the weights, at least 1")
+
     @property
     def title(self) -> str:
         """What to call it: the text that it was read from, or that of its scheme."""
@@ -134,7 +138,8 @@ def _read(value: str, kind: Any, *, place: str) -> Any:
         try:
             number = kind(value)
         except ValueError:
-            raise InputError(f"{place}={value!r} is no number; write one") from None
+            wanted = "whole number" if kind is int else "number"
+            raise InputError(f"{place}={value!r} is no {wanted}; write one") from None
         if not (math.isfinite(number) and number >= 0):
             raise InputError(f"{place}={value}: write a finite number from 0 on")
         return number

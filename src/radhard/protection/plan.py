@@ -4,7 +4,8 @@ Its file is JSON. `docs/plan.schema.json` describes it; a plan is for one progra
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from radhard.program import Program
 from radhard.protection.protection import Protection
 
 FORMAT = 1
+_FINGERPRINT = re.compile("[0-9a-f]+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +70,10 @@ def write_plan(plan: Plan, path: Path) -> None:
 def read_plan(path: Path) -> Plan:
     """Read a plan. InputError names the file, the place in it and what was expected there."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
     except OSError as error:
         raise InputError(f"plan {path} cannot be read: {error.strerror}; make one with `radhard plan`") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"plan {path} is no JSON: {error}; make it again with `radhard plan`") from error
     place = f"plan {path}"
     if not isinstance(values, dict) or values.pop("radhard_plan", None) != FORMAT:
@@ -89,5 +91,23 @@ def read_plan(path: Path) -> Plan:
             raise InputError(f"{place}: {name!r} is {values.get(name)!r}, not a {wanted}")
     if unknown := sorted(values.keys() - types.keys()):
         raise InputError(f"{place}: {unknown[0]!r} is no field of a plan; fields are {', '.join(types)}")
+    if not 0 <= values["ber"] <= 1:
+        raise InputError(f"{place}: 'ber' is {values['ber']}; the bit error rate is a probability, from 0 to 1")
+    for name in ("order", "frontier"):
+        if wrong := [each for each in values[name] if not isinstance(each, dict)]:
+            raise InputError(f"{place}: {name!r} holds {wrong[0]!r}; it is a list of mappings")
+    seen = values["chosen_on"].get("fingerprints", [])
+    if not isinstance(seen, list) or not all(isinstance(one, str) and _FINGERPRINT.fullmatch(one) for one in seen):
+        raise InputError(f"{place}: 'chosen_on' has fingerprints of images that are none; make the plan again")
     values["protection"] = Protection.from_dict(values["protection"], place=place)
     return Plan(**{**values, "order": tuple(values["order"]), "frontier": tuple(values["frontier"])})
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, which may not name anything twice: of two sites one would be lost unseen."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice")
+    return found

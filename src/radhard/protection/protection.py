@@ -46,7 +46,9 @@ class Protection:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, place: str) -> "Protection":
         """The inverse of `as_dict`. InputError names `place` and the site for a value that is none."""
-        sites = values.get("sites")
+        if unknown := sorted(values.keys() - {"sites", "checks"}):
+            raise InputError(f"{place}: a protection has no {unknown[0]!r}; it has 'sites' and 'checks'")
+        sites, checks = values.get("sites"), values.get("checks", "exposed")
         if not isinstance(sites, Mapping):
             raise InputError(f"{place}: 'sites' is no mapping of sites to schemes")
         found = {}
@@ -54,4 +56,7 @@ class Protection:
             if not isinstance(scheme, Mapping):
                 raise InputError(f"{place}, site {name!r}: {scheme!r} is no scheme with its options")
             found[name] = scheme_from(scheme, place=f"{place}, site {name!r}")
-        return cls.of(found, checks=values.get("checks", "exposed"))
+        try:
+            return cls.of(found, checks=checks)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from error

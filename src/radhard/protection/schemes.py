@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from radhard.errors import InputError
 from radhard.protection.float_abft import FloatAbft
@@ -37,11 +37,15 @@ def scheme_name(scheme: Scheme) -> str:
 
 
 def scheme_dict(scheme: Scheme) -> dict[str, Any]:
-    """A scheme -> JSON values: its `scheme`, and all its options."""
+    """A scheme -> JSON values: its `scheme`, and the options that are not at their default.
+
+    So an option that a later version adds leaves the digests of settings, and with them stores, as they are.
+    """
     found: dict[str, Any] = {"scheme": scheme_name(scheme)}
     for field in fields(scheme):  # type: ignore[arg-type]
         value = getattr(scheme, field.name)
-        found[field.name] = [value.m, value.k, value.n] if isinstance(value, Block) else value
+        if value != field.default:
+            found[field.name] = [value.m, value.k, value.n] if isinstance(value, Block) else value
     return found
 
 
@@ -51,19 +55,28 @@ def scheme_from(values: Mapping[str, Any], *, place: str) -> Scheme:
     kind = SCHEMES.get(name := str(options.pop("scheme", None)))
     if kind is None:
         raise InputError(f"{place}: scheme {name!r} is not known; it is one of {', '.join(SCHEMES)}")
+    hints = get_type_hints(kind)
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(options.keys() - known):
         raise InputError(f"{place}: {name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}")
-    if "block" in options:
-        options["block"] = _block(options["block"], place=place)
+    read = {option: _read(value, hints[option], place=f"{place}: {option}") for option, value in options.items()}
     try:
-        return kind(**options)
+        return kind(**read)
     except (TypeError, InputError) as error:
         raise InputError(f"{place}: {name} {values}: {error}") from error
 
 
-def _block(value: Any, *, place: str) -> Block:
-    if not (isinstance(value, list) and len(value) == 3 and all(type(size) is int for size in value)):
-        raise InputError(f"{place}: block {value!r} is not three whole numbers [m, k, n]")
-    m, k, n = value
-    return Block(m=m, k=k, n=n)
+def _read(value: Any, kind: Any, *, place: str) -> Any:
+    """A JSON value as an option's type; which words an option can be its scheme knows."""
+    if kind is Block:
+        if not (isinstance(value, list) and len(value) == 3 and all(type(size) is int and size > 0 for size in value)):
+            raise InputError(f"{place} {value!r} is not three whole numbers [m, k, n] from 1 on")
+        m, k, n = value
+        return Block(m=m, k=k, n=n)
+    if kind is int and type(value) is not int:
+        raise InputError(f"{place}={value!r} is no whole number")
+    if kind in (float, float | None) and not (value is None and kind is not float):
+        if type(value) not in (int, float):
+            raise InputError(f"{place}={value!r} is no number")
+        return float(value)
+    return value
