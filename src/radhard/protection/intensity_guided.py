@@ -6,6 +6,7 @@ of a device: as many operations hide as it could execute while it moves the word
 product itself. Recovery is that of standard ABFT; the original has none.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -38,6 +39,8 @@ class IntensityGuided:
                 f"hides={self.hides!r} with operations_per_byte={self.operations_per_byte}: the measured form needs "
                 "the number of the device, the ideal one takes none"
             )
+        if self.operations_per_byte is not None and not 0 <= self.operations_per_byte < math.inf:
+            raise InputError(f"operations_per_byte={self.operations_per_byte}: give a finite number from 0 on")
         if self.batch < 1:
             raise InputError(f"batch={self.batch}: weights are moved for 1 image or more")
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from radhard.analysis.verdict import VERDICTS, Tally, Verdict
 from radhard.errors import InputError
-from radhard.report.curve import check_suffix
+from radhard.report.style import check_suffix
 
 # fill and hatch: told apart by lightness alone
 _LOOK: dict[Verdict, tuple[str, str]] = {
