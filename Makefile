@@ -9,7 +9,7 @@ out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
-	results-protection results-silicon
+	results-protection results-silicon results-plans results-evaluate results-compare results-frontier results-ablations
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -32,7 +32,8 @@ train: .venv/installed
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
 results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
-	results-products results-sizes results-protection results-silicon
+	results-products results-sizes results-protection results-silicon results-evaluate results-compare results-frontier \
+	results-ablations
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
@@ -82,6 +83,46 @@ results-protection: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.float_checks
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.shapes
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.better
+
+# Algorithm 1 with LB-ABFT for each model and rate; what the plans give on other images (Figs. 9 and 10)
+RATES := 5e-7 2e-6 5e-6 1e-5
+APART ?= 200
+COMPARED ?= 300
+HARDENED = --images $(COMPARED) --store results/hardened.db
+
+results-plans: .venv/installed
+	mkdir -p results/plans
+	for model in $(ZOO); do for rate in $(RATES); do \
+		$(BIN)/radhard plan $$model --ber $$rate --scheme lb-abft --max-loss 2 --max-overhead 20 --grain layer \
+			--frontier needed --images $(APART) --store results/hardened.db --out results/plans/$$model-$$rate.json || exit 1; \
+	done; done
+
+results-evaluate: results-plans
+	$(BIN)/radhard evaluate $(ZOO) --plan results/plans $(HARDENED) $(call out,evaluate) > results/zoo-evaluate.json
+
+# schemes against each other (Figs. 11 and 12)
+results-compare: .venv/installed
+	$(BIN)/radhard compare $(ZOO) --ber 5e-7,2e-6,5e-6,1e-5 --select $(APART) $(HARDENED) $(call out,compare) \
+		> results/zoo-compare.json
+
+# the two orders of products, and their frontiers of accuracy against overhead
+results-frontier: .venv/installed
+	$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --images $(COMPARED) --store results/hardened.db \
+		--out results/vit-algorithm1.json --csv results/vit-algorithm1.csv
+	$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --images $(COMPARED) --store results/hardened.db \
+		--strategy gain --out results/vit-gain.json --csv results/vit-gain.csv \
+		--beside results/vit-algorithm1.json --plot results/vit-frontier.png
+
+# options against each other
+ABLATIONS := lb-abft,lb-abft:checks=immune,lb-abft:policy=leave,lb-abft:policy=leave:checks=immune,lb-abft:blocks=box
+ABLATIONS := $(ABLATIONS),row-abft,row-abft:checks=immune,row-abft:ranges=none,row-abft:ranges=paper
+ABLATIONS := $(ABLATIONS),row-abft:outside=clamp,none:ranges=observed,none:ranges=paper,none:outside=clamp
+results-ablations: .venv/installed
+	$(BIN)/radhard compare fashion-vit --schemes $(ABLATIONS) --ber 2e-6,5e-6 $(HARDENED) \
+		--plot results/vit-ablations.png --csv results/vit-ablations.csv --json > results/vit-ablations.json
+	$(BIN)/radhard compare fashion-vit --schemes $(ABLATIONS) --ber 1e-7,4e-7 --recipe int8-float $(HARDENED) \
+		--plot results/vit-float.png --csv results/vit-float.csv --json > results/vit-float.json
+	$(BIN)/python -m benchmarks.batching
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed
