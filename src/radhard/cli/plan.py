@@ -91,7 +91,9 @@ def plan(
     from radhard.cli.live import Course, following, output
     from radhard.cli.selection import selection, words_of
     from radhard.protection import read_method, read_plan, write_plan
-    from radhard.report.frontier import draw_frontier, frontier_data, plan_summary, plan_table, write_frontier
+    from radhard.report.frontier import frontier_data, write_frontier
+    from radhard.report.frontier_figure import draw_frontier
+    from radhard.report.plan import plan_summary, plan_table
 
     method, chosen, exposed = read_method(scheme), selection(ctx.params), words_of(words)
     drawn = [read_plan(path) for path in others]

@@ -1,0 +1,145 @@
+"""Accuracy over overhead of the steps that plans were chosen from: what the figure shows, and as CSV."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radhard.protection import Plan, Ranges
+from radhard.report.conditions_record import flat
+from radhard.report.curve import Band
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """How many `products` are protected, in rising order, and overhead (a share of the model's own operations) and
+    accuracy at each. The upper limit of an overhead that is not known is infinite.
+    """
+
+    products: tuple[int, ...]
+    overhead: Band
+    accuracy: Band
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontier:
+    """A plan's steps without and with `ranges`, the (overhead, accuracy) of the `chosen` one, and the limits.
+
+    `target` is the least accuracy that was wanted, `most` the greatest overhead, `clean` the accuracy with no fault.
+    """
+
+    label: str
+    steps: Steps
+    ranges: Steps
+    chosen: tuple[float, float]
+    clean: float
+    target: float
+    most: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierData:
+    """What the figure shows: a line a plan."""
+
+    title: str
+    subtitle: str
+    lines: tuple[Frontier, ...]
+
+
+def frontier_data(plans: Sequence[Plan]) -> FrontierData:
+    """Plans of one model or several -> what to draw."""
+    first = plans[0]
+    models = tuple(dict.fromkeys(plan.model for plan in plans))
+    rates = tuple(dict.fromkeys(f"{plan.ber:.3g}" for plan in plans))
+    said = tuple(dict.fromkeys(_on(plan) for plan in plans))
+    return FrontierData(
+        title=f"{models[0] if len(models) == 1 else f'{len(models)} models'}: accuracy over the overhead of protection",
+        subtitle=f"recipe {first.recipe}, BER {', '.join(rates)}; {'; '.join(said)}\nbars are 95 % intervals",
+        lines=tuple(_frontier(plan, plans) for plan in plans),
+    )
+
+
+def write_frontier(plans: Sequence[Plan], path: Path) -> None:
+    """Write one row a step of a plan: the model, how it was planned, whether it was chosen, and its outcome."""
+    rows = [
+        {
+            "model": plan.model,
+            "recipe": plan.recipe,
+            "strategy": plan.strategy,
+            "scheme": plan.method.get("name", ""),
+            "chosen": int(chosen_step(plan) == step),
+            **flat(step),
+        }
+        for plan in plans
+        for step in plan.frontier
+    ]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def chosen_step(plan: Plan) -> Mapping[str, Any]:
+    """The step of the frontier that the plan is; what it is expected to give if the frontier lacks it."""
+    schemes = plan.protection.schemes.values()
+    ranges = any(isinstance(scheme, Ranges) for scheme in schemes)
+    products = sum(not isinstance(scheme, Ranges) for scheme in schemes)
+    same = (step for step in plan.frontier if (step["products"], step["ranges"]) == (products, ranges))
+    return next(same, plan.expected)
+
+
+def _frontier(plan: Plan, plans: Sequence[Plan]) -> Frontier:
+    clean, chosen = float(plan.expected.get("clean", math.nan)), chosen_step(plan)
+    shown = sorted((s for s in plan.frontier if s["accuracy"] is not None), key=lambda step: int(step["products"]))
+    return Frontier(
+        label=_label(plan, plans),
+        steps=_steps([step for step in shown if not step["ranges"]]),
+        ranges=_steps([step for step in shown if step["ranges"]]),
+        chosen=(_share(chosen, "share"), _number(chosen.get("accuracy"))),
+        clean=clean,
+        target=clean - plan.limits.get("loss", math.nan),
+        most=plan.limits.get("overhead", math.nan),
+    )
+
+
+def _label(plan: Plan, plans: Sequence[Plan]) -> str:
+    """The scheme and the strategy, and what else tells plans apart."""
+    scheme = plan.method.get("name") or plan.method.get("scheme") or "by hand"
+    parts = {"model": plan.model, "scheme": str(scheme), "strategy": plan.strategy, "rate": f"BER {plan.ber:.3g}"}
+    if len({other.model for other in plans}) == 1:
+        del parts["model"]
+    if len({other.ber for other in plans}) == 1:
+        del parts["rate"]
+    return ", ".join(filter(None, parts.values()))
+
+
+def _on(plan: Plan) -> str:
+    """The images that chose a plan."""
+    on = plan.chosen_on
+    return f"chosen on {on['images']:,} images of {on['data']}" if {"images", "data"} <= on.keys() else "by hand"
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _share(step: Mapping[str, Any], end: str) -> float:
+    """The overhead of a step; 0 of one that protects nothing, infinite where it is not bounded."""
+    spent = step.get("overhead")
+    value = 0.0 if spent is None else spent[end]
+    return math.inf if value is None else float(value)
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> Steps:
+    def band(of: str) -> Band:
+        names = ("share" if of == "overhead" else "accuracy", "low", "high")
+        rate, low, high = (
+            tuple(_share(step, name) if of == "overhead" else float(step[name]) for step in steps) for name in names
+        )
+        return Band(rate=rate, low=low, high=high)
+
+    return Steps(
+        products=tuple(int(step["products"]) for step in steps), overhead=band("overhead"), accuracy=band("accuracy")
+    )

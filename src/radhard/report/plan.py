@@ -1,0 +1,126 @@
+"""What a plan protects and how, as a table, and what was wanted of it and is expected, in sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from radhard.protection import Plan, Ranges, Scheme, scheme_dict, scheme_name
+from radhard.report.conditions import fixed, percent, points
+from radhard.report.table import narrow
+
+
+def plan_table(plan: Plan) -> Table:
+    """One row a protected site, by layers in the order in which they were taken; factors in percentage points."""
+    table = narrow(
+        f"{plan.model}, recipe {plan.recipe}, at BER {plan.ber:.3g}: what is protected; factors in percentage points; "
+        "operations: of a product's protection an image, by weights, and their share of those of all protected products"
+    )
+    for heading in ("layer", "site", "scheme", "factor", "95 % interval", "operations", "share"):
+        left = heading in ("layer", "site", "scheme")
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
+    order = {candidate["site"]: candidate for candidate in plan.order}
+    schemes = plan.protection.schemes
+    total = sum(order[site]["operations"] for site in schemes if site in order)
+    of_layer = _by_layer(plan, order)
+    for layer, sites in of_layer.items():
+        for k, site in enumerate(sites):
+            table.add_row(
+                layer if k == 0 else "",
+                site,
+                described(schemes[site]),
+                *(_figures(order[site], total=total) if site in order else ("-",) * 4),
+                end_section=k + 1 == len(sites) and layer != list(of_layer)[-1],
+            )
+    return table
+
+
+def described(scheme: Scheme) -> str:
+    """`lb-abft 16x64x32, policy intersect, retries 1, repair all`."""
+    options = {name: value for name, value in scheme_dict(scheme).items() if name != "scheme" and value is not None}
+    if isinstance(scheme, Ranges):
+        return f"ranges {scheme.low:.4g} to {scheme.high:.4g}, else {scheme.outside}"
+    block = f" {'x'.join(map(str, options.pop('block')))}" if "block" in options else ""
+    return ", ".join([f"{scheme_name(scheme)}{block}", *(f"{name} {value}" for name, value in options.items())])
+
+
+def plan_summary(plan: Plan) -> list[str]:
+    """What was wanted, what was in the way, what is expected, which images chose it, what was left out."""
+    expected, chosen = plan.expected, plan.chosen_on
+    lines = [_protects(plan), *_wanted(plan), *_expected(expected)]
+    if remark := expected.get("remark"):
+        lines.append(f"remark: {remark}")
+    if {"images", "data", "trials"} <= chosen.keys():
+        trials = f"{chosen['trials']} trial{'' if chosen['trials'] == 1 else 's'}"
+        lines.append(
+            f"chosen on {chosen['images']:,} images of {chosen['data']} in {trials}, fault seed {plan.seed}; it is the "
+            "best that was found on them, so judge it on others"
+        )
+    lines += [f"not protected: {site}: {why}" for site, why in expected.get("refused", {}).items()]
+    return lines
+
+
+def _by_layer(plan: Plan, order: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Layer -> its protected sites: products in the order of the plan, then others, whose names begin with theirs."""
+    layers = list(dict.fromkeys(str(candidate["layer"]) for candidate in plan.order))
+    found: dict[str, list[str]] = {layer: [] for layer in layers}
+    schemes = plan.protection.schemes
+    for site in (*(site for site in order if site in schemes), *(site for site in schemes if site not in order)):
+        inside = [layer for layer in layers if layer and f"{site}.".startswith(f"{layer}.")]
+        layer = str(order[site]["layer"]) if site in order else max(inside, key=len, default="-")
+        found.setdefault(layer, []).append(site)
+    return {layer: sites for layer, sites in found.items() if sites}
+
+
+def _figures(candidate: Mapping[str, Any], *, total: float) -> Iterator[str]:
+    factor, operations = candidate["factor"], candidate["operations"]
+    yield fixed(factor["rate"])
+    yield points(factor["low"], factor["high"])
+    yield f"{operations:,.0f}"
+    yield f"{operations / total:.1%}" if total else "-"
+
+
+def _protects(plan: Plan) -> str:
+    schemes = plan.protection.schemes.values()
+    ranges = sum(isinstance(scheme, Ranges) for scheme in schemes)
+    of_all = f" of {len(plan.order)}" if plan.order else ""
+    name = plan.method.get("name") or "their schemes"
+    return f"protected: {len(schemes) - ranges}{of_all} products by {name}, {ranges} non-linear sites by ranges"
+
+
+def _wanted(plan: Plan) -> Iterator[str]:
+    if not {"loss", "overhead"} <= plan.limits.keys():
+        return
+    loss, most, clean = plan.limits["loss"], plan.limits["overhead"], plan.expected.get("clean")
+    from_clean = "" if clean is None else f" from {clean:.2%} clean, so {clean - loss:.2%}"
+    yield f"target: at most {100 * loss:g} points lost{from_clean}; overhead at most {100 * most:g} %"
+    reasons = {
+        "accuracy": "the target is reached within the overhead",
+        "overhead": "the target is not reached: more protection would pass the overhead limit",
+        "products": "the target is not reached, though every product is protected: no more is left to protect",
+    }
+    if plan.bound in reasons:
+        yield f"ended by {plan.bound}: {reasons[plan.bound]}"
+
+
+def _expected(expected: Mapping[str, Any]) -> Iterator[str]:
+    if expected.get("accuracy") is not None:
+        unprotected = expected.get("unprotected")
+        beside = "" if unprotected is None else f", unprotected {unprotected:.2%}"
+        yield (
+            f"expected accuracy: {expected['accuracy']:.2%} ({points(expected['low'], expected['high'])}){beside}"
+            f"{_paired(expected, 'loss', 'lost')}{_paired(expected, 'gain', 'gained')}"
+        )
+    if (spent := expected.get("overhead")) is not None:
+        high = "unbounded" if spent["high"] is None else percent(spent["high"])
+        weights = expected.get("weights", {})
+        by = f", weighted {', '.join(f'{name} {value:g}' for name, value in weights.items())}" if weights else ""
+        yield (
+            f"expected overhead: {percent(spent['share'])} % ({percent(spent['low'])} - {high}) of "
+            f"{spent['own_mul']:,} multiplications and {spent['own_add']:,} additions an image{by}"
+        )
+
+
+def _paired(expected: Mapping[str, Any], name: str, verb: str) -> str:
+    it = expected.get(name)
+    return "" if it is None else f"; {verb} {fixed(it['rate'])} points ({points(it['low'], it['high'])}, paired)"
