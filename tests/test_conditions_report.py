@@ -82,7 +82,7 @@ def test_a_small_share_keeps_two_digits(share: float, text: str) -> None:
 def test_the_record_names_what_was_measured() -> None:
     record = json.loads(json.dumps(conditions_record(evaluation()), allow_nan=False))
     wanted = {
-        "model": "toy", "recipe": "int8", "data": "toy/test", "chunk": 50, "calibrated_on": "toy/train", "images": 100,
+        "model": "toy", "recipe": "int8", "data": "toy/test", "chunk": 100, "calibrated_on": "toy/train", "images": 100,
         "trials": 5, "seed": 0,
     }  # fmt: skip
     assert {name: record[name] for name in wanted} == wanted

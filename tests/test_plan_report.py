@@ -138,7 +138,7 @@ def test_the_table_groups_sites_by_layer_in_the_order_of_the_plan() -> None:
         "blocks.1", "blocks.1.mlp.fc2", "blocks.1.mlp.act", "blocks.0", "blocks.0.attn.softmax", "-",
     ]  # fmt: skip
     assert rows[0][1:] == [
-        "blocks.1.mlp.fc1", "lb-abft", "16x64x32,", "policy", "intersect,", "retries", "1,", "repair", "all", "8.00",
+        "blocks.1.mlp.fc1", "lb-abft", "16x64x32", "8.00",
         "5.00", "-", "9.00", "1,000", "16.7%",
     ]  # fmt: skip
     assert "-0.33 to 3.67" in text
@@ -157,7 +157,7 @@ def test_the_table_groups_sites_by_layer_in_the_order_of_the_plan() -> None:
         (Ranges(low=-0.17, high=3.21987, outside="clamp"), "ranges -0.17 to 3.22, else clamp"),
         (Tmr(vote="bitwise"), "tmr, vote bitwise"),
         (HuangAbraham(), "huang-abraham"),
-        (IntensityGuided(), "intensity-guided, hides ideal, batch 1"),
+        (IntensityGuided(), "intensity-guided"),
     ],
 )
 def test_a_scheme_is_described_with_its_options(scheme: Scheme, text: str) -> None:

@@ -18,6 +18,7 @@ from radhard.campaign.held_out import chosen_on
 from radhard.protection import (
     SCHEMES,
     Block,
+    FloatAbft,
     HuangAbraham,
     IntensityGuided,
     LbAbft,
@@ -45,6 +46,7 @@ EACH: dict[str, tuple[Scheme, ...]] = {
     "intensity-guided": (IntensityGuided(), IntensityGuided(hides="measured", operations_per_byte=400.0, batch=8)),
     "tmr": (Tmr(), Tmr(vote="bitwise")),
     "ranges": (Ranges(low=-1.0, high=2.5, outside="clamp"),),
+    "float-abft": (FloatAbft(), FloatAbft(deviations=5.0, width=64, lanes=8, retries=0)),
 }
 BY_HAND = Plan(model="toy", program="ab" * 32, recipe="int8", ber=0.0, protection=Protection())
 
@@ -145,7 +147,8 @@ def test_the_schema_has_the_fields_of_what_is_written() -> None:
 
 def choices(part: dict[str, Any]) -> dict[str, set[str]]:
     """The options of a part that are one of several texts."""
-    return {name: set(option["enum"]) for name, option in part["properties"].items() if "enum" in option}
+    found = {name: set(option["enum"]) for name, option in part["properties"].items() if "enum" in option}
+    return {name: values for name, values in found.items() if all(isinstance(value, str) for value in values)}
 
 
 def named(kind: type) -> dict[str, set[str]]:

@@ -36,8 +36,8 @@ def plan_table(plan: Plan) -> Table:
 
 
 def described(scheme: Scheme) -> str:
-    """`lb-abft 16x64x32, policy intersect, retries 1, repair all`."""
-    options = {name: value for name, value in scheme_dict(scheme).items() if name != "scheme" and value is not None}
+    """`lb-abft 16x64x32, policy leave`: the options that are not at their default."""
+    options = {name: value for name, value in scheme_dict(scheme).items() if name != "scheme"}
     if isinstance(scheme, Ranges):
         return f"ranges {scheme.low:.4g} to {scheme.high:.4g}, else {scheme.outside}"
     block = f" {'x'.join(map(str, options.pop('block')))}" if "block" in options else ""
