@@ -37,8 +37,11 @@ def scheme_name(scheme: Scheme) -> str:
 def scheme_dict(scheme: Scheme) -> dict[str, Any]:
     """A scheme -> JSON values: its `scheme`, and all its options."""
     found: dict[str, Any] = {"scheme": scheme_name(scheme)}
+    hints = get_type_hints(type(scheme))
     for field in fields(scheme):  # type: ignore[arg-type]
         value = getattr(scheme, field.name)
+        if hints[field.name] in (float, float | None) and value is not None:
+            value = float(value)  # so that 1 and 1.0, which are equal, are one text
         found[field.name] = [value.m, value.k, value.n] if isinstance(value, Block) else value
     return found
 
