@@ -1,7 +1,5 @@
 """One table of all schemes, and what must hold for each of them."""
 
-from dataclasses import fields
-
 import pytest
 import torch
 from torch import Tensor
@@ -69,13 +67,7 @@ def test_an_image_does_not_depend_on_its_batch(case: str, scheme: str, checks: s
     joined = torch.cat([part.unflatten(axis, (blocks, 1, -1)) for part in parts], axis + 1).flatten(axis, axis + 2)
     assert torch.equal(whole, joined) or torch.equal(whole.isnan(), joined.isnan())
     assert torch.equal(whole.nan_to_num(), joined.nan_to_num())
-    found = together.accounts["here"]
-    kept = [f.name for f in fields(Account) if f.name not in ("alarms", "executed", "hidden", "checks")]
-    assert {name: getattr(found, name) for name in kept} == {name: getattr(total, name) for name in kept}
-    both = [account.executed + account.hidden for account in (found, total)]
-    assert both[0].mul == pytest.approx(both[1].mul)
-    assert both[0].add == pytest.approx(both[1].add)
-    assert both[0].cmp == pytest.approx(both[1].cmp)
+    assert together.accounts["here"] == total
 
 
 @pytest.mark.parametrize("case", ["linear", "attention", "convolution in groups"])
