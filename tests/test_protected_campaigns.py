@@ -22,7 +22,7 @@ from radhard.campaign.store import Store
 from radhard.faults import Faults, Faulty, Where, draw
 from radhard.machine import CHECK, Clean, Cost, Machine, Operator, Site
 from radhard.program import run
-from radhard.protection import Account, Operations, Protection, Residual, Tmr
+from radhard.protection import Account, IntensityGuided, Operations, Protection, Ranges, Residual, Tmr
 from tests.campaigns import setting
 from tests.guarded import SCHEMES, bench, guarded, plain, protection
 
@@ -83,6 +83,17 @@ def test_protection_is_part_of_the_identity() -> None:
     assert setting(protection=reordered).digest == one.digest
     again = Protection.from_dict(json.loads(one.text)["protection"], place="here")
     assert setting(protection=again).digest == one.digest
+
+
+def test_equal_protections_are_one_setting_however_their_numbers_are_written() -> None:
+    whole = Protection.of({"a": Ranges(low=0, high=1), "b": IntensityGuided(hides="measured", operations_per_byte=9)})
+    real = Protection.of(
+        {"a": Ranges(low=0.0, high=1.0), "b": IntensityGuided(hides="measured", operations_per_byte=9.0)}
+    )
+    assert whole == real
+    assert setting(protection=whole).digest == setting(protection=real).digest
+    again = Protection.from_dict(json.loads(setting(protection=whole).text)["protection"], place="here")
+    assert setting(protection=again).digest == setting(protection=whole).digest
 
 
 # --- what outcomes do not depend on ---

@@ -31,7 +31,7 @@ Follow = Callable[[Iterable[Progress], str], None]
 """Runs what it is given to its end, and shows its progress under a name."""
 
 PILOT = 32
-"""Images on which the operations of each product's protection are counted."""
+"""At most so many images on which the operations of each product's protection are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ class Ordering:
             sites = self.factors("site", only=tuple(schemes))
         else:
             sites = {name: layers[layer_of[name]] for name in schemes}
-        spent = executed(self.bench, self.plain, Protection.of(schemes), weights=weights)
+        pilot = min(PILOT, self.images)
+        spent = executed(self.bench, self.plain, Protection.of(schemes), images=pilot, weights=weights)
         return tuple(
             Candidate(
                 site=name,
@@ -96,9 +97,11 @@ class Ordering:
         )
 
 
-def executed(bench: Bench, plain: Setting, protection: Protection, *, weights: Weights) -> dict[str, float]:
-    """Weighted operations of each protected site an image, on the first PILOT images under the faults of `plain`."""
-    places = torch.arange(min(PILOT, len(bench.data)))
+def executed(
+    bench: Bench, plain: Setting, protection: Protection, *, images: int, weights: Weights
+) -> dict[str, float]:
+    """Weighted operations of each protected site an image, on the first `images` under the faults of `plain`."""
+    places = torch.arange(images)
     machine = protection.on(Faulty(Clean(), plain.faults(0)))
     run(bench.program_of(plain), bench.images(places), machine, ids=bench.data.ids[places])
     spent = {name: account.executed for name, account in machine.accounts.items()}
@@ -116,7 +119,10 @@ def ordered(candidates: Sequence[Candidate], strategy: Strategy) -> tuple[Candid
     """
     if strategy == "gain":
         return tuple(sorted(candidates, key=_gain, reverse=True))
-    return tuple(sorted(candidates, key=lambda c: (-c.layer_factor, c.layer, -c.factor.rate)))
+    first: dict[str, int] = {}  # of equal layers, as "blocks.2" before "blocks.10"
+    for place, candidate in enumerate(candidates):
+        first.setdefault(candidate.layer, place)
+    return tuple(sorted(candidates, key=lambda c: (-c.layer_factor, first[c.layer], -c.factor.rate)))
 
 
 def _gain(candidate: Candidate) -> tuple[float, float]:

@@ -120,9 +120,13 @@ class Planner:
         return best, "products" if len(within) == len(steps) else "overhead"
 
     def _with_ranges(self, chosen: Step, bound: Bound, steps: list[Step]) -> tuple[Step, Bound, str]:
-        """The ranges on top, with fewer products if the overhead is passed otherwise; not where they surely do harm."""
+        """The ranges on top, with fewer products if the overhead is passed otherwise; not where they surely do harm.
+
+        Where it was the overhead that kept them out, and the target is not reached, it is what ended the plan.
+        """
         if self.method.ranges == "none" or not self.hardening.limits:
             return chosen, bound, ""
+        spent: Bound = "accuracy" if bound == "accuracy" else "overhead"
         place = next(k for k, step in enumerate(steps) if step is chosen)
         for fewer in range(place, -1, -1):
             step = self._step(steps[fewer].products, ranges=True)
@@ -131,12 +135,13 @@ class Planner:
                 continue
             if step.outcome.loss.rate <= self.limits.loss:
                 return step, "accuracy", ""
+            worse = step.outcome.point.accuracy < chosen.outcome.point.accuracy
+            if fewer < place and (bound == "accuracy" or worse):
+                return chosen, spent, "ranges pass the overhead limit unless a product is given up, and were left out"
             if bound == "accuracy" or self._gain(step, over=steps[fewer]).high < 0:
                 return chosen, bound, "ranges lower the accuracy here, and were left out"
-            if fewer < place and step.outcome.point.accuracy < chosen.outcome.point.accuracy:
-                return chosen, bound, "ranges pass the overhead limit unless a product is given up, and were left out"
-            return step, "overhead" if fewer < place else bound, ""
-        return chosen, bound, "ranges alone pass the overhead limit, and were left out"
+            return step, spent if fewer < place else bound, ""
+        return chosen, spent, "ranges alone pass the overhead limit, and were left out"
 
     def _gain(self, step: Step, *, over: Step) -> Any:
         campaign = self._conditions((step.outcome.condition, over.outcome.condition)).campaign
@@ -169,13 +174,13 @@ class Planner:
 
 
 def _prefixes(order: Sequence[Candidate], grain: Grain) -> list[tuple[str, ...]]:
-    """The products after each step: one more, or those of one more layer."""
-    found = []
-    for k, candidate in enumerate(order, start=1):
-        last = k == len(order) or order[k].layer != candidate.layer
-        if grain == "site" or last:
-            found.append(tuple(c.site for c in order[:k]))
-    return found
+    """The products after each step: one more, or all those of one more layer, which comes with its first product."""
+    if grain == "layer":
+        layers = list(dict.fromkeys(c.layer for c in order))
+        order = sorted(order, key=lambda c: layers.index(c.layer))
+    places = range(1, len(order) + 1)
+    ends = [k for k in places if grain == "site" or k == len(order) or order[k].layer != order[k - 1].layer]
+    return [tuple(c.site for c in order[:k]) for k in ends]
 
 
 def plan_of(planner: Planner, planned: Planned) -> Plan:

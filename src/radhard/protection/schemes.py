@@ -42,8 +42,11 @@ def scheme_dict(scheme: Scheme) -> dict[str, Any]:
     So an option that a later version adds leaves the digests of settings, and with them stores, as they are.
     """
     found: dict[str, Any] = {"scheme": scheme_name(scheme)}
+    hints = get_type_hints(type(scheme))
     for field in fields(scheme):  # type: ignore[arg-type]
         value = getattr(scheme, field.name)
+        if hints[field.name] in (float, float | None) and value is not None:
+            value = float(value)  # so that 1 and 1.0, which are equal, are one text
         if value != field.default:
             found[field.name] = [value.m, value.k, value.n] if isinstance(value, Block) else value
     return found
