@@ -44,12 +44,12 @@ RATES = (1e-10, 1e-9, 1e-8, 1e-7)
 SITE = Site(name="gemm", operator="gemm", layer="-", module="-", batch_axis=0, rows_per_image=1)
 # which products, how many of each are simulated at a rate
 SIMULATED = {
-    "proj of ViT-B": (Shape(m=197, k=768, n=768, bias=True), 20),
-    "fc2 of Swin-T, last stage": (Shape(m=49, k=3072, n=768, bias=True), 20),
-    "QK^T of ViT-B": (Shape(m=197, k=64, n=197, stored=False), 200),
-    "AV of ViT-B": (Shape(m=197, k=197, n=64, stored=False), 200),
-    "QK^T of Swin-T": (Shape(m=49, k=32, n=49, stored=False), 800),
-    "3x3 convolution, 64 channels": (Shape(m=3136, k=576, n=64, bias=True), 8),
+    "proj of ViT-B": (Shape(m=197, k=768, n=768, bias=True), 10),
+    "fc2 of Swin-T, last stage": (Shape(m=49, k=3072, n=768, bias=True), 10),
+    "QK^T of ViT-B": (Shape(m=197, k=64, n=197, stored=False), 100),
+    "AV of ViT-B": (Shape(m=197, k=197, n=64, stored=False), 100),
+    "QK^T of Swin-T": (Shape(m=49, k=32, n=49, stored=False), 400),
+    "3x3 convolution, 64 channels": (Shape(m=3136, k=576, n=64, bias=True), 5),
 }
 
 

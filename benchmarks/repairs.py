@@ -317,9 +317,9 @@ def draw(rates: Sequence[Rate], path: Path) -> None:
         mine = pick(rates, part="corrected", scheme=name)
         x = [float(one.setting) * (1 + 0.03 * (place - 2)) for one in mine]
         style = {"color": colours[name], "linewidth": 1.3}
-        left.plot(x, [one.rate for one in mine], marker="osD^v"[place], markersize=5, label=name, **style)
-        left.vlines(x, [one.low for one in mine], [one.high for one in mine], **style)
-        known = [(float(one.setting), one.expected) for one in mine if one.expected is not None]
+        left.plot(x, [1 - one.rate for one in mine], marker="osD^v"[place], markersize=5, label=name, **style)
+        left.vlines(x, [1 - one.high for one in mine], [1 - one.low for one in mine], **style)
+        known = [(float(one.setting), 1 - one.expected) for one in mine if one.expected is not None]
         left.plot(*zip(*known, strict=True) if known else ([], []), linestyle="none", marker="x", markersize=9,
                   color=colours[name])  # fmt: skip
         right.plot(x, [one.multiplications for one in mine], marker="osD^v"[place], markersize=5, label=name, **style)
@@ -334,8 +334,11 @@ def draw(rates: Sequence[Rate], path: Path) -> None:
         axes.set_xticks(LAMBDAS, [f"{mean:g}" for mean in LAMBDAS])
         axes.minorticks_off()
         axes.set_xlabel("mean number of flips in a block (Poisson), blocks without a flip left out")
-    left.set_ylabel("share of faulty blocks put right")
-    left.set_title(f"Blocks of {EDGE} x {EDGE}: all words right in the end (n = {BLOCKS:,})", loc="left", fontsize=11)
+    left.set_yscale("log")
+    left.set_ylabel("share of faulty blocks not put right")
+    left.set_title(
+        f"Blocks of {EDGE} x {EDGE} with a word that is wrong in the end (n = {BLOCKS:,})", loc="left", fontsize=11
+    )
     right.set_ylabel("multiplications of recovery a faulty block")
     right.set_yscale("log")
     right.set_title("What recovery multiplies", loc="left", fontsize=11)
@@ -347,11 +350,11 @@ def draw(rates: Sequence[Rate], path: Path) -> None:
         low_left.plot(one.expected, place, marker="x", markersize=10, color="#D55E00", linestyle="none",
                       label="predicted" if not place else None)  # fmt: skip
     low_left.set_yticks(range(len(pairs)), [f"{one.scheme},\n{one.setting}" for one in pairs])
-    low_left.set_xlim(0.0125, 0.0205)
+    low_left.set_xlim(left=0.0)
     low_left.invert_yaxis()
     low_left.set_xlabel("share of blocks with two flips in which they cancel, and no alarm is raised")
     low_left.set_title(f"Two flips that cancel (n = {PAIRS:,} blocks)", loc="left", fontsize=11)
-    low_left.legend(frameon=False, fontsize=9, loc="lower right")
+    low_left.legend(frameon=False, fontsize=9, loc="center left")
     for place, mean in enumerate(HITS):
         for side, checks in enumerate(("exposed", "immune")):
             mine = [pick(rates, part="missed", scheme=name, setting=f"{mean:g} {checks}")[0] for name in SCHEMES]

@@ -81,18 +81,15 @@ def test_a_small_run(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("ber", [1e-8, 1e-7])
-@pytest.mark.parametrize("shape", [Shape(m=19, k=40, n=30, bias=True), Shape(m=20, k=8, n=20, stored=False)], ids=str)
+@pytest.mark.parametrize("shape", [Shape(m=9, k=24, n=10, bias=True), Shape(m=10, k=8, n=10, stored=False)], ids=str)
 def test_the_cheapest_blocks_are_the_optimal_ones(shape: Shape, ber: float) -> None:
     lb, rows = better.choices(shape, 100 * ber)
     want = optimal_block(shape, ber=100 * ber, model=Exact(), most_flips=1.0, candidates=cubes(shape))
     assert lb == want
     most = want.overhead.flips * (1 + 1e-9)
-    candidates = list(boxes(shape))
-    assert rows.overhead.total.arithmetic == pytest.approx(
-        optimal_block(
-            shape, ber=100 * ber, model=ExactRows(), most_flips=most, candidates=candidates
-        ).overhead.total.arithmetic
-    )
+    some = optimal_block(shape, ber=100 * ber, model=ExactRows(), most_flips=most, candidates=boxes(shape))
+    assert rows.overhead.flips <= most
+    assert rows.overhead.total.arithmetic == pytest.approx(some.overhead.total.arithmetic)
     assert better.floor(shape) <= rows.overhead.total.arithmetic
 
 
