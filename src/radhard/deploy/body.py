@@ -35,7 +35,7 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
 
     def value(ref: Ref) -> Any:
         if ref.number not in values:
-            modules.register_buffer(f"constant{ref.number}", program.constants[ref.number])
+            modules.register_buffer(f"constant{ref.number}", program.constants[ref.number].clone())
             values[ref.number] = graph.get_attr(f"constant{ref.number}")
         return values[ref.number]
 

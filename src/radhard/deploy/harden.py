@@ -76,7 +76,7 @@ def _protection(plan: Any, program: Program) -> Protection:
         raise InputError(f"plan is {type(plan).__name__}; give a Plan, or a radhard.protection.Protection")
     if plan.program != program.digest:
         raise InputError(
-            f"the plan is for the program {plan.program}, and {program.name} is {program.digest}: plan for this one, or "
+            f"the plan is for the program {plan.program}, and {program.name} is {program.digest}: plan for this, or "
             "give the model with the weights and calibration that it was planned for"
         )
     protection: Protection = plan.protection

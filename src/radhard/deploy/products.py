@@ -13,7 +13,10 @@ from radhard.ops.write import saturate
 
 
 class Product(nn.Module):
-    """`x` int8 times a stored weight, as a linear layer or a convolution takes it; written back by its operator."""
+    """`x` int8 times a stored weight, as a linear layer or a convolution takes it; written back by its operator.
+
+    The weight is a copy of its own: what changes in one's memory does not change in the other's.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -28,9 +31,9 @@ class Product(nn.Module):
         self.kind = operator.name
         self.groups = operator.groups if isinstance(operator, Conv2d) else 1
         self.geometry = _geometry(operator, weight) if isinstance(operator, Conv2d) else ()
-        self.register_buffer("weight", weight.flatten(1).contiguous())
-        self.register_buffer("bias", torch.zeros(n, dtype=torch.int32) if bias is None else bias)
-        self.register_buffer("multiplier", operator.write_back.multiplier.expand(n).contiguous())
+        self.register_buffer("weight", weight.flatten(1).clone())
+        self.register_buffer("bias", torch.zeros(n, dtype=torch.int32) if bias is None else bias.clone())
+        self.register_buffer("multiplier", operator.write_back.multiplier.expand(n).clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """-> the operator's output."""
@@ -100,7 +103,7 @@ class Attention(nn.Module):
         assert operator.write_back is not None
         self.write_back = operator.write_back
         self.grid = list(operator.write_back.grid.limits)
-        self.register_buffer("multiplier", operator.write_back.multiplier)
+        self.register_buffer("multiplier", operator.write_back.multiplier.clone())
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """-> [..., m, n]."""

@@ -139,7 +139,10 @@ def backend_names(device: torch.device) -> dict[str, str]:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32."""
+    """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32.
+
+    Deployed operators look it up here at each call: a function put in its place shows them accumulators with faults.
+    """
     shape: Shape = "weight" if len(a) == 1 else "attention"
     either = b if b.mT.is_contiguous() else b.contiguous()
     return _chosen(shape, a.device).product(a.contiguous(), either)

@@ -19,7 +19,7 @@ _N, _R = types.intp, types.float32
 
 def _compiled(result: Any, *kinds: Any) -> Callable[[Any], Callable[..., Any]]:
     """Compile a loop with arguments of these kinds, and call it by address without the interpreter's lock."""
-    c_type = {_N: _SIZE, _R: _FLOAT}
+    c_type: dict[Any, Any] = {_N: _SIZE, _R: _FLOAT}
     prototype = ctypes.CFUNCTYPE(None if result == types.void else _SIZE, *(c_type.get(kind, _P) for kind in kinds))
 
     def compile_(loop: Any) -> Callable[..., Any]:

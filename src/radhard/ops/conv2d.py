@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.ops import backends
 from radhard.ops.backends import EXACT_K
 from radhard.ops.library import EVENTS, no_events, operator
 from radhard.ops.linear import checked, limits
-from radhard.ops.products import accumulate
 from radhard.ops.sums import Stored
 from radhard.ops.write import write
 
@@ -110,7 +110,7 @@ def conv2d(
         return _placed(write(total, bias, multiplier, dtype, grid=limits(grid)), place)
     a = patches(x, size, stride, padding, dilation, groups, pad)
     parts = zip(a, *(y.chunk(groups) for y in (weight, bias, multiplier)), strict=True)
-    outs = [write(accumulate(own[None], w[None])[0], b, m, dtype, grid=limits(grid)) for own, w, b, m in parts]
+    outs = [write(backends.product(own[None], w[None])[0], b, m, dtype, grid=limits(grid)) for own, w, b, m in parts]
     return _placed(torch.cat(outs, 1) if groups > 1 else outs[0], place)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from radhard.ops import backends
 from radhard.ops.library import Recourse, no_events, operator, quiet
-from radhard.ops.products import Output, accumulate, again_of_weight, changed, settle
+from radhard.ops.products import Output, again_of_weight, changed, settle
 from radhard.ops.sums import Stored
 from radhard.ops.write import Limits, write, write_checked
 
@@ -31,7 +32,7 @@ def checked(
     site: str,
 ) -> tuple[Tensor, Tensor]:
     """`a` [m, k] int8 times a stored weight -> [m, n] `dtype`, checked and repaired, and the events."""
-    total = accumulate(a[None], stored.weight[None])[0]
+    total = backends.product(a[None], stored.weight[None])[0]
     out, flagged = write_checked(total, stored.bias, multiplier, dtype, grid=limits(grid), offset=stored.columns)
     if flagged is None:
         return out, quiet(len(a))
@@ -56,7 +57,7 @@ def linear(
     x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
 ) -> Tensor:
     """`x` [..., k] int8, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [..., n] `dtype`."""
-    total = accumulate(x.reshape(1, -1, x.shape[-1]), weight[None])[0]
+    total = backends.product(x.reshape(1, -1, x.shape[-1]), weight[None])[0]
     out = write(total, bias, multiplier, dtype, grid=limits(grid))
     return out.view(*x.shape[:-1], bias.shape[0])
 

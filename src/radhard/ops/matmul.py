@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from radhard.ops import backends
 from radhard.ops.library import Recourse, no_events, operator, quiet
 from radhard.ops.linear import limits
-from radhard.ops.products import Again, Output, accumulate, again, changed, settle
-from radhard.ops.sums import digits, store
+from radhard.ops.products import Again, Output, again, changed, settle
+from radhard.ops.sums import check_outputs, digits, store
 from radhard.ops.write import SPARE, on_host, write_checked
 
 _NO_OFFSET = torch.zeros(1, dtype=torch.int64)  # products of activations have no bias
@@ -46,7 +47,7 @@ def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype:
     """`a` [..., m, k], b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n] `dtype`; groups broadcast."""
     groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
     right = _grouped(b.mT, groups) if b.stride(-2) == 1 else _grouped(b, groups).mT
-    total = accumulate(_grouped(a, groups), right)
+    total = backends.product(_grouped(a, groups), right)
     return output.write(total.flatten(0, 1), zero).view(*groups, a.shape[-2], b.shape[-1])
 
 
@@ -67,9 +68,10 @@ def matmul_checked(
 ) -> tuple[Tensor, Tensor]:
     """As `matmul`, every row checked, and the events."""
     groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
+    check_outputs(b.shape[-1])
     left = _grouped(a, groups)
     right = rows_summed(b.mT, groups) if b.stride(-2) == 1 else columns_summed(b, groups).mT
-    total = accumulate(left, right).flatten(0, 1)
+    total = backends.product(left, right).flatten(0, 1)
     out, flagged = write_checked(total, zero, output.multiplier, dtype, grid=output.grid, offset=_NO_OFFSET)
     if flagged is None:
         happened = quiet(len(out))

@@ -1,4 +1,4 @@
-"""Exact integer matrix products, and what happens to rows of one that do not add up.
+"""What happens to rows of a matrix product that do not add up.
 
 A row is flagged where its accumulators do not add up to what the sums of the other factor predict. Flagged rows, and
 only these, are computed again in float64, which holds every such sum exactly, and are checked again, in int64. What
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.ops import backends
 from radhard.ops.library import Recourse, complain, events
 from radhard.ops.sums import Stored, Verdict, examine
 from radhard.ops.write import Limits, write
@@ -40,16 +39,8 @@ class Again:
     verdict: Verdict = "sound"
 
 
-def accumulate(a: Tensor, b: Tensor) -> Tensor:
-    """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n] exactly, by the fastest back end.
-
-    Every accumulator of a deployed model comes from here: a test that flips its bits does so here.
-    """
-    return backends.product(a, b)
-
-
 def exactly(a: Tensor, b: Tensor) -> Tensor:
-    """`a` [m, k] int8, `b` [n, k] int8 -> a b^T [m, n] int64, by float64: independent of `accumulate`."""
+    """`a` [m, k] int8, `b` [n, k] int8 -> a b^T [m, n] int64, by float64: independent of the integer back ends."""
     return (a.to(torch.float64) @ b.to(torch.float64).T).to(torch.int64)
 
 

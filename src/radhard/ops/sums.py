@@ -10,9 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from radhard.errors import InputError
 from radhard.ops.write import SPARE
 
 _LINE = 16  # int32 words in a cache line: rows of accumulators are a multiple of it, which vectors load without a cut
+_OUTPUTS = 1 + 256 + 65536  # words of -128 ... 127 whose sum three digits hold
 Verdict = Literal["sound", "sums", "mended", "lost"]
 
 
@@ -39,6 +41,7 @@ class Stored:
 def store(weight: Tensor, bias: Tensor) -> Stored:
     """`weight` [n, k] int8 and bias [n] int32, both trusted -> what is stored of them."""
     n = len(weight)
+    check_outputs(n)
     columns, rows = _sums(weight, bias)
     spare = SPARE + -(n + SPARE) % _LINE
     padding = torch.zeros(spare - SPARE, weight.shape[1], dtype=torch.int8)
@@ -46,8 +49,14 @@ def store(weight: Tensor, bias: Tensor) -> Stored:
     return Stored(weight=wide, bias=bias, columns=columns, rows=rows)
 
 
+def check_outputs(n: int) -> None:
+    """InputError if sums over n outputs may be more than three digits hold."""
+    if n > _OUTPUTS:
+        raise InputError(f"{n} outputs: three digits hold the sums of {_OUTPUTS}; take the product out of the plan")
+
+
 def digits(sums: Tensor) -> Tensor:
-    """`sums` [k] int64, each within 2^23 - 2^15 of 0 -> [3, k] int8, the lowest digit first: their value base 256."""
+    """`sums` [k] int64 of at most _OUTPUTS words each -> [3, k] int8, the lowest digit first: their value base 256."""
     found = []
     for _ in range(SPARE):
         digit = sums.to(torch.int8)  # wraps
