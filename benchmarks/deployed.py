@@ -64,7 +64,7 @@ def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> list[str]:
     made, lines = modules(program), []
     for batch in batches:
         x = torch.randn(batch, *program.input_shape, generator=torch.Generator().manual_seed(batch))
-        cases = {case: (lambda module=module: module(x)) for case, module in made.items()}
+        cases = {case: (lambda module=module, x=x: module(x)) for case, module in made.items()}
         with torch.no_grad():
             times = interleaved(cases, rounds=max(rounds // batch, rounds // 4))
         plain, clean = compared(times, against="none"), compared(times, against="program")
@@ -105,8 +105,8 @@ def main() -> None:
         "# Deployed: what the checks cost",
         "",
         f"`python -m benchmarks.deployed`, {machine()}, load {os.getloadavg()[0]:.1f}. Ratios are of best times, cases "
-        "taking turns in one run; in brackets the median of the ratios of each round. Every row of a checked product is "
-        "checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
+        "taking turns in one run; in brackets the median of the ratios of each round. Every row of a checked "
+        "product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
         "",
         *table,
         "",

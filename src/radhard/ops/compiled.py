@@ -114,6 +114,32 @@ def checked_floats(total, width, bias, multiplier, offset, out, rows, columns): 
     return _checked_floats(x, carray(bias, columns), carray(multiplier, columns), offset[0], y)
 
 
+@_compiled(_N, _INT32, _N, _INT32, _INT64, _N, _N)
+def mismatches(total, width, bias, offset, rows, columns):  # type: ignore[no-untyped-def]
+    """The number of rows alone."""
+    x, extra, wrong = carray(total, (rows, width)), carray(bias, columns), 0
+    for i in range(rows):
+        found = np.int32(0)
+        for j in range(columns):
+            found = np.int32(found + x[i, j])
+            found = np.int32(found + extra[j])
+        wrong += found != _predicted(x, i, columns, offset[0])
+    return wrong
+
+
+@_compiled(types.void, _INT8, _INT8, _INT64, _N, _N, _N)
+def chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
+    """a [m, k] int8, b [n, k] int8 -> a b^T [m, n] int64, exact for k < 2^17: one product and one sum at a time."""
+    x, y, z = carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n))
+    for i in range(m):
+        row = x[i]
+        for j in range(n):
+            column, total = y[j], np.int32(0)
+            for t in range(k):
+                total = np.int32(total + np.int32(np.int32(row[t]) * np.int32(column[t])))
+            z[i, j] = total
+
+
 @_compiled(_N, _REAL, _R, _R, _R, _R, _INT8, _N)
 def from_float(x, factor, zero, low, high, out, size):  # type: ignore[no-untyped-def]
     """Float32 [size] -> int8 [size]; the number of products that are not finite."""

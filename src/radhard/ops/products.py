@@ -1,7 +1,7 @@
 """What happens to rows of a matrix product that do not add up.
 
 A row is flagged where its accumulators do not add up to what the sums of the other factor predict. Flagged rows, and
-only these, are computed again in float64, which holds every such sum exactly, and are checked again, in int64. What
+only these, are computed again in another way that is exact, and are checked again, in int64. What
 agrees is written. Where that leaves a doubt the stored words are looked into: a weight that changed is told from sums
 that changed, and one changed word of a weight is set right. A row with errors that cancel modulo 2^32 passes: two
 errors in one row of equal size and opposite sign are the likeliest such.
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from radhard.ops.library import Recourse, complain, events
 from radhard.ops.sums import Stored, Verdict, examine
-from radhard.ops.write import Limits, write
+from radhard.ops.threads import split
+from radhard.ops.write import Limits, on_host, write
+
+_LONG = 1 << 17  # products of int8 words whose sum may not fit int32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,8 +43,15 @@ class Again:
 
 
 def exactly(a: Tensor, b: Tensor) -> Tensor:
-    """`a` [m, k] int8, `b` [n, k] int8 -> a b^T [m, n] int64, by float64: independent of the integer back ends."""
-    return (a.to(torch.float64) @ b.to(torch.float64).T).to(torch.int64)
+    """`a` [m, k] int8, `b` [n, k] int8 -> a b^T [m, n] int64, by a plain loop or float64: by no integer back end."""
+    host = on_host(a)
+    if host is None or a.shape[1] >= _LONG:
+        return (a.to(torch.float64) @ b.to(torch.float64).T).to(torch.int64)
+    a, b = a.contiguous(), b.contiguous()
+    out = torch.empty(len(a), len(b), dtype=torch.int64)
+    x, y, z, n, k = a.data_ptr(), b.data_ptr(), out.data_ptr(), len(b), a.shape[1]
+    split(len(a), n * k, lambda i, j: host.chains(x + i * k, y, z + 8 * i * n, j - i, n, k))
+    return out
 
 
 def from_scratch(a: Tensor, b: Tensor) -> Tensor:

@@ -69,8 +69,7 @@ def write_checked(
     """
     host = on_host(total)
     if host is None or dtype == torch.int32:
-        found = mismatched(total, bias, offset=offset)
-        return _written(_biased(total, bias), multiplier, dtype, grid), found if len(found) else None
+        return write(total, bias, multiplier, dtype, grid=grid), mismatched(total, bias, offset=offset)
     total = total.to(torch.int32).contiguous()
     (m, width), n = total.shape, bias.shape[0]
     out = torch.empty(m, n, dtype=dtype)
@@ -88,11 +87,23 @@ def write_checked(
             n,
             lambda i, j: host.checked_floats(x + 4 * i * width, width, b, scale, extra, y + 4 * i * n, j - i, n),
         )
-    return out, mismatched(total, bias, offset=offset) if any(wrong) else None
+    return out, _located(total, bias, offset=offset) if any(wrong) else None
 
 
-def mismatched(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor:
-    """`total` [m, >= n + 3] and bias [n] -> the rows [f] int64 that do not add up modulo 2^32."""
+def mismatched(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor | None:
+    """The check of `write_checked` alone: the rows [f] int64 that do not add up; None where all do."""
+    host = on_host(total)
+    if host is not None:
+        total = total.to(torch.int32).contiguous()
+        (m, width), n = total.shape, bias.shape[0]
+        x, b, extra = total.data_ptr(), bias.data_ptr(), offset.data_ptr() + 8 * (offset.shape[0] - 1)
+        if not any(split(m, n, lambda i, j: host.mismatches(x + 4 * i * width, width, b, extra, j - i, n))):
+            return None
+    found = _located(total, bias, offset=offset)
+    return found if len(found) else None
+
+
+def _located(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor:
     digits = total[:, len(bias) : len(bias) + SPARE].to(torch.int64)
     predicted = digits[:, 0] + (digits[:, 1] << 8) + (digits[:, 2] << 16) + offset[-1]
     found = _biased(total, bias).sum(1, dtype=torch.int32)
