@@ -9,7 +9,7 @@ from torch import Tensor
 
 from radhard.errors import BackendError
 from radhard.machine import backend_names
-from radhard.machine.backends import BACKENDS, Backend, choose, product, proves_itself
+from radhard.ops.backends import BACKENDS, Backend, choose, product, proves_itself
 from tests.models import images, tiny_program
 
 CPU = torch.device("cpu")

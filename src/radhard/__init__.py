@@ -11,6 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from radhard.deploy import Alarm, Hardened
+    from radhard.deploy.harden import harden
     from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
     from radhard.faults.draw import draw as trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from radhard.words import BFloat16, Float16, Float32, Int, Words
 
 _HOME = {
+    "radhard.deploy": ("Alarm", "Hardened", "harden"),
     "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "write_trace"),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.models.load": ("LoadedModel", "load"),
@@ -30,6 +33,7 @@ _HOME = {
 
 __all__ = [
     "EVERYWHERE",
+    "Alarm",
     "BFloat16",
     "Clean",
     "Counting",
@@ -38,6 +42,7 @@ __all__ = [
     "Flips",
     "Float16",
     "Float32",
+    "Hardened",
     "Int",
     "LoadedModel",
     "Machine",
@@ -48,6 +53,7 @@ __all__ = [
     "Where",
     "Words",
     "capture",
+    "harden",
     "load",
     "quantize",
     "read_trace",

@@ -23,3 +23,7 @@ class StoreError(RadhardError):
 
 class BackendError(RadhardError):
     """No integer back end proved itself exact on this machine."""
+
+
+class FaultError(RadhardError):
+    """A hardened model found words that it can neither trust nor repair."""

@@ -12,7 +12,7 @@ from radhard.errors import InputError
 from radhard.faults.chains import float_chains, float_sums, int_chains, int_sums
 from radhard.faults.locate import Column, StepFlips
 from radhard.machine import Grid, Plain, Rows, Special, apply_special
-from radhard.machine.threads import split
+from radhard.ops.threads import split
 from radhard.words import Words, flip_mask, word_of
 
 _PER_ELEMENT = 16  # products that take about as long as an element of other work

@@ -13,7 +13,6 @@ from radhard.machine.arithmetic import (
     apply_special,
     saturate,
 )
-from radhard.machine.backends import backend_names
 from radhard.machine.clean import Clean, Counting, Machine
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.gemm import Gemm, WriteBack
@@ -21,6 +20,7 @@ from radhard.machine.keeping import Keeping, applied
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
 from radhard.machine.site import CHECK, Part, Site
+from radhard.ops.backends import backend_names
 
 __all__ = [
     "CHECK",

@@ -12,6 +12,8 @@ from typing import Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
+from radhard.ops import write
+
 Kind = Literal["mul", "add", "load", "special", "scale"]
 KINDS: tuple[Kind, ...] = ("mul", "add", "load", "special", "scale")
 Special = Literal["exp", "expm1", "log", "log1p", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "reciprocal"]
@@ -29,6 +31,11 @@ class Grid:
     zero: int = 0
     low: int = -128
     high: int = 127
+
+    @property
+    def limits(self) -> tuple[int, int, int]:
+        """(zero, low, high)."""
+        return self.zero, self.low, self.high
 
 
 SYMMETRIC = Grid()
@@ -92,7 +99,7 @@ class Arithmetic(Protocol):
 
 def saturate(x: Tensor, grid: Grid = SYMMETRIC) -> Tensor:
     """[...] float32 -> int8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
-    return (x.nan_to_num(nan=0.0).round() + grid.zero).clamp(grid.low, grid.high).to(torch.int8)
+    return write.saturate(x, grid.limits)
 
 
 def apply_special(function: Special, x: Tensor) -> Tensor:

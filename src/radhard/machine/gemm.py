@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
-from radhard.machine.backends import product
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
+from radhard.ops.backends import product
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

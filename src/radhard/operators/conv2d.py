@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
-from radhard.machine.backends import EXACT_K, product
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
 from radhard.machine.operator import unravel
+from radhard.ops.backends import EXACT_K, product
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

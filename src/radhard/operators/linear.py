@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
-from radhard.machine.backends import product
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, scatter_flat, written_dtype
+from radhard.ops.backends import product
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -90,17 +90,21 @@ class Quantized(Operator):
             note(~(out * (1.0 / self.writes.scale)).isfinite())
         return words
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
-        """The inner kernel between two passes; a table where each output word depends on one input word alone."""
-        x, *others = inputs
-        if (
+    def by_table(self, others: Sequence[Tensor | None]) -> bool:
+        """Whether each output word depends on one word of the first input alone, given the other inputs."""
+        return (
             isinstance(self.inner, Elementwise)
             and self.reads[0] is not None
             and all(
                 other is None or (other.numel() == 1 and affine is None)
                 for other, affine in zip(others, self.reads[1:], strict=True)
             )
-        ):
+        )
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """The inner kernel between two passes; a table where each output word depends on one input word alone."""
+        x, *others = inputs
+        if self.by_table(others):
             assert x is not None
             return look_up(x, self._table(others))
         return self._compute(inputs, note)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.machine import Gemm, Operator, Site
-from radhard.machine.backends import product
 from radhard.machine.gemm import WriteBack, operands
 from radhard.machine.site import Column
 from radhard.operators import Conv2d, Linear
+from radhard.ops.backends import product
 from radhard.protection.shape import Shape
 
 

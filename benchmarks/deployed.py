@@ -1,0 +1,119 @@
+"""Hardened modules against the same module without protection, and against a program on the clean machine.
+
+python -m benchmarks.deployed            # writes benchmarks/DEPLOYED.md
+"""
+
+import argparse
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.speed import interleaved
+from radhard.campaign.build import build_program
+from radhard.deploy import harden
+from radhard.machine import Clean, Gemm
+from radhard.models.load import load
+from radhard.operators import Conv2d, Linear
+from radhard.program import Apply, Program, run
+from radhard.protection import Block, Protection, RowAbft
+
+MODELS = {"fashion-vit": 120, "vit_base_patch16_224": 12}
+SCHEME = RowAbft(block=Block(m=16, k=64, n=64))
+
+
+def products(program: Program) -> list[str]:
+    """The names of all int8 products, in the program's order."""
+    return [
+        step.site.name
+        for step in program.steps
+        if isinstance(step, Apply)
+        and isinstance(step.operator, Linear | Conv2d | Gemm)
+        and step.operator.write_back is not None
+    ]
+
+
+def half(program: Program) -> list[str]:
+    """The half of the products with the most operations, which most faults hit."""
+    cost = {site.name: cost.operations("mul") for site, cost in program.costs.items()}
+    names = products(program)
+    return sorted(names, key=lambda name: cost[name], reverse=True)[: len(names) // 2]
+
+
+def modules(program: Program) -> dict[str, Callable[[torch.Tensor], object]]:
+    """What is compared: the program itself, and modules with none, half and all of its products checked."""
+    plans = {"none": [], "half": half(program), "all": products(program)}
+    made: dict[str, Callable[[torch.Tensor], object]] = {"program": lambda x: run(program, x, Clean())}
+    for name, sites in plans.items():
+        made[name] = harden(program, Protection.of(dict.fromkeys(sites, SCHEME)))
+    return made
+
+
+def compared(times: Mapping[str, list[float]], *, against: str) -> dict[str, tuple[float, float]]:
+    """Ratio of best times to the best of `against`, and the median of the ratios round by round."""
+    base = np.array(times[against])
+    return {name: (min(t) / base.min(), float(np.median(np.array(t) / base))) for name, t in times.items()}
+
+
+def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> list[str]:
+    """Rows of the table for one model."""
+    program = build_program(load(name, seed=0), recipe="int8")
+    made, lines = modules(program), []
+    for batch in batches:
+        x = torch.randn(batch, *program.input_shape, generator=torch.Generator().manual_seed(batch))
+        cases = {case: (lambda module=module, x=x: module(x)) for case, module in made.items()}
+        with torch.no_grad():
+            times = interleaved(cases, rounds=max(rounds // batch, rounds // 4))
+        plain, clean = compared(times, against="none"), compared(times, against="program")
+        for case, what in (("none", "0"), ("half", str(len(half(program)))), ("all", str(len(products(program))))):
+            lines.append(
+                f"| `{name}` | {batch} | {what} of {len(products(program))} | {min(times[case]) * 1e3:.2f} "
+                f"| {plain[case][0]:.3f} ({plain[case][1]:.3f}) | {clean[case][0]:.3f} ({clean[case][1]:.3f}) |"
+            )
+    return lines
+
+
+def machine() -> str:
+    """The processor, its cores and the versions that matter."""
+    model = "unknown"
+    if Path("/proc/cpuinfo").exists():
+        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":")[1].strip() if names else model
+    return (
+        f"{model} ({os.cpu_count()} cores, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}), torch "
+        f"{torch.__version__}, {torch.get_num_threads()} thread(s)"
+    )
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=float, default=1.0, help="times the usual number of rounds")
+    parser.add_argument("--model", action="append", choices=list(MODELS))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("DEPLOYED.md"))
+    chosen = parser.parse_args()
+    table = [
+        "| model | batch | products checked | best ms | of the module without checks | of `run(program, images)` |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in chosen.model or MODELS:
+        table += rows(name, rounds=int(chosen.rounds * MODELS[name]), batches=(1, 8))
+    lines = [
+        "# Deployed: what the checks cost",
+        "",
+        f"`python -m benchmarks.deployed`, {machine()}, load {os.getloadavg()[0]:.1f}. Ratios are of best times, cases "
+        "taking turns in one run; in brackets the median of the ratios of each round. Every row of a checked "
+        "product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
+        "",
+        *table,
+        "",
+    ]
+    chosen.out.write_text("\n".join(lines))
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Detection alone in one int8 product: the checked product against the product, in one run.
+
+python -m benchmarks.detection            # writes benchmarks/DETECTION.md
+
+Unfused: accumulators are left as int32, and a pass of its own sums their rows. Fused: they are requantised to int8,
+which the baseline does too, and their rows are summed in that pass. Both predict rows by three more columns of B.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.deployed import machine
+from benchmarks.speed import interleaved
+from radhard.ops import backends
+from radhard.ops.sums import store
+from radhard.ops.write import mismatched, write
+
+OPS = torch.ops.radhard
+GRID = [0, -128, 127]
+NO_OFFSET = torch.zeros(1, dtype=torch.int64)
+LINEAR = {"projection": (197, 768, 768), "QKV": (197, 768, 2304), "FF1": (197, 768, 3072), "FF2": (197, 3072, 768)}
+HEADS = {"QK^T, 12 heads": (197, 64, 197), "AV, 12 heads": (197, 197, 64)}
+Case = Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One product: cases by name, and how many rounds they are worth."""
+
+    cases: dict[str, Case]
+    multiplications: int
+
+
+def int8s(*shape: int, seed: int) -> Tensor:
+    return torch.randint(-128, 128, shape, dtype=torch.int8, generator=torch.Generator().manual_seed(seed))
+
+
+def linear(m: int, k: int, n: int) -> Measured:
+    """A product with a stored weight [n, k], of m rows."""
+    x, weight = int8s(m, k, seed=0), int8s(n, k, seed=1)
+    bias = torch.randint(-9999, 9999, (n,), dtype=torch.int32, generator=torch.Generator().manual_seed(2))
+    scale, stored = torch.full((n,), 1e-5), store(weight, bias)
+    narrow = backends.product(x[None], weight[None])[0]
+    wide, zero = stored.weight, torch.zeros(n, dtype=torch.int32)
+
+    def unfused() -> None:
+        total = backends.product(x[None], wide[None])[0]
+        assert mismatched(total, zero, offset=NO_OFFSET) is None
+
+    def recover(rows: int) -> Case:
+        total = backends.product(x[None], wide[None])[0].to(torch.int32)
+        total[torch.arange(rows) * (m // rows), 5] ^= 1 << 20
+        hit = total[None]
+
+        def recovered() -> None:
+            real, backends.product = backends.product, lambda *_: hit
+            try:
+                OPS.linear_checked(x, wide, bias, stored.columns, stored.rows, scale, GRID, torch.int8, "raise", "here")
+            finally:
+                backends.product = real
+
+        return recovered
+
+    def checked() -> object:
+        return OPS.linear_checked(x, wide, bias, stored.columns, stored.rows, scale, GRID, torch.int8, "raise", "here")
+
+    return Measured(
+        cases={
+            "product": lambda: backends.product(x[None], weight[None]),
+            "unfused": unfused,
+            "requantised": lambda: OPS.linear(x, weight, bias, scale, GRID, torch.int8),
+            "fused": checked,
+            "written": lambda: write(narrow, bias, scale, torch.int8, grid=(0, -128, 127)),
+            **{f"recover {rows}": recover(rows) for rows in (1, 8, 64)},
+        },
+        multiplications=m * k * n,
+    )
+
+
+def attention(batch: int, m: int, k: int, n: int) -> Measured:
+    """Products of activations, 12 heads an image, as views of what the layer before yields."""
+    a, b = int8s(batch, 12, m, k, seed=0), int8s(batch, 12, k, n, seed=1)
+    if n > k:  # keys lie by rows
+        b = b.mT.contiguous().mT
+    scale = torch.tensor([1e-4])
+
+    def product() -> None:
+        backends.product(a.flatten(0, 1), b.mT.flatten(0, 1))
+
+    def unfused() -> None:
+        from radhard.ops.matmul import columns_summed, rows_summed
+
+        groups = [batch, 12]
+        right = rows_summed(b.mT, groups) if n > k else columns_summed(b, groups).mT
+        total = backends.product(a.flatten(0, 1), right).flatten(0, 1)
+        assert mismatched(total, torch.zeros(n, dtype=torch.int32), offset=NO_OFFSET) is None
+
+    return Measured(
+        cases={
+            "product": product,
+            "unfused": unfused,
+            "requantised": lambda: OPS.matmul(a, b, scale, GRID, torch.int8),
+            "fused": lambda: OPS.matmul_checked(a, b, scale, GRID, torch.int8, "raise", "here"),
+        },
+        multiplications=batch * 12 * m * k * n,
+    )
+
+
+def row(name: str, shape: str, measured: Measured, *, rounds: float) -> tuple[str, str]:
+    """A row of the table of detection, and one of the table of recovery."""
+    count = int(rounds * min(300, max(60, 3e10 / measured.multiplications)))
+    times = interleaved(measured.cases, rounds=count)
+    best = {case: min(t) * 1e3 for case, t in times.items()}
+    unfused, fused = best["unfused"] / best["product"] - 1, best["fused"] / best["requantised"] - 1
+    by_round = float(np.median(np.array(times["fused"]) / np.array(times["requantised"]))) - 1
+    line = (
+        f"| {name} | {shape} | {best['product']:.3f} | {unfused:+.1%} | {best['requantised']:.3f} "
+        f"| {fused:+.1%} ({by_round:+.1%}) |"
+    )
+    # a recovery is measured with its accumulators given: what is left to take off is writing them
+    alone = [best[case] - best["written"] for case in best if case.startswith("recover")]
+    return line, f"| {name} | {shape} | {best['requantised']:.3f} | " + " | ".join(f"{t:.3f}" for t in alone) + " |"
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=float, default=1.0, help="times the usual number of rounds")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("DETECTION.md"))
+    chosen = parser.parse_args()
+    found, recovered = [], []
+    for batch in (1, 8):
+        for name, (m, k, n) in LINEAR.items():
+            line, extra = row(name, f"{batch * m} x {k} x {n}", linear(batch * m, k, n), rounds=chosen.rounds)
+            found.append(line)
+            recovered.append(extra)
+        for name, (m, k, n) in HEADS.items():
+            shape = f"{12 * batch} of {m} x {k} x {n}"
+            found.append(row(name, shape, attention(batch, m, k, n), rounds=chosen.rounds)[0])
+    names = backends.backend_names(torch.device("cpu"))
+    lines = [
+        "# Detection: what checking an int8 product costs",
+        "",
+        f"`python -m benchmarks.detection`, {machine()}, load {os.getloadavg()[0]:.1f}, back ends {names}. Best times "
+        "of cases that take turns in one run; in brackets the median of the ratios of each round. No fault occurs.",
+        "",
+        "Unfused: the product leaves int32 accumulators, and a pass of its own sums their rows; target at most +20 %. "
+        "Fused: the product and its requantisation to int8, against the same with the rows summed in that pass; target "
+        "at most +8 %. The sums of B ride the product as columns of int8 digits: those of weights are stored, those of "
+        "attention's are made at each call, which is part of the time.",
+        "",
+        "| product | m x k x n | product, ms | unfused | product + requantisation, ms | fused |",
+        "|---|---|---|---|---|---|",
+        *found,
+        "",
+        "Recovery, beside the checked product: flagged rows located, computed again, checked and written.",
+        "",
+        "| product | m x k x n | product + requantisation, ms | 1 row, ms | 8 rows, ms | 64 rows, ms |",
+        "|---|---|---|---|---|---|",
+        *recovered,
+        "",
+    ]
+    chosen.out.write_text("\n".join(lines))
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""A program's steps as one graph of torch: each step a module or a function, values passed by name."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import Graph, GraphModule, Node
+from torch.utils._pytree import tree_map
+
+from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
+from radhard.deploy.steps import Moving
+from radhard.machine import Load
+from radhard.ops.library import Policy, Recourse
+from radhard.program import Apply, Move, Program, Ref
+from radhard.program.program import refs
+from radhard.protection import Protection
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Body:
+    """`module`: images [B, ...] -> (logits [B, classes], the events [7] int64 of each of `sites`)."""
+
+    module: GraphModule
+    sites: tuple[str, ...]
+
+
+def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body:
+    """The graph that computes what `program` does, its sites protected. InputError for a scheme that does not fit."""
+    graph, modules, schemes = Graph(), nn.Module(), protection.schemes
+    values: dict[int, Any] = {program.input: graph.placeholder("images")}
+    events: dict[str, Node] = {}
+
+    def value(ref: Ref) -> Any:
+        if ref.number not in values:
+            modules.register_buffer(f"constant{ref.number}", program.constants[ref.number].clone())
+            values[ref.number] = graph.get_attr(f"constant{ref.number}")
+        return values[ref.number]
+
+    for place, step in enumerate(_needed(program)):
+        if isinstance(step, Move):
+            arguments, options = tree_map(
+                lambda leaf: value(leaf) if isinstance(leaf, Ref) else leaf, (step.arguments, dict(step.options))
+            )
+            values[step.out] = _moved(graph, modules, f"move{place}", step.function, arguments, options)
+            continue
+        scheme = schemes.get(step.site.name)
+        if isinstance(step.operator, Load) and scheme is None:
+            (ref,) = step.inputs
+            assert ref is not None
+            values[step.out] = value(ref)
+            continue
+        constants = [None if ref is None else program.constants.get(ref.number, COMPUTED) for ref in step.inputs]
+        given = step.inputs[:1] if stores(step.operator) else step.inputs
+        if scheme is None:
+            module = plain_step(step.operator, constants)
+        else:
+            module = protected_step(
+                step.operator, constants, scheme, recourse=Recourse(policy=policy, site=step.site.name)
+            )
+        modules.add_module(f"step{place}", module)
+        out = graph.call_module(f"step{place}", tuple(None if ref is None else value(ref) for ref in given))
+        if scheme is not None:
+            events[step.site.name] = graph.call_function(operator.getitem, (out, 1))
+            out = graph.call_function(operator.getitem, (out, 0))
+        values[step.out] = out
+    graph.output((values[program.output], tuple(events.values())))
+    return Body(module=GraphModule(modules, graph), sites=tuple(events))
+
+
+def _needed(program: Program) -> list[Apply | Move]:
+    """The steps whose values are read, in order."""
+    read, kept = {program.output}, []
+    for step in reversed(program.steps):
+        if step.out in read:
+            kept.append(step)
+            read.update(ref.number for ref in refs(step))
+    return kept[::-1]
+
+
+def _moved(
+    graph: Graph,
+    modules: nn.Module,
+    name: str,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Node:
+    """A node that calls `function`: itself where a graph can name it, else a module around it."""
+    named = isinstance(function, torch._ops.OpOverload) or getattr(function, "__module__", "") == "_operator"
+    if named:
+        return graph.call_function(function, arguments, options)
+    modules.add_module(name, Moving(function))
+    return graph.call_module(name, arguments, options)

@@ -1,0 +1,83 @@
+"""From a model and a plan to the module that users deploy."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol, get_args
+
+from torch import Tensor, nn
+
+from radhard.deploy.body import body_of
+from radhard.deploy.hardened import Hardened, OnAlarm
+from radhard.errors import InputError
+from radhard.ops import Policy
+from radhard.program import Program, capture, quantize
+from radhard.protection import Protection
+
+
+class Planned(Protocol):
+    """A plan: how a program is protected, and the digest of the program that it was made for."""
+
+    @property
+    def protection(self) -> Protection:
+        """The scheme of each site."""
+        ...
+
+    @property
+    def program(self) -> str:
+        """`Program.digest`."""
+        ...
+
+
+def harden(
+    model: nn.Module | Program,
+    plan: Protection | Planned,
+    *,
+    calibration: Iterable[Tensor] | None = None,
+    policy: Policy = "raise",
+    on_alarm: OnAlarm | None = None,
+) -> Hardened:
+    """The model as a module that checks itself as `plan` says, with the same inputs and outputs.
+
+    Its logits are those of the program, bit for bit, when nothing is wrong. A module is captured and quantised to int8
+    with batches of `calibration` images [B, ...] float32. What cannot be repaired raises FaultError ("raise"), warns
+    ("warn"), or is computed once more on another back end before it raises ("recompute"). Raises InputError for a plan
+    of another program, of unknown sites or of schemes that do not fit them.
+    """
+    if policy not in get_args(Policy):
+        raise InputError(f"policy {policy!r} is not known; choose from {', '.join(get_args(Policy))}")
+    program = _program(model, calibration)
+    protection = _protection(plan, program)
+    names = {site.name for site in program.sites}
+    if unknown := sorted(protection.schemes.keys() - names):
+        raise InputError(
+            f"the plan protects {unknown[0]!r}, which is none of the {len(names)} sites of {program.name}; `radhard "
+            "inspect` lists them"
+        )
+    body = body_of(program, protection, policy=policy)
+    return Hardened(body, name=program.name, input_shape=program.input_shape, on_alarm=on_alarm).eval()
+
+
+def _program(model: nn.Module | Program, calibration: Iterable[Tensor] | None) -> Program:
+    if isinstance(model, Program):
+        if calibration is not None:
+            raise InputError(f"{model.name} is a program, which is calibrated already: leave calibration out")
+        return model
+    batches = [] if calibration is None else list(calibration)
+    if not batches:
+        raise InputError(
+            f"{type(model).__name__} is not quantised: give calibration=[images, ...], typical images as it takes them"
+        )
+    return quantize(capture(model, batches[0]), batches)
+
+
+def _protection(plan: Any, program: Program) -> Protection:
+    if isinstance(plan, Protection):
+        return plan
+    if not isinstance(getattr(plan, "protection", None), Protection):
+        raise InputError(f"plan is {type(plan).__name__}; give a Plan, or a radhard.protection.Protection")
+    if plan.program != program.digest:
+        raise InputError(
+            f"the plan is for the program {plan.program}, and {program.name} is {program.digest}: plan for this, or "
+            "give the model with the weights and calibration that it was planned for"
+        )
+    protection: Protection = plan.protection
+    return protection

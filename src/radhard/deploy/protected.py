@@ -1,0 +1,150 @@
+"""The step that one site of a plan becomes: the operator alone, or the operator as its scheme protects it.
+
+A plan's ABFT schemes say *which* products are checked. A deployed kernel checks each of them by rows and computes the
+rows that do not add up once more, exactly, whatever blocks, policy or order of stages the scheme describes: those are
+measured on a machine (`radhard.protection`), where each check costs what it executes. A fault in a product is found and
+repaired wherever one of the schemes would, and so are any number of them unless the errors of one row cancel modulo
+2^32. Then, and there alone, a scheme that checks by columns or smaller blocks may find what this one does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from radhard.deploy.products import Attention, CheckedAttention, CheckedProduct, Product
+from radhard.deploy.steps import Between, Kernel, Quantize, Table
+from radhard.errors import InputError
+from radhard.machine import Gemm, Operator
+from radhard.operators import Conv2d, Linear, Quantized
+from radhard.ops.library import Recourse
+from radhard.protection import Ranges, Scheme, Tmr, scheme_name
+
+Constants = Sequence[Tensor | None]  # the inputs of an application: None where absent, COMPUTED where not stored
+COMPUTED = torch.empty(0)
+
+
+class Voted(nn.Module):
+    """Three runs of a step on copies of its inputs, and a vote on each bit."""
+
+    def __init__(self, step: nn.Module, *, recourse: Recourse) -> None:
+        super().__init__()
+        self.step = step
+        self.recourse = recourse
+
+    def forward(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """-> the words that two of three agree on, and the events."""
+        copies = [self.step(*inputs), *(self.step(*(_copied(x, copy) for x in inputs)) for copy in (2, 3))]
+        out: tuple[Tensor, Tensor] = torch.ops.radhard.vote.default(*copies, self.recourse.policy, self.recourse.site)
+        return out
+
+
+class Ranged(nn.Module):
+    """A step whose values are brought into a range before `finish` writes them back."""
+
+    def __init__(self, value: Any, finish: Any, ranges: Ranges) -> None:
+        super().__init__()
+        self.value = value
+        self.finish = finish
+        self.ranges = ranges
+
+    def forward(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """-> the operator's output, and the events."""
+        x, happened = torch.ops.radhard.within.default(
+            self.value(*inputs), self.ranges.low, self.ranges.high, self.ranges.outside
+        )
+        return self.finish(x), happened
+
+
+class Accumulators(nn.Module):
+    """The first part of a product: what it accumulates."""
+
+    def __init__(self, product: Product | Attention) -> None:
+        super().__init__()
+        self.product = product
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """-> int32, the bias in them."""
+        return self.product.accumulators(*inputs)
+
+
+class Written(nn.Module):
+    """The second part of a product: accumulators, written back."""
+
+    def __init__(self, product: Product | Attention) -> None:
+        super().__init__()
+        self.product = product
+
+    def forward(self, total: Tensor) -> Tensor:
+        """-> the product's output."""
+        return self.product.write(total)
+
+
+def plain_step(operator: Operator, constants: Constants) -> nn.Module:
+    """The operator as it is."""
+    if is_product(operator):
+        return _product(operator, constants)
+    if not isinstance(operator, Quantized):
+        return Kernel(operator)
+    _, *others = constants
+    if operator.by_table(others):
+        return Table(operator, others)
+    return Between(operator)
+
+
+def protected_step(operator: Operator, constants: Constants, scheme: Scheme, *, recourse: Recourse) -> nn.Module:
+    """The operator as `scheme` protects it. InputError for a scheme that does not fit it."""
+    if isinstance(scheme, Tmr):
+        return Voted(plain_step(operator, constants), recourse=recourse)
+    if isinstance(scheme, Ranges):
+        return _ranged(operator, constants, scheme)
+    name = scheme_name(scheme)
+    if not is_product(operator):
+        what = "computes in floats" if isinstance(operator, Linear | Conv2d | Gemm) else "is no matrix product"
+        raise InputError(
+            f"site {recourse.site!r}: {operator.name} {what}, and {name} is exact for int8 products only: quantise the "
+            "program, or protect the site by ranges or by TMR"
+        )
+    if isinstance(operator, Gemm):
+        return CheckedAttention(operator, recourse=recourse)
+    assert isinstance(operator, Linear | Conv2d)
+    return CheckedProduct(operator, _stored(constants), constants[2], recourse=recourse)
+
+
+def is_product(operator: Operator) -> bool:
+    """Whether it is a matrix product of int8 words."""
+    return isinstance(operator, Linear | Conv2d | Gemm) and operator.write_back is not None
+
+
+def stores(operator: Operator) -> bool:
+    """Whether the step keeps the constants that it reads itself."""
+    return is_product(operator) and not isinstance(operator, Gemm)
+
+
+def _product(operator: Operator, constants: Constants) -> Product | Attention:
+    if isinstance(operator, Gemm):
+        return Attention(operator)
+    assert isinstance(operator, Linear | Conv2d)
+    return Product(operator, _stored(constants), constants[2])
+
+
+def _ranged(operator: Operator, constants: Constants, ranges: Ranges) -> nn.Module:
+    if is_product(operator):
+        product = _product(operator, constants)
+        return Ranged(Accumulators(product), Written(product), ranges)
+    if isinstance(operator, Quantized) and operator.writes is not None:
+        before = plain_step(replace(operator, writes=None), constants)
+        return Ranged(before, Quantize(operator.writes), ranges)
+    return Ranged(plain_step(operator, constants), nn.Identity(), ranges)
+
+
+def _stored(constants: Constants) -> Tensor:
+    weight = constants[1]
+    assert weight is not None
+    return weight
+
+
+def _copied(x: Tensor | None, copy: int) -> Tensor | None:
+    return None if x is None else torch.ops.radhard.reread.default(x, copy)

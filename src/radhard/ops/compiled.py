@@ -1,0 +1,206 @@
+"""The loops that write words back and look them up, compiled for the host. Imported only where numba is present.
+
+A loop over a matrix product's accumulators may check each row's sum on its way: the accumulators are in registers
+there, and the sums, which wrap in int32, cost no pass of their own. Loops are called with addresses, which costs a
+microsecond where arrays would cost ten; whoever calls them keeps the tensors alive, contiguous and of the right type.
+"""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import carray, cfunc, njit, types
+
+_P, _SIZE, _FLOAT = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_float
+_INT8, _INT32, _INT64, _REAL = (types.CPointer(t) for t in (types.int8, types.int32, types.int64, types.float32))
+_N, _R = types.intp, types.float32
+
+
+def _compiled(result: Any, *kinds: Any) -> Callable[[Any], Callable[..., Any]]:
+    """Compile a loop with arguments of these kinds, and call it by address without the interpreter's lock."""
+    c_type: dict[Any, Any] = {_N: _SIZE, _R: _FLOAT}
+    prototype = ctypes.CFUNCTYPE(None if result == types.void else _SIZE, *(c_type.get(kind, _P) for kind in kinds))
+
+    def compile_(loop: Any) -> Callable[..., Any]:
+        code = cfunc(result(*kinds), cache=True, error_model="numpy")(loop)
+        call = prototype(code.address)
+        call.code = code  # type: ignore[attr-defined]  # as long as it may be called
+        return call
+
+    return compile_
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _words(total, bias, multiplier, zero, low, high, out):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            value = np.float32(np.int32(np.int32(total[i, j]) + bias[j])) * multiplier[j]  # the sum wraps
+            value = min(max(np.rint(value) + zero, low), high)
+            out[i, j] = np.int8(value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _floats(total, bias, multiplier, out):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = np.float32(np.int32(np.int32(total[i, j]) + bias[j])) * multiplier[j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _predicted(total, i, n, offset):  # type: ignore[no-untyped-def]
+    """What row i adds up to by its three digits in columns n, n + 1, n + 2, and `offset`; wraps to int32."""
+    low, middle, top = np.int64(total[i, n]), np.int64(total[i, n + 1]), np.int64(total[i, n + 2])
+    return np.int32(low + (middle << 8) + (top << 16) + offset)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _checked_words(total, bias, multiplier, zero, low, high, offset, out):  # type: ignore[no-untyped-def]
+    n, wrong = out.shape[1], 0
+    for i in range(out.shape[0]):
+        found = np.int32(0)
+        for j in range(n):
+            sum_ = np.int32(np.int32(total[i, j]) + bias[j])
+            found = np.int32(found + sum_)
+            value = np.float32(sum_) * multiplier[j]
+            value = min(max(np.rint(value) + zero, low), high)
+            out[i, j] = np.int8(value)
+        wrong += found != _predicted(total, i, n, offset)
+    return wrong
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _checked_floats(total, bias, multiplier, offset, out):  # type: ignore[no-untyped-def]
+    n, wrong = out.shape[1], 0
+    for i in range(out.shape[0]):
+        found = np.int32(0)
+        for j in range(n):
+            sum_ = np.int32(np.int32(total[i, j]) + bias[j])
+            found = np.int32(found + sum_)
+            out[i, j] = np.float32(sum_) * multiplier[j]
+        wrong += found != _predicted(total, i, n, offset)
+    return wrong
+
+
+# total [rows, width] int32, bias [columns] int32, multiplier [columns] float32, limits -> out [rows, columns]; those of
+# checked loops return the number of rows that do not add up, `offset` [1] int64 added to what their digits say
+
+
+@_compiled(types.void, _INT32, _N, _INT32, _REAL, _R, _R, _R, _INT8, _N, _N)
+def words(total, width, bias, multiplier, zero, low, high, out, rows, columns):  # type: ignore[no-untyped-def]
+    """-> int8."""
+    x, y = carray(total, (rows, width)), carray(out, (rows, columns))
+    _words(x, carray(bias, columns), carray(multiplier, columns), zero, low, high, y)
+
+
+@_compiled(types.void, _INT32, _N, _INT32, _REAL, _REAL, _N, _N)
+def floats(total, width, bias, multiplier, out, rows, columns):  # type: ignore[no-untyped-def]
+    """-> float32."""
+    x, y = carray(total, (rows, width)), carray(out, (rows, columns))
+    _floats(x, carray(bias, columns), carray(multiplier, columns), y)
+
+
+@_compiled(_N, _INT32, _N, _INT32, _REAL, _R, _R, _R, _INT64, _INT8, _N, _N)
+def checked_words(total, width, bias, multiplier, zero, low, high, offset, out, rows, columns):  # type: ignore[no-untyped-def]
+    """-> int8."""
+    x, y = carray(total, (rows, width)), carray(out, (rows, columns))
+    return _checked_words(x, carray(bias, columns), carray(multiplier, columns), zero, low, high, offset[0], y)
+
+
+@_compiled(_N, _INT32, _N, _INT32, _REAL, _INT64, _REAL, _N, _N)
+def checked_floats(total, width, bias, multiplier, offset, out, rows, columns):  # type: ignore[no-untyped-def]
+    """-> float32."""
+    x, y = carray(total, (rows, width)), carray(out, (rows, columns))
+    return _checked_floats(x, carray(bias, columns), carray(multiplier, columns), offset[0], y)
+
+
+@_compiled(_N, _INT32, _N, _INT32, _INT64, _N, _N)
+def mismatches(total, width, bias, offset, rows, columns):  # type: ignore[no-untyped-def]
+    """The number of rows alone."""
+    x, extra, wrong = carray(total, (rows, width)), carray(bias, columns), 0
+    for i in range(rows):
+        found = np.int32(0)
+        for j in range(columns):
+            found = np.int32(found + x[i, j])
+            found = np.int32(found + extra[j])
+        wrong += found != _predicted(x, i, columns, offset[0])
+    return wrong
+
+
+@_compiled(types.void, _INT8, _INT8, _INT64, _N, _N, _N)
+def chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
+    """a [m, k] int8, b [n, k] int8 -> a b^T [m, n] int64, exact for k < 2^17: one product and one sum at a time."""
+    x, y, z = carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n))
+    for i in range(m):
+        row = x[i]
+        for j in range(n):
+            column, total = y[j], np.int32(0)
+            for t in range(k):
+                total = np.int32(total + np.int32(np.int32(row[t]) * np.int32(column[t])))
+            z[i, j] = total
+
+
+@_compiled(_N, _REAL, _R, _R, _R, _R, _INT8, _N)
+def from_float(x, factor, zero, low, high, out, size):  # type: ignore[no-untyped-def]
+    """Float32 [size] -> int8 [size]; the number of products that are not finite."""
+    source, target, strange = carray(x, size), carray(out, size), 0
+    for i in range(size):
+        value = source[i] * factor
+        strange += not (abs(value) <= np.float32(3.4028234663852886e38))
+        value = np.rint(value)
+        value = zero if value != value else value + zero
+        value = low if value < low else value
+        value = high if value > high else value
+        target[i] = np.int8(value)
+    return strange
+
+
+@njit(cache=True, nogil=True)
+def _look_up(source, entries, target):  # type: ignore[no-untyped-def]
+    for i in range(len(source)):
+        target[i] = entries[np.int64(source[i]) + 128]
+
+
+@_compiled(types.void, _INT8, _INT8, _INT8, _N)
+def look_up_words(x, table, out, size):  # type: ignore[no-untyped-def]
+    """Int8 [size], table [256] int8 -> table[x + 128] [size]."""
+    _look_up(carray(x, size), carray(table, 256), carray(out, size))
+
+
+@_compiled(types.void, _INT8, _INT32, _INT32, _N)
+def look_up_floats(x, table, out, size):  # type: ignore[no-untyped-def]
+    """Int8 [size], table [256] of four bytes each -> table[x + 128] [size]."""
+    _look_up(carray(x, size), carray(table, 256), carray(out, size))
+
+
+@_compiled(types.void, _INT8, _N, _N, _N)
+def sum_rows(wide, groups, n, k):  # type: ignore[no-untyped-def]
+    """wide [groups, n + 3, k] int8: the digits of the sum of each group's first n rows go to its last three."""
+    words_of = carray(wide, (groups, n + 3, k))
+    sums = np.empty(k, np.int32)
+    for g in range(groups):
+        sums[:] = 0
+        for i in range(n):
+            row = words_of[g, i]
+            for j in range(k):
+                sums[j] += row[j]
+        for place in range(3):
+            row = words_of[g, n + place]
+            for j in range(k):
+                row[j] = np.int8(sums[j])
+                sums[j] = np.int32(sums[j] - np.int32(row[j])) >> 8
+
+
+@_compiled(types.void, _INT8, _N, _N, _N)
+def sum_columns(wide, rows, n, width):  # type: ignore[no-untyped-def]
+    """wide [rows, width] int8: the digits of the sum of each row's first n words go to the next three, then zeros."""
+    words_of = carray(wide, (rows, width))
+    for i in range(rows):
+        row, total = words_of[i], np.int32(0)
+        for j in range(n):
+            total = np.int32(total + row[j])
+        for place in range(3):
+            row[n + place] = np.int8(total)
+            total = np.int32(total - np.int32(row[n + place])) >> 8
+        for j in range(n + 3, width):
+            row[j] = 0

@@ -1,0 +1,128 @@
+"""torch.ops.radhard.matmul and .matmul_checked: products of int8 activations, as in attention.
+
+The sums by which the second checks are made of the right factor at run time, in the copy that the product needs anyway.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from radhard.ops import backends
+from radhard.ops.library import Recourse, no_events, operator, quiet
+from radhard.ops.linear import limits
+from radhard.ops.products import Again, Output, again, changed, settle
+from radhard.ops.sums import check_outputs, digits, store
+from radhard.ops.write import SPARE, on_host, write_checked
+
+_NO_OFFSET = torch.zeros(1, dtype=torch.int64)  # products of activations have no bias
+
+
+def _groups(a: Tensor, b: Tensor) -> list[int]:
+    return list(torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]))
+
+
+def _grouped(x: Tensor, groups: list[int]) -> Tensor:
+    """[..., r, c] -> [g, r, c], broadcast."""
+    return x.expand(*groups, *x.shape[-2:]).reshape(-1, *x.shape[-2:])
+
+
+def _fake(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
+    del multiplier, grid
+    return a.new_empty([*_groups(a, b), a.shape[-2], b.shape[-1]], dtype=dtype)
+
+
+def _output(b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> tuple[Output, Tensor]:
+    """How [..., n] is written, and a bias of zeros [n]."""
+    n = b.shape[-1]
+    output = Output(multiplier=multiplier.expand(n).contiguous(), dtype=dtype, grid=limits(grid))
+    return output, torch.zeros(n, dtype=torch.int32, device=b.device)
+
+
+@operator(
+    "matmul(Tensor a, Tensor b, Tensor multiplier, int[] grid, ScalarType dtype) -> Tensor",
+    fake=_fake,
+)
+def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """`a` [..., m, k], b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n] `dtype`; groups broadcast."""
+    groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
+    right = _grouped(b.mT, groups) if b.stride(-2) == 1 else _grouped(b, groups).mT
+    total = backends.product(_grouped(a, groups), right)
+    return output.write(total.flatten(0, 1), zero).view(*groups, a.shape[-2], b.shape[-1])
+
+
+def _fake_checked(
+    a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype, policy: str, site: str
+) -> tuple[Tensor, Tensor]:
+    del policy, site
+    return _fake(a, b, multiplier, grid, dtype), no_events()
+
+
+@operator(
+    "matmul_checked(Tensor a, Tensor b, Tensor multiplier, int[] grid, ScalarType dtype, str policy, str site) "
+    "-> (Tensor, Tensor)",
+    fake=_fake_checked,
+)
+def matmul_checked(
+    a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype, policy: str, site: str
+) -> tuple[Tensor, Tensor]:
+    """As `matmul`, every row checked, and the events."""
+    groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
+    check_outputs(b.shape[-1])
+    left = _grouped(a, groups)
+    right = rows_summed(b.mT, groups) if b.stride(-2) == 1 else columns_summed(b, groups).mT
+    total = backends.product(left, right).flatten(0, 1)
+    out, flagged = write_checked(total, zero, output.multiplier, dtype, grid=output.grid, offset=_NO_OFFSET)
+    if flagged is None:
+        happened = quiet(len(out))
+    else:
+        recourse = Recourse(policy=policy, site=site)
+        found = _again(left, _grouped(b.mT, groups), flagged, recourse=recourse)
+        differ = changed(found.rows, total[flagged], zero)
+        happened = settle(found, differ, flagged, out=out, output=output, recourse=recourse)
+    return out.view(*groups, a.shape[-2], b.shape[-1]), happened
+
+
+def rows_summed(b: Tensor, groups: list[int]) -> Tensor:
+    """`b` [..., n, k] int8 -> [g, n + 3, k]: the last rows are the digits of the sum of the others."""
+    n, k = b.shape[-2:]
+    wide = torch.empty(*groups, n + SPARE, k, dtype=torch.int8, device=b.device)
+    wide[..., :n, :] = b
+    flat, host = wide.view(-1, n + SPARE, k), on_host(b)
+    if host is None:
+        flat[:, n:] = digits(flat[:, :n].sum(1, dtype=torch.int64)).movedim(0, 1)
+    else:
+        host.sum_rows(flat.data_ptr(), len(flat), n, k)
+    return flat
+
+
+def columns_summed(b: Tensor, groups: list[int]) -> Tensor:
+    """`b` [..., k, n] int8 -> [g, k, n + 3 and more]: after n columns the digits of their sum, then zeros.
+
+    Rows are a multiple of four words, which the product loads at a time.
+    """
+    k, n = b.shape[-2:]
+    width = n + SPARE + -(n + SPARE) % 4
+    wide = torch.empty(*groups, k, width, dtype=torch.int8, device=b.device)
+    wide[..., :n] = b
+    flat, host = wide.view(-1, k, width), on_host(b)
+    if host is None:
+        flat[..., n : n + SPARE] = digits(flat[..., :n].sum(2, dtype=torch.int64)).movedim(0, 2)
+        flat[..., n + SPARE :] = 0
+    else:
+        host.sum_columns(flat.data_ptr(), len(flat) * k, n, width)
+    return flat
+
+
+def _again(left: Tensor, right: Tensor, flagged: Tensor, *, recourse: Recourse) -> Again:
+    """Rows `flagged` [f] of the products of left [g, m, k] with right [g, n, k], from the inputs themselves."""
+    m, n = left.shape[1], right.shape[1]
+    zero = torch.zeros(n, dtype=torch.int32, device=right.device)
+    rows = torch.empty(len(flagged), n, dtype=torch.int32, device=right.device)
+    agree = torch.empty(len(flagged), dtype=torch.bool, device=right.device)
+    group = flagged // m
+    for g in group.unique().tolist():
+        own = group == g
+        found = again(left[g, flagged[own] % m], store(right[g], zero), recourse=recourse)
+        rows[own], agree[own] = found.rows, found.right
+    return Again(rows=rows, right=agree)

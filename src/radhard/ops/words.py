@@ -1,0 +1,31 @@
+"""torch.ops.radhard.look_up and .quantize: int8 words to what they stand for, and numbers to int8 words."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from radhard.ops import write
+from radhard.ops.library import operator
+from radhard.ops.linear import limits
+
+
+def _fake_look_up(x: Tensor, table: Tensor) -> Tensor:
+    return torch.empty_like(x, dtype=table.dtype)
+
+
+@operator("look_up(Tensor x, Tensor table) -> Tensor", fake=_fake_look_up)
+def look_up(x: Tensor, table: Tensor) -> Tensor:
+    """`x` [...] int8, table [256] -> table[x + 128] [...], lying in memory as x does."""
+    return write.look_up(x, table)
+
+
+def _fake_quantize(x: Tensor, factor: float, grid: Sequence[int]) -> Tensor:
+    del factor, grid
+    return x.new_empty(x.shape, dtype=torch.int8)
+
+
+@operator("quantize(Tensor x, float factor, int[] grid) -> Tensor", fake=_fake_quantize)
+def quantize(x: Tensor, factor: float, grid: Sequence[int]) -> Tensor:
+    """`x` [...] float32 -> x * factor, rounded half to even, moved by the zero point and saturated: int8 [...]."""
+    return write.write_float(x, factor, grid=limits(grid))[0]

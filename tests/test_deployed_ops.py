@@ -1,0 +1,183 @@
+"""The operators of deployed models against slow references, with the compiled loops and without them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import radhard.ops  # noqa: F401  # declares torch.ops.radhard
+from radhard.errors import FaultError, InputError
+from radhard.ops import backends, write
+from radhard.ops.sums import digits, examine, store
+from tests.hardened import FlippedProducts, flip_of
+from tests.protections import int8s, int32s, scales
+
+OPS = torch.ops.radhard
+pytestmark = pytest.mark.usefixtures("way")
+GRID = [3, -100, 90]
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "torch":
+        monkeypatch.setattr(write, "loops", lambda: None)
+    return str(request.param)
+
+
+def word(total: int, multiplier: float) -> int:
+    """An accumulator -> its word, in float32 as NumPy computes it."""
+    wrapped = np.int64(total).astype(np.int32)
+    value = np.float32(wrapped) * np.float32(multiplier)
+    return int(min(max(np.rint(value) + GRID[0], GRID[1]), GRID[2]))
+
+
+def slow_linear(x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor) -> list[list[int]]:
+    rows = []
+    for a in x.tolist():
+        totals = (
+            sum(p * q for p, q in zip(a, b, strict=True)) + c
+            for b, c in zip(weight.tolist(), bias.tolist(), strict=True)
+        )
+        rows.append([word(total, m) for total, m in zip(totals, multiplier.tolist(), strict=True)])
+    return rows
+
+
+@pytest.mark.parametrize("shape", [(7, 11, 5), (1, 1, 1), (3, 40, 16), (33, 1500, 2)])
+def test_linear(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    x, weight, bias, scale = int8s(m, k), int8s(n, k, seed=1), int32s(n), scales(n)
+    expected = slow_linear(x, weight, bias, scale)
+    assert OPS.linear(x, weight, bias, scale, GRID, torch.int8).tolist() == expected
+    stored = store(weight, bias)
+    args = (stored.weight, stored.bias, stored.columns, stored.rows, scale, GRID)
+    out, events = OPS.linear_checked(x, *args, torch.int8, "raise", "here")
+    assert out.tolist() == expected
+    assert events.tolist() == [m, 0, 0, 0, 0, 0, 0]
+    floats = OPS.linear_checked(x, *args, torch.float32, "raise", "here")[0]
+    assert torch.equal(floats, OPS.linear(x, weight, bias, scale, GRID, torch.float32))
+    exact = torch.from_numpy(x.numpy().astype(np.int64) @ weight.T.numpy().astype(np.int64)) + bias
+    assert torch.equal(OPS.linear(x, weight, bias, scale, GRID, torch.int32).long(), exact)
+    assert torch.equal(floats, exact.to(torch.float32) * scale)
+
+
+@pytest.mark.parametrize("extreme", [-128, 127])
+def test_extreme_words_are_no_alarm(extreme: int) -> None:
+    x = torch.full((3, 3072), extreme, dtype=torch.int8)
+    weight = torch.full((1024, 3072), -128, dtype=torch.int8)
+    bias = torch.full((1024,), 2**31 - 1, dtype=torch.int32)  # the accumulators wrap, and the sums of them
+    stored = store(weight, bias)
+    args = (stored.weight, stored.bias, stored.columns, stored.rows, torch.full((1024,), 1e-9), GRID)
+    assert OPS.linear_checked(x, *args, torch.int8, "raise", "here")[1].tolist() == [3, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("shapes", [((2, 3, 7, 5), (2, 3, 5, 9)), ((4, 5), (5, 3)), ((2, 1, 3, 300), (5, 300, 4))])
+def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], transposed: bool) -> None:
+    a, b = (int8s(*shape, seed=seed) for seed, shape in enumerate(shapes))
+    b = b.mT.contiguous().mT if transposed else b
+    exact = torch.from_numpy(np.matmul(a.numpy().astype(np.int64), b.numpy().astype(np.int64)))
+    value = exact.to(torch.float32) * 3e-4
+    expected = (value.round() + GRID[0]).clamp(GRID[1], GRID[2]).to(torch.int8)
+    assert torch.equal(OPS.matmul(a, b, torch.tensor([3e-4]), GRID, torch.int8), expected)
+    out, events = OPS.matmul_checked(a, b, torch.tensor([3e-4]), GRID, torch.int8, "raise", "here")
+    assert torch.equal(out, expected)
+    assert events.tolist() == [math.prod(exact.shape[:-1]), 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("pad", [0, -7])
+def test_conv2d(groups: int, pad: int) -> None:
+    x, weight, bias, scale = int8s(2, 4, 7, 5), int8s(6, 4 // groups, 3, 2, seed=1), int32s(6), scales(6)
+    shape = ([3, 2], [2, 1], [1, 1, 0, 2], [1, 2], groups, pad)
+    padded = torch.nn.functional.pad(x, (1, 2, 1, 0), value=pad).double()
+    exact = torch.nn.functional.conv2d(padded, weight.double(), bias.double(), (2, 1), 0, (1, 2), groups)
+    value = exact.to(torch.float32) * scale[:, None, None]
+    expected = (value.round() + GRID[0]).clamp(GRID[1], GRID[2]).to(torch.int8)
+    out = OPS.conv2d(x, weight.flatten(1), bias, scale, *shape, GRID, torch.int8)
+    assert torch.equal(out, expected)
+    parts = [store(w.flatten(1), b) for w, b in zip(weight.chunk(groups), bias.chunk(groups), strict=True)]
+    stored = [torch.cat([getattr(part, name) for part in parts]) for name in ("weight", "bias", "columns", "rows")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backends, "product", FlippedProducts([(groups - 1, 1, 19)]))
+        out, events = OPS.conv2d_checked(x, *stored, scale, *shape, GRID, torch.int8, "raise", "here")
+    assert torch.equal(out, expected)
+    assert events.tolist() == [groups * 2 * out[0, 0].numel(), 1, 1, 1, 0, 0, 0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(total=st.integers(-128 * 65793, 127 * 65793))
+def test_digits(total: int) -> None:
+    low, middle, top = digits(torch.tensor([total]))[:, 0].tolist()
+    assert low + 256 * middle + 65536 * top == total
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_what_changed_is_told(data: st.DataObject) -> None:
+    n, k = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))
+    weight, bias = int8s(n, k, seed=n), int32s(n)
+    stored = store(weight.clone(), bias.clone())
+    assert examine(stored)[0] == "sound"
+    name = data.draw(st.sampled_from(["weight", "bias", "columns", "rows"]))
+    words = getattr(stored, name).view(-1)
+    bits = 8 * words.itemsize
+    used = (n + 3) * k if name == "weight" else len(words)
+    place, bit = data.draw(st.integers(0, used - 1)), data.draw(st.integers(0, bits - 1))
+    words[place] ^= flip_of(bit, bits=bits)
+    verdict, truth = examine(stored)
+    assert verdict == ("mended" if name == "bias" or (name == "weight" and place < n * k) else "sums")
+    assert torch.equal(truth.own, weight)
+    assert torch.equal(truth.bias, bias)
+    assert torch.equal(truth.columns, store(weight, bias).columns)
+
+
+def test_sums_have_three_digits() -> None:
+    with pytest.raises(InputError, match="70000 outputs: three digits hold the sums of 65793"):
+        OPS.matmul_checked(int8s(1, 1), int8s(1, 70000), torch.tensor([1.0]), GRID, torch.int8, "raise", "here")
+    with pytest.raises(InputError, match="70000 outputs"):
+        store(int8s(70000, 1), int32s(70000))
+
+
+def test_two_changes_are_not_guessed_at() -> None:
+    for second in ((3, 4), (3, 0), (0, 4)):
+        stored = store(int8s(5, 6), int32s(5))
+        stored.weight[0, 0] ^= 1
+        stored.weight[second] ^= 8
+        assert examine(stored)[0] == "lost"
+
+
+def test_within() -> None:
+    x = torch.tensor([0.5, -2.0, 3.0, math.nan, math.inf, -math.inf, 1.0])
+    for outside, expected in (("zero", [0.5, 0, 0, 0, 0, 0, 1]), ("clamp", [0.5, 0.25, 1, 0.25, 1, 0.25, 1])):
+        out, events = OPS.within(x, 0.25, 1.0, outside)
+        assert out.tolist() == expected
+        assert events.tolist() == [7, 1, 5, 5, 0, 0, 0]
+    out, _ = OPS.within(torch.tensor([-9, 0, 2**31 - 1], dtype=torch.int32), -1.5, 1e10, "clamp")
+    assert out.tolist() == [-1, 0, 2**31 - 1]
+
+
+def test_vote() -> None:
+    a = torch.tensor([1.0, math.nan, -0.0, 5.0])
+    b, c = a.clone(), a.clone()
+    b[1], c[3] = 2.0, math.inf
+    voted, events = OPS.vote(a, b, c, "raise", "here")
+    assert torch.equal(voted.view(torch.int32), a.view(torch.int32))
+    assert events.tolist() == [4, 1, 2, 2, 0, 0, 0]
+    a[1], c[1] = 7.0, 9.0
+    with pytest.raises(FaultError, match="'here': all three copies of 1 words differ"):
+        OPS.vote(a, b, c, "raise", "here")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_look_up_and_quantize(order: tuple[int, ...]) -> None:
+    x = int8s(3, 5, 7).permute(order)
+    for table in (torch.linspace(-1, 1, 256), int8s(256)):
+        out = OPS.look_up(x, table)
+        assert torch.equal(out, table[x.long() + 128])
+        assert out.stride() == x.stride()
+    y = torch.tensor([0.5, 1.5, math.nan, math.inf, -math.inf, -3.0])
+    assert OPS.quantize(y, 1.0, GRID).tolist() == [3, 5, 3, 90, -100, 0]
