@@ -14,7 +14,7 @@ from torch import Tensor
 
 from radhard.faults.damage import Harm
 from radhard.machine import Plain, Rows
-from radhard.machine.threads import split
+from radhard.ops.threads import split
 
 
 class Worn(Plain):
