@@ -150,8 +150,8 @@ def _record(cell: Cell) -> dict[str, Any]:
         share = cell.tally.share(verdict)
         named |= {
             verdict: cell.tally.count(verdict),
-            f"{verdict}_low": share.low,
-            f"{verdict}_high": share.high,
+            f"{verdict}_low": round(share.low, 6),
+            f"{verdict}_high": round(share.high, 6),
         }
     return named | {"spoiled": cell.tally.spoiled}
 
