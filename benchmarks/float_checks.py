@@ -29,9 +29,9 @@ from radhard.words import flip, word_of
 RESULTS = Path(__file__).parent.parent / "results"
 SITE = Site(name="gemm", operator="linear", layer="-", module="-", batch_axis=0, rows_per_image=1)
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-PRODUCTS, ALIKE = 400, 100
+PRODUCTS, ALIKE = 1200, 200
 LANES = (1, 16)
-LEVELS = tuple(2.0**power for power in range(-8, 5))
+LEVELS = tuple(2.0 ** (half / 2) for half in range(-8, 9))
 FLIPPED = {"proj of ViT-B": (768, 768, None), "fc1, 256 a check": (768, 3072, 256), "QK^T of ViT-B": (64, 197, None)}
 ROWS, IMAGES = 8, 40
 
@@ -294,7 +294,7 @@ def draw(alarms: Sequence[Alarms], seen: Sequence[Seen], path: Path) -> None:
                 )  # fmt: skip
         axes.axvline(6, color="0.35", linestyle=(0, (1, 1)))
         axes.text(6.3, 0.6, "bound: 6", fontsize=9, color="0.35")
-        axes.set(xscale="log", yscale="log", xlim=(3e-3, 20), ylim=(3e-7, 1.5))
+        axes.set(xscale="log", yscale="log", xlim=(0.05, 20), ylim=(3e-5, 1.5))
         axes.set_xlabel("standard deviations by which a row is off")
         axes.set_ylabel("share of fault-free rows above")
         axes.set_title(f"{dtype}: rows without faults (dashed: 16 lanes)", loc="left", fontsize=11)

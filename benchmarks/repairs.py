@@ -42,7 +42,7 @@ from radhard.protection.protected import Exposure
 from radhard.words import Words
 
 RESULTS = Path(__file__).parent.parent / "results"
-EDGE, BLOCKS, PAIRS, WRONG, SMALL_WRONG = 32, 10000, 20000, 1000, 300
+EDGE, BLOCKS, PAIRS, WRONG, SMALL_WRONG = 32, 5000, 10000, 300, 120
 LAMBDAS = (0.1, 0.5, 1.0, 2.0, 4.0)
 WHOLE = cube(EDGE)
 POLICIES: dict[str, Scheme] = {
@@ -342,7 +342,7 @@ def draw(rates: Sequence[Rate], path: Path) -> None:
     right.set_ylabel("multiplications of recovery a faulty block")
     right.set_yscale("log")
     right.set_title("What recovery multiplies", loc="left", fontsize=11)
-    left.legend(frameon=False, fontsize=9)
+    left.legend(frameon=False, fontsize=9, ncols=2, loc="center right", bbox_to_anchor=(1.0, 0.58))
     pairs = pick(rates, part="cancelled")
     for place, one in enumerate(pairs):
         low_left.plot(one.rate, place, marker="o", color="#0072B2", label="simulated" if not place else None)
