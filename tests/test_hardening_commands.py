@@ -99,7 +99,7 @@ def test_schemes_against_each_other(tmp_path: Path) -> None:
     assert sum(ideal["overhead"][k] for k in both) + hidden == pytest.approx(sum(standard["overhead"][k] for k in both))
     assert "products" in found["tmr"]["note"]
     clean = [row for row in told["models"][0]["conditions"] if row["ber"] == 0]
-    assert {row["condition"] for row in clean} == set(found)
+    assert {row["condition"] for row in clean} == {*found, "float program"}
     again = json.loads(call(*asked, "--schemes", schemes, "--store", tmp_path / "run.db", "--json"))
     assert again["models"] == told["models"]
 

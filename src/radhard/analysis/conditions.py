@@ -170,7 +170,7 @@ def parts_of(protection: Protection) -> Mapping[str, Protection]:
     return found
 
 
-def evaluated(plain: Sequence[Setting], *, protection: Protection) -> tuple[Condition, ...]:
+def evaluated(plain: Sequence[Setting], *, protection: Protection, note: str = "") -> tuple[Condition, ...]:
     """The conditions of an evaluation: at each setting unprotected, and each part of a plan; without faults all of it.
 
     Checks of products change nothing where there is no fault, so that ranges are all that clean accuracy can lose by.
@@ -180,5 +180,5 @@ def evaluated(plain: Sequence[Setting], *, protection: Protection) -> tuple[Cond
     for setting in plain:
         found.append(Condition(name="unprotected", setting=setting))
         shown = dict(list(parts.items())[-1:]) if setting.clean else parts
-        found += [Condition(name=name, setting=protected(setting, part)) for name, part in shown.items()]
+        found += [Condition(name=name, setting=protected(setting, part), note=note) for name, part in shown.items()]
     return tuple(found)

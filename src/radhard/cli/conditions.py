@@ -12,7 +12,7 @@ from rich.console import Console
 
 from radhard.analysis.conditions import Condition, Conditions, Evaluation, Trials
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import Bench
+from radhard.campaign.bench import Bench, clean_setting
 from radhard.campaign.executor import InProcess
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow, output
@@ -35,10 +35,14 @@ class Bed:
     console: Console
 
     def measure(self, bench: Bench, conditions: Sequence[Condition], *, course: Course) -> Evaluation:
-        """Measure what the store lacks of them."""
+        """Measure what the store lacks of them, and of the float program without faults."""
+        every = {(c.name, c.setting.digest): c for c in conditions}
+        if "float" in bench.programs and all(c.setting.recipe != "float" for c in conditions):
+            original = Condition(name="float program", setting=clean_setting(bench, "float"))
+            every = {(original.name, original.setting.digest): original, **every}
         asked = Conditions(
             bench=bench,
-            conditions=tuple({(c.name, c.setting.digest): c for c in conditions}.values()),
+            conditions=tuple(every.values()),
             on=Trials(images=self.images, trials=self.trials, chunk=self.chunk),
         )
         progress = asked.measure(self.store, executor=InProcess(bench=bench, batch=self.batch))

@@ -107,7 +107,8 @@ def evaluate(
                     )
                     for rate in dict.fromkeys(at)
                 ]
-                conditions += evaluated(settings, protection=one.protection)
+                note = f"plan for BER {one.ber:g}" if len(of_model[bench.model]) > 1 else ""
+                conditions += evaluated(settings, protection=one.protection, note=note)
             return bed.measure(bench, conditions, course=course)
 
         found = of_each(

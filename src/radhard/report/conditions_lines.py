@@ -65,14 +65,19 @@ def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
 
 
 def _panel(one: Evaluation) -> ConditionsPanel:
-    known = [outcome for outcome in one.outcomes if outcome.point.n]
+    known, recipe = [outcome for outcome in one.outcomes if outcome.point.n], setting_of(one).recipe
     return ConditionsPanel(
         model=one.bench.model,
         lines=tuple(
             _line([o for o in known if o.condition.name == name], name, weights=one.weights) for name in _names(one)
         ),
-        clean=next((o.point.accuracy for o in known if o.condition.setting.reference), math.nan),
+        clean=next((o.point.accuracy for o in known if _sound(o, recipe)), math.nan),
     )
+
+
+def _sound(outcome: Outcome, recipe: str) -> bool:
+    """Whether it is that of the program of `recipe` without faults and protection."""
+    return outcome.condition.setting.reference and outcome.condition.setting.recipe == recipe
 
 
 def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights) -> ConditionLine:
@@ -106,5 +111,5 @@ def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights) -> Condit
 
 
 def _names(evaluation: Evaluation) -> tuple[str, ...]:
-    """The conditions' names, in the order in which they are first met."""
-    return tuple(dict.fromkeys(outcome.condition.name for outcome in evaluation.outcomes))
+    """The names of conditions with faults, in the order in which they are first met."""
+    return tuple(dict.fromkeys(o.condition.name for o in evaluation.outcomes if o.condition.ber > 0))
