@@ -97,9 +97,9 @@ def main() -> None:
         "# Deployed: what the checks cost",
         "",
         f"`python -m benchmarks.deployed`, {machine()}, load {os.getloadavg()[0]:.1f}. Cases take turns in one run. "
-        "Each ratio is given three times: of best wall-clock times / of best processor times / the median of the ratios of "
-        "processor times round by round; on a machine that others load, the wall clock alone says little. Every row of "
-        "a checked product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
+        "Each ratio is given three times: of best wall-clock times / of best processor times / the median of the "
+        "ratios of processor times round by round; on a machine that others load, the wall clock alone says little. "
+        "Every row of a checked product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
         "",
         *table,
         "",
