@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.turns import ratio, take_turns
+from benchmarks.turns import missed, ratio, take_turns
 from radhard.campaign.build import build_program
 from radhard.deploy import harden
 from radhard.machine import Clean, Gemm
@@ -21,6 +21,7 @@ from radhard.program import Apply, Program, run
 from radhard.protection import Block, Protection, RowAbft
 
 MODELS = {"fashion-vit": 120, "vit_base_patch16_224": 12}
+TARGET = 1.05
 SCHEME = RowAbft(block=Block(m=16, k=64, n=64))
 
 
@@ -51,10 +52,10 @@ def modules(program: Program) -> dict[str, Callable[[torch.Tensor], object]]:
     return made
 
 
-def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> list[str]:
-    """Rows of the table for one model."""
+def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> tuple[list[str], dict[str, tuple[float, float]]]:
+    """Rows of the table for one model; the ratios with all products checked, and their target."""
     program = build_program(load(name, seed=0), recipe="int8")
-    made, lines = modules(program), []
+    made, lines, found = modules(program), [], {}
     for batch in batches:
         x = torch.randn(batch, *program.input_shape, generator=torch.Generator().manual_seed(batch))
         cases = {case: (lambda module=module, x=x: module(x)) for case, module in made.items()}
@@ -65,7 +66,8 @@ def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> list[str]:
                 f"| `{name}` | {batch} | {count} of {len(products(program))} | {times[case].wall.min() * 1e3:.2f} "
                 f"| {ratio(times[case], times['none'])} | {ratio(times[case], times['program'])} |"
             )
-    return lines
+        found[f"{name} at batch {batch}"] = (ratio(times["all"], times["none"]).cpu, TARGET)
+    return lines, found
 
 
 def machine() -> str:
@@ -91,8 +93,11 @@ def main() -> None:
         "| model | batch | products checked | best ms | of the module without checks | of `run(program, images)` |",
         "|---|---|---|---|---|---|",
     ]
+    found: dict[str, tuple[float, float]] = {}
     for name in chosen.model or MODELS:
-        table += rows(name, rounds=int(chosen.rounds * MODELS[name]), batches=(1, 8))
+        lines, ratios = rows(name, rounds=int(chosen.rounds * MODELS[name]), batches=(1, 8))
+        table += lines
+        found |= ratios
     lines = [
         "# Deployed: what the checks cost",
         "",
@@ -102,6 +107,10 @@ def main() -> None:
         "Every row of a checked product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
         "",
         *table,
+        "",
+        f"By best processor times, all products checked: {missed(found)} Products of a hundred columns and few rows "
+        "take tens of microseconds, of which the check's own call, a vector of 16 more columns and the sums of attention's "
+        "factors are a larger part.",
         "",
     ]
     chosen.out.write_text("\n".join(lines))

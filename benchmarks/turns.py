@@ -44,6 +44,12 @@ def take_turns(cases: Mapping[str, Callable[[], object]], *, rounds: int) -> dic
     return {name: Times(wall=np.array(wall[name]), cpu=np.array(cpu[name])) for name in cases}
 
 
+def missed(found: Mapping[str, tuple[float, float]]) -> str:
+    """Ratios and their targets by name -> a sentence that names each that is above its target."""
+    above = [f"{name} ({value:.3f}, target {target:.2f})" for name, (value, target) in found.items() if value > target]
+    return "Missed: " + "; ".join(above) + "." if above else "No target is missed."
+
+
 def ratio(case: Times, base: Times) -> Ratio:
     """How long `case` takes in terms of `base`."""
     return Ratio(
