@@ -109,8 +109,8 @@ def main() -> None:
         *table,
         "",
         f"By best processor times, all products checked: {missed(found)} Products of a hundred columns and few rows "
-        "take tens of microseconds, of which the check's own call, a vector of 16 more columns and the sums of attention's "
-        "factors are a larger part.",
+        "take tens of microseconds, of which the check's own call, a vector of 16 more columns and the sums "
+        "of attention's factors are a larger part.",
         "",
     ]
     chosen.out.write_text("\n".join(lines))
