@@ -126,6 +126,8 @@ results-ablations: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.detection
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.deployed
 
 # the constraints pin a torch that has a CPU build; without them pip may take gigabytes of another
 .venv/installed: pyproject.toml constraints.txt

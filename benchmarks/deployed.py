@@ -6,13 +6,12 @@ python -m benchmarks.deployed            # writes benchmarks/DEPLOYED.md
 import argparse
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from benchmarks.speed import interleaved
+from benchmarks.turns import missed, ratio, take_turns
 from radhard.campaign.build import build_program
 from radhard.deploy import harden
 from radhard.machine import Clean, Gemm
@@ -22,6 +21,7 @@ from radhard.program import Apply, Program, run
 from radhard.protection import Block, Protection, RowAbft
 
 MODELS = {"fashion-vit": 120, "vit_base_patch16_224": 12}
+TARGET = 1.05
 SCHEME = RowAbft(block=Block(m=16, k=64, n=64))
 
 
@@ -52,28 +52,22 @@ def modules(program: Program) -> dict[str, Callable[[torch.Tensor], object]]:
     return made
 
 
-def compared(times: Mapping[str, list[float]], *, against: str) -> dict[str, tuple[float, float]]:
-    """Ratio of best times to the best of `against`, and the median of the ratios round by round."""
-    base = np.array(times[against])
-    return {name: (min(t) / base.min(), float(np.median(np.array(t) / base))) for name, t in times.items()}
-
-
-def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> list[str]:
-    """Rows of the table for one model."""
+def rows(name: str, *, rounds: int, batches: tuple[int, ...]) -> tuple[list[str], dict[str, tuple[float, float]]]:
+    """Rows of the table for one model; the ratios with all products checked, and their target."""
     program = build_program(load(name, seed=0), recipe="int8")
-    made, lines = modules(program), []
+    made, lines, found = modules(program), [], {}
     for batch in batches:
         x = torch.randn(batch, *program.input_shape, generator=torch.Generator().manual_seed(batch))
         cases = {case: (lambda module=module, x=x: module(x)) for case, module in made.items()}
         with torch.no_grad():
-            times = interleaved(cases, rounds=max(rounds // batch, rounds // 4))
-        plain, clean = compared(times, against="none"), compared(times, against="program")
-        for case, what in (("none", "0"), ("half", str(len(half(program)))), ("all", str(len(products(program))))):
+            times = take_turns(cases, rounds=max(rounds // batch, rounds // 3))
+        for case, count in (("none", 0), ("half", len(half(program))), ("all", len(products(program)))):
             lines.append(
-                f"| `{name}` | {batch} | {what} of {len(products(program))} | {min(times[case]) * 1e3:.2f} "
-                f"| {plain[case][0]:.3f} ({plain[case][1]:.3f}) | {clean[case][0]:.3f} ({clean[case][1]:.3f}) |"
+                f"| `{name}` | {batch} | {count} of {len(products(program))} | {times[case].wall.min() * 1e3:.2f} "
+                f"| {ratio(times[case], times['none'])} | {ratio(times[case], times['program'])} |"
             )
-    return lines
+        found[f"{name} at batch {batch}"] = (ratio(times["all"], times["none"]).cpu, TARGET)
+    return lines, found
 
 
 def machine() -> str:
@@ -99,16 +93,24 @@ def main() -> None:
         "| model | batch | products checked | best ms | of the module without checks | of `run(program, images)` |",
         "|---|---|---|---|---|---|",
     ]
+    found: dict[str, tuple[float, float]] = {}
     for name in chosen.model or MODELS:
-        table += rows(name, rounds=int(chosen.rounds * MODELS[name]), batches=(1, 8))
+        lines, ratios = rows(name, rounds=int(chosen.rounds * MODELS[name]), batches=(1, 8))
+        table += lines
+        found |= ratios
     lines = [
         "# Deployed: what the checks cost",
         "",
-        f"`python -m benchmarks.deployed`, {machine()}, load {os.getloadavg()[0]:.1f}. Ratios are of best times, cases "
-        "taking turns in one run; in brackets the median of the ratios of each round. Every row of a checked "
-        "product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
+        f"`python -m benchmarks.deployed`, {machine()}, load {os.getloadavg()[0]:.1f}. Cases take turns in one run. "
+        "Each ratio is given three times: of best wall-clock times / of best processor times / the median of the "
+        "ratios of processor times round by round; on a machine that others load, the wall clock alone says little. "
+        "Every row of a checked product is checked, and no fault occurs. Target: at most 1.05, aim 1.02.",
         "",
         *table,
+        "",
+        f"By best processor times, all products checked: {missed(found)} Products of a hundred columns and few rows "
+        "take tens of microseconds, of which the check's own call, a vector of 16 more columns and the sums "
+        "of attention's factors are a larger part.",
         "",
     ]
     chosen.out.write_text("\n".join(lines))

@@ -74,6 +74,30 @@ def test_extreme_words_are_no_alarm(extreme: int) -> None:
     assert OPS.linear_checked(x, *args, torch.int8, "raise", "here")[1].tolist() == [3, 0, 0, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_that_do_not_add_up_are_found(threads: int) -> None:
+    m, k, n = 300, 40, 500  # enough for two threads
+    x, weight, bias = int8s(m, k), int8s(n, k, seed=1), int32s(n)
+    stored = store(weight, bias)
+    total = torch.from_numpy(x.numpy().astype(np.int32) @ stored.weight.T.numpy().astype(np.int32))
+    offset, before = stored.columns, torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert write.mismatched(total, bias, offset=offset) is None
+        hit = {3: 0, 17: 31, 288: 12}
+        for row, bit in hit.items():
+            total[row, row] ^= flip_of(bit)
+        found = write.mismatched(total, bias, offset=offset)
+        limits, scale = (0, -128, 127), scales(n)
+        out, flagged = write.write_checked(total, bias, scale, torch.int8, grid=limits, offset=offset)
+        assert torch.equal(out, write.write(total, bias, scale, torch.int8, grid=limits))
+    finally:
+        torch.set_num_threads(before)
+    assert found is not None
+    assert flagged is not None
+    assert found.tolist() == flagged.tolist() == list(hit)
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("shapes", [((2, 3, 7, 5), (2, 3, 5, 9)), ((4, 5), (5, 3)), ((2, 1, 3, 300), (5, 300, 4))])
 def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], transposed: bool) -> None:

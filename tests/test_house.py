@@ -14,7 +14,15 @@ import radhard
 
 SOURCE = Path(radhard.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-PACKAGES = ["radhard.faults", "radhard.machine", "radhard.operators", "radhard.program", "radhard.protection"]
+PACKAGES = [
+    "radhard.deploy",
+    "radhard.faults",
+    "radhard.machine",
+    "radhard.operators",
+    "radhard.ops",
+    "radhard.program",
+    "radhard.protection",
+]
 
 # a generator that nobody passed: torch's, NumPy's and Python's own
 GLOBAL = re.compile(

@@ -8,12 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from radhard.deploy import harden
 from radhard.errors import CaptureError, InputError
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean, Operator, Site
 from radhard.models.load import load
 from radhard.operators import Conv2d
 from radhard.program import Apply, Program, capture, quantize, run
+from radhard.protection import Protection, Ranges
+from tests.hardened import all_products, products
 from tests.models import Projection, images, seeded
 
 BATCH = ({0: torch.export.Dim.DYNAMIC},)
@@ -173,6 +176,19 @@ def test_saved_and_loaded_it_is_the_same_program(quantised: nn.Module, tmp_path:
     x = batch(16, seed=2)
     assert again.recipe == "pt2e"
     assert torch.equal(run(again, x).logits, run(capture(quantised, batch(1)), x).logits)
+
+
+def test_a_hardened_module_of_it(quantised: nn.Module) -> None:
+    program, x = capture(quantised, batch(1)), batch(5)
+    sites = products(program)
+    module = harden(program, all_products(program))
+    assert len(sites) > 2
+    assert torch.equal(module(x), run(program, x).logits)
+    assert not module.counters[:, 1:].any()
+    schemes = dict.fromkeys((site.name for site in program.sites), Ranges(low=-1.0, high=1.0, outside="clamp"))
+    protection = Protection.of(schemes)
+    ranged = harden(program, protection)
+    assert torch.equal(ranged(x), run(program, x, protection.on(Clean())).logits)
 
 
 def test_faults_in_it(quantised: nn.Module) -> None:

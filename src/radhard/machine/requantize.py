@@ -22,7 +22,8 @@ def write_accumulator(
     """
     if bias is None:
         bias = torch.zeros(total.shape[1], dtype=torch.int32, device=total.device)
-    return write.write(total, bias, multiplier, dtype, grid=grid.limits)
+    words, scale = bias.to(torch.int32).contiguous(), multiplier.to(torch.float32).contiguous()
+    return write.write(total, words, scale, dtype, grid=grid.limits)
 
 
 def write_float(x: Tensor, factor: float, *, grid: Grid = SYMMETRIC) -> tuple[Tensor, int]:

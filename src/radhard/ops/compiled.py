@@ -114,6 +114,14 @@ def checked_floats(total, width, bias, multiplier, offset, out, rows, columns): 
     return _checked_floats(x, carray(bias, columns), carray(multiplier, columns), offset[0], y)
 
 
+@_compiled(types.void, _INT64, _N, _N)
+def note(events, size, checked):  # type: ignore[no-untyped-def]
+    """Events [size] int64 of a call in which nothing was found wrong."""
+    found = carray(events, size)
+    found[:] = 0
+    found[0] = checked
+
+
 @_compiled(_N, _INT32, _N, _INT32, _INT64, _N, _N)
 def mismatches(total, width, bias, offset, rows, columns):  # type: ignore[no-untyped-def]
     """The number of rows alone."""

@@ -14,7 +14,6 @@ from radhard.ops import backends
 from radhard.ops.backends import EXACT_K
 from radhard.ops.library import EVENTS, no_events, operator
 from radhard.ops.linear import checked, limits
-from radhard.ops.sums import Stored
 from radhard.ops.write import write
 
 _SHAPE = "int[] size, int[] stride, int[] padding, int[] dilation, int groups, int pad"
@@ -171,8 +170,7 @@ def conv2d_checked(
     stored = zip(*(y.chunk(groups) for y in (weight, bias, columns, rows, multiplier)), strict=True)
     a = patches(x, size, stride, padding, dilation, groups, pad)
     for own, (w, b, c, r, m) in zip(a, stored, strict=True):
-        of_group = Stored(weight=w, bias=b, columns=c, rows=r)
-        out, found = checked(own, of_group, m, grid, dtype, policy=policy, site=site)
+        out, found = checked(own, (w, b, c, r), m, grid, dtype, policy=policy, site=site)
         outs.append(out)
         happened += found
     return _placed(torch.cat(outs, 1) if groups > 1 else outs[0], place), happened

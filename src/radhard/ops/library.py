@@ -14,13 +14,13 @@ An operator that checks returns its result and its events [7] int64, in the orde
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from radhard.errors import FaultError
+from radhard.ops.write import loops
 
 EVENTS = ("checked", "alarms", "flagged", "repaired", "unfounded", "stale", "left")
 Policy = Literal["raise", "warn", "recompute"]
@@ -61,14 +61,14 @@ def events(
     return torch.tensor([checked, int(flagged > 0 or stale > 0), flagged, repaired, unfounded, stale, left])
 
 
-@cache
-def _quiet(checked: int) -> Tensor:
-    return events(checked=checked)
-
-
 def quiet(checked: int) -> Tensor:
-    """Events where nothing was found wrong."""
-    return _quiet(checked).clone()
+    """Events where nothing was found wrong: what nearly every call of a checking operator yields, so it is fast."""
+    host = loops()
+    if host is None:
+        return events(checked=checked)
+    found = no_events()
+    host.note(found.data_ptr(), len(EVENTS), checked)
+    return found
 
 
 def no_events() -> Tensor:

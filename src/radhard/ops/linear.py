@@ -23,7 +23,7 @@ def limits(grid: Sequence[int]) -> Limits:
 
 def checked(
     a: Tensor,
-    stored: Stored,
+    stored: tuple[Tensor, Tensor, Tensor, Tensor],
     multiplier: Tensor,
     grid: Sequence[int],
     dtype: torch.dtype,
@@ -31,14 +31,19 @@ def checked(
     policy: str,
     site: str,
 ) -> tuple[Tensor, Tensor]:
-    """`a` [m, k] int8 times a stored weight -> [m, n] `dtype`, checked and repaired, and the events."""
-    total = backends.product(a[None], stored.weight[None])[0]
-    out, flagged = write_checked(total, stored.bias, multiplier, dtype, grid=limits(grid), offset=stored.columns)
+    """`a` [m, k] int8 times a stored weight -> [m, n] `dtype`, checked and repaired, and the events.
+
+    `stored` are the fields of a `Stored`, in their order.
+    """
+    weight, bias, columns, rows = stored
+    total = backends.product(a[None], weight[None])[0]
+    out, flagged = write_checked(total, bias, multiplier, dtype, grid=limits(grid), offset=columns)
     if flagged is None:
-        return out, quiet(len(a))
+        return out, quiet(a.shape[0])
+    known = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
     recourse, output = Recourse(policy=policy, site=site), Output(multiplier=multiplier, dtype=dtype, grid=limits(grid))
-    found = again_of_weight(a[flagged], total[flagged], stored, recourse=recourse)
-    differ = changed(found.rows, total[flagged], stored.bias)
+    found = again_of_weight(a[flagged], total[flagged], known, recourse=recourse)
+    differ = changed(found.rows, total[flagged], bias)
     return out, settle(found, differ, flagged, out=out, output=output, recourse=recourse)
 
 
@@ -96,6 +101,6 @@ def linear_checked(
     site: str,
 ) -> tuple[Tensor, Tensor]:
     """`x` [..., k] int8 times a stored weight -> [..., n] `dtype`, every row checked, and the events."""
-    stored = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
+    stored = (weight, bias, columns, rows)
     out, happened = checked(x.reshape(-1, x.shape[-1]), stored, multiplier, grid, dtype, policy=policy, site=site)
     return out.view(*x.shape[:-1], bias.shape[0]), happened

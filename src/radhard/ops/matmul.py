@@ -4,6 +4,7 @@ The sums by which the second checks are made of the right factor at run time, in
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -19,12 +20,14 @@ _NO_OFFSET = torch.zeros(1, dtype=torch.int64)  # products of activations have n
 
 
 def _groups(a: Tensor, b: Tensor) -> list[int]:
-    return list(torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]))
+    left, right = a.shape[:-2], b.shape[:-2]
+    return list(left if left == right else torch.broadcast_shapes(left, right))
 
 
 def _grouped(x: Tensor, groups: list[int]) -> Tensor:
     """[..., r, c] -> [g, r, c], broadcast."""
-    return x.expand(*groups, *x.shape[-2:]).reshape(-1, *x.shape[-2:])
+    whole = x if list(x.shape[:-2]) == groups else x.expand(*groups, *x.shape[-2:])
+    return whole.reshape(-1, *x.shape[-2:])
 
 
 def _fake(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -35,8 +38,14 @@ def _fake(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: 
 def _output(b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> tuple[Output, Tensor]:
     """How [..., n] is written, and a bias of zeros [n]."""
     n = b.shape[-1]
-    output = Output(multiplier=multiplier.expand(n).contiguous(), dtype=dtype, grid=limits(grid))
-    return output, torch.zeros(n, dtype=torch.int32, device=b.device)
+    whole = multiplier if multiplier.shape[0] == n else multiplier.expand(n).contiguous()
+    return Output(multiplier=whole, dtype=dtype, grid=limits(grid)), _zero(n, b.device)
+
+
+@cache
+def _zero(n: int, device: torch.device) -> Tensor:
+    """A bias of zeros, that nobody writes to."""
+    return torch.zeros(n, dtype=torch.int32, device=device)
 
 
 @operator(
@@ -87,7 +96,7 @@ def rows_summed(b: Tensor, groups: list[int]) -> Tensor:
     """`b` [..., n, k] int8 -> [g, n + 3, k]: the last rows are the digits of the sum of the others."""
     n, k = b.shape[-2:]
     wide = torch.empty(*groups, n + SPARE, k, dtype=torch.int8, device=b.device)
-    wide[..., :n, :] = b
+    wide.narrow(-2, 0, n).copy_(b)
     flat, host = wide.view(-1, n + SPARE, k), on_host(b)
     if host is None:
         flat[:, n:] = digits(flat[:, :n].sum(1, dtype=torch.int64)).movedim(0, 1)
@@ -104,7 +113,7 @@ def columns_summed(b: Tensor, groups: list[int]) -> Tensor:
     k, n = b.shape[-2:]
     width = n + SPARE + -(n + SPARE) % 4
     wide = torch.empty(*groups, k, width, dtype=torch.int8, device=b.device)
-    wide[..., :n] = b
+    wide.narrow(-1, 0, n).copy_(b)
     flat, host = wide.view(-1, k, width), on_host(b)
     if host is None:
         flat[..., n : n + SPARE] = digits(flat[..., :n].sum(2, dtype=torch.int64)).movedim(0, 2)

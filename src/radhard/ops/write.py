@@ -126,7 +126,7 @@ def write_float(x: Tensor, factor: float, *, grid: Limits) -> tuple[Tensor, int]
 def look_up(x: Tensor, table: Tensor) -> Tensor:
     """`x` [...] int8, `table` [256] -> table[x + 128] [...], lying in memory as x does."""
     host = on_host(x)
-    if host is None:
+    if host is None or table.dtype not in _LOOK_UPS:
         return table.to(x.device)[x.to(torch.int64) + 128]
     if not x.is_contiguous():  # as it lies in memory: no copy of a permuted tensor
         order = sorted(range(x.ndim), key=x.stride, reverse=True)
