@@ -44,7 +44,7 @@ def half(program: Program) -> list[str]:
 
 
 def modules(program: Program, plan: Plan | None) -> dict[str, Callable[[torch.Tensor], object]]:
-    """What is compared: the program itself, and modules with none, half and all of its products checked, or a plan's."""
+    """What is compared: the program itself, and modules with none, half, all or a plan's products checked."""
     plans = {"none": [], "half": half(program), "all": products(program)}
     made: dict[str, Callable[[torch.Tensor], object]] = {"program": lambda x: run(program, x, Clean())}
     for name, sites in plans.items():
