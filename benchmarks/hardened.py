@@ -24,7 +24,7 @@ def plans() -> str:
     rows = []
     for model in models("zoo-evaluate"):
         for ber, found in by_rate(model):
-            cells = [found[name] if name in found else None for name in _PARTS]
+            cells = [found.get(name, None) for name in _PARTS]
             rows.append([
                 f"`{model['model']}`", f"{ber:g}", f"{found['both']['sites'] if 'both' in found else 0}",
                 *(_accuracy(cell) for cell in cells),
@@ -48,7 +48,7 @@ def clean(name: str, conditions: Sequence[str]) -> str:
 
 def rivals(name: str, *, what: str) -> str:
     """Claim 10: `what` of each scheme, "accuracy" or "overhead"; the weighted share, then its parts."""
-    rows, names = [], [n for n in dict.fromkeys(r["condition"] for r in models(name)[0]["conditions"] if r["ber"] > 0)]
+    rows, names = [], list(dict.fromkeys(r["condition"] for r in models(name)[0]["conditions"] if r["ber"] > 0))
     for model in models(name):
         for ber, found in by_rate(model):
             tell = _accuracy if what == "accuracy" else _parts
