@@ -137,11 +137,12 @@ def test_a_plan_is_taken_apart() -> None:
     clean, faulty = clean_setting(bench(), "int8"), plain()
     found = evaluated((clean, faulty), protection=whole)
     assert [(c.name, c.ber) for c in found] == [
-        (name, ber) for ber in (0.0, faulty.ber) for name in ("unprotected", *parts)
-    ]
+        ("unprotected", 0.0), ("both", 0.0), *((name, faulty.ber) for name in ("unprotected", *parts))
+    ]  # fmt: skip
     assert found[0].setting == clean
-    assert found[4].setting == faulty
-    assert found[7].setting == protected(faulty, whole)
+    assert found[1].setting == protected(clean, whole)
+    assert found[2].setting == faulty
+    assert found[5].setting == protected(faulty, whole)
 
 
 def test_the_same_seed_gives_the_same_result_and_another_one_another(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from radhard.analysis.conditions import Condition, Outcome
 from radhard.analysis.intervals import Interval
-from radhard.analysis.ordering import Candidate, Ordering, executed, ordered
+from radhard.analysis.ordering import Candidate, Grain, Ordering, executed, ordered
 from radhard.analysis.overhead import Spent, Weights
 from radhard.analysis.planning import Limits, Planned, Planner, Step
 from radhard.campaign.bench import Bench
@@ -120,8 +120,9 @@ class Given:
     def plain(self) -> Any:
         return setting(1e-7)
 
-    def candidates(self, linear: Mapping[str, Any], *, weights: Weights) -> tuple[Candidate, ...]:
+    def candidates(self, linear: Mapping[str, Any], *, weights: Weights, grain: Grain) -> tuple[Candidate, ...]:
         assert weights == Weights()
+        assert grain in ("site", "layer")
         return tuple(c for c in self.order if c.site in linear)
 
 
