@@ -9,7 +9,7 @@ out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
-	results-protection results-silicon results-plans results-evaluate results-compare results-frontier results-ablations
+	results-protection results-silicon results-plans results-evaluate results-compare results-frontier results-options
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -33,7 +33,7 @@ train: .venv/installed
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
 results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
 	results-products results-sizes results-protection results-silicon results-evaluate results-compare results-frontier \
-	results-ablations
+	results-options
 
 results-sweep: .venv/installed
 	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
@@ -85,9 +85,10 @@ results-protection: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.better
 
 # Algorithm 1 with LB-ABFT for each model and rate; what the plans give on other images (Figs. 9 and 10)
-RATES := 5e-7 2e-6 5e-6 1e-5
+RATES := 2e-6 5e-6 1e-5
 APART ?= 200
 COMPARED ?= 300
+EVALUATED ?= 200
 HARDENED = --images $(COMPARED) --store results/hardened.db
 
 results-plans: .venv/installed
@@ -98,7 +99,8 @@ results-plans: .venv/installed
 	done; done
 
 results-evaluate: results-plans
-	$(BIN)/radhard evaluate $(ZOO) --plan results/plans $(HARDENED) $(call out,evaluate) > results/zoo-evaluate.json
+	$(BIN)/radhard evaluate $(ZOO) --plan results/plans --images $(EVALUATED) --store results/hardened.db \
+		$(call out,evaluate) > results/zoo-evaluate.json
 
 # schemes against each other (Figs. 11 and 12)
 results-compare: .venv/installed
@@ -107,21 +109,21 @@ results-compare: .venv/installed
 
 # the two orders of products, and their frontiers of accuracy against overhead
 results-frontier: .venv/installed
-	$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --images $(COMPARED) --store results/hardened.db \
-		--out results/vit-algorithm1.json --csv results/vit-algorithm1.csv
-	$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --images $(COMPARED) --store results/hardened.db \
-		--strategy gain --out results/vit-gain.json --csv results/vit-gain.csv \
-		--beside results/vit-algorithm1.json --plot results/vit-frontier.png
+	for strategy in algorithm1 gain; do \
+		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images $(APART) \
+			--store results/hardened.db --out results/vit-$$strategy.json --csv results/vit-$$strategy.csv \
+			--plot results/vit-frontier.png $$beside || exit 1; \
+		beside="--beside results/vit-$$strategy.json"; \
+	done
 
 # options against each other
-ABLATIONS := lb-abft,lb-abft:checks=immune,lb-abft:policy=leave,lb-abft:policy=leave:checks=immune,lb-abft:blocks=box
-ABLATIONS := $(ABLATIONS),row-abft,row-abft:checks=immune,row-abft:ranges=none,row-abft:ranges=paper
-ABLATIONS := $(ABLATIONS),row-abft:outside=clamp,none:ranges=observed,none:ranges=paper,none:outside=clamp
-results-ablations: .venv/installed
-	$(BIN)/radhard compare fashion-vit --schemes $(ABLATIONS) --ber 2e-6,5e-6 $(HARDENED) \
-		--plot results/vit-ablations.png --csv results/vit-ablations.csv --json > results/vit-ablations.json
-	$(BIN)/radhard compare fashion-vit --schemes $(ABLATIONS) --ber 1e-7,4e-7 --recipe int8-float $(HARDENED) \
-		--plot results/vit-float.png --csv results/vit-float.csv --json > results/vit-float.json
+OPTIONS := lb-abft,lb-abft:checks=immune,lb-abft:policy=leave,lb-abft:policy=leave:checks=immune,lb-abft:blocks=box
+OPTIONS := $(OPTIONS),row-abft,row-abft:ranges=none,row-abft:ranges=paper,none,none:ranges=paper,none:outside=clamp
+results-options: .venv/installed
+	$(BIN)/radhard compare fashion-vit --schemes $(OPTIONS) --ber 5e-6 --images $(EVALUATED) --store results/hardened.db \
+		--plot results/vit-options.png --csv results/vit-options.csv --json > results/vit-options.json
+	$(BIN)/radhard compare fashion-vit --schemes $(OPTIONS) --ber 4e-7 --recipe int8-float --images $(EVALUATED) \
+		--store results/hardened.db --plot results/vit-float.png --csv results/vit-float.csv --json > results/vit-float.json
 	$(BIN)/python -m benchmarks.batching
 
 bench: .venv/installed

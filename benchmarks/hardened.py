@@ -1,6 +1,6 @@
 """The tables by which `results/README.md` judges the paper's claims 8 to 11: `python -m benchmarks.hardened`.
 
-Read from the JSON of `make results-evaluate results-compare results-ablations`; prints Markdown tables.
+Read from the JSON of `make results-evaluate results-compare results-options`; prints Markdown tables.
 """
 
 import json
@@ -86,7 +86,7 @@ if __name__ == "__main__":
     print("\nClaims 8 and 9: plans\n", plans(), sep="\n")
     for asked in ("accuracy", "overhead"):
         print(f"\nClaim 10: {asked}\n", rivals("zoo-compare", what=asked), sep="\n")
-    for options in ("vit-ablations", "vit-float"):
+    for options in ("vit-options", "vit-float"):
         if Path(RESULTS / f"{options}.json").exists():
             print(f"\n{options}: accuracy, overhead\n", rivals(options, what="accuracy"), sep="\n")
             print("", rivals(options, what="overhead"), sep="\n")
