@@ -11,8 +11,10 @@ import torch
 
 from radhard.campaign import build as building
 from radhard.campaign.bench import Bench
+from radhard.machine import Clean
 from radhard.models.loaded import LoadedModel
 from radhard.models.supply import DataChoice
+from radhard.program import run
 from radhard.protection import read_plan
 from tests.explorations import tiny_bench
 from tests.test_cli import call, refused
@@ -83,6 +85,20 @@ def test_images_that_chose_a_plan_do_not_evaluate_it(tmp_path: Path, monkeypatch
     monkeypatch.setattr(building, "build", lambda *_, **__: bench)
     told = refused("evaluate", "fashion-vit", "--plan", tmp_path / "plan.json", "--images", 201)
     assert "1 of the 201 images of noise chose the plan (image 200" in told
+
+
+def test_a_plan_becomes_the_file_that_is_deployed(tmp_path: Path) -> None:
+    planned(tmp_path, "--grain", "layer", "--max-loss", 0, "--max-overhead", 60)
+    made = ("harden", "fashion-vit", "--plan", tmp_path / "plan.json", "--out", tmp_path / "model.pt2")
+    assert "torch.export.load" in call(*made)
+    module = torch.export.load(tmp_path / "model.pt2").module()
+    bench = tiny_bench()
+    images = bench.images(torch.arange(5))
+    plan = read_plan(tmp_path / "plan.json")
+    expected = run(bench.programs["int8"], images, plan.protection.on(Clean())).logits
+    assert torch.equal(module(images), expected)
+    assert int(module.counters[:, 0].sum()) > 0
+    assert "must end in .pt2" in refused(*made[:-1], tmp_path / "model.bin")
 
 
 def test_schemes_against_each_other(tmp_path: Path) -> None:

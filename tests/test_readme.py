@@ -27,7 +27,7 @@ def test_python_blocks_run() -> None:
 def test_commands_run(tmp_path: Path) -> None:
     radhard = Path(sys.executable).with_name("radhard")
     lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.strip().splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 8
     for name, *arguments in lines:
         assert name == "radhard"
         done = subprocess.run([radhard, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from radhard.program.capture import capture
     from radhard.program.program import Program, RunResult, run
     from radhard.program.quantize import quantize
+    from radhard.protection import Plan, Protection, read_plan
     from radhard.words import BFloat16, Float16, Float32, Int, Words
 
 _HOME = {
@@ -27,6 +28,7 @@ _HOME = {
     "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "write_trace"),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.models.load": ("LoadedModel", "load"),
+    "radhard.protection": ("Plan", "Protection", "read_plan"),
     "radhard.program": ("Program", "RunResult", "capture", "quantize", "run"),
     "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
 }
@@ -47,7 +49,9 @@ __all__ = [
     "LoadedModel",
     "Machine",
     "Operator",
+    "Plan",
     "Program",
+    "Protection",
     "RunResult",
     "Site",
     "Where",
@@ -56,6 +60,7 @@ __all__ = [
     "harden",
     "load",
     "quantize",
+    "read_plan",
     "read_trace",
     "replay",
     "run",

@@ -9,6 +9,7 @@ from radhard.cli.compare import compare
 from radhard.cli.demo import demo
 from radhard.cli.evaluate import evaluate
 from radhard.cli.group import Commands
+from radhard.cli.harden import harden
 from radhard.cli.inspection import inspect
 from radhard.cli.merge import merge
 from radhard.cli.plan import plan
@@ -44,6 +45,7 @@ for command in (
     plan,
     evaluate,
     compare,
+    harden,
     trace,
     replay,
     merge,

@@ -1,6 +1,7 @@
 """Deployment: a hardened model as an `nn.Module` of operators that check and repair themselves."""
 
+from radhard.deploy.archive import save_hardened
 from radhard.deploy.harden import Planned, harden
 from radhard.deploy.hardened import Alarm, Hardened, OnAlarm
 
-__all__ = ["Alarm", "Hardened", "OnAlarm", "Planned", "harden"]
+__all__ = ["Alarm", "Hardened", "OnAlarm", "Planned", "harden", "save_hardened"]
