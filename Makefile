@@ -110,7 +110,7 @@ results-compare: .venv/installed
 # the two orders of products, and their frontiers of accuracy against overhead
 results-frontier: .venv/installed
 	for strategy in algorithm1 gain; do \
-		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images $(APART) \
+		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images 100 \
 			--store results/hardened.db --out results/vit-$$strategy.json --csv results/vit-$$strategy.csv \
 			--plot results/vit-frontier.png $$beside || exit 1; \
 		beside="--beside results/vit-$$strategy.json"; \
