@@ -331,7 +331,7 @@ def test_a_killed_campaign_resumed_is_one_that_never_was(tmp_path: Path) -> None
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
     with Store(whole) as store:
         total = len(list(conditions().measure(store, executor=Mortal())))
-    assert total == 3 + 3 * 3 + 2 * 3 * 4  # clean, clean with each part of the plan, all four under faults twice
+    assert total == 3 + 3 + 2 * 3 * 4  # clean, clean with the plan, all four conditions under faults twice
     done = 0
     for life in (2, 7, 11):
         with Store(broken) as store, pytest.raises(KeyboardInterrupt):
