@@ -27,7 +27,7 @@ def tiny_bench(images: int = 400) -> Bench:
         name="noise", images=pixels, labels=labels, ids=torch.arange(images), class_names=tuple("abcde")
     )  # fmt: skip
     programs = {"float": tiny_program(), "int8": tiny_program("int8")}
-    return Bench(model="tiny", programs=programs, data=data, mean=MEAN, std=STD)
+    return Bench(model="tiny", programs=programs, data=data, mean=MEAN, std=STD, calibration=data)
 
 
 def toy_study(names: tuple[str, ...] = ("a", "b", "c"), *, until_width: float | None = None, trials: int = 3) -> Study:

@@ -10,10 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from radhard.analysis.curve import Point, point
-from radhard.analysis.factor import factor
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, Weights, spent
-from radhard.analysis.vulnerability import loss
+from radhard.analysis.vulnerability import gained, loss
 from radhard.campaign.bench import Bench, made_by, protected
 from radhard.campaign.counted import count
 from radhard.campaign.execute import Progress, execute
@@ -21,7 +20,7 @@ from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
-from radhard.protection import Protection
+from radhard.protection import Protection, Ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +147,8 @@ class Conditions:
         return tuple(found)
 
 
-def gained(tally: Tally, *, over: Tally) -> Interval:
-    """Accuracy of one tally minus that of another, on the same images and trials."""
-    known = tally.trials * over.trials
-    return factor(tally.correct * over.trials, plain=over.correct * tally.trials, trials=known)
-
-
 def parts_of(protection: Protection) -> Mapping[str, Protection]:
     """A plan taken apart: its ranges alone, its checks of products alone, both."""
-    from radhard.protection import Ranges
-
     ranges = tuple((name, scheme) for name, scheme in protection.sites if isinstance(scheme, Ranges))
     rest = tuple((name, scheme) for name, scheme in protection.sites if not isinstance(scheme, Ranges))
     found = {}

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from radhard.analysis.conditions import Condition, Conditions, Outcome, Trials, gained
+from radhard.analysis.conditions import Condition, Conditions, Outcome, Trials
 from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered
 from radhard.analysis.overhead import Weights
+from radhard.analysis.vulnerability import gained
 from radhard.campaign.bench import protected
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign

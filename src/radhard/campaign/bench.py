@@ -36,9 +36,12 @@ class Bench:
     def hardening(self, recipe: str, *, words: Words) -> Hardening:
         """What protecting the program of a recipe needs: its products, and the ranges that it has when calibrated."""
         program = self.programs[recipe]
-        data = self.calibration or self.data
-        parts = torch.split(torch.arange(min(CALIBRATION_IMAGES, len(data))), CALIBRATION_BATCH)
-        limits = observed_limits(program, (data.batch(part, mean=self.mean, std=self.std) for part in parts))
+        if self.calibration is None:
+            raise InputError(
+                f"{self.model}: the bench has no images that calibrate, and ranges are of none that evaluate"
+            )
+        batches = calibration_batches(self.calibration, mean=self.mean, std=self.std)
+        limits = observed_limits(program, batches)
         return Hardening(program=program, products=products_of(program), limits=limits, words=words)
 
     def images(self, indices: Tensor) -> Tensor:
@@ -58,6 +61,12 @@ class Bench:
 
 
 CALIBRATION_BATCH = 256
+
+
+def calibration_batches(data: Dataset, *, mean: tuple[float, ...], std: tuple[float, ...]) -> list[Tensor]:
+    """The first CALIBRATION_IMAGES images of `data`, or all of fewer, float32 [CALIBRATION_BATCH, C, H, W] each."""
+    indices = torch.split(torch.arange(min(CALIBRATION_IMAGES, len(data))), CALIBRATION_BATCH)
+    return [data.batch(part, mean=mean, std=std) for part in indices]
 
 
 def made_by(bench: Bench) -> Mapping[str, str]:

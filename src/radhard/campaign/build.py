@@ -5,13 +5,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from radhard.campaign.bench import CALIBRATION_BATCH, Bench
+from radhard.campaign.bench import Bench, calibration_batches
 from radhard.errors import InputError
-from radhard.models.dataset import Dataset
 from radhard.models.decode import Progress
 from radhard.models.fashion import fashion_mnist
 from radhard.models.loaded import LoadedModel
-from radhard.models.supply import CALIBRATION_IMAGES, DataChoice, supply
+from radhard.models.supply import DataChoice, supply
 from radhard.program import Program, Recipe, capture, quantize
 
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
@@ -40,7 +39,7 @@ def build(
         raise InputError(
             f"{images} images are asked for, {evaluated.name} has {len(evaluated)}: ask for fewer (--images)"
         )
-    batches = calibration_batches(loaded, supplied.calibration)
+    batches = calibration_batches(supplied.calibration, mean=loaded.mean, std=loaded.std)
     original = _captured(loaded, batches[0], recipe=wanted)
     programs: dict[str, Program] = {original.recipe: original}
     if original.recipe == "float":
@@ -62,7 +61,7 @@ def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
     wanted = read_recipe(recipe)
     embedded = fashion_mnist("calibration")
     fits = tuple(embedded.images.shape[1:]) == tuple(loaded.input_shape)
-    batches = calibration_batches(loaded, embedded) if fits else noise(loaded)
+    batches = calibration_batches(embedded, mean=loaded.mean, std=loaded.std) if fits else noise(loaded)
     original = _captured(loaded, batches[0], recipe=wanted)
     if wanted == original.recipe:
         return original
@@ -76,12 +75,6 @@ def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:
         state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")
         raise InputError(f"model {loaded.name} is {state}: recipe {recipe!r} is not for it; take --recipe {fix}")
     return program
-
-
-def calibration_batches(loaded: LoadedModel, data: Dataset) -> list[Tensor]:
-    """The first CALIBRATION_IMAGES images of `data`, or all of fewer, float32 [CALIBRATION_BATCH, C, H, W] each."""
-    indices = torch.split(torch.arange(min(CALIBRATION_IMAGES, len(data))), CALIBRATION_BATCH)
-    return [data.batch(part, mean=loaded.mean, std=loaded.std) for part in indices]
 
 
 def noise(loaded: LoadedModel, *, seed: int = 0) -> list[Tensor]:

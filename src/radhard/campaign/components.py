@@ -12,12 +12,10 @@ from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
 from radhard.machine import KINDS, Kind, Site
 from radhard.program import Program
+from radhard.protection.bounds import NON_LINEAR
 
 By = Literal["layer", "module", "operator", "site", "patch", "bit", "kind"]
 BYS: tuple[By, ...] = get_args(By)
-
-NON_LINEAR = "NLF"
-"""The module that is told apart by operator, too: softmax, GELU, normalisation."""
 
 
 @dataclass(frozen=True, kw_only=True)
