@@ -140,7 +140,7 @@ class Planner:
             if fewer < place and (bound == "accuracy" or worse):
                 return chosen, spent, "ranges pass the overhead limit unless a product is given up, and were left out"
             if bound == "accuracy" or self._gain(step, over=steps[fewer]).high < 0:
-                return chosen, bound, "ranges lower the accuracy here, and were left out"
+                return chosen, spent if fewer < place else bound, "ranges lower the accuracy here, and were left out"
             return step, spent if fewer < place else bound, ""
         return chosen, spent, "ranges alone pass the overhead limit, and were left out"
 
