@@ -1,6 +1,7 @@
 """The operators of deployed models against slow references, with the compiled loops and without them."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import radhard.ops  # noqa: F401  # declares torch.ops.radhard
+from radhard.deploy.steps import TableWithin
 from radhard.errors import FaultError, InputError
+from radhard.machine import Grid
+from radhard.operators import Affine, Gelu, Quantized
 from radhard.ops import backends, write
 from radhard.ops.sums import digits, examine, store
+from radhard.protection import Ranges
 from tests.hardened import FlippedProducts, flip_of
 from tests.protections import int8s, int32s, scales
 
@@ -182,6 +187,67 @@ def test_within() -> None:
         assert events.tolist() == [7, 1, 5, 5, 0, 0, 0]
     out, _ = OPS.within(torch.tensor([-9, 0, 2**31 - 1], dtype=torch.int32), -1.5, 1e10, "clamp")
     assert out.tolist() == [-1, 0, 2**31 - 1]
+
+
+def in_range(value: float, low: float, high: float, outside: str) -> tuple[float, bool]:
+    """A float32 as a range leaves it, and whether it was outside."""
+    if math.isnan(value):
+        return (0.0 if outside == "zero" else min(max(0.0, low), high)), True
+    if low <= value <= high:
+        return value, False
+    return (0.0 if outside == "zero" else low if value < low else high), True
+
+
+@pytest.mark.parametrize("outside", ["zero", "clamp"])
+@pytest.mark.parametrize("bounds", [(-1.5, 2.0), (0.25, 0.25), (-3.0, -0.75)])
+def test_quantize_within(bounds: tuple[float, float], outside: str) -> None:
+    low, high = bounds
+    edges = [x for bound in bounds for x in (bound, np.nextafter(np.float32(bound), np.float32(9e9)))]
+    values = [*edges, math.nan, math.inf, -math.inf, 0.0, 1e30, *torch.linspace(-4, 4, 90).tolist()]
+    x = torch.tensor(values, dtype=torch.float32)
+    read = [in_range(value, low, high, outside) for value in x.tolist()]
+    words = [int(min(max(np.rint(np.float32(v) * np.float32(40.0)) + GRID[0], GRID[1]), GRID[2])) for v, _ in read]
+    found = sum(strange for _, strange in read)
+    for order in (x.view(9, 11), x.view(11, 9).T):
+        expected = torch.tensor(words).view(9, 11) if order.is_contiguous() else torch.tensor(words).view(11, 9).T
+        out, events = OPS.quantize_within(order, 40.0, GRID, low, high, outside)
+        assert torch.equal(out, expected.to(torch.int8))
+        assert events.tolist() == [99, int(found > 0), found, found, 0, 0, 0]
+    inside = torch.full((5,), low)
+    assert OPS.quantize_within(inside, 40.0, GRID, low, high, outside)[1].tolist() == [5, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("outside", ["zero", "clamp"])
+@pytest.mark.parametrize("writes", [None, Affine(scale=0.02, grid=Grid(zero=3, low=-100, high=90))])
+@pytest.mark.parametrize("bounds", [(-0.1, 1.2), (-9.0, 9.0), (0.3, 0.31), (7.0, 8.0)])
+def test_a_table_within(bounds: tuple[float, float], writes: Affine | None, outside: Literal["zero", "clamp"]) -> None:
+    operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
+    step = TableWithin(operator, (), Ranges(low=bounds[0], high=bounds[1], outside=outside))
+    numbers = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=None)
+    for x in (int8s(3, 50, 60), int8s(3, 50, 60).permute(2, 0, 1), torch.arange(-128, 128).to(torch.int8)):
+        value = numbers.kernel([x], lambda _: None)
+        expected, events = OPS.within(value, *bounds, outside)
+        if writes is not None:
+            expected = OPS.quantize(expected, 1.0 / writes.scale, list(writes.grid.limits))
+        out, found = step(x)
+        assert torch.equal(out, expected)
+        assert torch.equal(found, events)
+
+
+@pytest.mark.parametrize("outside", ["zero", "clamp"])
+@pytest.mark.parametrize("writes", [None, Affine(scale=0.02, grid=Grid(zero=3, low=-100, high=90))])
+def test_a_table_that_changed(writes: Affine | None, outside: Literal["zero", "clamp"]) -> None:
+    operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
+    step = TableWithin(operator, (), Ranges(low=-0.17, high=1.2, outside=outside))
+    x = torch.tensor([5, 9, 5, 7, -128], dtype=torch.int8)
+    before, (least, most) = step(x)[0].tolist(), (bound.item() for bound in step.table.aminmax())
+    step.table[128 + 5] = -100 if writes else math.nan
+    step.table[128 + 9] = 90 if writes else 1e9
+    out, events = step(x)
+    zero = 3 if writes else 0.0
+    instead = {"zero": [zero] * 3, "clamp": [least, most, least] if writes else [0.0, most, 0.0]}
+    assert out.tolist() == [*instead[outside], *before[3:]]
+    assert events.tolist() == [5, 1, 3, 3, 0, 0, 0]
 
 
 def test_vote() -> None:

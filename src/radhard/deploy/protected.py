@@ -8,14 +8,12 @@ repaired wherever one of the schemes would, and so are any number of them unless
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from radhard.deploy.products import Attention, CheckedAttention, CheckedProduct, Product
-from radhard.deploy.steps import Between, Kernel, Quantize, Table
+from radhard.deploy.steps import Between, Kernel, Quantize, QuantizeWithin, Table, TableWithin, Within
 from radhard.errors import InputError
 from radhard.machine import Gemm, Operator
 from radhard.operators import Conv2d, Linear, Quantized
@@ -44,17 +42,15 @@ class Voted(nn.Module):
 class Ranged(nn.Module):
     """A step whose values are brought into a range before `finish` writes them back."""
 
-    def __init__(self, value: Any, finish: Any, ranges: Ranges) -> None:
+    def __init__(self, value: nn.Module, finish: nn.Module, ranges: Ranges) -> None:
         super().__init__()
         self.value = value
+        self.within = Within(ranges)
         self.finish = finish
-        self.ranges = ranges
 
     def forward(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
         """-> the operator's output, and the events."""
-        x, happened = torch.ops.radhard.within.default(
-            self.value(*inputs), self.ranges.low, self.ranges.high, self.ranges.outside
-        )
+        x, happened = self.within(self.value(*inputs))
         return self.finish(x), happened
 
 
@@ -91,7 +87,7 @@ def plain_step(operator: Operator, constants: Constants) -> nn.Module:
     _, *others = constants
     if operator.by_table(others):
         return Table(operator, others)
-    return Between(operator)
+    return Between(operator, nn.Identity() if operator.writes is None else Quantize(operator.writes))
 
 
 def protected_step(operator: Operator, constants: Constants, scheme: Scheme, *, recourse: Recourse) -> nn.Module:
@@ -134,9 +130,11 @@ def _ranged(operator: Operator, constants: Constants, ranges: Ranges) -> nn.Modu
     if is_product(operator):
         product = _product(operator, constants)
         return Ranged(Accumulators(product), Written(product), ranges)
-    if isinstance(operator, Quantized) and operator.writes is not None:
-        before = plain_step(replace(operator, writes=None), constants)
-        return Ranged(before, Quantize(operator.writes), ranges)
+    if isinstance(operator, Quantized):
+        _, *others = constants
+        if operator.by_table(others):
+            return TableWithin(operator, others, ranges)
+        return Between(operator, Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges))
     return Ranged(plain_step(operator, constants), nn.Identity(), ranges)
 
 

@@ -1,6 +1,7 @@
 """Steps of a deployed model that are no integer matrix products: kernels, tables, and what moves data."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 
 from radhard.machine import Operator
 from radhard.operators import Affine, Quantized
+from radhard.ops.ranges import instead_of
+from radhard.protection import Ranges
 
 
 class Kernel(nn.Module):
@@ -38,26 +41,55 @@ class Table(nn.Module):
         return out
 
 
-class Between(nn.Module):
-    """A float operator between int8 words: what it reads is looked up, what it writes is quantised."""
+class TableWithin(nn.Module):
+    """A table of an operator's values after a range: entries outside are replaced in it, and their uses counted.
 
-    def __init__(self, operator: Quantized) -> None:
+    What is read is compared with the least and the greatest entry as they were made, for a table may change in memory.
+    """
+
+    table: Tensor
+    flagged: Tensor
+
+    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Ranges) -> None:
+        super().__init__()
+        words = torch.arange(-128, 128, dtype=torch.int8)
+        values = replace(operator, writes=None).kernel([words, *numbers], _ignore)
+        finish = Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges)
+        table, flagged = finish(values)[0], ~((values >= ranges.low) & (values <= ranges.high))
+        instead = finish(torch.tensor(instead_of(ranges.low, ranges.high, ranges.outside)))[0]
+        self.register_buffer("table", table)
+        self.register_buffer("flagged", flagged)
+        self.clear = _longest_run(flagged.logical_not().tolist())
+        self.bounds = [float(bound) for bound in table.aminmax()]
+        self.instead = [float(value) for value in instead]
+
+    def forward(self, x: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor]:
+        """`x` [...] int8 -> [...], and the events."""
+        out: tuple[Tensor, Tensor] = torch.ops.radhard.look_up_within.default(
+            x, self.table, self.flagged, self.clear, self.bounds, self.instead
+        )
+        return out
+
+
+class Between(nn.Module):
+    """A float operator between int8 words: what it reads is looked up, what it yields is given to `finish`."""
+
+    def __init__(self, operator: Quantized, finish: nn.Module) -> None:
         super().__init__()
         self.inner = operator.inner
         self.tables = [None if affine is None else f"table{place}" for place, affine in enumerate(operator.reads)]
         for name, affine in zip(self.tables, operator.reads, strict=True):
             if name is not None and affine is not None:
                 self.register_buffer(name, affine.table)
-        self.quantize = None if operator.writes is None else Quantize(operator.writes)
+        self.finish = finish
 
-    def forward(self, *inputs: Tensor | None) -> Tensor:
-        """-> the operator's output."""
+    def forward(self, *inputs: Tensor | None) -> Any:
+        """-> what `finish` makes of the operator's output."""
         read = [
             x if x is None or name is None else torch.ops.radhard.look_up.default(x, getattr(self, name))
             for x, name in zip(inputs, self.tables, strict=True)
         ]
-        value = self.inner.kernel(read, _ignore)
-        return value if self.quantize is None else self.quantize(value)
+        return self.finish(self.inner.kernel(read, _ignore))
 
 
 class Quantize(nn.Module):
@@ -71,6 +103,36 @@ class Quantize(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`x` [...] float32 -> [...] int8."""
         out: Tensor = torch.ops.radhard.quantize.default(x, self.factor, self.grid)
+        return out
+
+
+class QuantizeWithin(Quantize):
+    """As `Quantize`, of numbers that are brought into a range on the way."""
+
+    def __init__(self, writes: Affine, ranges: Ranges) -> None:
+        super().__init__(writes)
+        self.ranges = ranges
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """`x` [...] float32 -> [...] int8, and the events."""
+        ranges = self.ranges
+        out: tuple[Tensor, Tensor] = torch.ops.radhard.quantize_within.default(
+            x, self.factor, self.grid, ranges.low, ranges.high, ranges.outside
+        )
+        return out
+
+
+class Within(nn.Module):
+    """Numbers, or accumulators, brought into a range."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        super().__init__()
+        self.ranges = ranges
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`x` [...] -> [...], and the events."""
+        ranges = self.ranges
+        out: tuple[Tensor, Tensor] = torch.ops.radhard.within.default(x, ranges.low, ranges.high, ranges.outside)
         return out
 
 
@@ -88,3 +150,12 @@ class Moving(nn.Module):
 
 def _ignore(mask: Tensor) -> None:
     """Values that are not finite are not noted: they become words as a machine makes them."""
+
+
+def _longest_run(whether: Sequence[bool]) -> list[int]:
+    """The first and the last of the words -128 ... 127 in the longest run of those for which `whether` is true."""
+    best, start = (255, 0), 0  # none
+    for place, true in enumerate(whether):
+        start = start if true else place + 1
+        best = max(best, (start, place), key=lambda run: run[1] - run[0])
+    return [best[0] - 128, best[1] - 128]

@@ -3,8 +3,8 @@
 It imports torch and nothing else of this project but its errors; numba is used where it is installed.
 """
 
-from radhard.ops import conv2d, linear, matmul, votes, words
+from radhard.ops import conv2d, linear, matmul, ranges, votes, words
 from radhard.ops.library import EVENTS, Policy
 from radhard.ops.sums import Stored, examine, store
 
-__all__ = ["EVENTS", "Policy", "Stored", "conv2d", "examine", "linear", "matmul", "store", "votes", "words"]
+__all__ = ["EVENTS", "Policy", "Stored", "conv2d", "examine", "linear", "matmul", "ranges", "store", "votes", "words"]

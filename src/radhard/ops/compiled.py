@@ -163,6 +163,39 @@ def from_float(x, factor, zero, low, high, out, size):  # type: ignore[no-untype
     return strange
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _within(value, low, high, below, above, neither):  # type: ignore[no-untyped-def]
+    """A float32 as it is within bounds, or what stands for it."""
+    value = neither if value != value else value
+    return above if value > high else (below if value < low else value)
+
+
+@_compiled(_N, _REAL, _R, _R, _R, _R, _R, _REAL, _N)
+def into_range(x, low, high, below, above, neither, out, size):  # type: ignore[no-untyped-def]
+    """Float32 [size] -> float32 [size], values outside the bounds replaced; their number."""
+    source, target, found = carray(x, size), carray(out, size), 0
+    for i in range(size):
+        value = source[i]
+        found += not (low <= value <= high)
+        target[i] = _within(value, low, high, below, above, neither)
+    return found
+
+
+@_compiled(_N, _REAL, _R, _R, _R, _R, _R, _R, _INT8, _N)
+def from_range(x, low, high, factor, zero, least, most, out, size):  # type: ignore[no-untyped-def]
+    """As `from_float`; whether all values are from low to high."""
+    source, target, inside = carray(x, size), carray(out, size), True
+    for i in range(size):
+        value = source[i]
+        inside &= (low <= value) & (value <= high)
+        value = np.rint(value * factor) + zero
+        value = zero if value != value else value
+        value = least if value < least else value
+        value = most if value > most else value
+        target[i] = np.int8(value)
+    return inside
+
+
 @njit(cache=True, nogil=True)
 def _look_up(source, entries, target):  # type: ignore[no-untyped-def]
     for i in range(len(source)):
@@ -179,6 +212,48 @@ def look_up_words(x, table, out, size):  # type: ignore[no-untyped-def]
 def look_up_floats(x, table, out, size):  # type: ignore[no-untyped-def]
     """Int8 [size], table [256] of four bytes each -> table[x + 128] [size]."""
     _look_up(carray(x, size), carray(table, 256), carray(out, size))
+
+
+@njit(cache=True, nogil=True)
+def _between(x, low, high):  # type: ignore[no-untyped-def]
+    """Whether all of x are from low to high."""
+    inside = True
+    for i in range(len(x)):
+        inside &= (low <= x[i]) & (x[i] <= high)
+    return inside
+
+
+@njit(cache=True, nogil=True)
+def _look_up_within(source, entries, first, last, low, high, target):  # type: ignore[no-untyped-def]
+    used, changed, part = False, False, 4096  # looked at again while they are near
+    for i in range(0, len(source), part):
+        words, values = source[i : i + part], target[i : i + part]
+        _look_up(words, entries, values)
+        used |= not _between(words, np.int8(first), np.int8(last))
+        changed |= not _between(values, low, high)
+    return used + 2 * changed
+
+
+@_compiled(_N, _INT8, _INT8, _N, _N, _R, _R, _INT8, _N)
+def look_up_words_within(x, table, first, last, low, high, out, size):  # type: ignore[no-untyped-def]
+    """As `look_up_words`; 1 if a word is not from first to last, and 2 more if an entry is not from low to high."""
+    source, target = carray(x, size), carray(out, size)
+    return _look_up_within(source, carray(table, 256), first, last, np.int8(low), np.int8(high), target)
+
+
+@_compiled(_N, _INT8, _REAL, _N, _N, _R, _R, _REAL, _N)
+def look_up_floats_within(x, table, first, last, low, high, out, size):  # type: ignore[no-untyped-def]
+    """As `look_up_words_within`, of a table of float32."""
+    return _look_up_within(carray(x, size), carray(table, 256), first, last, low, high, carray(out, size))
+
+
+@_compiled(_N, _INT8, _INT8, _N)
+def uses(x, table, size):  # type: ignore[no-untyped-def]
+    """Int8 [size], table [256] of 0 and 1 -> how many of the words have a 1."""
+    source, entries, found = carray(x, size), carray(table, 256), 0
+    for i in range(size):
+        found += entries[np.int64(source[i]) + 128]
+    return found
 
 
 @_compiled(types.void, _INT8, _N, _N, _N)

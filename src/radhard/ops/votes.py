@@ -1,6 +1,4 @@
-"""torch.ops.radhard.reread, .vote and .within: what protects any operator, by redundancy or by a range."""
-
-import math
+"""torch.ops.radhard.reread and .vote: what protects any operator, by redundancy."""
 
 import torch
 from torch import Tensor
@@ -42,26 +40,3 @@ def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str) -> tuple[Tenso
         complain(Recourse(policy=policy, site=site), fault=f"all three copies of {left} words differ")
     out = torch.empty_like(a).copy_(voted.view(a.dtype))
     return out, events(checked=a.numel(), flagged=flagged, repaired=flagged - left, left=left)
-
-
-def _fake_within(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
-    del low, high, outside
-    return torch.empty_like(x), no_events()
-
-
-@operator("within(Tensor x, float low, float high, str outside) -> (Tensor, Tensor)", fake=_fake_within)
-def within(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
-    """`x` [...] -> values from low to high as they are, others 0 ("zero") or the nearer bound ("clamp"); the events.
-
-    NaN is outside: it becomes 0, or with "clamp" the value of the range that is nearest to 0.
-    """
-    wrong = ~((x >= low) & (x <= high))
-    found, out = int(wrong.sum()), torch.empty_like(x).copy_(x)
-    if found and outside == "zero":
-        out[wrong] = 0
-    elif found and x.is_floating_point():
-        out.copy_(torch.where(x.isnan(), 0.0, x).clamp(low, high))
-    elif found:
-        words = torch.iinfo(x.dtype)
-        out.clamp_(max(words.min, math.ceil(low)), min(words.max, math.floor(high)))
-    return out, events(checked=x.numel(), flagged=found, repaired=found)

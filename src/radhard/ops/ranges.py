@@ -1,0 +1,139 @@
+"""torch.ops.radhard.within, .quantize_within and .look_up_within: values compared with bounds as they are made.
+
+A comparison has no pass of its own where another loop has the value in a register already: the loop that quantises it,
+or looks it up. Values outside become 0 ("zero") or the nearer bound ("clamp"); NaN is outside too, and becomes 0, or
+with "clamp" the value of the range that is nearest to 0.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from radhard.ops.library import events, no_events, operator, quiet
+from radhard.ops.linear import limits
+from radhard.ops.threads import split
+from radhard.ops.write import look_up, on_host, write_float
+
+_LOOK_UPS = {torch.int8: "look_up_words_within", torch.float32: "look_up_floats_within"}
+
+
+def instead_of(low: float, high: float, outside: str) -> tuple[float, float, float]:
+    """What stands for a value below `low`, for one above `high`, and for NaN."""
+    return (0.0, 0.0, 0.0) if outside == "zero" else (low, high, min(max(0.0, low), high))
+
+
+def _fake_within(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
+    del low, high, outside
+    return torch.empty_like(x), no_events()
+
+
+@operator("within(Tensor x, float low, float high, str outside) -> (Tensor, Tensor)", fake=_fake_within)
+def within(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
+    """`x` [...] -> values from low to high as they are, and others replaced [...]; the events."""
+    host = on_host(x)
+    if host is None or x.dtype != torch.float32 or not x.is_contiguous():
+        return _brought(x, low, high, outside)
+    out, size, bounds = torch.empty_like(x), x.numel(), (low, high, *instead_of(low, high, outside))
+    source, target = x.data_ptr(), out.data_ptr()
+    found = split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i))
+    return out, _replaced(size, sum(found))
+
+
+def _fake_quantize(
+    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str
+) -> tuple[Tensor, Tensor]:
+    del factor, grid, low, high, outside
+    return x.new_empty(x.shape, dtype=torch.int8), no_events()
+
+
+@operator(
+    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside) -> (Tensor, Tensor)",
+    fake=_fake_quantize,
+)
+def quantize_within(
+    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str
+) -> tuple[Tensor, Tensor]:
+    """`x` [...] float32 -> what `within` leaves of it, times factor and as int8 on `grid` [...]; the events."""
+    host = on_host(x)
+    if host is None:
+        value, happened = _brought(x, low, high, outside)
+        return write_float(value, factor, grid=limits(grid))[0].contiguous(), happened
+    x, size = x.contiguous(), x.numel()
+    out = torch.empty(x.shape, dtype=torch.int8)
+    source, target = x.data_ptr(), out.data_ptr()
+    inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
+    if all(inside):
+        return out, quiet(size)
+    value, happened = within(x, low, high, outside)
+    return write_float(value, factor, grid=limits(grid))[0], happened
+
+
+def _fake_look_up(
+    x: Tensor, table: Tensor, flagged: Tensor, clear: Sequence[int], bounds: Sequence[float], instead: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    del flagged, clear, bounds, instead
+    return torch.empty_like(x, dtype=table.dtype), no_events()
+
+
+@operator(
+    "look_up_within(Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead) "
+    "-> (Tensor, Tensor)",
+    fake=_fake_look_up,
+)
+def look_up_within(
+    x: Tensor, table: Tensor, flagged: Tensor, clear: Sequence[int], bounds: Sequence[float], instead: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """`x` [...] int8, table [256], flagged [256] bool -> table[x + 128] [...], lying in memory as x does; the events.
+
+    Entries that are `flagged` were outside a range when the table was made, and were replaced there: each use of one
+    counts as found. No word from clear[0] to clear[1] uses one. What is read from the table, which may have changed
+    since, must lie within `bounds`, its least and its greatest entry; `instead` stands for what does not, in the order
+    of `instead_of`.
+    """
+    host = on_host(x)
+    if host is None or not x.is_contiguous() or table.dtype not in _LOOK_UPS:
+        return _examined(x, look_up(x, table), flagged, bounds, instead)
+    out, size, each = torch.empty(x.shape, dtype=table.dtype), x.numel(), table.itemsize
+    source, target, entries, how = x.data_ptr(), out.data_ptr(), table.data_ptr(), (*clear, *bounds)
+    loop = getattr(host, _LOOK_UPS[table.dtype])
+    strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
+    if max(strange) > 1:
+        return _examined(x, out, flagged, bounds, instead)
+    if not any(strange):
+        return out, quiet(size)
+    marks = flagged.data_ptr()
+    return out, _replaced(size, sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i))))
+
+
+def _examined(
+    x: Tensor, out: Tensor, flagged: Tensor, bounds: Sequence[float], instead: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """What was looked up, brought into its bounds; what was replaced in the table counts as well."""
+    (low, high), (below, above, neither) = bounds, instead
+    value = out.to(torch.float32)
+    wrong = ~((value >= low) & (value <= high))
+    found = int((wrong | look_up(x, flagged)).sum())
+    if bool(wrong.any()):
+        value = torch.where(value > high, above, torch.where(value < low, below, torch.where(wrong, neither, value)))
+        out = torch.where(wrong, value.to(out.dtype), out)
+    return out, _replaced(x.numel(), found)
+
+
+def _brought(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
+    """As `within`, of any type: the bounds of integers are the integers within them."""
+    wrong = ~((x >= low) & (x <= high))
+    found, out = int(wrong.sum()), torch.empty_like(x).copy_(x)
+    if found and outside == "zero":
+        out[wrong] = 0
+    elif found and x.is_floating_point():
+        out.copy_(torch.where(x.isnan(), 0.0, x).clamp(low, high))
+    elif found:
+        words = torch.iinfo(x.dtype)
+        out.clamp_(max(words.min, math.ceil(low)), min(words.max, math.floor(high)))
+    return out, _replaced(x.numel(), found)
+
+
+def _replaced(checked: int, found: int) -> Tensor:
+    return events(checked=checked, flagged=found, repaired=found) if found else quiet(checked)
