@@ -40,9 +40,9 @@ class Voted(nn.Module):
 
 
 class Ranged(nn.Module):
-    """A step whose values are brought into a range before `finish` writes them back."""
+    """A step whose values are brought into a range, before `finish` writes them back if there is one."""
 
-    def __init__(self, value: nn.Module, finish: nn.Module, ranges: Ranges) -> None:
+    def __init__(self, value: nn.Module, ranges: Ranges, *, finish: nn.Module | None = None) -> None:
         super().__init__()
         self.value = value
         self.within = Within(ranges)
@@ -51,7 +51,7 @@ class Ranged(nn.Module):
     def forward(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
         """-> the operator's output, and the events."""
         x, happened = self.within(self.value(*inputs))
-        return self.finish(x), happened
+        return x if self.finish is None else self.finish(x), happened
 
 
 class Accumulators(nn.Module):
@@ -129,13 +129,13 @@ def _product(operator: Operator, constants: Constants) -> Product | Attention:
 def _ranged(operator: Operator, constants: Constants, ranges: Ranges) -> nn.Module:
     if is_product(operator):
         product = _product(operator, constants)
-        return Ranged(Accumulators(product), Written(product), ranges)
+        return Ranged(Accumulators(product), ranges, finish=Written(product))
     if isinstance(operator, Quantized):
         _, *others = constants
         if operator.by_table(others):
             return TableWithin(operator, others, ranges)
         return Between(operator, Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges))
-    return Ranged(plain_step(operator, constants), nn.Identity(), ranges)
+    return Ranged(plain_step(operator, constants), ranges)
 
 
 def _stored(constants: Constants) -> Tensor:

@@ -256,34 +256,43 @@ def uses(x, table, size):  # type: ignore[no-untyped-def]
     return found
 
 
-@_compiled(types.void, _INT8, _N, _N, _N)
-def sum_rows(wide, groups, n, k):  # type: ignore[no-untyped-def]
-    """wide [groups, n + 3, k] int8: the digits of the sum of each group's first n rows go to its last three."""
-    words_of = carray(wide, (groups, n + 3, k))
-    sums = np.empty(k, np.int32)
-    for g in range(groups):
+# x int8: outer times inner matrices whose words lie side by side in rows, `of_*` words from each to the next
+
+
+@_compiled(types.void, _INT8, _N, _N, _N, _N, _N, _N, _N, _INT8)
+def widen_rows(x, outer, of_outer, inner, of_inner, n, of_row, k, out):  # type: ignore[no-untyped-def]
+    """[n, k] -> out [outer inner, n + 3, k]: the last three rows are the digits of the sum of the others."""
+    size = (outer - 1) * of_outer + (inner - 1) * of_inner + (n - 1) * of_row + k
+    source, wide, sums = carray(x, size), carray(out, (outer * inner, n + 3, k)), np.empty(k, np.int32)
+    for g in range(outer * inner):
+        start = g // inner * of_outer + g % inner * of_inner
         sums[:] = 0
         for i in range(n):
-            row = words_of[g, i]
-            for j in range(k):
-                sums[j] += row[j]
+            row, copy = source[start + i * of_row : start + i * of_row + k], wide[g, i]
+            for t in range(k):
+                copy[t] = row[t]
+                sums[t] += row[t]
         for place in range(3):
-            row = words_of[g, n + place]
-            for j in range(k):
-                row[j] = np.int8(sums[j])
-                sums[j] = np.int32(sums[j] - np.int32(row[j])) >> 8
+            row = wide[g, n + place]
+            for t in range(k):
+                row[t] = np.int8(sums[t])
+                sums[t] = np.int32(sums[t] - np.int32(row[t])) >> 8
 
 
-@_compiled(types.void, _INT8, _N, _N, _N)
-def sum_columns(wide, rows, n, width):  # type: ignore[no-untyped-def]
-    """wide [rows, width] int8: the digits of the sum of each row's first n words go to the next three, then zeros."""
-    words_of = carray(wide, (rows, width))
-    for i in range(rows):
-        row, total = words_of[i], np.int32(0)
-        for j in range(n):
-            total = np.int32(total + row[j])
-        for place in range(3):
-            row[n + place] = np.int8(total)
-            total = np.int32(total - np.int32(row[n + place])) >> 8
-        for j in range(n + 3, width):
-            row[j] = 0
+@_compiled(types.void, _INT8, _N, _N, _N, _N, _N, _N, _N, _N, _INT8)
+def widen_columns(x, outer, of_outer, inner, of_inner, k, of_row, n, width, out):  # type: ignore[no-untyped-def]
+    """[k, n] -> out [outer inner, k, width]: after n columns the digits of their sum, then zeros."""
+    size = (outer - 1) * of_outer + (inner - 1) * of_inner + (k - 1) * of_row + n
+    source, wide = carray(x, size), carray(out, (outer * inner, k, width))
+    for g in range(outer * inner):
+        start = g // inner * of_outer + g % inner * of_inner
+        for t in range(k):
+            row, copy, total = source[start + t * of_row : start + t * of_row + n], wide[g, t], np.int32(0)
+            for i in range(n):
+                copy[i] = row[i]
+                total = np.int32(total + row[i])
+            for place in range(3):
+                copy[n + place] = np.int8(total)
+                total = np.int32(total - np.int32(copy[n + place])) >> 8
+            for i in range(n + 3, width):
+                copy[i] = 0

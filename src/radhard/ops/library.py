@@ -54,6 +54,9 @@ def operator(schema: str, *, fake: Callable[..., Any]) -> Callable[[Callable[...
     return declare
 
 
+_NOTHING = torch.zeros(len(EVENTS), dtype=torch.int64)
+
+
 def events(
     *, checked: int, flagged: int = 0, repaired: int = 0, unfounded: int = 0, stale: int = 0, left: int = 0
 ) -> Tensor:
@@ -66,7 +69,7 @@ def quiet(checked: int) -> Tensor:
     host = loops()
     if host is None:
         return events(checked=checked)
-    found = no_events()
+    found = torch.empty_like(_NOTHING)  # the cheapest of ways to make a tensor
     host.note(found.data_ptr(), len(EVENTS), checked)
     return found
 

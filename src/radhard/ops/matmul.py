@@ -3,6 +3,7 @@
 The sums by which the second checks are made of the right factor at run time, in the copy that the product needs anyway.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -94,15 +95,17 @@ def matmul_checked(
 
 def rows_summed(b: Tensor, groups: list[int]) -> Tensor:
     """`b` [..., n, k] int8 -> [g, n + 3, k]: the last rows are the digits of the sum of the others."""
-    n, k = b.shape[-2:]
-    wide = torch.empty(*groups, n + SPARE, k, dtype=torch.int8, device=b.device)
-    wide.narrow(-2, 0, n).copy_(b)
-    flat, host = wide.view(-1, n + SPARE, k), on_host(b)
+    (n, k), host = b.shape[-2:], on_host(b)
     if host is None:
-        flat[:, n:] = digits(flat[:, :n].sum(1, dtype=torch.int64)).movedim(0, 1)
-    else:
-        host.sum_rows(flat.data_ptr(), len(flat), n, k)
-    return flat
+        b = _grouped(b, groups)
+        return torch.cat([b, digits(b.sum(1, dtype=torch.int64)).movedim(0, 1)], 1)
+    x, of_outer, inner, of_inner = _nested(b, groups)
+    g = math.prod(groups)
+    wide = torch.empty(g, n + SPARE, k, dtype=torch.int8)
+    if wide.numel():
+        outer = g // inner
+        host.widen_rows(x.data_ptr(), outer, of_outer, inner, of_inner, n, x.stride(-2), k, wide.data_ptr())
+    return wide
 
 
 def columns_summed(b: Tensor, groups: list[int]) -> Tensor:
@@ -110,17 +113,34 @@ def columns_summed(b: Tensor, groups: list[int]) -> Tensor:
 
     Rows are a multiple of four words, which the product loads at a time.
     """
-    k, n = b.shape[-2:]
+    (k, n), host = b.shape[-2:], on_host(b)
     width = n + SPARE + -(n + SPARE) % 4
-    wide = torch.empty(*groups, k, width, dtype=torch.int8, device=b.device)
-    wide.narrow(-1, 0, n).copy_(b)
-    flat, host = wide.view(-1, k, width), on_host(b)
     if host is None:
-        flat[..., n : n + SPARE] = digits(flat[..., :n].sum(2, dtype=torch.int64)).movedim(0, 2)
-        flat[..., n + SPARE :] = 0
-    else:
-        host.sum_columns(flat.data_ptr(), len(flat) * k, n, width)
-    return flat
+        b = _grouped(b, groups)
+        sums = digits(b.sum(2, dtype=torch.int64)).movedim(0, 2)
+        return torch.nn.functional.pad(torch.cat([b, sums], 2), (0, width - n - SPARE))
+    x, of_outer, inner, of_inner = _nested(b, groups)
+    g = math.prod(groups)
+    wide = torch.empty(g, k, width, dtype=torch.int8)
+    if wide.numel():
+        outer = g // inner
+        host.widen_columns(x.data_ptr(), outer, of_outer, inner, of_inner, k, x.stride(-2), n, width, wide.data_ptr())
+    return wide
+
+
+def _nested(x: Tensor, groups: list[int]) -> tuple[Tensor, int, int, int]:
+    """[..., r, c] -> the same with rows of words side by side, and its groups as two nested loops.
+
+    That is, the words from one outer group to the next, how many inner ones each has, and the words from one of these
+    to the next.
+    """
+    if x.stride(-1) != 1 or len(groups) > 2 or list(x.shape[:-2]) != groups:
+        x = _grouped(x, groups).contiguous()
+    if x.ndim < 3:
+        return x, 0, 1, 0
+    if x.ndim == 3:
+        return x, 0, x.shape[0], x.stride(0)
+    return x, x.stride(0), x.shape[1], x.stride(1)
 
 
 def _again(left: Tensor, right: Tensor, flagged: Tensor, *, recourse: Recourse) -> Again:

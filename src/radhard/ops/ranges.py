@@ -61,7 +61,7 @@ def quantize_within(
         value, happened = _brought(x, low, high, outside)
         return write_float(value, factor, grid=limits(grid))[0].contiguous(), happened
     x, size = x.contiguous(), x.numel()
-    out = torch.empty(x.shape, dtype=torch.int8)
+    out = torch.empty_like(x, dtype=torch.int8)
     source, target = x.data_ptr(), out.data_ptr()
     inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
     if all(inside):
@@ -95,14 +95,14 @@ def look_up_within(
     host = on_host(x)
     if host is None or not x.is_contiguous() or table.dtype not in _LOOK_UPS:
         return _examined(x, look_up(x, table), flagged, bounds, instead)
-    out, size, each = torch.empty(x.shape, dtype=table.dtype), x.numel(), table.itemsize
+    out, size, each = torch.empty_like(x, dtype=table.dtype), x.numel(), table.itemsize
     source, target, entries, how = x.data_ptr(), out.data_ptr(), table.data_ptr(), (*clear, *bounds)
     loop = getattr(host, _LOOK_UPS[table.dtype])
     strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
-    if max(strange) > 1:
-        return _examined(x, out, flagged, bounds, instead)
     if not any(strange):
         return out, quiet(size)
+    if max(strange) > 1:
+        return _examined(x, out, flagged, bounds, instead)
     marks = flagged.data_ptr()
     return out, _replaced(size, sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i))))
 

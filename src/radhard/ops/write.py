@@ -30,7 +30,7 @@ def loops() -> ModuleType | None:
 
 def on_host(x: Tensor) -> Any:
     """The compiled loops for `x`, or None where torch operations do."""
-    return loops() if x.device.type == "cpu" else None
+    return loops() if x.is_cpu else None
 
 
 def saturate(x: Tensor, grid: Limits) -> Tensor:
