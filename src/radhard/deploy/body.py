@@ -1,7 +1,6 @@
 """A program's steps as one graph of torch: each step a module or a function, values passed by name."""
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +20,17 @@ from radhard.protection import Protection
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Body:
-    """`module`: images [B, ...] -> (logits [B, classes], the events [7] int64 of each of `sites`)."""
+    """`module`: images [B, ...] -> logits [B, classes]; `events`: protected site -> the buffer where it counts."""
 
     module: GraphModule
-    sites: tuple[str, ...]
+    events: Mapping[str, str]
 
 
 def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body:
     """The graph that computes what `program` does, its sites protected. InputError for a scheme that does not fit."""
     graph, modules, schemes = Graph(), nn.Module(), protection.schemes
     values: dict[int, Any] = {program.input: graph.placeholder("images")}
-    events: dict[str, Node] = {}
+    events: dict[str, str] = {}
 
     def value(ref: Ref) -> Any:
         if ref.number not in values:
@@ -61,13 +60,14 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
                 step.operator, constants, scheme, recourse=Recourse(policy=policy, site=step.site.name)
             )
         modules.add_module(f"step{place}", module)
-        out = graph.call_module(f"step{place}", tuple(None if ref is None else value(ref) for ref in given))
+        values[step.out] = graph.call_module(
+            f"step{place}", tuple(None if ref is None else value(ref) for ref in given)
+        )
         if scheme is not None:
-            events[step.site.name] = graph.call_function(operator.getitem, (out, 1))
-            out = graph.call_function(operator.getitem, (out, 0))
-        values[step.out] = out
-    graph.output((values[program.output], tuple(events.values())))
-    return Body(module=GraphModule(modules, graph), sites=tuple(events))
+            (counter,) = (name for name, _ in module.named_buffers() if name.split(".")[-1] == "events")
+            events[step.site.name] = f"step{place}.{counter}"
+    graph.output(values[program.output])
+    return Body(module=GraphModule(modules, graph), events=events)
 
 
 def _needed(program: Program) -> list[Apply | Move]:

@@ -30,21 +30,19 @@ OnAlarm = Callable[[Alarm], None]
 class Hardened(nn.Module):
     """Images [B, *input_shape] float32 -> logits [B, classes] float32.
 
-    `counters` [sites, 7] int64 count the events of each of `sites`, in the order of `radhard.ops.EVENTS`, over all
-    calls; they are saved and exported with the module. `on_alarm` is called after a call in which a site raised an
-    alarm, once for each such site; it stays behind when the module is exported or compiled.
+    Each protected site counts its events over all calls in a buffer of its own, [7] int64 in the order of
+    `radhard.ops.EVENTS`, which is saved and exported with the module. `on_alarm` is called after a call in which a site
+    raised an alarm, once for each such site; it stays behind when the module is exported or compiled.
     """
-
-    counters: Tensor
 
     def __init__(self, body: Body, *, name: str, input_shape: tuple[int, ...], on_alarm: OnAlarm | None = None) -> None:
         super().__init__()
         self.body = body.module
-        self.sites = body.sites
+        self.sites = tuple(body.events)
+        self._places = tuple(body.events.values())
         self.name = name
         self.input_shape = input_shape
         self.on_alarm = on_alarm
-        self.register_buffer("counters", torch.zeros(len(body.sites), len(EVENTS), dtype=torch.int64))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits. Raises InputError for images of another shape or type, FaultError as the policy says."""
@@ -55,14 +53,28 @@ class Hardened(nn.Module):
             )
         if images.dtype != torch.float32:
             raise InputError(f"images are {images.dtype}; convert them with images.float() and normalise them")
-        logits: Tensor
-        logits, events = self.body(images)
-        if events:
-            happened = torch.stack(events)
-            self.counters.add_(happened)
-            if self.on_alarm is not None and not torch.compiler.is_compiling():
-                self._tell(happened, self.on_alarm)
+        if self.on_alarm is not None and not torch.compiler.is_compiling():
+            return self._heard(images, self.on_alarm)
+        logits: Tensor = self.body(images)
         return logits
+
+    def _heard(self, images: Tensor, on_alarm: OnAlarm) -> Tensor:
+        """Logits; alarms are told of even where one of them ends in FaultError."""
+        before = self.counters
+        try:
+            logits: Tensor = self.body(images)
+        finally:
+            self._tell(self.counters - before, on_alarm)
+        return logits
+
+    @property
+    def counters(self) -> Tensor:
+        """[sites, 7] int64: how often each event happened since they were reset."""
+        counters = self._counters()
+        return torch.stack(counters) if counters else torch.zeros(0, len(EVENTS), dtype=torch.int64)
+
+    def _counters(self) -> list[Tensor]:
+        return [self.body.get_buffer(place) for place in self._places]
 
     def _tell(self, happened: Tensor, on_alarm: OnAlarm) -> None:
         for place in happened[:, EVENTS.index("alarms")].nonzero()[:, 0].tolist():
@@ -79,7 +91,8 @@ class Hardened(nn.Module):
 
     def reset(self) -> None:
         """Count from zero."""
-        self.counters.zero_()
+        for counter in self._counters():
+            counter.zero_()
 
     def scrub(self) -> dict[str, str]:
         """Look through all stored weights and sums that are protected, and set right in place what changed.

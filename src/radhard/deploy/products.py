@@ -8,7 +8,7 @@ from torch import Tensor, nn
 import radhard.ops
 from radhard.machine import Gemm, WriteBack
 from radhard.operators import Conv2d, Linear
-from radhard.ops.library import Recourse
+from radhard.ops.library import Recourse, no_events
 from radhard.ops.write import saturate
 
 
@@ -59,6 +59,7 @@ class CheckedProduct(Product):
 
     columns: Tensor
     rows: Tensor
+    events: Tensor
 
     def __init__(self, operator: Linear | Conv2d, weight: Tensor, bias: Tensor | None, *, recourse: Recourse) -> None:
         super().__init__(operator, weight, bias)
@@ -68,11 +69,12 @@ class CheckedProduct(Product):
         self.register_buffer("weight", torch.cat([one.weight for one in stored]))
         self.register_buffer("columns", torch.cat([one.columns for one in stored]))
         self.register_buffer("rows", torch.cat([one.rows for one in stored]))
+        self.register_buffer("events", no_events())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """-> the operator's output, repaired, and the events."""
+    def forward(self, x: Tensor) -> Tensor:
+        """-> the operator's output, repaired."""
         op = torch.ops.radhard.linear_checked if self.kind == "linear" else torch.ops.radhard.conv2d_checked
-        out: tuple[Tensor, Tensor] = op.default(
+        out: Tensor = op.default(
             x,
             self.weight,
             self.bias,
@@ -84,6 +86,7 @@ class CheckedProduct(Product):
             self.write_back.dtype,
             self.recourse.policy,
             self.recourse.site,
+            self.events,
         )
         return out
 
@@ -123,14 +126,18 @@ class Attention(nn.Module):
 class CheckedAttention(Attention):
     """As `Attention`, every row checked by sums of `b` that are made as it runs."""
 
+    events: Tensor
+
     def __init__(self, operator: Gemm, *, recourse: Recourse) -> None:
         super().__init__(operator)
         self.recourse = recourse
+        self.register_buffer("events", no_events())
 
-    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """-> [..., m, n], repaired, and the events."""
-        out: tuple[Tensor, Tensor] = torch.ops.radhard.matmul_checked.default(
-            a, b, self.multiplier, self.grid, self.write_back.dtype, self.recourse.policy, self.recourse.site
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """-> [..., m, n], repaired."""
+        recourse, dtype = self.recourse, self.write_back.dtype
+        out: Tensor = torch.ops.radhard.matmul_checked.default(
+            a, b, self.multiplier, self.grid, dtype, recourse.policy, recourse.site, self.events
         )
         return out
 

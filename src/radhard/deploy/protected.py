@@ -17,7 +17,7 @@ from radhard.deploy.steps import Between, Kernel, Quantize, QuantizeWithin, Tabl
 from radhard.errors import InputError
 from radhard.machine import Gemm, Operator
 from radhard.operators import Conv2d, Linear, Quantized
-from radhard.ops.library import Recourse
+from radhard.ops.library import Recourse, no_events
 from radhard.protection import Ranges, Scheme, Tmr, scheme_name
 
 Constants = Sequence[Tensor | None]  # the inputs of an application: None where absent, COMPUTED where not stored
@@ -27,31 +27,35 @@ COMPUTED = torch.empty(0)
 class Voted(nn.Module):
     """Three runs of a step on copies of its inputs, and a vote on each bit."""
 
+    events: Tensor
+
     def __init__(self, step: nn.Module, *, recourse: Recourse) -> None:
         super().__init__()
         self.step = step
         self.recourse = recourse
+        self.register_buffer("events", no_events())
 
-    def forward(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """-> the words that two of three agree on, and the events."""
+    def forward(self, *inputs: Tensor | None) -> Tensor:
+        """-> the words that two of three agree on."""
         copies = [self.step(*inputs), *(self.step(*(_copied(x, copy) for x in inputs)) for copy in (2, 3))]
-        out: tuple[Tensor, Tensor] = torch.ops.radhard.vote.default(*copies, self.recourse.policy, self.recourse.site)
+        out: Tensor = torch.ops.radhard.vote.default(*copies, self.recourse.policy, self.recourse.site, self.events)
         return out
 
 
-class Ranged(nn.Module):
-    """A step whose values are brought into a range, before `finish` writes them back if there is one."""
+class Chain(nn.Module):
+    """A step in parts, each of which takes what the one before it yields."""
 
-    def __init__(self, value: nn.Module, ranges: Ranges, *, finish: nn.Module | None = None) -> None:
+    def __init__(self, first: nn.Module, *others: nn.Module) -> None:
         super().__init__()
-        self.value = value
-        self.within = Within(ranges)
-        self.finish = finish
+        self.first = first
+        self.others = nn.ModuleList(others)
 
-    def forward(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """-> the operator's output, and the events."""
-        x, happened = self.within(self.value(*inputs))
-        return x if self.finish is None else self.finish(x), happened
+    def forward(self, *inputs: Tensor | None) -> Tensor:
+        """-> the operator's output."""
+        x: Tensor = self.first(*inputs)
+        for part in self.others:
+            x = part(x)
+        return x
 
 
 class Accumulators(nn.Module):
@@ -129,13 +133,13 @@ def _product(operator: Operator, constants: Constants) -> Product | Attention:
 def _ranged(operator: Operator, constants: Constants, ranges: Ranges) -> nn.Module:
     if is_product(operator):
         product = _product(operator, constants)
-        return Ranged(Accumulators(product), ranges, finish=Written(product))
+        return Chain(Accumulators(product), Within(ranges), Written(product))
     if isinstance(operator, Quantized):
         _, *others = constants
         if operator.by_table(others):
             return TableWithin(operator, others, ranges)
         return Between(operator, Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges))
-    return Ranged(plain_step(operator, constants), ranges)
+    return Chain(plain_step(operator, constants), Within(ranges))
 
 
 def _stored(constants: Constants) -> Tensor:

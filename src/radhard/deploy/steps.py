@@ -1,4 +1,7 @@
-"""Steps of a deployed model that are no integer matrix products: kernels, tables, and what moves data."""
+"""Steps of a deployed model that are no integer matrix products: kernels, tables, and what moves data.
+
+A step that checks has a buffer `events` [7] int64, to which each call adds (see `radhard.ops.library`).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +12,7 @@ from torch import Tensor, nn
 
 from radhard.machine import Operator
 from radhard.operators import Affine, Quantized
+from radhard.ops.library import no_events
 from radhard.ops.ranges import instead_of
 from radhard.protection import Ranges
 
@@ -49,24 +53,26 @@ class TableWithin(nn.Module):
 
     table: Tensor
     flagged: Tensor
+    events: Tensor
 
     def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Ranges) -> None:
         super().__init__()
         words = torch.arange(-128, 128, dtype=torch.int8)
         values = replace(operator, writes=None).kernel([words, *numbers], _ignore)
         finish = Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges)
-        table, flagged = finish(values)[0], ~((values >= ranges.low) & (values <= ranges.high))
-        instead = finish(torch.tensor(instead_of(ranges.low, ranges.high, ranges.outside)))[0]
+        table, flagged = finish(values), ~((values >= ranges.low) & (values <= ranges.high))
+        instead = finish(torch.tensor(instead_of(ranges.low, ranges.high, ranges.outside)))
         self.register_buffer("table", table)
         self.register_buffer("flagged", flagged)
+        self.register_buffer("events", no_events())
         self.clear = _longest_run(flagged.logical_not().tolist())
         self.bounds = [float(bound) for bound in table.aminmax()]
         self.instead = [float(value) for value in instead]
 
-    def forward(self, x: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor]:
-        """`x` [...] int8 -> [...], and the events."""
-        out: tuple[Tensor, Tensor] = torch.ops.radhard.look_up_within.default(
-            x, self.table, self.flagged, self.clear, self.bounds, self.instead
+    def forward(self, x: Tensor, *_: Tensor | None) -> Tensor:
+        """`x` [...] int8 -> [...]."""
+        out: Tensor = torch.ops.radhard.look_up_within.default(
+            x, self.table, self.flagged, self.clear, self.bounds, self.instead, self.events
         )
         return out
 
@@ -83,13 +89,14 @@ class Between(nn.Module):
                 self.register_buffer(name, affine.table)
         self.finish = finish
 
-    def forward(self, *inputs: Tensor | None) -> Any:
+    def forward(self, *inputs: Tensor | None) -> Tensor:
         """-> what `finish` makes of the operator's output."""
         read = [
             x if x is None or name is None else torch.ops.radhard.look_up.default(x, getattr(self, name))
             for x, name in zip(inputs, self.tables, strict=True)
         ]
-        return self.finish(self.inner.kernel(read, _ignore))
+        out: Tensor = self.finish(self.inner.kernel(read, _ignore))
+        return out
 
 
 class Quantize(nn.Module):
@@ -109,15 +116,18 @@ class Quantize(nn.Module):
 class QuantizeWithin(Quantize):
     """As `Quantize`, of numbers that are brought into a range on the way."""
 
+    events: Tensor
+
     def __init__(self, writes: Affine, ranges: Ranges) -> None:
         super().__init__(writes)
         self.ranges = ranges
+        self.register_buffer("events", no_events())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """`x` [...] float32 -> [...] int8, and the events."""
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` [...] float32 -> [...] int8."""
         ranges = self.ranges
-        out: tuple[Tensor, Tensor] = torch.ops.radhard.quantize_within.default(
-            x, self.factor, self.grid, ranges.low, ranges.high, ranges.outside
+        out: Tensor = torch.ops.radhard.quantize_within.default(
+            x, self.factor, self.grid, ranges.low, ranges.high, ranges.outside, self.events
         )
         return out
 
@@ -125,14 +135,17 @@ class QuantizeWithin(Quantize):
 class Within(nn.Module):
     """Numbers, or accumulators, brought into a range."""
 
+    events: Tensor
+
     def __init__(self, ranges: Ranges) -> None:
         super().__init__()
         self.ranges = ranges
+        self.register_buffer("events", no_events())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`x` [...] -> [...], and the events."""
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` [...] -> [...]."""
         ranges = self.ranges
-        out: tuple[Tensor, Tensor] = torch.ops.radhard.within.default(x, ranges.low, ranges.high, ranges.outside)
+        out: Tensor = torch.ops.radhard.within.default(x, ranges.low, ranges.high, ranges.outside, self.events)
         return out
 
 

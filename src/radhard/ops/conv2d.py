@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from radhard.ops import backends
 from radhard.ops.backends import EXACT_K
-from radhard.ops.library import EVENTS, no_events, operator
+from radhard.ops.library import operator
 from radhard.ops.linear import checked, limits
 from radhard.ops.write import write
 
@@ -135,15 +135,15 @@ def _fake_checked(
     dtype: torch.dtype,
     policy: str,
     site: str,
-) -> tuple[Tensor, Tensor]:
-    del columns, rows, policy, site
-    out = _fake(x, weight, bias, multiplier, size, stride, padding, dilation, groups, pad, grid, dtype)
-    return out, no_events()
+    events: Tensor,
+) -> Tensor:
+    del columns, rows, policy, site, events
+    return _fake(x, weight, bias, multiplier, size, stride, padding, dilation, groups, pad, grid, dtype)
 
 
 @operator(
     f"conv2d_checked(Tensor x, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor multiplier, {_SHAPE}, "
-    "int[] grid, ScalarType dtype, str policy, str site) -> (Tensor, Tensor)",
+    "int[] grid, ScalarType dtype, str policy, str site, Tensor(a!) events) -> Tensor",
     fake=_fake_checked,
 )
 def conv2d_checked(
@@ -163,14 +163,14 @@ def conv2d_checked(
     dtype: torch.dtype,
     policy: str,
     site: str,
-) -> tuple[Tensor, Tensor]:
-    """As `conv2d` with stored weights, one for each group; every row of every group checked, and the events."""
-    place, outs = _out_size(x, size, stride, padding, dilation), []
-    happened = torch.zeros(len(EVENTS), dtype=torch.int64)
+    events: Tensor,
+) -> Tensor:
+    """As `conv2d` with stored weights, one for each group; every row of every group checked; adds to `events`."""
+    place = _out_size(x, size, stride, padding, dilation)
     stored = zip(*(y.chunk(groups) for y in (weight, bias, columns, rows, multiplier)), strict=True)
     a = patches(x, size, stride, padding, dilation, groups, pad)
-    for own, (w, b, c, r, m) in zip(a, stored, strict=True):
-        out, found = checked(own, (w, b, c, r), m, grid, dtype, policy=policy, site=site)
-        outs.append(out)
-        happened += found
-    return _placed(torch.cat(outs, 1) if groups > 1 else outs[0], place), happened
+    outs = [
+        checked(own, (w, b, c, r), m, grid, dtype, policy=policy, site=site, events=events)
+        for own, (w, b, c, r, m) in zip(a, stored, strict=True)
+    ]
+    return _placed(torch.cat(outs, 1) if groups > 1 else outs[0], place)

@@ -1,6 +1,6 @@
 """The library of operators `torch.ops.radhard`: how one is declared, and what it tells of faults.
 
-An operator that checks returns its result and its events [7] int64, in the order of `EVENTS`:
+An operator that checks returns its result, and adds to a tensor of events [7] int64, in the order of `EVENTS`:
 
 * `checked`: rows (of a matrix product) or words (of a vote or a range) that were checked;
 * `alarms`: 1 if any of them was found wrong, or a stored word was found changed;
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import FaultError
-from radhard.ops.write import loops
+from radhard.ops.write import on_host
 
 EVENTS = ("checked", "alarms", "flagged", "repaired", "unfounded", "stale", "left")
 Policy = Literal["raise", "warn", "recompute"]
@@ -54,29 +54,28 @@ def operator(schema: str, *, fake: Callable[..., Any]) -> Callable[[Callable[...
     return declare
 
 
-_NOTHING = torch.zeros(len(EVENTS), dtype=torch.int64)
-
-
-def events(
-    *, checked: int, flagged: int = 0, repaired: int = 0, unfounded: int = 0, stale: int = 0, left: int = 0
-) -> Tensor:
-    """[7] int64, in the order of EVENTS."""
-    return torch.tensor([checked, int(flagged > 0 or stale > 0), flagged, repaired, unfounded, stale, left])
-
-
-def quiet(checked: int) -> Tensor:
-    """Events where nothing was found wrong: what nearly every call of a checking operator yields, so it is fast."""
-    host = loops()
-    if host is None:
-        return events(checked=checked)
-    found = torch.empty_like(_NOTHING)  # the cheapest of ways to make a tensor
-    host.note(found.data_ptr(), len(EVENTS), checked)
-    return found
+def note(
+    events: Tensor,
+    *,
+    checked: int,
+    flagged: int = 0,
+    repaired: int = 0,
+    unfounded: int = 0,
+    stale: int = 0,
+    left: int = 0,
+) -> None:
+    """Add to `events` what happened in one call."""
+    if not flagged and not stale and (host := on_host(events)) is not None:  # nearly every call: so it is fast
+        host.add(events.data_ptr(), checked)
+        return
+    alarms = int(flagged > 0 or stale > 0)
+    happened = [checked, alarms, flagged, repaired, unfounded, stale, left]
+    events += torch.tensor(happened, dtype=events.dtype, device=events.device)
 
 
 def no_events() -> Tensor:
-    """Events of a shape alone."""
-    return torch.empty(len(EVENTS), dtype=torch.int64)
+    """What has happened at a site where nothing has: [7] int64."""
+    return torch.zeros(len(EVENTS), dtype=torch.int64)
 
 
 def complain(recourse: Recourse, *, fault: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from radhard.ops import backends
-from radhard.ops.library import Recourse, no_events, operator, quiet
+from radhard.ops.library import Recourse, note, operator
 from radhard.ops.products import Output, again_of_weight, changed, settle
 from radhard.ops.sums import Stored
 from radhard.ops.write import Limits, write, write_checked
@@ -30,8 +30,9 @@ def checked(
     *,
     policy: str,
     site: str,
-) -> tuple[Tensor, Tensor]:
-    """`a` [m, k] int8 times a stored weight -> [m, n] `dtype`, checked and repaired, and the events.
+    events: Tensor,
+) -> Tensor:
+    """`a` [m, k] int8 times a stored weight -> [m, n] `dtype`, checked and repaired; what happened goes to `events`.
 
     `stored` are the fields of a `Stored`, in their order.
     """
@@ -39,12 +40,14 @@ def checked(
     total = backends.product(a[None], weight[None])[0]
     out, flagged = write_checked(total, bias, multiplier, dtype, grid=limits(grid), offset=columns)
     if flagged is None:
-        return out, quiet(a.shape[0])
+        note(events, checked=a.shape[0])
+        return out
     known = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
     recourse, output = Recourse(policy=policy, site=site), Output(multiplier=multiplier, dtype=dtype, grid=limits(grid))
     found = again_of_weight(a[flagged], total[flagged], known, recourse=recourse)
     differ = changed(found.rows, total[flagged], bias)
-    return out, settle(found, differ, flagged, out=out, output=output, recourse=recourse)
+    settle(found, differ, flagged, out=out, output=output, recourse=recourse, events=events)
+    return out
 
 
 def _fake(
@@ -78,14 +81,15 @@ def _fake_checked(
     dtype: torch.dtype,
     policy: str,
     site: str,
-) -> tuple[Tensor, Tensor]:
-    del columns, rows, policy, site
-    return _fake(x, weight, bias, multiplier, grid, dtype), no_events()
+    events: Tensor,
+) -> Tensor:
+    del columns, rows, policy, site, events
+    return _fake(x, weight, bias, multiplier, grid, dtype)
 
 
 @operator(
     "linear_checked(Tensor x, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor multiplier, int[] grid, "
-    "ScalarType dtype, str policy, str site) -> (Tensor, Tensor)",
+    "ScalarType dtype, str policy, str site, Tensor(a!) events) -> Tensor",
     fake=_fake_checked,
 )
 def linear_checked(
@@ -99,8 +103,9 @@ def linear_checked(
     dtype: torch.dtype,
     policy: str,
     site: str,
-) -> tuple[Tensor, Tensor]:
-    """`x` [..., k] int8 times a stored weight -> [..., n] `dtype`, every row checked, and the events."""
-    stored = (weight, bias, columns, rows)
-    out, happened = checked(x.reshape(-1, x.shape[-1]), stored, multiplier, grid, dtype, policy=policy, site=site)
-    return out.view(*x.shape[:-1], bias.shape[0]), happened
+    events: Tensor,
+) -> Tensor:
+    """`x` [..., k] int8 times a stored weight -> [..., n] `dtype`, every row checked; adds to `events`."""
+    a, stored = x.reshape(-1, x.shape[-1]), (weight, bias, columns, rows)
+    out = checked(a, stored, multiplier, grid, dtype, policy=policy, site=site, events=events)
+    return out.view(*x.shape[:-1], bias.shape[0])

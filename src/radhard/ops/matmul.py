@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from radhard.ops import backends
-from radhard.ops.library import Recourse, no_events, operator, quiet
+from radhard.ops.library import Recourse, note, operator
 from radhard.ops.linear import limits
 from radhard.ops.products import Again, Output, again, changed, settle
 from radhard.ops.sums import check_outputs, digits, store
@@ -62,21 +62,35 @@ def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype:
 
 
 def _fake_checked(
-    a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype, policy: str, site: str
-) -> tuple[Tensor, Tensor]:
-    del policy, site
-    return _fake(a, b, multiplier, grid, dtype), no_events()
+    a: Tensor,
+    b: Tensor,
+    multiplier: Tensor,
+    grid: Sequence[int],
+    dtype: torch.dtype,
+    policy: str,
+    site: str,
+    events: Tensor,
+) -> Tensor:
+    del policy, site, events
+    return _fake(a, b, multiplier, grid, dtype)
 
 
 @operator(
-    "matmul_checked(Tensor a, Tensor b, Tensor multiplier, int[] grid, ScalarType dtype, str policy, str site) "
-    "-> (Tensor, Tensor)",
+    "matmul_checked(Tensor a, Tensor b, Tensor multiplier, int[] grid, ScalarType dtype, str policy, str site, "
+    "Tensor(a!) events) -> Tensor",
     fake=_fake_checked,
 )
 def matmul_checked(
-    a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype, policy: str, site: str
-) -> tuple[Tensor, Tensor]:
-    """As `matmul`, every row checked, and the events."""
+    a: Tensor,
+    b: Tensor,
+    multiplier: Tensor,
+    grid: Sequence[int],
+    dtype: torch.dtype,
+    policy: str,
+    site: str,
+    events: Tensor,
+) -> Tensor:
+    """As `matmul`, every row checked; adds to `events`."""
     groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
     check_outputs(b.shape[-1])
     left = _grouped(a, groups)
@@ -84,13 +98,13 @@ def matmul_checked(
     total = backends.product(left, right).flatten(0, 1)
     out, flagged = write_checked(total, zero, output.multiplier, dtype, grid=output.grid, offset=_NO_OFFSET)
     if flagged is None:
-        happened = quiet(len(out))
+        note(events, checked=out.shape[0])
     else:
         recourse = Recourse(policy=policy, site=site)
         found = _again(left, _grouped(b.mT, groups), flagged, recourse=recourse)
         differ = changed(found.rows, total[flagged], zero)
-        happened = settle(found, differ, flagged, out=out, output=output, recourse=recourse)
-    return out.view(*groups, a.shape[-2], b.shape[-1]), happened
+        settle(found, differ, flagged, out=out, output=output, recourse=recourse, events=events)
+    return out.view(*groups, a.shape[-2], b.shape[-1])
 
 
 def rows_summed(b: Tensor, groups: list[int]) -> Tensor:

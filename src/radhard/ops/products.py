@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.ops.library import Recourse, complain, events
+from radhard.ops.library import Recourse, complain, note
 from radhard.ops.sums import Stored, Verdict, examine
 from radhard.ops.threads import split
 from radhard.ops.write import Limits, on_host, write
@@ -87,8 +87,17 @@ def changed(rows: Tensor, total: Tensor, bias: Tensor) -> Tensor:
     return (rows != total[:, : len(bias)].to(torch.int32) + bias).any(1)
 
 
-def settle(found: Again, differ: Tensor, flagged: Tensor, *, out: Tensor, output: Output, recourse: Recourse) -> Tensor:
-    """Write the rows that `differ` [f] bool to rows `flagged` [f] of `out` [m, n], in place -> the events.
+def settle(
+    found: Again,
+    differ: Tensor,
+    flagged: Tensor,
+    *,
+    out: Tensor,
+    output: Output,
+    recourse: Recourse,
+    events: Tensor,
+) -> None:
+    """Write the rows that `differ` [f] bool to rows `flagged` [f] of `out` [m, n], in place, and note it in `events`.
 
     What is left is told as the policy wants.
     """
@@ -96,11 +105,8 @@ def settle(found: Again, differ: Tensor, flagged: Tensor, *, out: Tensor, output
         rows = found.rows[differ]
         out[flagged[differ]] = output.write(rows, torch.zeros_like(rows[0]))
     left = int((~found.right).sum())
-    if left and found.verdict == "lost":
-        complain(recourse, fault="the stored weight or its sums changed in more places than can be told apart")
-    elif left:
-        complain(recourse, fault=f"{left} rows do not add up after they were computed again")
-    return events(
+    note(
+        events,
         checked=len(out),
         flagged=len(flagged),
         repaired=int((differ & found.right).sum()),
@@ -108,6 +114,10 @@ def settle(found: Again, differ: Tensor, flagged: Tensor, *, out: Tensor, output
         stale=int(found.verdict != "sound"),
         left=left,
     )
+    if left and found.verdict == "lost":
+        complain(recourse, fault="the stored weight or its sums changed in more places than can be told apart")
+    elif left:
+        complain(recourse, fault=f"{left} rows do not add up after they were computed again")
 
 
 def _adds_up(a: Tensor, rows: Tensor, stored: Stored) -> Tensor:

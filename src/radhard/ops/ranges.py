@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from radhard.ops.library import events, no_events, operator, quiet
+from radhard.ops.library import note, operator
 from radhard.ops.linear import limits
 from radhard.ops.threads import split
 from radhard.ops.write import look_up, on_host, write_float
@@ -24,92 +24,107 @@ def instead_of(low: float, high: float, outside: str) -> tuple[float, float, flo
     return (0.0, 0.0, 0.0) if outside == "zero" else (low, high, min(max(0.0, low), high))
 
 
-def _fake_within(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
-    del low, high, outside
-    return torch.empty_like(x), no_events()
+def _fake_within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
+    del low, high, outside, events
+    return torch.empty_like(x)
 
 
-@operator("within(Tensor x, float low, float high, str outside) -> (Tensor, Tensor)", fake=_fake_within)
-def within(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
-    """`x` [...] -> values from low to high as they are, and others replaced [...]; the events."""
+@operator("within(Tensor x, float low, float high, str outside, Tensor(a!) events) -> Tensor", fake=_fake_within)
+def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
+    """`x` [...] -> values from low to high as they are, and others replaced [...]; adds to `events`."""
     host = on_host(x)
     if host is None or x.dtype != torch.float32 or not x.is_contiguous():
-        return _brought(x, low, high, outside)
+        return _brought(x, low, high, outside, events)
     out, size, bounds = torch.empty_like(x), x.numel(), (low, high, *instead_of(low, high, outside))
     source, target = x.data_ptr(), out.data_ptr()
-    found = split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i))
-    return out, _replaced(size, sum(found))
+    found = sum(split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i)))
+    note(events, checked=size, flagged=found, repaired=found)
+    return out
 
 
 def _fake_quantize(
-    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str
-) -> tuple[Tensor, Tensor]:
-    del factor, grid, low, high, outside
-    return x.new_empty(x.shape, dtype=torch.int8), no_events()
+    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str, events: Tensor
+) -> Tensor:
+    del factor, grid, low, high, outside, events
+    return x.new_empty(x.shape, dtype=torch.int8)
 
 
 @operator(
-    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside) -> (Tensor, Tensor)",
+    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside, Tensor(a!) events) "
+    "-> Tensor",
     fake=_fake_quantize,
 )
 def quantize_within(
-    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str
-) -> tuple[Tensor, Tensor]:
-    """`x` [...] float32 -> what `within` leaves of it, times factor and as int8 on `grid` [...]; the events."""
+    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str, events: Tensor
+) -> Tensor:
+    """`x` [...] float32 -> what `within` leaves of it, times factor and as int8 on `grid` [...]; adds to `events`."""
     host = on_host(x)
     if host is None:
-        value, happened = _brought(x, low, high, outside)
-        return write_float(value, factor, grid=limits(grid))[0].contiguous(), happened
+        value = _brought(x, low, high, outside, events)
+        return write_float(value, factor, grid=limits(grid))[0].contiguous()
     x, size = x.contiguous(), x.numel()
     out = torch.empty_like(x, dtype=torch.int8)
     source, target = x.data_ptr(), out.data_ptr()
     inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
     if all(inside):
-        return out, quiet(size)
-    value, happened = within(x, low, high, outside)
-    return write_float(value, factor, grid=limits(grid))[0], happened
+        note(events, checked=size)
+        return out
+    return write_float(within(x, low, high, outside, events), factor, grid=limits(grid))[0]
 
 
 def _fake_look_up(
-    x: Tensor, table: Tensor, flagged: Tensor, clear: Sequence[int], bounds: Sequence[float], instead: Sequence[float]
-) -> tuple[Tensor, Tensor]:
-    del flagged, clear, bounds, instead
-    return torch.empty_like(x, dtype=table.dtype), no_events()
+    x: Tensor,
+    table: Tensor,
+    flagged: Tensor,
+    clear: Sequence[int],
+    bounds: Sequence[float],
+    instead: Sequence[float],
+    events: Tensor,
+) -> Tensor:
+    del flagged, clear, bounds, instead, events
+    return torch.empty_like(x, dtype=table.dtype)
 
 
 @operator(
-    "look_up_within(Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead) "
-    "-> (Tensor, Tensor)",
+    "look_up_within(Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead, "
+    "Tensor(a!) events) -> Tensor",
     fake=_fake_look_up,
 )
 def look_up_within(
-    x: Tensor, table: Tensor, flagged: Tensor, clear: Sequence[int], bounds: Sequence[float], instead: Sequence[float]
-) -> tuple[Tensor, Tensor]:
-    """`x` [...] int8, table [256], flagged [256] bool -> table[x + 128] [...], lying in memory as x does; the events.
+    x: Tensor,
+    table: Tensor,
+    flagged: Tensor,
+    clear: Sequence[int],
+    bounds: Sequence[float],
+    instead: Sequence[float],
+    events: Tensor,
+) -> Tensor:
+    """`x` [...] int8, table [256], flagged [256] bool -> table[x + 128] [...], lying in memory as x does.
 
     Entries that are `flagged` were outside a range when the table was made, and were replaced there: each use of one
-    counts as found. No word from clear[0] to clear[1] uses one. What is read from the table, which may have changed
-    since, must lie within `bounds`, its least and its greatest entry; `instead` stands for what does not, in the order
-    of `instead_of`.
+    is counted in `events`. No word from clear[0] to clear[1] uses one. What is read from the table, which may have
+    changed since, must lie within `bounds`, its least and its greatest entry; `instead` stands for what does not, in
+    the order of `instead_of`.
     """
     host = on_host(x)
     if host is None or not x.is_contiguous() or table.dtype not in _LOOK_UPS:
-        return _examined(x, look_up(x, table), flagged, bounds, instead)
+        return _examined(x, look_up(x, table), flagged, bounds, instead, events)
     out, size, each = torch.empty_like(x, dtype=table.dtype), x.numel(), table.itemsize
     source, target, entries, how = x.data_ptr(), out.data_ptr(), table.data_ptr(), (*clear, *bounds)
     loop = getattr(host, _LOOK_UPS[table.dtype])
     strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
-    if not any(strange):
-        return out, quiet(size)
     if max(strange) > 1:
-        return _examined(x, out, flagged, bounds, instead)
-    marks = flagged.data_ptr()
-    return out, _replaced(size, sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i))))
+        return _examined(x, out, flagged, bounds, instead, events)
+    marks, found = flagged.data_ptr(), 0
+    if any(strange):
+        found = sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i)))
+    note(events, checked=size, flagged=found, repaired=found)
+    return out
 
 
 def _examined(
-    x: Tensor, out: Tensor, flagged: Tensor, bounds: Sequence[float], instead: Sequence[float]
-) -> tuple[Tensor, Tensor]:
+    x: Tensor, out: Tensor, flagged: Tensor, bounds: Sequence[float], instead: Sequence[float], events: Tensor
+) -> Tensor:
     """What was looked up, brought into its bounds; what was replaced in the table counts as well."""
     (low, high), (below, above, neither) = bounds, instead
     value = out.to(torch.float32)
@@ -118,10 +133,11 @@ def _examined(
     if bool(wrong.any()):
         value = torch.where(value > high, above, torch.where(value < low, below, torch.where(wrong, neither, value)))
         out = torch.where(wrong, value.to(out.dtype), out)
-    return out, _replaced(x.numel(), found)
+    note(events, checked=x.numel(), flagged=found, repaired=found)
+    return out
 
 
-def _brought(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, Tensor]:
+def _brought(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
     """As `within`, of any type: the bounds of integers are the integers within them."""
     wrong = ~((x >= low) & (x <= high))
     found, out = int(wrong.sum()), torch.empty_like(x).copy_(x)
@@ -132,8 +148,5 @@ def _brought(x: Tensor, low: float, high: float, outside: str) -> tuple[Tensor, 
     elif found:
         words = torch.iinfo(x.dtype)
         out.clamp_(max(words.min, math.ceil(low)), min(words.max, math.floor(high)))
-    return out, _replaced(x.numel(), found)
-
-
-def _replaced(checked: int, found: int) -> Tensor:
-    return events(checked=checked, flagged=found, repaired=found) if found else quiet(checked)
+    note(events, checked=x.numel(), flagged=found, repaired=found)
+    return out

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from radhard.ops.library import Recourse, complain, events, no_events, operator
+from radhard.ops.library import Recourse, complain, note, operator
 
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -20,14 +20,14 @@ def reread(x: Tensor, copy: int) -> Tensor:
     return torch.empty_like(x).copy_(x)
 
 
-def _fake_vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str) -> tuple[Tensor, Tensor]:
-    del b, c, policy, site
-    return torch.empty_like(a), no_events()
+def _fake_vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor) -> Tensor:
+    del b, c, policy, site, events
+    return torch.empty_like(a)
 
 
-@operator("vote(Tensor a, Tensor b, Tensor c, str policy, str site) -> (Tensor, Tensor)", fake=_fake_vote)
-def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str) -> tuple[Tensor, Tensor]:
-    """Three copies [...] -> each bit that two of them agree on [...], and the events.
+@operator("vote(Tensor a, Tensor b, Tensor c, str policy, str site, Tensor(a!) events) -> Tensor", fake=_fake_vote)
+def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor) -> Tensor:
+    """Three copies [...] -> each bit that two of them agree on [...]; adds to `events`.
 
     A word in which all three differ is voted on like any other, but nothing says that its bits are right: it is left.
     """
@@ -36,7 +36,7 @@ def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str) -> tuple[Tenso
     differ = (x != y) | (x != z)
     flagged = int(differ.sum())
     left = int(((x != y) & (x != z) & (y != z)).sum()) if flagged else 0
+    note(events, checked=a.numel(), flagged=flagged, repaired=flagged - left, left=left)
     if left:
         complain(Recourse(policy=policy, site=site), fault=f"all three copies of {left} words differ")
-    out = torch.empty_like(a).copy_(voted.view(a.dtype))
-    return out, events(checked=a.numel(), flagged=flagged, repaired=flagged - left, left=left)
+    return torch.empty_like(a).copy_(voted.view(a.dtype))
