@@ -86,7 +86,6 @@ results-protection: .venv/installed
 
 # Algorithm 1 with LB-ABFT for each model and rate; what the plans give on other images (Figs. 9 and 10)
 RATES := 2e-6 5e-6 1e-5
-TRANSFORMERS := fashion-vit fashion-swin fashion-deepvit fashion-cait
 APART ?= 200
 COMPARED ?= 300
 EVALUATED ?= 200
@@ -94,13 +93,13 @@ HARDENED = --images $(COMPARED) --store results/hardened.db
 
 results-plans: .venv/installed
 	mkdir -p results/plans
-	for model in $(TRANSFORMERS); do for rate in $(RATES); do \
+	for model in $(ZOO); do for rate in $(RATES); do \
 		$(BIN)/radhard plan $$model --ber $$rate --scheme lb-abft --max-loss 2 --max-overhead 20 --grain layer \
 			--frontier needed --images $(APART) --store results/hardened.db --out results/plans/$$model-$$rate.json || exit 1; \
 	done; done
 
 results-evaluate: results-plans
-	$(BIN)/radhard evaluate $(TRANSFORMERS) --plan results/plans --images $(EVALUATED) --store results/hardened.db \
+	$(BIN)/radhard evaluate $(ZOO) --plan results/plans --images $(EVALUATED) --store results/hardened.db \
 		$(call out,evaluate) > results/zoo-evaluate.json
 
 # schemes against each other (Figs. 11 and 12)
@@ -131,7 +130,7 @@ results-options: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.detection
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.deployed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.deployed --plan results/vit-gain.json
 
 # the constraints pin a torch that has a CPU build; without them pip may take gigabytes of another
 .venv/installed: pyproject.toml constraints.txt

@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmarks.deployed import machine
 from benchmarks.turns import Times, missed, ratio, take_turns
 from radhard.ops import backends
+from radhard.ops.library import no_events
 from radhard.ops.matmul import columns_summed, rows_summed
 from radhard.ops.sums import store
 from radhard.ops.write import mismatched, write
@@ -25,6 +26,7 @@ from radhard.ops.write import mismatched, write
 OPS = torch.ops.radhard
 GRID = [0, -128, 127]
 NO_OFFSET = torch.zeros(1, dtype=torch.int64)
+EVENTS = no_events()
 LINEAR = {"projection": (197, 768, 768), "QKV": (197, 768, 2304), "FF1": (197, 768, 3072), "FF2": (197, 3072, 768)}
 TOKENS, WIDTH, QK, AV = 197, 64, "QK^T", "AV"
 Case = Callable[[], object]
@@ -62,14 +64,18 @@ def linear(m: int, k: int, n: int) -> Measured:
         def recovered() -> None:
             real, backends.product = backends.product, lambda *_: hit
             try:
-                OPS.linear_checked(x, wide, bias, stored.columns, stored.rows, scale, GRID, torch.int8, "raise", "here")
+                OPS.linear_checked(
+                    x, wide, bias, stored.columns, stored.rows, scale, GRID, torch.int8, "raise", "here", EVENTS
+                )
             finally:
                 backends.product = real
 
         return recovered
 
     def checked() -> object:
-        return OPS.linear_checked(x, wide, bias, stored.columns, stored.rows, scale, GRID, torch.int8, "raise", "here")
+        return OPS.linear_checked(
+            x, wide, bias, stored.columns, stored.rows, scale, GRID, torch.int8, "raise", "here", EVENTS
+        )
 
     return Measured(
         cases={
@@ -109,7 +115,7 @@ def attention(batch: int, name: str) -> Measured:
             "product": product,
             "unfused": unfused,
             "requantised": lambda: OPS.matmul(a, b, scale, GRID, torch.int8),
-            "fused": lambda: OPS.matmul_checked(a, b, scale, GRID, torch.int8, "raise", "here"),
+            "fused": lambda: OPS.matmul_checked(a, b, scale, GRID, torch.int8, "raise", "here", EVENTS),
         },
         multiplications=batch * 12 * TOKENS * TOKENS * WIDTH,
     )

@@ -168,6 +168,17 @@ def _within(value, low, high, below, above, neither):  # type: ignore[no-untyped
     return above if value > high else (below if value < low else value)
 
 
+@_compiled(_N, _REAL, _R, _R, _REAL, _N)
+def copy_in_range(x, low, high, out, size):  # type: ignore[no-untyped-def]
+    """Float32 [size] -> the same; whether all are from low to high."""
+    source, target, inside = carray(x, size), carray(out, size), True
+    for i in range(size):
+        value = source[i]
+        inside &= (low <= value) & (value <= high)
+        target[i] = value
+    return inside
+
+
 @_compiled(_N, _REAL, _R, _R, _R, _R, _R, _REAL, _N)
 def into_range(x, low, high, below, above, neither, out, size):  # type: ignore[no-untyped-def]
     """Float32 [size] -> float32 [size], values outside the bounds replaced; their number."""
@@ -227,7 +238,8 @@ def _look_up_within(source, entries, first, last, low, high, target):  # type: i
     for i in range(0, len(source), part):
         words, values = source[i : i + part], target[i : i + part]
         _look_up(words, entries, values)
-        used |= not _between(words, np.int8(first), np.int8(last))
+        if first > -128 or last < 127:
+            used |= not _between(words, np.int8(first), np.int8(last))
         changed |= not _between(values, low, high)
     return used + 2 * changed
 

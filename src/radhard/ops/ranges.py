@@ -35,8 +35,12 @@ def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> 
     host = on_host(x)
     if host is None or x.dtype != torch.float32 or not x.is_contiguous():
         return _brought(x, low, high, outside, events)
-    out, size, bounds = torch.empty_like(x), x.numel(), (low, high, *instead_of(low, high, outside))
+    out, size = torch.empty_like(x), x.numel()
     source, target = x.data_ptr(), out.data_ptr()
+    if all(split(size, 1, lambda i, j: host.copy_in_range(source + 4 * i, low, high, target + 4 * i, j - i))):
+        host.add(events.data_ptr(), size)
+        return out
+    bounds = (low, high, *instead_of(low, high, outside))
     found = sum(split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i)))
     note(events, checked=size, flagged=found, repaired=found)
     return out
@@ -67,7 +71,7 @@ def quantize_within(
     source, target = x.data_ptr(), out.data_ptr()
     inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
     if all(inside):
-        note(events, checked=size)
+        host.add(events.data_ptr(), size)
         return out
     return write_float(within(x, low, high, outside, events), factor, grid=limits(grid))[0]
 
@@ -113,11 +117,13 @@ def look_up_within(
     source, target, entries, how = x.data_ptr(), out.data_ptr(), table.data_ptr(), (*clear, *bounds)
     loop = getattr(host, _LOOK_UPS[table.dtype])
     strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
+    if not any(strange):
+        host.add(events.data_ptr(), size)
+        return out
     if max(strange) > 1:
         return _examined(x, out, flagged, bounds, instead, events)
-    marks, found = flagged.data_ptr(), 0
-    if any(strange):
-        found = sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i)))
+    marks = flagged.data_ptr()
+    found = sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i)))
     note(events, checked=size, flagged=found, repaired=found)
     return out
 
