@@ -85,7 +85,7 @@ results-protection: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.better
 
 # Algorithm 1 with LB-ABFT for each model and rate; what the plans give on other images (Figs. 9 and 10)
-RATES := 2e-6 5e-6 1e-5
+RATES := 5e-7 2e-6 5e-6 1e-5
 APART ?= 200
 COMPARED ?= 300
 EVALUATED ?= 200

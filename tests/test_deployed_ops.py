@@ -111,11 +111,25 @@ def test_rows_that_do_not_add_up_are_found(threads: int) -> None:
     assert found.tolist() == flagged.tolist() == list(hit)
 
 
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("shapes", [((2, 3, 7, 5), (2, 3, 5, 9)), ((4, 5), (5, 3)), ((2, 1, 3, 300), (5, 300, 4))])
-def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], transposed: bool) -> None:
+@pytest.mark.parametrize("lies", ["in rows", "in columns", "apart", "among others"])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 3, 7, 5), (2, 3, 5, 9)),
+        ((4, 5), (5, 3)),
+        ((2, 1, 3, 300), (5, 300, 4)),
+        ((2, 4, 3, 6), (2, 1, 6, 4)),
+        ((2, 3, 2, 4, 5), (2, 3, 2, 5, 6)),
+    ],
+)
+def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], lies: str) -> None:
     a, b = (int8s(*shape, seed=seed) for seed, shape in enumerate(shapes))
-    b = b.mT.contiguous().mT if transposed else b
+    if lies == "in columns":
+        b = b.mT.contiguous().mT
+    elif lies == "apart":
+        b = b.repeat_interleave(2, -1)[..., ::2]
+    elif lies == "among others":  # as heads do in one tensor of queries, keys and values
+        b = torch.stack([b, -b], dim=-2)[..., 0, :]
     exact = torch.from_numpy(np.matmul(a.numpy().astype(np.int64), b.numpy().astype(np.int64)))
     value = exact.to(torch.float32) * 3e-4
     expected = (value.round() + GRID[0]).clamp(GRID[1], GRID[2]).to(torch.int8)
@@ -240,21 +254,26 @@ def test_a_table_within(bounds: tuple[float, float], writes: Affine | None, outs
         step.events.zero_()
         assert torch.equal(step(x), expected)
         assert step.events.tolist() == events
+    for word in torch.arange(-128, 128).to(torch.int8):  # each alone, for what is clear is counted in another way
+        step.events.zero_()
+        step(word[None])
+        assert step.events[2] == told(OPS.within, numbers.kernel([word[None]], lambda _: None), *bounds, outside)[1][2]
 
 
 @pytest.mark.parametrize("outside", ["zero", "clamp"])
+@pytest.mark.parametrize("low", [-0.17, 0.1])
 @pytest.mark.parametrize("writes", [None, Affine(scale=0.02, grid=Grid(zero=3, low=-100, high=90))])
-def test_a_table_that_changed(writes: Affine | None, outside: Literal["zero", "clamp"]) -> None:
+def test_a_table_that_changed(writes: Affine | None, low: float, outside: Literal["zero", "clamp"]) -> None:
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
-    step = TableWithin(operator, (), Ranges(low=-0.17, high=1.2, outside=outside))
-    x = torch.tensor([5, 9, 5, 7, -128], dtype=torch.int8)
+    step = TableWithin(operator, (), Ranges(low=low, high=1.2, outside=outside))
+    x = torch.tensor([5, 9, 5, 30, 25], dtype=torch.int8)
     before, (least, most) = step(x).tolist(), (bound.item() for bound in step.table.aminmax())
     step.table[128 + 5] = -100 if writes else math.nan
     step.table[128 + 9] = 90 if writes else 1e9
     step.events.zero_()
     out = step(x)
     zero = 3 if writes else 0.0
-    instead = {"zero": [zero] * 3, "clamp": [least, most, least] if writes else [0.0, most, 0.0]}
+    instead = {"zero": [zero] * 3, "clamp": [least, most, least] if writes or low > 0 else [0.0, most, 0.0]}
     assert out.tolist() == [*instead[outside], *before[3:]]
     assert step.events.tolist() == [5, 1, 3, 3, 0, 0, 0]
 

@@ -3,7 +3,7 @@
 An operator that checks returns its result, and adds to a tensor of events [7] int64, in the order of `EVENTS`:
 
 * `checked`: rows (of a matrix product) or words (of a vote or a range) that were checked;
-* `alarms`: 1 if any of them was found wrong, or a stored word was found changed;
+* `alarms`: 1 if any of them was found wrong;
 * `flagged`: those found wrong;
 * `repaired`: those whose words were wrong and were set right;
 * `unfounded`: those whose words were right, so that the check itself was hit;
@@ -65,11 +65,10 @@ def note(
     left: int = 0,
 ) -> None:
     """Add to `events` what happened in one call."""
-    if not flagged and not stale and (host := on_host(events)) is not None:  # nearly every call: so it is fast
+    if not flagged and (host := on_host(events)) is not None:  # nearly every call: so it is fast
         host.add(events.data_ptr(), checked)
         return
-    alarms = int(flagged > 0 or stale > 0)
-    happened = [checked, alarms, flagged, repaired, unfounded, stale, left]
+    happened = [checked, int(flagged > 0), flagged, repaired, unfounded, stale, left]
     events += torch.tensor(happened, dtype=events.dtype, device=events.device)
 
 
