@@ -110,7 +110,7 @@ results-compare: .venv/installed
 # the two orders of products, and their frontiers of accuracy against overhead
 results-frontier: .venv/installed
 	for strategy in algorithm1 gain; do \
-		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images 100 \
+		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images $(APART) \
 			--store results/hardened.db --out results/vit-$$strategy.json --csv results/vit-$$strategy.csv \
 			--plot results/vit-frontier.png $$beside || exit 1; \
 		beside="--beside results/vit-$$strategy.json"; \
@@ -122,7 +122,7 @@ OPTIONS := $(OPTIONS),row-abft,row-abft:ranges=none,row-abft:ranges=paper,none,n
 results-options: .venv/installed
 	$(BIN)/radhard compare fashion-vit --schemes $(OPTIONS) --ber 5e-6 --images $(EVALUATED) --store results/hardened.db \
 		--plot results/vit-options.png --csv results/vit-options.csv --json > results/vit-options.json
-	$(BIN)/radhard compare fashion-vit --ber 4e-7 --recipe int8-float --images 100 --store results/hardened.db \
+	$(BIN)/radhard compare fashion-vit --ber 4e-7 --recipe int8-float --images $(EVALUATED) --store results/hardened.db \
 		--schemes lb-abft,lb-abft:ranges=none,row-abft,none,none:ranges=paper,none:outside=clamp \
 		--plot results/vit-float.png --csv results/vit-float.csv --json > results/vit-float.json
 	$(BIN)/python -m benchmarks.batching
