@@ -65,8 +65,12 @@ def note(
     left: int = 0,
 ) -> None:
     """Add to `events` what happened in one call."""
-    if not flagged and (host := on_host(events)) is not None:  # nearly every call: so it is fast
-        host.add(events.data_ptr(), checked)
+    if not flagged:  # nearly every call: so it is fast
+        host = on_host(events)
+        if host is None:
+            events[0] += checked
+        else:
+            host.add(events.data_ptr(), checked)
         return
     happened = [checked, int(flagged > 0), flagged, repaired, unfounded, stale, left]
     events += torch.tensor(happened, dtype=events.dtype, device=events.device)
