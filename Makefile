@@ -87,6 +87,7 @@ results-protection: .venv/installed
 # Algorithm 1 with LB-ABFT for each model and rate; what the plans give on other images (Figs. 9 and 10)
 RATES := 5e-7 2e-6 5e-6 1e-5
 APART ?= 200
+FRONTIER ?= 600
 COMPARED ?= 300
 EVALUATED ?= 200
 HARDENED = --images $(COMPARED) --store results/hardened.db
@@ -110,7 +111,7 @@ results-compare: .venv/installed
 # the two orders of products, and their frontiers of accuracy against overhead
 results-frontier: .venv/installed
 	for strategy in algorithm1 gain; do \
-		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images $(APART) \
+		$(BIN)/radhard plan fashion-vit --ber 2e-6 --max-overhead 8 --strategy $$strategy --images $(FRONTIER) \
 			--store results/hardened.db --out results/vit-$$strategy.json --csv results/vit-$$strategy.csv \
 			--plot results/vit-frontier.png $$beside || exit 1; \
 		beside="--beside results/vit-$$strategy.json"; \

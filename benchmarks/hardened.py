@@ -26,7 +26,7 @@ def plans() -> str:
         for ber, found in by_rate(model):
             cells = [found.get(name, None) for name in _PARTS]
             rows.append([
-                f"`{model['model']}`", f"{ber:g}", f"{found['both']['sites'] if 'both' in found else 0}",
+                f"`{model['model']}`", f"{ber:g}", f"{max(cell['sites'] for cell in found.values())}",
                 *(_accuracy(cell) for cell in cells),
                 *(_overhead(cell) for cell in cells[1:]),
             ])  # fmt: skip
