@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,11 @@ def test_a_plan_becomes_the_file_that_is_deployed(tmp_path: Path) -> None:
     plan = read_plan(tmp_path / "plan.json")
     expected = run(bench.programs["int8"], images, plan.protection.on(Clean())).logits
     assert torch.equal(module(images), expected)
-    assert int(module.counters[:, 0].sum()) > 0
+    counted = {name: int(buffer[0]) for name, buffer in module.named_buffers() if name.endswith(".events")}
+    assert len(counted) == len(plan.protection.sites)
+    assert all(counted.values())
+    sites = [re.sub("[^0-9a-zA-Z]", "_", site) for site, _ in plan.protection.sites]
+    assert all(any(f"_{site}." in name for name in counted) for site in sites)
     assert "must end in .pt2" in refused(*made[:-1], tmp_path / "model.bin")
 
 

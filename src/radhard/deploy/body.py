@@ -1,5 +1,6 @@
 """A program's steps as one graph of torch: each step a module or a function, values passed by name."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,13 +60,12 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
             module = protected_step(
                 step.operator, constants, scheme, recourse=Recourse(policy=policy, site=step.site.name)
             )
-        modules.add_module(f"step{place}", module)
-        values[step.out] = graph.call_module(
-            f"step{place}", tuple(None if ref is None else value(ref) for ref in given)
-        )
+        name = f"step{place}_{re.sub(r'[^0-9a-zA-Z]', '_', step.site.name)}"  # so that a loaded module tells its sites
+        modules.add_module(name, module)
+        values[step.out] = graph.call_module(name, tuple(None if ref is None else value(ref) for ref in given))
         if scheme is not None:
-            (counter,) = (name for name, _ in module.named_buffers() if name.split(".")[-1] == "events")
-            events[step.site.name] = f"step{place}.{counter}"
+            (counter,) = (own for own, _ in module.named_buffers() if own.split(".")[-1] == "events")
+            events[step.site.name] = f"{name}.{counter}"
     graph.output(values[program.output])
     return Body(module=GraphModule(modules, graph), events=events)
 
