@@ -131,7 +131,7 @@ results-options: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.detection
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.deployed --plan results/vit-gain.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.deployed --plan results/vit-gain.json --plan results/plans/fashion-vit-5e-7.json
 
 # the constraints pin a torch that has a CPU build; without them pip may take gigabytes of another
 .venv/installed: pyproject.toml constraints.txt

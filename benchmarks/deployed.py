@@ -1,15 +1,15 @@
 """Hardened modules against the same module without protection, and against a program on the clean machine.
 
-python -m benchmarks.deployed --plan results/vit-gain.json            # writes benchmarks/DEPLOYED.md
+python -m benchmarks.deployed --plan results/vit-gain.json --plan results/plans/fashion-vit-5e-7.json
 
-The plan is one for `fashion-vit`. There is none for ViT-B/16, whose weights here are random, so no protection gains
-anything: it is measured with everything protected.
+writes benchmarks/DEPLOYED.md. The plans are for `fashion-vit`. There is none for ViT-B/16, whose weights here are
+random, so that no protection gains anything: it is measured with everything protected.
 """
 
 import argparse
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -84,14 +84,12 @@ def protections(loaded: LoadedModel, program: Program) -> dict[str, Protection]:
 
 
 def rows(
-    name: str, *, rounds: int, batches: tuple[int, ...], plan: Plan | None
+    name: str, *, rounds: int, batches: tuple[int, ...], plans: Mapping[str, Plan]
 ) -> tuple[list[str], dict[str, tuple[float, float]]]:
-    """Rows of the table for one model; the ratios of a plan, or of everything where there is none, and their target."""
+    """Rows of the table for one model; the ratios of its `plans`, or of everything without, and their target."""
     loaded = load(name, seed=0)
     program = build_program(loaded, recipe="int8")
-    protected: dict[str, Protection | Plan] = {**protections(loaded, program)}
-    if plan is not None:
-        protected["plan"] = plan
+    protected: dict[str, Protection | Plan] = {**protections(loaded, program), **plans}
     made = {case: harden(program, protection) for case, protection in protected.items()}
     lines, found, names = [], {}, products(program)
     for batch in batches:
@@ -103,12 +101,12 @@ def rows(
         for case, module in made.items():
             checked = sum(site in names for site in module.sites)
             lines.append(
-                f"| `{name}` | {batch} | {checked} of {len(names)}{', a real plan' * (case == 'plan')} "
+                f"| `{name}` | {batch} | {checked} of {len(names)}{f', {case}' * (case in plans)} "
                 f"| {len(module.sites) - checked} | {times[case].wall.min() * 1e3:.2f} "
                 f"| {ratio(times[case], times['none'])} | {ratio(times[case], times['program'])} |"
             )
-        judged = "plan" if plan is not None else "everything"
-        found[f"{name} at batch {batch}, {judged}"] = (ratio(times[judged], times["none"]).cpu, TARGET)
+        for judged in plans or ["everything"]:
+            found[f"{name} at batch {batch}, {judged}"] = (ratio(times[judged], times["none"]).cpu, TARGET)
     return lines, found
 
 
@@ -128,7 +126,9 @@ def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=float, default=1.0, help="times the usual number of rounds")
-    parser.add_argument("--plan", action="append", type=Path, default=[], help="a plan for one of the models")
+    parser.add_argument(
+        "--plan", action="append", type=Path, default=[], help="a plan for one of the models; may be repeated"
+    )
     parser.add_argument("--model", action="append", choices=list(MODELS))
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("DEPLOYED.md"))
     chosen = parser.parse_args()
@@ -137,10 +137,15 @@ def main() -> None:
         "|---|---|---|---|---|---|---|",
     ]
     found: dict[str, tuple[float, float]] = {}
-    plans = {plan.model: plan for plan in map(read_plan, chosen.plan)}
+    plans = {path.stem: read_plan(path) for path in chosen.plan}
     for name in chosen.model or MODELS:
         rounds = int(chosen.rounds * MODELS[name])
-        lines, ratios = rows(name, rounds=rounds, batches=(1, 8), plan=plans.get(name))
+        lines, ratios = rows(
+            name,
+            rounds=rounds,
+            batches=(1, 8),
+            plans={stem: plan for stem, plan in plans.items() if plan.model == name},
+        )
         table += lines
         found |= ratios
     command = " ".join(["python -m benchmarks.deployed", *(f"--plan {plan}" for plan in chosen.plan)])

@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from radhard.report.conditions_lines import ConditionLine, ConditionsData, ConditionsPanel
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, write_figure
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
 
 _ACROSS = 3  # models beside each other
 _DECADES = 30.0  # overheads further apart than so many times have a logarithmic scale
@@ -121,7 +121,7 @@ def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) 
             axes.axhline(line.clean, color=colour, linewidth=1.0, linestyle=DASHES[1], zorder=1)
             seen.add(line.clean)
     axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    axes.yaxis.set_major_formatter(percent())
     axes.set_title(_clean(panel), loc="left", fontsize=8, color=GREY)
     axes.annotate(
         panel.model, (0, 1), xycoords="axes fraction", xytext=(0, 19), textcoords="offset points", fontsize=10,

@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter, SymmetricalLogLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter, SymmetricalLogLocator
 
 from radhard.report.frontier import Frontier, FrontierData
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, write_figure
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
 
 _FAR = 20.0  # plans of which one takes so many times the operations of another have a logarithmic scale
 _RING: dict[str, Any] = {
@@ -34,7 +34,7 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     _limits(axes, data)
     axes.set_xlabel("overhead: operations of protection, in % of the model's own")
     axes.set_ylabel("accuracy under faults")
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    axes.yaxis.set_major_formatter(percent())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
     axes.set_axisbelow(True)

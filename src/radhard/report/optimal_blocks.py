@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, ScalarFormatter
 
 from radhard.protection import Shape
 from radhard.report.blocks import BlockRow
-from radhard.report.style import check_suffix
+from radhard.report.style import check_suffix, percent
 
 _STYLES: dict[str, dict[str, Any]] = {
     "printed": {"color": "#D55E00", "marker": "^", "linestyle": (0, (1, 1.2))},
@@ -101,7 +101,7 @@ def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
     overheads.set_yscale("log")
     overheads.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     shares.set_ylim(0, 1.05)
-    shares.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    shares.yaxis.set_major_formatter(percent())
     faults.set_yscale("log")
     for axes in (shares, faults):
         axes.set_xlabel("bit error rate: probability that an exposed bit flips")

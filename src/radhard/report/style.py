@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from radhard.errors import InputError
 
@@ -13,6 +14,11 @@ COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E
 MARKERS = ("o", "s", "^", "D", "v", "X", "P", "<", ">")
 DASHES = ((0, ()), (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 GREY = "0.35"
+
+
+def percent() -> FuncFormatter:
+    """Ticks of a share in percent, each as exact as it stands: 87.5 % is not 88 %."""
+    return FuncFormatter(lambda share, _: f"{100 * share:.4g}%")
 
 
 def check_suffix(path: Path) -> None:
