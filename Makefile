@@ -89,7 +89,7 @@ RATES := 5e-7 2e-6 5e-6 1e-5
 APART ?= 200
 FRONTIER ?= 600
 COMPARED ?= 300
-EVALUATED ?= 200
+EVALUATED ?= 500
 HARDENED = --images $(COMPARED) --store results/hardened.db
 
 results-plans: .venv/installed

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
+from radhard.ops.bits import bits
 from radhard.ops.library import Recourse, complain, note, operator
-
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def _fake_reread(x: Tensor, copy: int) -> Tensor:
@@ -31,7 +30,7 @@ def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor
 
     A word in which all three differ is voted on like any other, but nothing says that its bits are right: it is left.
     """
-    x, y, z = (word.view(_BITS[a.dtype.itemsize]) for word in (a, b, c))
+    x, y, z = map(bits, (a, b, c))
     voted = (x & y) | (z & (x ^ y))
     differ = (x != y) | (x != z)
     flagged = int(differ.sum())

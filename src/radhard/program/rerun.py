@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from radhard.machine import Cost, Keeping, Machine, Site, applied
+from radhard.ops.bits import bits
 from radhard.program.program import Apply, Move, Program, Ref, RunResult, refs, run
 
 
@@ -107,7 +108,7 @@ class _Values:
     def compare(self, step: Apply, images: Tensor, out: Tensor) -> None:
         """The output of a step for `images` [B] bool, which differs in those of them whose bits are not as kept."""
         before = self._kept(step, images)
-        changed = step.site.per_image(_words(out) != _words(before)) > 0
+        changed = step.site.per_image(bits(out) != bits(before)) > 0
         if changed.any():
             differing = images.clone()
             differing[images] = changed
@@ -152,8 +153,3 @@ class _Values:
     def _kept(self, step: Apply, images: Tensor) -> Tensor:
         out = self.kept.outputs[step.site]
         return out if images.all() else step.site.take(out, images.nonzero().flatten())
-
-
-def _words(x: Tensor) -> Tensor:
-    """The bits of a tensor as integers: -0 is not 0, and a NaN is itself."""
-    return x.view({1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from radhard.machine import Cost, Machine, Operator, Site
+from radhard.ops.bits import bits
 from radhard.protection.account import Account
 from radhard.protection.protected import Protected
 
@@ -31,7 +31,7 @@ class Residual(Machine):
         out = self.inner.apply(operator, inputs, site)
         if site.name in self.inner.plan:
             sound = operator.kernel(inputs, lambda _: None)
-            left = int((_bits(out) != _bits(sound)).sum())
+            left = int((bits(out) != bits(sound)).sum())
             self.accounts[site.name] = replace(self.inner.accounts[site.name], residual=left)
         return out
 
@@ -39,8 +39,3 @@ class Residual(Machine):
     def non_finite(self) -> Tensor:
         """What the inner machine noted."""
         return self.inner.non_finite
-
-
-def _bits(x: Tensor) -> Tensor:
-    """The words as integers: a NaN is itself."""
-    return x.view({1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
