@@ -12,6 +12,7 @@ import pytest
 from radhard.analysis.conditions import Outcome
 from radhard.errors import InputError
 from radhard.report.conditions import conditions_table, percent
+from radhard.report.conditions_dots import has_one_rate
 from radhard.report.conditions_figure import draw_conditions
 from radhard.report.conditions_lines import conditions_data
 from radhard.report.conditions_record import conditions_record, write_conditions
@@ -182,3 +183,18 @@ def test_little_is_drawn_as_well(tmp_path: Path, found: tuple[Outcome, ...]) -> 
 def test_a_figure_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"name a file that ends in \.png or \.svg"):
         draw_conditions(conditions_data([evaluation()]), tmp_path / "conditions.pdf")
+
+
+def test_one_rate_is_drawn_row_by_row(tmp_path: Path) -> None:
+    found = (
+        outcome("unprotected", 0.0, 0.9), outcome("unprotected", 1e-7, 0.3),
+        outcome("both", 1e-7, 0.8, overhead=spent(0.1)), outcome("both", 0.0, 0.85, overhead=spent(0.1)),
+    )  # fmt: skip
+    one = conditions_data([evaluation(f"model {k}", found=found) for k in range(3)])
+    several = conditions_data([evaluation()])
+    assert has_one_rate(one)
+    assert not has_one_rate(several)
+    draw_conditions(one, tmp_path / "figure.svg")
+    drawn = (tmp_path / "figure.svg").read_text()
+    for text in ("at BER 1e-07", "model 2", "unprotected", "both", "without faults: 90.00%, protected 85.00%"):
+        assert text in drawn

@@ -15,11 +15,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from radhard.report.conditions_lines import ConditionLine, ConditionsData, ConditionsPanel
+from radhard.report.conditions_dots import draw_at_one_rate, has_one_rate
+from radhard.report.conditions_lines import FAR_APART, ConditionLine, ConditionsData, ConditionsPanel, clean_told
 from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
 
 _ACROSS = 3  # models beside each other
-_DECADES = 30.0  # overheads further apart than so many times have a logarithmic scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,9 @@ class _Scale:
 def draw_conditions(data: ConditionsData, path: Path) -> None:
     """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
     check_suffix(path)
+    if has_one_rate(data):
+        draw_at_one_rate(data, path)
+        return
     across = min(_ACROSS, len(data.panels)) if len(data.panels) != 4 else 2
     bands = math.ceil(len(data.panels) / across)
     width, height = max(7.0, 4.0 * across + 0.6), 5.6 * bands + 1.5
@@ -86,7 +89,7 @@ def _overhead_scale(data: ConditionsData) -> _Scale:
         return _Scale(kind="linear", bottom=0.0, top=0.01)
     high = [x for line in lines for x in line.overhead.high if math.isfinite(x)]
     top = max(totals + [x for x in high if x < 3 * max(totals)])
-    if top <= _DECADES * min(totals):
+    if top <= FAR_APART * min(totals):
         return _Scale(kind="linear", bottom=0.0, top=1.08 * top)
     least = min([*totals, *(x for line in lines for x in line.mul if x > 1e-2 * min(totals))])
     return _Scale(kind="log", bottom=0.6 * least, top=1.6 * top)
@@ -122,7 +125,7 @@ def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) 
             seen.add(line.clean)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(percent())
-    axes.set_title(_clean(panel), loc="left", fontsize=8, color=GREY)
+    axes.set_title(clean_told(panel), loc="left", fontsize=8, color=GREY)
     axes.annotate(
         panel.model, (0, 1), xycoords="axes fraction", xytext=(0, 19), textcoords="offset points", fontsize=10,
         fontweight="bold",
@@ -164,16 +167,6 @@ def _numbered(panel: ConditionsPanel, names: Sequence[str]) -> Iterator[tuple[in
     """The lines of a panel, each with the number of its condition."""
     for line in panel.lines:
         yield names.index(line.condition), line
-
-
-def _clean(panel: ConditionsPanel) -> str:
-    """`without faults: 90.00 %, protected 89.50 - 89.90 %`."""
-    known = [f"{panel.clean:.2%}"] if math.isfinite(panel.clean) else []
-    values = [round(line.clean, 4) for line in panel.lines if line.guarded and math.isfinite(line.clean)]
-    if values:
-        least, most = min(values), max(values)
-        known.append(f"protected {f'{100 * least:.2f} - {most:.2%}' if least < most else f'{most:.2%}'}")
-    return f"without faults: {', '.join(known) or 'not measured'}"
 
 
 def _frame(axes: Axes) -> None:

@@ -9,6 +9,9 @@ from radhard.analysis.overhead import Weights
 from radhard.report.conditions_record import setting_of
 from radhard.report.curve import Band
 
+FAR_APART = 30.0
+"""Overheads further apart than so many times have a logarithmic scale."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionLine:
@@ -62,6 +65,16 @@ def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
         names=tuple(dict.fromkeys(name for one in evaluations for name in _names(one))),
         panels=tuple(map(_panel, evaluations)),
     )
+
+
+def clean_told(panel: ConditionsPanel) -> str:
+    """`without faults: 90.00 %, protected 89.50 - 89.90 %`."""
+    known = [f"{panel.clean:.2%}"] if math.isfinite(panel.clean) else []
+    values = [round(line.clean, 4) for line in panel.lines if line.guarded and math.isfinite(line.clean)]
+    if values:
+        least, most = min(values), max(values)
+        known.append(f"protected {f'{100 * least:.2f} - {most:.2%}' if least < most else f'{most:.2%}'}")
+    return f"without faults: {', '.join(known) or 'not measured'}"
 
 
 def _panel(one: Evaluation) -> ConditionsPanel:
