@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from radhard.report.conditions_lines import FAR_APART, ConditionLine, ConditionsData, ConditionsPanel, clean_told
+from radhard.report.conditions_lines import ConditionLine, ConditionsData, ConditionsPanel, clean_told, overhead_scale
 from radhard.report.style import COLOURS, GREY, check_suffix, percent, write_figure
 
 _ACCURACY, _OVERHEAD = COLOURS[0], COLOURS[1]
@@ -32,14 +32,13 @@ def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
     FigureCanvasAgg(figure)
     heights = [1 + len(panel.lines) for panel in data.panels]
     grid = figure.subplots(len(data.panels), 2, squeeze=False, sharex="col", height_ratios=heights)
-    ends = _ends([line for panel in data.panels for line in panel.lines])
+    scale = overhead_scale(data)
     for row, panel in enumerate(data.panels):
         _draw_accuracy(grid[row, 0], panel)
         _draw_overhead(grid[row, 1], panel.lines)
         grid[row, 1].set_title(clean_told(panel), loc="right", fontsize=8, color=GREY)
-    if ends[0] > 0:
-        grid[0, 1].set_xscale("log")  # of the whole column
-    grid[0, 1].set_xlim(*ends)
+    grid[0, 1].set_xscale(scale.kind)  # of the whole column
+    grid[0, 1].set_xlim(scale.bottom, scale.top)
     for axes in grid.flat:
         axes.xaxis.set_major_formatter(percent())
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -82,17 +81,6 @@ def _draw_overhead(axes: Axes, lines: Sequence[ConditionLine]) -> None:
     axes.tick_params(labelleft=False)
     axes.set_yticks(range(len(lines)))
     _frame(axes, count=len(lines))
-
-
-def _ends(lines: Sequence[ConditionLine]) -> tuple[float, float]:
-    """The ends of the axis of overheads: from 0, or from above 0, for a logarithmic one, where they are far apart."""
-    totals = [x for line in lines if (x := _only(line.overhead.rate)) > 0]
-    if not totals:
-        return 0.0, 0.01
-    if max(totals) <= FAR_APART * min(totals):
-        return 0.0, 1.08 * max(x for x in [*totals, *(_only(line.overhead.high) for line in lines)] if math.isfinite(x))
-    least = min([*totals, *(x for line in lines if (x := _only(line.mul)) > 1e-2 * min(totals))])
-    return 0.6 * least, 1.6 * max(totals)
 
 
 def _only(values: Sequence[float]) -> float:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from radhard.report.conditions_dots import draw_at_one_rate, has_one_rate
-from radhard.report.conditions_lines import FAR_APART, ConditionLine, ConditionsData, ConditionsPanel, clean_told
+from radhard.report.conditions_lines import (
+    ConditionLine,
+    ConditionsData,
+    ConditionsPanel,
+    Scale,
+    clean_told,
+    overhead_scale,
+)
 from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
 
 _ACROSS = 3  # models beside each other
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scale:
-    """The ends of all panels of overhead, and whether they are on a linear or logarithmic scale."""
-
-    kind: str
-    bottom: float
-    top: float
 
 
 def draw_conditions(data: ConditionsData, path: Path) -> None:
@@ -45,7 +42,7 @@ def draw_conditions(data: ConditionsData, path: Path) -> None:
     FigureCanvasAgg(figure)
     grid = figure.subplots(2 * bands, across, squeeze=False, sharex=True, height_ratios=[1.45, 1.0] * bands)
     _rates(list(grid.flat), data)
-    overheads = _overhead_scale(data)
+    overheads = overhead_scale(data)
     for number, panel in enumerate(data.panels):
         band, column = divmod(number, across)
         upper, lower = grid[2 * band, column], grid[2 * band + 1, column]
@@ -79,20 +76,6 @@ def _style(number: int) -> dict[str, Any]:
         "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5, "markersize": 5.5, "markeredgecolor": "white",
         "markeredgewidth": 0.5,
     }  # fmt: skip
-
-
-def _overhead_scale(data: ConditionsData) -> _Scale:
-    """One for all models, from the overheads and, as far as they are not negligible, their multiplications."""
-    lines = [line for panel in data.panels for line in panel.lines]
-    totals = [x for line in lines for x in line.overhead.rate if x > 0]
-    if not totals:
-        return _Scale(kind="linear", bottom=0.0, top=0.01)
-    high = [x for line in lines for x in line.overhead.high if math.isfinite(x)]
-    top = max(totals + [x for x in high if x < 3 * max(totals)])
-    if top <= FAR_APART * min(totals):
-        return _Scale(kind="linear", bottom=0.0, top=1.08 * top)
-    least = min([*totals, *(x for line in lines for x in line.mul if x > 1e-2 * min(totals))])
-    return _Scale(kind="log", bottom=0.6 * least, top=1.6 * top)
 
 
 def _rates(axes: Sequence[Axes], data: ConditionsData) -> None:
@@ -133,7 +116,7 @@ def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) 
     _frame(axes)
 
 
-def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], scale: _Scale) -> None:
+def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], scale: Scale) -> None:
     """Weighted overheads as filled markers with their intervals, multiplications in them as hollow ones."""
     axes.set_yscale(scale.kind)
     for number, line in _numbered(panel, names):
@@ -146,19 +129,19 @@ def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], 
         axes.plot(line.ber, _shown(line.mul, scale), **hollow)
         axes.plot(line.ber, _shown(line.overhead.rate, scale), **style)
     axes.set_ylim(scale.bottom, scale.top)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
+    axes.yaxis.set_major_formatter(percent())
     if scale.kind == "log":
         axes.yaxis.set_major_locator(LogLocator(base=10, numticks=8))
         axes.yaxis.set_minor_formatter(NullFormatter())
     _frame(axes)
 
 
-def _within(values: Sequence[float], scale: _Scale) -> npt.NDArray[np.float64]:
+def _within(values: Sequence[float], scale: Scale) -> npt.NDArray[np.float64]:
     """Ends of intervals, those off the scale well beyond it."""
     return np.clip(np.array(values, np.float64), scale.bottom / 10, scale.top * 10)
 
 
-def _shown(values: Sequence[float], scale: _Scale) -> list[float]:
+def _shown(values: Sequence[float], scale: Scale) -> list[float]:
     """What has a place on the scale; NaN for the rest."""
     return [math.nan if scale.kind == "log" and not value > 0 else value for value in values]
 

@@ -9,8 +9,7 @@ from radhard.analysis.overhead import Weights
 from radhard.report.conditions_record import setting_of
 from radhard.report.curve import Band
 
-FAR_APART = 30.0
-"""Overheads further apart than so many times have a logarithmic scale."""
+_FAR_APART = 30.0  # overheads further apart than so many times have a logarithmic scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +64,29 @@ def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
         names=tuple(dict.fromkeys(name for one in evaluations for name in _names(one))),
         panels=tuple(map(_panel, evaluations)),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The ends of all panels of overhead, and whether they are on a linear or logarithmic scale."""
+
+    kind: str
+    bottom: float
+    top: float
+
+
+def overhead_scale(data: ConditionsData) -> Scale:
+    """One for all models, from the overheads and, as far as they are not negligible, their multiplications."""
+    lines = [line for panel in data.panels for line in panel.lines]
+    totals = [x for line in lines for x in line.overhead.rate if x > 0]
+    if not totals:
+        return Scale(kind="linear", bottom=0.0, top=0.01)
+    high = [x for line in lines for x in line.overhead.high if math.isfinite(x)]
+    top = max(totals + [x for x in high if x < 3 * max(totals)])
+    if top <= _FAR_APART * min(totals):
+        return Scale(kind="linear", bottom=0.0, top=1.08 * top)
+    least = min([*totals, *(x for line in lines for x in line.mul if x > 1e-2 * min(totals))])
+    return Scale(kind="log", bottom=0.6 * least, top=1.6 * top)
 
 
 def clean_told(panel: ConditionsPanel) -> str:

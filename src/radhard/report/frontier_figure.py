@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter, SymmetricalLogLocator
+from matplotlib.ticker import NullFormatter, SymmetricalLogLocator
 
 from radhard.report.frontier import Frontier, FrontierData
 from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
@@ -35,7 +35,7 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     axes.set_xlabel("overhead: operations of protection, in % of the model's own")
     axes.set_ylabel("accuracy under faults")
     axes.yaxis.set_major_formatter(percent())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
+    axes.xaxis.set_major_formatter(percent())
     axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

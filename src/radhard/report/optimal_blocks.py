@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from radhard.protection import Shape
 from radhard.report.blocks import BlockRow
@@ -99,7 +99,7 @@ def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
     edges.set_yscale("log", base=2)
     edges.yaxis.set_major_formatter(ScalarFormatter())
     overheads.set_yscale("log")
-    overheads.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
+    overheads.yaxis.set_major_formatter(percent())
     shares.set_ylim(0, 1.05)
     shares.yaxis.set_major_formatter(percent())
     faults.set_yscale("log")
