@@ -14,7 +14,7 @@ from radhard.errors import InputError
 from radhard.report.conditions import conditions_table, percent
 from radhard.report.conditions_dots import has_one_rate
 from radhard.report.conditions_figure import draw_conditions
-from radhard.report.conditions_lines import conditions_data
+from radhard.report.conditions_lines import conditions_data, overhead_scale
 from radhard.report.conditions_record import conditions_record, write_conditions
 from tests.outcomes import OWN_ADD, OWN_MUL, evaluation, outcome, outcomes, spent
 from tests.sweeps import NOTHING
@@ -198,3 +198,19 @@ def test_one_rate_is_drawn_row_by_row(tmp_path: Path) -> None:
     drawn = (tmp_path / "figure.svg").read_text()
     for text in ("at BER 1e-07", "model 2", "unprotected", "both", "without faults: 90.00%, protected 85.00%"):
         assert text in drawn
+
+
+@pytest.mark.parametrize(
+    ("shares", "kind", "bottom", "top"),
+    [((), "linear", 0.0, 0.01), ((0.01, 0.3), "linear", 0.0, 0.324), ((0.01, 0.31), "log", 0.006, 0.496)],
+)
+def test_overheads_far_apart_have_a_logarithmic_scale(
+    shares: tuple[float, ...], kind: str, bottom: float, top: float
+) -> None:
+    found = tuple(
+        outcome(f"scheme {k}", 1e-7, 0.5, overhead=spent(share, mul=0.0, high=math.inf))
+        for k, share in enumerate(shares)
+    )
+    data = conditions_data([evaluation(found=(outcome("unprotected", 1e-7, 0.3), *found))])
+    scale = overhead_scale(data)
+    assert (scale.kind, scale.bottom, scale.top) == (kind, pytest.approx(bottom), pytest.approx(top))

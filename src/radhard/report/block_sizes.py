@@ -16,7 +16,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy.stats import t
 
 from radhard.errors import InputError
-from radhard.report.style import check_suffix, percent
+from radhard.report.style import check_suffix, percent_ticks
 
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73")
 _MARKERS = ("o", "s", "^", "D")
@@ -135,7 +135,7 @@ def draw_block_sizes(data: BlockSizesData, path: Path) -> None:
         _frame(left, "overhead, of the product's operations")
         _frame(right, "mean squared error of the output words")
         left.set_yscale("log")
-        left.yaxis.set_major_formatter(percent())
+        left.yaxis.set_major_formatter(percent_ticks())
         right.set_yscale("symlog", linthresh=1e-3)
         right.set_ylim(bottom=-2e-4)
     for axes in grid[-1]:

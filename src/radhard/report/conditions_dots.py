@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from radhard.report.conditions_lines import ConditionLine, ConditionsData, ConditionsPanel, clean_told, overhead_scale
-from radhard.report.style import COLOURS, GREY, check_suffix, percent, write_figure
+from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, write_figure
 
 _ACCURACY, _OVERHEAD = COLOURS[0], COLOURS[1]
 
@@ -40,7 +40,7 @@ def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
     grid[0, 1].set_xscale(scale.kind)  # of the whole column
     grid[0, 1].set_xlim(scale.bottom, scale.top)
     for axes in grid.flat:
-        axes.xaxis.set_major_formatter(percent())
+        axes.xaxis.set_major_formatter(percent_ticks())
         axes.xaxis.set_minor_formatter(NullFormatter())
     grid[-1, 0].set_xlabel("accuracy")
     grid[-1, 1].set_xlabel("overhead, in % of the model's operations")

@@ -23,7 +23,7 @@ from radhard.report.conditions_lines import (
     clean_told,
     overhead_scale,
 )
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, write_figure
 
 _ACROSS = 3  # models beside each other
 
@@ -107,7 +107,7 @@ def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) 
             axes.axhline(line.clean, color=colour, linewidth=1.0, linestyle=DASHES[1], zorder=1)
             seen.add(line.clean)
     axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(percent())
+    axes.yaxis.set_major_formatter(percent_ticks())
     axes.set_title(clean_told(panel), loc="left", fontsize=8, color=GREY)
     axes.annotate(
         panel.model, (0, 1), xycoords="axes fraction", xytext=(0, 19), textcoords="offset points", fontsize=10,
@@ -129,7 +129,7 @@ def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], 
         axes.plot(line.ber, _shown(line.mul, scale), **hollow)
         axes.plot(line.ber, _shown(line.overhead.rate, scale), **style)
     axes.set_ylim(scale.bottom, scale.top)
-    axes.yaxis.set_major_formatter(percent())
+    axes.yaxis.set_major_formatter(percent_ticks())
     if scale.kind == "log":
         axes.yaxis.set_major_locator(LogLocator(base=10, numticks=8))
         axes.yaxis.set_minor_formatter(NullFormatter())

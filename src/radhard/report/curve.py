@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
 from radhard.faults import EVERYWHERE
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, write_figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +163,7 @@ def _top(data: CurveData) -> float:
 
 def _frame(axes: Axes, *, top: float, label: str) -> None:
     axes.set_ylim(0, top)
-    axes.yaxis.set_major_formatter(percent())
+    axes.yaxis.set_major_formatter(percent_ticks())
     axes.set_xlabel("bit error rate: probability that an exposed bit flips")
     axes.set_ylabel(label)
     axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)

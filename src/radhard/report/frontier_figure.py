@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, SymmetricalLogLocator
 
 from radhard.report.frontier import Frontier, FrontierData
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent, write_figure
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, write_figure
 
 _FAR = 20.0  # plans of which one takes so many times the operations of another have a logarithmic scale
 _RING: dict[str, Any] = {
@@ -34,8 +34,8 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     _limits(axes, data)
     axes.set_xlabel("overhead: operations of protection, in % of the model's own")
     axes.set_ylabel("accuracy under faults")
-    axes.yaxis.set_major_formatter(percent())
-    axes.xaxis.set_major_formatter(percent())
+    axes.yaxis.set_major_formatter(percent_ticks())
+    axes.xaxis.set_major_formatter(percent_ticks())
     axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from radhard.protection import Shape
 from radhard.report.blocks import BlockRow
-from radhard.report.style import check_suffix, percent
+from radhard.report.style import check_suffix, percent_ticks
 
 _STYLES: dict[str, dict[str, Any]] = {
     "printed": {"color": "#D55E00", "marker": "^", "linestyle": (0, (1, 1.2))},
@@ -99,9 +99,9 @@ def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
     edges.set_yscale("log", base=2)
     edges.yaxis.set_major_formatter(ScalarFormatter())
     overheads.set_yscale("log")
-    overheads.yaxis.set_major_formatter(percent())
+    overheads.yaxis.set_major_formatter(percent_ticks())
     shares.set_ylim(0, 1.05)
-    shares.yaxis.set_major_formatter(percent())
+    shares.yaxis.set_major_formatter(percent_ticks())
     faults.set_yscale("log")
     for axes in (shares, faults):
         axes.set_xlabel("bit error rate: probability that an exposed bit flips")

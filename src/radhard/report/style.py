@@ -16,7 +16,7 @@ DASHES = ((0, ()), (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 
 GREY = "0.35"
 
 
-def percent() -> FuncFormatter:
+def percent_ticks() -> FuncFormatter:
     """Ticks of a share in percent, each as exact as it stands: 87.5 % is not 88 %."""
     return FuncFormatter(lambda share, _: f"{100 * share:.4g}%")
 
