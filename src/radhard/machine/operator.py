@@ -22,7 +22,8 @@ class Units:
     """How one application of an operator falls into units that depend on nothing else in it.
 
     `grid` has as many axes as the output and is indexed flat, row-major: the canonical order. `gather` takes
-    flat indices [u] and gives the inputs of these units; `scatter` writes their results [u, ...] into an output.
+    flat indices [u] and gives the inputs of these units: first what they read of each of the operator's inputs, in
+    their order, then constants of the geometry. `scatter` writes their results [u, ...] into an output.
     """
 
     grid: tuple[int, ...]

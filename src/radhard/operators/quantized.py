@@ -28,6 +28,10 @@ class Affine:
         """What each of the words -128 ... 127 stands for: [256] float32."""
         return (torch.arange(-128, 128, dtype=torch.float32) - self.grid.zero) * self.scale
 
+    def centred(self, x: Tensor) -> Tensor:
+        """Words [...] int8 -> words less the zero point [...] int16; the tensor itself where that is 0, or no words."""
+        return x.to(torch.int16) - self.grid.zero if self.grid.zero and not x.is_floating_point() else x
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantized(Operator):
@@ -50,8 +54,9 @@ class Quantized(Operator):
         return [x if x is None or affine is None else look_up(x, affine.table) for x, affine in pairs]
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
-        """The inner operator's."""
-        return self.inner.units(inputs)
+        """The inner operator's, of words less their zero point: what the inner operator pads with 0 stands for 0."""
+        pairs = zip(inputs, self.reads, strict=True)
+        return self.inner.units([x if x is None or affine is None else affine.centred(x) for x, affine in pairs])
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """The inner operator's shape, as int8 or float32."""
@@ -61,12 +66,12 @@ class Quantized(Operator):
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Scale, the inner text, scale, round and saturate."""
-        read: list[UnitInput] = []
-        for x, affine in zip(inputs, self.reads, strict=True):
-            if isinstance(x, Tensor) and affine is not None:
-                x = m.scale(x.to(torch.float32) - affine.grid.zero, affine.scale)
-            read.append(x)
-        out = self.inner.text(m, *read)
+        given = len(self.reads)
+        read: list[UnitInput] = [
+            m.scale(x.to(torch.float32), affine.scale) if isinstance(x, Tensor) and affine is not None else x
+            for x, affine in zip(inputs[:given], self.reads, strict=True)
+        ]
+        out = self.inner.text(m, *read, *inputs[given:])
         return out if self.writes is None else m.quantize(m.scale(out, 1.0 / self.writes.scale), self.writes.grid)
 
     @cached_property
