@@ -1,6 +1,7 @@
 """Programs: any exported model as steps over a machine, in float or int8, its rows attributed to images."""
 
 from radhard.program.anatomy import Anatomy
+from radhard.program.calibration import Calibration, read_calibration, write_calibration
 from radhard.program.capture import capture
 from radhard.program.intake import image_words, token_grid
 from radhard.program.moves import register_move
@@ -14,6 +15,7 @@ __all__ = [
     "Account",
     "Anatomy",
     "Apply",
+    "Calibration",
     "KeptRun",
     "Lowered",
     "Move",
@@ -26,10 +28,12 @@ __all__ = [
     "capture",
     "image_words",
     "quantize",
+    "read_calibration",
     "register",
     "register_move",
     "rerun",
     "run",
     "run_and_keep",
     "token_grid",
+    "write_calibration",
 ]

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names
+from radhard.program.calibration import Calibration
 from radhard.program.patches import Placing, patch_of, pixels, unsigned, without_places
 
 Recipe = Literal["float", "int8", "int8-float", "pt2e"]
@@ -72,6 +73,7 @@ class Program:
 
     `constants` are weights and other tensors by value number. `graph` is the exported graph that the steps were
     lowered from; `quantize` starts from it. `accounts` says what became of each of its nodes, in their order.
+    `calibration` holds the scales that an integer program was made with.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Program:
     output: int
     graph: GraphModule
     accounts: tuple[Account, ...] = ()
+    calibration: Calibration | None = None
 
     @property
     def sites(self) -> tuple[Site, ...]:

@@ -4,8 +4,10 @@ Both operands of every matrix product are int8, of QK^T and AV too. Recipe `int8
 result to int8, as an integer accelerator writes it back; `int8-float` leaves results as float32.
 """
 
+import hashlib
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -14,13 +16,17 @@ from torch.fx import GraphModule, Node
 
 from radhard.errors import InputError
 from radhard.program.anatomy import Anatomy
+from radhard.program.calibration import Calibration, feed_images
 from radhard.program.fold import constant
 from radhard.program.lower import lower
+from radhard.program.observers import give, scales_of
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
 
 IntegerRecipe = Literal["int8", "int8-float"]
 RECIPES: tuple[IntegerRecipe, ...] = ("int8", "int8-float")
+SCALE_BITS: dict[str, int] = {}
+"""Significant bits of a scale by recipe; all those of float32 where none are named."""
 _ATEN = torch.ops.aten
 _WITH_WEIGHTS = {_ATEN.linear.default, _ATEN.conv2d.default, _ATEN.conv2d.padding}
 _OF_ACTIVATIONS = {_ATEN.matmul.default, _ATEN.bmm.default}
@@ -28,15 +34,17 @@ _OF_ACTIVATIONS = {_ATEN.matmul.default, _ATEN.bmm.default}
 
 def quantize(
     program: Program,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor] = (),
     *,
     recipe: IntegerRecipe = "int8",
     anatomy: Anatomy | None = None,
+    calibration: Calibration | None = None,
 ) -> Program:
     """The int8 program of a float one, its scales from `batches` of calibration images [B, ...] float32.
 
-    Raises InputError for an unknown recipe, a program that is quantised already, no images, or images that are
-    not finite or of the wrong shape.
+    A `calibration` that was made before takes their place; that of the result is its `calibration`. Raises InputError
+    for an unknown recipe, a program that is quantised already, no images or both, images that are not finite or of the
+    wrong shape, or a calibration of another program.
     """
     if recipe not in RECIPES:
         raise InputError(f"recipe {recipe!r} is not known; choose from {', '.join(RECIPES)}")
@@ -47,17 +55,55 @@ def quantize(
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         graph = prepare_pt2e(_copy(program.graph), _quantizer(recipe))
-        seen = 0
-        for number, images in enumerate(batches):
-            _check(program, images, number)
-            graph(images)
-            seen += len(images)
-        if not seen:
-            raise InputError(f"{program.name}: no calibration images; give at least one batch of typical images")
+        if calibration is None:
+            calibration = _calibrated(graph, program, batches, recipe=recipe)
+        else:
+            _check_calibration(calibration, program, batches, recipe=recipe)
+        give(graph, calibration.scales)
         graph = _with_shapes(convert_pt2e(graph, fold_quantize=True))
     known = {site.name: (site.layer, site.module) for site in program.sites} | dict(anatomy or {})
     lowered = lower(graph, name=program.name, recipe=recipe, input_shape=program.input_shape, anatomy=known)
-    return attribute_rows(lowered)
+    return replace(attribute_rows(lowered), calibration=calibration)
+
+
+def _calibrated(
+    graph: GraphModule, program: Program, batches: Iterable[Tensor], *, recipe: IntegerRecipe
+) -> Calibration:
+    """Run the images through a prepared graph, and keep what its observers found."""
+    seen, count = hashlib.sha256(), 0
+    for number, images in enumerate(batches):
+        _check(program, images, number)
+        graph(images)
+        feed_images(seen, images)
+        count += len(images)
+    if not count:
+        raise InputError(f"{program.name}: no calibration images; give at least one batch of typical images")
+    return Calibration(
+        model=program.name,
+        recipe=recipe,
+        program=program.digest,
+        images=seen.hexdigest(),
+        count=count,
+        scales=scales_of(graph, bits=SCALE_BITS.get(recipe)),
+    )
+
+
+def _check_calibration(
+    calibration: Calibration, program: Program, batches: Iterable[Tensor], *, recipe: IntegerRecipe
+) -> None:
+    if list(batches):
+        raise InputError(f"{program.name}: both images and a calibration are given; leave one of the two out")
+    if calibration.recipe != recipe:
+        raise InputError(
+            f"{program.name}: the calibration is for recipe {calibration.recipe}, and {recipe} is asked for: take that "
+            "recipe, or calibrate for this one"
+        )
+    if calibration.program != program.digest:
+        raise InputError(
+            f"the calibration is of the float program {calibration.program[:12]} of {calibration.model}, this is "
+            f"{program.digest[:12]} of {program.name}: the weights or the architecture are other ones; calibrate this "
+            "model with `radhard quantize`"
+        )
 
 
 def _check(program: Program, images: Tensor, number: int) -> None:

@@ -1,0 +1,136 @@
+"""A calibration: the scales of a program's words as a value, so that the same int8 program is made on any machine.
+
+The activations that calibrate come from float kernels, whose last bits depend on the processor. Scales that were made
+on one machine are therefore kept, and used again on others: `quantize(program, calibration=...)`.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from radhard.errors import InputError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """`scales`: by the name of an observed value (module path and operator), its scale and zero point.
+
+    `program`: digest of the float program, `recipe` that of the integer one; `images`: digest of the batches that
+    were seen, "" if unknown, and `count` how many images these are.
+    """
+
+    model: str
+    recipe: str
+    program: str
+    images: str
+    count: int
+    scales: Mapping[str, tuple[float, int]]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 in hexadecimal of the scales: equal for calibrations that make the same program of one model."""
+        return hashlib.sha256(json.dumps(_pairs(self.scales), sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON, in which floats are exact: the shortest decimal that reads back as the same."""
+        return {
+            "radhard_calibration": FORMAT,
+            "model": self.model,
+            "recipe": self.recipe,
+            "program": self.program,
+            "images": self.images,
+            "count": self.count,
+            "scales": _pairs(self.scales),
+        }
+
+    @staticmethod
+    def from_dict(values: object, *, place: str) -> "Calibration":
+        """Inverse of `as_dict`. InputError names the `place` and what is wrong with it."""
+        if not isinstance(values, dict) or values.get("radhard_calibration") != FORMAT:
+            raise InputError(
+                f"{place} is no calibration of format {FORMAT} ('radhard_calibration': {FORMAT}); `radhard quantize` "
+                "makes one"
+            )
+        texts = ("model", "recipe", "program", "images")
+        if unknown := sorted(values.keys() - {*texts, "radhard_calibration", "count", "scales"}, key=str):
+            raise InputError(f"{place}: {unknown[0]!r} is no field of a calibration")
+        for name in texts:
+            if not isinstance(values.get(name), str):
+                raise InputError(f"{place}: {name!r} is {values.get(name)!r}, not a text")
+        count, scales = values.get("count"), values.get("scales")
+        if type(count) is not int or count < 0:
+            raise InputError(f"{place}: 'count' is {count!r}, not a number of images")
+        if not isinstance(scales, dict):
+            raise InputError(f"{place}: 'scales' is {scales!r}, not a mapping of names to [scale, zero point]")
+        return Calibration(
+            **{name: values[name] for name in texts},
+            count=count,
+            scales={name: _scale(pair, place=f"{place}: scale {name!r}") for name, pair in scales.items()},
+        )
+
+
+def write_calibration(calibration: Calibration, path: Path) -> None:
+    """Write a calibration as JSON. InputError if the file cannot be written."""
+    try:
+        path.write_text(json.dumps(calibration.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"calibration {path} cannot be written: {error.strerror}; give another file") from error
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration. InputError names the file and what is wrong with it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"calibration {path} cannot be read: {error.strerror}; `radhard quantize` makes one"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"calibration {path} is no JSON: {error}; make it again with `radhard quantize`") from error
+    return Calibration.from_dict(values, place=f"calibration {path}")
+
+
+def digest_of_images(batches: Iterable[Tensor]) -> str:
+    """SHA-256 in hexadecimal of batches of images [B, ...] float32: their shapes and values, in order."""
+    state = hashlib.sha256()
+    for images in batches:
+        feed_images(state, images)
+    return state.hexdigest()
+
+
+def feed_images(state: Any, images: Tensor) -> None:
+    """Feed one batch into the hash that `digest_of_images` is."""
+    state.update(f"{images.dtype}{list(images.shape)}".encode())
+    state.update(images.detach().cpu().contiguous().numpy().data)
+
+
+def matching(
+    known: Sequence[Calibration], *, program: str, recipe: str, batches: Sequence[Tensor]
+) -> Calibration | None:
+    """The first of `known` of that float program and recipe that saw these images; None if there is none."""
+    found = [one for one in known if one.program == program and one.recipe == recipe and one.images]
+    if not found:
+        return None
+    images = digest_of_images(batches)
+    return next((one for one in found if one.images == images), None)
+
+
+def _pairs(scales: Mapping[str, tuple[float, int]]) -> dict[str, list[float | int]]:
+    return {name: [scale, zero] for name, (scale, zero) in scales.items()}
+
+
+def _scale(pair: object, *, place: str) -> tuple[float, int]:
+    if isinstance(pair, list) and len(pair) == 2 and type(pair[1]) is int and isinstance(pair[0], float | int):
+        scale, zero = float(pair[0]) if abs(pair[0]) < 1e300 else math.inf, pair[1]
+        if not isinstance(pair[0], bool) and 0.0 < scale < math.inf and -(2**31) <= zero < 2**31:
+            return scale, zero
+    raise InputError(f"{place} is {pair!r}; it is [scale, zero point], a number above 0 and a whole number")
