@@ -88,7 +88,7 @@ def rows(
 ) -> tuple[list[str], dict[str, tuple[float, float]]]:
     """Rows of the table for one model; the ratios of its `plans`, or of everything without, and their target."""
     loaded = load(name, seed=0)
-    program = build_program(loaded, recipe="int8")
+    program = build_program(loaded, recipe="int8-symmetric")
     protected: dict[str, Protection | Plan] = {**protections(loaded, program), **plans}
     made = {case: harden(program, protection) for case, protection in protected.items()}
     lines, found, names = [], {}, products(program)

@@ -57,7 +57,7 @@ def read_shapes() -> dict[str, list[tuple[Shape, int]]]:
 
 
 def rows_of(model: str) -> list[dict[str, int]]:
-    found = shapes_of(build_program(load(model, weights="random"), recipe="int8"))
+    found = shapes_of(build_program(load(model, weights="random"), recipe="int8-symmetric"))
     return [asdict(shape) | {"count": count} for shape, count in found.items()]
 
 

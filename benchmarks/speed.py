@@ -60,7 +60,7 @@ def whole_model(*, rounds: int) -> list[str]:
     """ViT-B/16 with random weights, batch 8, all sites exposed, recipe int8: rows of a table."""
     loaded = load("vit_base_patch16_224", seed=0)
     images = torch.randn(8, *loaded.input_shape, generator=torch.Generator().manual_seed(0))
-    program = quantize(capture(loaded.module, images[:1], name=loaded.name), [images[:2]], recipe="int8")
+    program = quantize(capture(loaded.module, images[:1], name=loaded.name), [images[:2]], recipe="int8-symmetric")
     machines = {ber: Faulty(Clean(), Faults(ber=ber)) for ber in BERS}
     cases: dict[str, Callable[[], object]] = {"float32": lambda: eager(loaded.module, images)}
     cases["clean"] = lambda: run(program, images, Clean())

@@ -328,7 +328,7 @@ def test_sweep_tells_what_is_wrong(options: Sequence[str], says: Sequence[str]) 
     ("options", "says"),
     [
         (("fashion-vti",), ("'fashion-vti'", "fashion-vit")),
-        (("fashion-vit", "--recipe", "int4"), ("'int4'", "int8, int8-float")),
+        (("fashion-vit", "--recipe", "int4"), ("'int4'", "int8, int8-symmetric")),
         (("fashion-vit", "--data", "imagenet"), ("'imagenet'", "fashion-mnist")),
         (("fashion-vit", "--images", "10001"), ("10001", "has 10000")),
         (("fashion-vit", "--checkpoint", "none.safetensors"), ("none.safetensors", "not a file")),

@@ -49,7 +49,7 @@ def test_every_product_has_int8_operands(recipe: str, kind: type) -> None:
     for step in products(program):
         _, inputs, out = seen[step.site.name]
         assert inputs[0].dtype == inputs[1].dtype == torch.int8
-        assert out.dtype == (torch.int8 if recipe == "int8" else torch.float32)
+        assert out.dtype == (torch.float32 if recipe == "int8-float" else torch.int8)
         if len(inputs) == 3:
             assert inputs[2] is None or inputs[2].dtype == torch.int32
 
@@ -116,7 +116,7 @@ def test_an_attention_product_by_hand(recipe: str) -> None:
     assert multiplier.shape == (1,)
     value = total.astype(np.float32) * multiplier
     assert out.shape == (3, 2, 17, 17)
-    np.testing.assert_array_equal(out.numpy(), saturated(value) if recipe == "int8" else value)
+    np.testing.assert_array_equal(out.numpy(), value if recipe == "int8-float" else saturated(value))
 
 
 @EACH
@@ -153,7 +153,7 @@ def test_bad_calibration() -> None:
         quantize(program, [])
     with pytest.raises(InputError, match=r"batch 0 has shape \[2, 3, 8, 8\].*\[1, 8, 8\]"):
         quantize(program, [torch.zeros(2, 3, 8, 8)])
-    with pytest.raises(InputError, match="recipe 'int4' is not known; choose from int8, int8-float"):
+    with pytest.raises(InputError, match="recipe 'int4' is not known; choose from int8, int8-symmetric, int8-float"):
         quantize(program, [images(2)], recipe="int4")
     with pytest.raises(InputError, match=r"quantised already \(recipe int8\)"):
         quantize(tiny_program("int8"), [images(2)])
@@ -216,4 +216,4 @@ def test_the_digest_is_of_what_is_computed() -> None:
     with torch.no_grad():
         model.blocks[1].mlp.fc1.weight[3, 2] += 1e-3
     digests.add(capture(model, images(2)).digest)
-    assert len(digests) == 5
+    assert len(digests) == 6

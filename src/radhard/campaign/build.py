@@ -1,6 +1,6 @@
 """From a model's name to the bench that campaigns work on: data, capture, calibrate, quantise."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -11,10 +11,10 @@ from radhard.models.decode import Progress
 from radhard.models.fashion import fashion_mnist
 from radhard.models.loaded import LoadedModel
 from radhard.models.supply import DataChoice, supply
-from radhard.program import Program, Recipe, capture, quantize
+from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
 
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
-IntegerRecipe = Literal["int8", "int8-float"]
+INTEGER: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
 
 
 def build(
@@ -43,7 +43,7 @@ def build(
     original = _captured(loaded, batches[0], recipe=wanted)
     programs: dict[str, Program] = {original.recipe: original}
     if original.recipe == "float":
-        integer: IntegerRecipe = "int8-float" if wanted == "int8-float" else "int8"
+        integer = _integer(wanted)
         programs[integer] = quantize(original, batches, recipe=integer)
     return Bench(
         model=loaded.name,
@@ -65,7 +65,12 @@ def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
     original = _captured(loaded, batches[0], recipe=wanted)
     if wanted == original.recipe:
         return original
-    return quantize(original, batches, recipe="int8-float" if wanted == "int8-float" else "int8")
+    return quantize(original, batches, recipe=_integer(wanted))
+
+
+def _integer(recipe: Recipe) -> IntegerRecipe:
+    """The recipe itself where it is one of integers, else int8."""
+    return next((known for known in INTEGER if known == recipe), "int8")
 
 
 def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:

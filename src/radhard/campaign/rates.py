@@ -6,6 +6,7 @@ from radhard.errors import InputError
 
 FLIPS: dict[str, tuple[float, float]] = {
     "int8": (30.0, 50_000.0),
+    "int8-symmetric": (30.0, 50_000.0),
     "int8-float": (0.5, 5_000.0),
     "float": (0.05, 500.0),
     "pt2e": (0.5, 50_000.0),

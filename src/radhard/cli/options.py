@@ -29,7 +29,10 @@ Mean = Annotated[
 Std = Annotated[str | None, typer.Option(help="standard deviation of pixels in [0, 1]; default: as --input-shape")]
 Recipe = Annotated[
     str,
-    typer.Option(help="int8: results requantised with saturation; int8-float: results left as float; float"),
+    typer.Option(
+        help="int8: results requantised with saturation, words that cannot be negative on an unsigned grid; "
+        "int8-symmetric: all on a symmetric grid; int8-float: symmetric too, results left as float; float"
+    ),
 ]
 Data = Annotated[
     str,

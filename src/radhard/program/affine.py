@@ -3,6 +3,7 @@
 Words in uint8 become int8 ones 128 lower, their zero point with them: the same numbers, and products of 16 bits.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -46,17 +47,44 @@ def tensor_weight(words: Tensor, affine: Affine) -> tuple[Tensor, Words | None]:
     return value, (words, torch.full((len(words),), affine.scale))
 
 
-def accumulator_bias(bias: Tensor | None, words: Tensor, *, per_column: Tensor, zero: int, place: str) -> Tensor | None:
-    """`bias` [n] float, weight `words` [n, ...] -> what is added to the accumulators [n] int32, or None for nothing.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stored:
+    """A weight as an integer product takes it.
 
-    Rounded to units of `per_column` [n] float64, less the share of the input's `zero` point: sum_t (x_t - zero) w_t =
-    sum_t x_t w_t - zero sum_t w_t.
+    `words` [n, ...] int8; `bias` [n] int32 in accumulators, or None for nothing; `scale` [n] float64: what a 1 in an
+    accumulator stands for.
     """
-    whole = -zero * words.flatten(1).to(torch.float64).sum(1)
+
+    words: Tensor
+    bias: Tensor | None
+    scale: Tensor
+
+
+def stored_weight(words: Words, bias: Tensor | None, *, reads: Affine, place: str) -> Stored:
+    """A weight and its `bias` [n] float, of a layer that reads words of `reads`.
+
+    The bias is rounded to what a 1 in the accumulator stands for, less the share of the input's zero point:
+    sum_t (x_t - zero) w_t = sum_t x_t w_t - zero sum_t w_t. A channel whose accumulator may not hold a large bias and
+    its products beside it gets a larger scale: the one at which the bias is 2^30, as in ONNX Runtime. CaptureError for
+    a bias that no scale makes fit.
+    """
+    weight, scale = words[0], words[1].to(torch.float64)
+    whole = _whole(weight, bias, unit=scale * reads.scale, zero=reads.grid.zero)
     if bias is not None:
-        whole = whole + (bias.to(torch.float64) / per_column).round()
-    elif not zero:
-        return None
-    if bool((whole.abs() >= 2**31).any()):
-        raise CaptureError(f"{place}: a bias does not fit its int32 accumulator; its weights are all but 0")
-    return whole.to(torch.int32)
+        most = whole.abs() + 255 * weight.flatten(1).to(torch.float64).abs().sum(1)
+        wanted = (bias.to(torch.float64).abs() / (2**30 * reads.scale)).to(torch.float32).to(torch.float64)
+        larger = torch.where(most >= 2**31, torch.maximum(scale, wanted), scale)
+        column = [-1] + [1] * (weight.ndim - 1)
+        weight = (weight.to(torch.float64) * (scale / larger).view(column)).round().to(torch.int8)
+        scale = larger
+        whole = _whole(weight, bias, unit=scale * reads.scale, zero=reads.grid.zero)
+    if not bool((whole.abs() < 2**31).all()):
+        raise CaptureError(f"{place}: a bias does not fit its int32 accumulator, whatever the scale of its weights")
+    nothing = bias is None and not reads.grid.zero
+    return Stored(words=weight, bias=None if nothing else whole.to(torch.int32), scale=scale * reads.scale)
+
+
+def _whole(weight: Tensor, bias: Tensor | None, *, unit: Tensor, zero: int) -> Tensor:
+    """What is added to the accumulators of each channel, [n] float64."""
+    whole = -zero * weight.flatten(1).to(torch.float64).sum(1)
+    return whole if bias is None else whole + (bias.to(torch.float64) / unit).round()

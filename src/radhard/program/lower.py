@@ -18,7 +18,7 @@ from radhard.errors import CaptureError
 from radhard.machine import SYMMETRIC, Operator
 from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack
 from radhard.program import lowerings
-from radhard.program.affine import accumulator_bias, affine_of_words, channel_weight, tensor_weight
+from radhard.program.affine import affine_of_words, channel_weight, stored_weight, tensor_weight
 from radhard.program.anatomy import Anatomy
 from radhard.program.fold import constant
 from radhard.program.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
@@ -246,29 +246,29 @@ class _Lowering:
             inputs = [value if value is None else self._plain(value, node) for value in inputs]
             loads = 2 if isinstance(operator, Gemm) else 1
             return operator, self._loaded(node, operator, inputs, loads), None
-        per_column = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.affine.scale
-        multiplier = (per_column if writes is None else per_column / writes.scale).to(torch.float32)
-        write_back = WriteBack(
-            multiplier=multiplier,
-            dtype=torch.float32 if writes is None else torch.int8,
-            grid=SYMMETRIC if writes is None else writes.grid,
-        )
-        product = replace(operator, write_back=write_back)
-        zero = x.affine.grid.zero
-        if isinstance(product, Gemm):
-            if zero or (other.affine is not None and other.affine.grid.zero):
+        grid = SYMMETRIC if writes is None else writes.grid
+        dtype = torch.float32 if writes is None else torch.int8
+
+        def written(unit: Tensor) -> WriteBack:
+            multiplier = (unit if writes is None else unit / writes.scale).to(torch.float32)
+            return WriteBack(multiplier=multiplier, dtype=dtype, grid=grid)
+
+        if isinstance(operator, Gemm):
+            if x.affine.grid.zero or (other.affine is not None and other.affine.grid.zero):
                 raise CaptureError(
                     f"{node.target} in module {path_of(node) or '(root)'!r} multiplies activations with zero points: "
                     "quantise both operands of such products symmetrically, as radhard.quantize does"
                 )
-            return product, self._loaded(node, operator, inputs, 2), writes
+            unit = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.affine.scale
+            return replace(operator, write_back=written(unit)), self._loaded(node, operator, inputs, 2), writes
         assert other.words is not None
-        if isinstance(product, Conv2d):
-            product = replace(product, pad=zero)
         given = None if inputs[2] is None else inputs[2].constant
-        bias = accumulator_bias(given, other.words[0], per_column=per_column, zero=zero, place=path_of(node))
-        stored = (_Value(constant=other.words[0]), None if bias is None else _Value(constant=bias))
-        return product, [*self._loaded(node, operator, [x], 1), *stored], writes
+        stored = stored_weight(other.words, given, reads=x.affine, place=path_of(node))
+        product = replace(operator, write_back=written(stored.scale))
+        if isinstance(product, Conv2d):
+            product = replace(product, pad=x.affine.grid.zero)
+        bias = None if stored.bias is None else _Value(constant=stored.bias)
+        return product, [*self._loaded(node, operator, [x], 1), _Value(constant=stored.words), bias], writes
 
     def _sole_quantizer(self, node: Node) -> Affine | None:
         """To what the only user of `node` quantises it; None if it is used otherwise."""

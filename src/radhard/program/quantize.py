@@ -8,7 +8,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ from radhard.program.observers import give, scales_of
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
 
-IntegerRecipe = Literal["int8", "int8-float"]
-RECIPES: tuple[IntegerRecipe, ...] = ("int8", "int8-float")
+IntegerRecipe = Literal["int8", "int8-symmetric", "int8-float"]
+RECIPES: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
 SCALE_BITS: dict[str, int] = {}
 """Significant bits of a scale by recipe; all those of float32 where none are named."""
 _ATEN = torch.ops.aten
@@ -174,7 +174,7 @@ def _quantizer(recipe: IntegerRecipe) -> Any:
                     continue
                 node.meta["quantization_annotation"] = QuantizationAnnotation(
                     input_qspec_map=operands,
-                    output_qspec=activation if recipe == "int8" else None,
+                    output_qspec=None if recipe == "int8-float" else activation,
                     _annotated=True,
                 )
             return model
