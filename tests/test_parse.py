@@ -1,7 +1,5 @@
 """The small languages of the command line's options, and what they answer to nonsense."""
 
-from pathlib import Path
-
 import pytest
 
 from radhard.cli import parse
@@ -47,12 +45,3 @@ def test_shards() -> None:
     for text in ("0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/4"):
         with pytest.raises(InputError, match=f"--shard {text}: write i/n"):
             parse.fraction(text)
-
-
-def test_output_files(tmp_path: Path) -> None:
-    assert parse.output(None, option="--csv", suffixes=(".csv",)) is None
-    assert parse.output(tmp_path / "a.csv", option="--csv", suffixes=(".csv",)) == tmp_path / "a.csv"
-    with pytest.raises(InputError, match=r"--plot .*a\.pdf: .* must end in \.png or \.svg"):
-        parse.output(tmp_path / "a.pdf", option="--plot", suffixes=(".png", ".svg"))
-    with pytest.raises(InputError, match=r"--csv .*: the folder .*none does not exist; make it"):
-        parse.output(tmp_path / "none" / "a.csv", option="--csv", suffixes=(".csv",))

@@ -21,9 +21,23 @@ class StoreError(RadhardError):
     """A store is not one of ours, of another schema, or damaged."""
 
 
+class OutputError(RadhardError):
+    """A file that a command is to write cannot be written."""
+
+
 class BackendError(RadhardError):
     """No integer back end proved itself exact on this machine."""
 
 
 class FaultError(RadhardError):
     """A hardened model found words that it can neither trust nor repair."""
+
+
+def one_line(text: str) -> str:
+    """A message on one line: line breaks become blanks, and what else acts on a terminal is shown."""
+    return shown(" ".join(part.strip() for part in text.splitlines() if part.strip()))
+
+
+def shown(text: str) -> str:
+    """The text with control characters as their escapes, so that a name that holds them is seen and does not act."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

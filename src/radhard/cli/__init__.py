@@ -3,6 +3,7 @@
 import os
 
 from radhard.cli.commands import app
+from radhard.cli.ending import end_cleanly
 
 
 def main() -> None:
@@ -12,4 +13,5 @@ def main() -> None:
     sweep was seen to take eight times as long. Asked to sleep instead, they do; this must be said before torch loads.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    end_cleanly()
     app()

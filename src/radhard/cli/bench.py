@@ -5,6 +5,7 @@ read here, by the names of these parameters, from the mapping that typer keeps a
 """
 
 import gc
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,10 +83,19 @@ def of_each(
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[Store]:
-    """The store at `path`, or one that is gone afterwards."""
+    """The store at `path`, or one that is gone afterwards; so is a new one if an error leaves it without a unit."""
     if path is not None:
-        with Store(path) as store:
-            yield store
+        new, empty = not os.path.lexists(path), False
+        try:
+            with Store(path) as store:
+                try:
+                    yield store
+                except BaseException:
+                    empty = new and next(store.rows(), None) is None
+                    raise
+        finally:
+            if empty and not path.with_name(f"{path.name}-wal").exists():  # it is there while others have it open
+                path.unlink(missing_ok=True)
         return
     with tempfile.TemporaryDirectory(prefix="radhard-") as folder, Store(Path(folder) / "run.db") as store:
         yield store

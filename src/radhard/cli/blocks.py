@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 
@@ -50,13 +50,12 @@ def blocks(
     json_: options.Json = False,
 ) -> None:
     """Find the block size of LB-ABFT for a matrix product of m x k and k x n, and what detection and recovery cost."""
-    parse.output(csv, option="--csv", suffixes=(".csv",))
-    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     rates = parse.rates(ber)
     if bits is not None and model == "exact":
         raise InputError(f"--bits {bits} with --model exact: it counts the bits of --words one by one; leave one out")
+    written = outputs.opened(ctx)
 
-    from radhard.cli.live import output
+    from radhard.cli.notes import output
     from radhard.cli.selection import words_of
     from radhard.protection import Exact, Printed, Shape, Volume, cube, optimal_block
     from radhard.protection.cost import CostModel
@@ -77,9 +76,15 @@ def blocks(
             else:
                 choice = optimal_block(shape, ber=rate, model=models[name], candidates=(cube(size),))
             rows.append(block_row(choice, shape=shape, ber=rate, model=name))
-    if csv is not None:
-        write_blocks(rows, csv)
-    if plot is not None:
+
+    def show() -> None:
+        if json_:
+            record = {"radhard": version("radhard"), "command": ctx.meta["command"], "m": m, "k": k, "n": n}
+            typer.echo(json.dumps({**record, "rows": [block_record(row) for row in rows]}, allow_nan=False))
+        else:
+            output().print(blocks_table(rows, shape=shape))
+
+    def draw(file: Path) -> None:
         from radhard.report.optimal_blocks import draw_optimal_blocks, optimal_blocks_data
 
         chosen = (
@@ -87,9 +92,6 @@ def blocks(
             if size
             else f"the cube that costs least, of those with at most {most_flips:g} expected flips"
         )
-        draw_optimal_blocks(optimal_blocks_data(rows, shape=shape, chosen=chosen), plot)
-    if json_:
-        record = {"radhard": version("radhard"), "command": ctx.meta["command"], "m": m, "k": k, "n": n}
-        typer.echo(json.dumps({**record, "rows": [block_record(row) for row in rows]}, allow_nan=False))
-    else:
-        output().print(blocks_table(rows, shape=shape))
+        draw_optimal_blocks(optimal_blocks_data(rows, shape=shape, chosen=chosen), file)
+
+    written.end(show, csv=lambda file: write_blocks(rows, file), plot=draw)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,15 +71,12 @@ def compare(
     at the bit error rate. Checks are those of one image at a time.
     """
     files = parse.checkpoints(checkpoint or [], models=parse.models(models))
-    parse.output(csv, option="--csv", suffixes=(".csv",))
-    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     rates = None if ber is None else parse.rates(ber)
     each, lost = parse.weights(weights), parse.percent(max_loss, option="--max-loss")
     texts = [text.strip() for text in schemes.split(",") if text.strip()]
     if not texts or len(set(texts)) != len(texts):
         raise InputError(f"--schemes {schemes!r}: name one scheme or more, each once")
-
-    from rich.console import Console
+    written = outputs.opened(ctx)
 
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
@@ -90,11 +87,12 @@ def compare(
     from radhard.cli.bench import of_each, opened, prepared, source_of
     from radhard.cli.conditions import Bed, show
     from radhard.cli.live import following
+    from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
     from radhard.protection import read_method
 
     methods = [read_method(text) for text in texts]
-    chosen, exposed, console = selection(ctx.params), words_of(words), Console(stderr=True)
+    chosen, exposed, console = selection(ctx.params), words_of(words), notes()
     counted = Weights(**each)
     with opened(store) as kept:
         bed = Bed(images=images, trials=trials, chunk=chunk, batch=batch, weights=counted, store=kept, console=console)
@@ -147,4 +145,4 @@ def compare(
             images=images,
             console=console,
         )
-    show(found, command=ctx.meta["command"], csv=csv, plot=plot, form="json" if json_ else "table")
+    show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")

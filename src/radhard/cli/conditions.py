@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal
 
 import typer
@@ -15,7 +14,9 @@ from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import Bench, clean_setting
 from radhard.campaign.executor import InProcess
 from radhard.campaign.store import Store
-from radhard.cli.live import Course, follow, output
+from radhard.cli.live import Course, follow
+from radhard.cli.notes import output
+from radhard.cli.outputs import Outputs
 from radhard.report.conditions import conditions_table
 from radhard.report.conditions_figure import draw_conditions
 from radhard.report.conditions_lines import conditions_data
@@ -54,19 +55,22 @@ def show(
     found: Sequence[Evaluation],
     *,
     command: str,
-    csv: Path | None,
-    plot: Path | None,
+    written: Outputs,
     form: Literal["json", "table"],
 ) -> None:
-    """Write the files that are wanted; print a table for each model, or one JSON object."""
-    if csv is not None:
-        write_conditions(found, csv)
-    if plot is not None:
-        draw_conditions(conditions_data(found), plot)
-    if form == "json":
-        record = {"radhard": version("radhard"), "command": command, "models": [conditions_record(e) for e in found]}
-        typer.echo(json.dumps(record, allow_nan=False))
-        return
-    console = output()
-    for one in found:
-        console.print(conditions_table(one))
+    """Print a table for each model, or one JSON object; write the files that are wanted."""
+    record = {"radhard": version("radhard"), "command": command, "models": [conditions_record(e) for e in found]}
+
+    def results() -> None:
+        if form == "json":
+            typer.echo(json.dumps(record, allow_nan=False))
+            return
+        console = output()
+        for one in found:
+            console.print(conditions_table(one))
+
+    written.end(
+        results,
+        csv=lambda file: write_conditions(found, file),
+        plot=lambda file: draw_conditions(conditions_data(found), file),
+    )

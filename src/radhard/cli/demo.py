@@ -2,25 +2,29 @@
 
 from pathlib import Path
 
+import typer
+
+from radhard.cli import outputs
+
 FIGURE = Path("radhard-demo.png")
 IMAGES = 500
 TRIALS = 2
 
 
-def demo() -> None:
+def demo(ctx: typer.Context) -> None:
     """Sweep fashion-vit over bit error rates: a table, and the figure radhard-demo.png in this folder."""
-    from rich.console import Console
-
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.build import build
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import whole_curve
     from radhard.cli.bench import opened
-    from radhard.cli.live import Course, output, waiting
-    from radhard.cli.swept import Extent, run_sweep, show_tables, write_files
+    from radhard.cli.live import Course, waiting
+    from radhard.cli.notes import notes, output
+    from radhard.cli.swept import Extent, run_sweep, show_tables, writers
     from radhard.models.load import load
 
-    progress, console = Console(stderr=True), output()
+    written = outputs.opened(ctx, plot=FIGURE)
+    progress, console = notes(), output()
     extent = Extent(images=IMAGES, trials=TRIALS, chunk=128)
     with opened(None) as store:
         with waiting("capturing and calibrating fashion-vit", console=progress):
@@ -35,6 +39,5 @@ def demo() -> None:
             course=Course(model="fashion-vit"),
             console=progress,
         )
-    write_files([sweep], csv=None, plot=FIGURE)
-    show_tables([sweep], console=console)
+    written.end(lambda: show_tables([sweep], console=console), plot=writers([sweep])["plot"])
     console.print(f"The figure is {FIGURE}. `radhard sweep fashion-vit --help` says how to measure more.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,13 +63,10 @@ def evaluate(
     Overhead counts the operations that were executed. Images that chose a plan are refused.
     """
     files = parse.checkpoints(checkpoint or [], models=parse.models(models))
-    parse.output(csv, option="--csv", suffixes=(".csv",))
-    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     rates = None if ber is None else parse.rates(ber)
     each = parse.weights(weights)
     paths = parse.files(plan, option="--plan", suffix=".json")
-
-    from rich.console import Console
+    written = outputs.opened(ctx)
 
     from radhard.analysis.conditions import evaluated
     from radhard.analysis.overhead import Weights
@@ -77,10 +74,11 @@ def evaluate(
     from radhard.campaign.held_out import check_held_out
     from radhard.cli.bench import of_each, opened, source_of
     from radhard.cli.conditions import Bed, show
+    from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
     from radhard.protection import read_plan
 
-    chosen, exposed, console = selection(ctx.params), words_of(words), Console(stderr=True)
+    chosen, exposed, console = selection(ctx.params), words_of(words), notes()
     of_model = _by_model([read_plan(path) for path in paths], models=models, rates=rates)
     with opened(store) as kept:
         bed = Bed(
@@ -120,7 +118,7 @@ def evaluate(
             images=images,
             console=console,
         )
-    show(found, command=ctx.meta["command"], csv=csv, plot=plot, form="json" if json_ else "table")
+    show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")
 
 
 def _by_model(plans: "list[Plan]", *, models: list[str], rates: tuple[float, ...] | None) -> "dict[str, list[Plan]]":

@@ -1,7 +1,7 @@
 """What `radhard vulnerability` runs and shows: studies at given bit error rates, or at those that cost a loss."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -125,11 +125,13 @@ def show_json(explored: Sequence[Explored], *, command: str) -> None:
     typer.echo(json.dumps(record, allow_nan=False))
 
 
-def write_files(explored: Sequence[Explored], *, csv: Path | None, plot: Path | None, images: Sequence[Image]) -> None:
-    """Write the factors and the figure where they are wanted; patches are drawn beside the first of mean `images`."""
-    if csv is not None:
-        write_factors(explored, csv)
-    if plot is not None and explored[0].found.study.parts.grid is not None:
-        draw_heatmap(heatmap_data(explored, image=images[0]), plot)
-    elif plot is not None:
-        draw_vulnerability(vulnerability_data(explored), plot)
+def writers(explored: Sequence[Explored], *, images: Sequence[Image]) -> dict[str, Callable[[Path], None]]:
+    """What writes the factors and the figure, by option; patches are drawn beside the first of mean `images`."""
+
+    def draw(file: Path) -> None:
+        if explored[0].found.study.parts.grid is not None:
+            draw_heatmap(heatmap_data(explored, image=images[0]), file)
+        else:
+            draw_vulnerability(vulnerability_data(explored), file)
+
+    return {"csv": lambda file: write_factors(explored, file), "plot": draw}

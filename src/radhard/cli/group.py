@@ -1,13 +1,25 @@
-"""How the command line ends: an error of ours is one message and exit code 2, not a traceback."""
+"""How the command line ends: whatever goes wrong is one line on stderr and an exit code, not a traceback.
 
+Exit codes: 0; 1 where the reader of stdout went away; 2 for any error; 128 + n where signal n ended the command.
+"""
+
+import errno
 import logging
+import os
 import shlex
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from radhard.errors import RadhardError
+from radhard.cli.ending import Ended
+from radhard.errors import RadhardError, one_line
+
+TRACEBACK = "RADHARD_TRACEBACK"
+"""The environment variable that lets errors through, like --debug."""
+
+_UsageError: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
 
 
 class Commands(TyperGroup):
@@ -20,14 +32,72 @@ class Commands(TyperGroup):
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
         return super().parse_args(ctx, args)
 
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run a command line to its exit. What it misuses is told like any other error."""
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except _UsageError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()  # the help
+                sys.exit(error.exit_code)
+            command = error.ctx.command_path if error.ctx is not None else "radhard"
+            message = error.format_message().rstrip(".")
+            typer.echo(f"radhard: {one_line(message)}; `{command} --help` lists what there is", err=True)
+            sys.exit(error.exit_code)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. A RadhardError is told on stderr, unless --debug lets it through."""
+        """Run the command. An error is told on stderr, unless --debug lets it through."""
         for noisy in ("torchao", "torch.utils._pytree"):  # on import, of parts that radhard does not use
             logging.getLogger(noisy).setLevel(logging.ERROR)
         try:
             return super().invoke(ctx)
-        except RadhardError as error:
-            if ctx.params.get("debug"):
+        except (KeyboardInterrupt, Ended) as end:
+            number = end.number if isinstance(end, Ended) else 2
+            typer.echo(f"radhard: {'stopped' if number == 2 else f'ended by signal {number}'}; {_kept(ctx)}", err=True)
+            raise typer.Exit(128 + number) from end
+        except Exception as error:
+            if ctx.params.get("debug") or os.environ.get(TRACEBACK) or not _ours(error):
                 raise
-            typer.echo(f"radhard: {error}", err=True)
+            typer.echo(f"radhard: {one_line(message_of(error))}", err=True)
+            _let_go_of_stdout(error)
             raise typer.Exit(2) from error
+
+
+def message_of(error: Exception) -> str:
+    """What to say of an error: its own message if it is radhard's, else what it is and what to do."""
+    if isinstance(error, RadhardError):
+        return str(error)
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return (
+            "memory ran out: run fewer images at a time (--batch), take a lower --ber, or a machine with more memory "
+            f"({error or 'MemoryError'})"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'standard output'}: {error.strerror}"
+    return (
+        f"unexpected {type(error).__name__}: {error}. This is a bug of radhard: please report the command line, this "
+        f"line and, if you can, the files; {TRACEBACK}=1 in the environment shows where it was raised"
+    )
+
+
+def _ours(error: Exception) -> bool:
+    """Whether an error is to be told here, not one of those by which typer ends a command."""
+    ends = isinstance(error, typer.Exit | typer.Abort | _UsageError)
+    return not ends and not (isinstance(error, OSError) and error.errno == errno.EPIPE)
+
+
+def _kept(ctx: Any) -> str:
+    """What an interrupted command leaves: what is in its store, and how to go on."""
+    store = ctx.meta.get("store")
+    if store is None:
+        return "nothing is kept"
+    if store == "":
+        return "nothing is kept: with --store FILE, a command that is stopped goes on where it was"
+    return f"what was measured is kept in {store}; the same command goes on from there"
+
+
+def _let_go_of_stdout(error: Exception) -> None:
+    """Where stdout cannot be written, what it holds back must not fail again at the end of the process."""
+    if isinstance(error, OSError) and error.filename is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

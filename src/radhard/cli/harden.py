@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs
 
 
 def harden(
@@ -36,29 +36,29 @@ def harden(
     It loads with `torch.export.load` after `import torch, radhard.ops`. Model, weights and data must be those that the
     plan was made for: they decide the scales of its words.
     """
-    parse.output(out, option="--out", suffixes=(".pt2",))
-
-    from rich.console import Console
+    written = outputs.opened(ctx, out=(".pt2",))
 
     from radhard import deploy
     from radhard.cli.bench import prepared, source_of
-    from radhard.cli.live import output, waiting
+    from radhard.cli.live import waiting
+    from radhard.cli.notes import notes, output
     from radhard.protection import read_plan
 
     chosen = read_plan(plan)
-    console = Console(stderr=True)
+    console = notes()
     bench = prepared(source_of(ctx.params), model, checkpoint=checkpoint, recipe=recipe, console=console)
     program = bench.programs[recipe]
     chosen.check(program)
     with waiting("exporting", console=console):
         hardened = deploy.harden(program, chosen, policy=policy)
-        deploy.save_hardened(hardened, out)
+        written.end(out=lambda file: deploy.save_hardened(hardened, file))
     shape = ", ".join(map(str, program.input_shape))
     output().print(
         f"{out} holds {model} ({recipe}), {len(chosen.protection.sites)} sites protected. It takes images [B, {shape}] "
-        f"float32, (pixel / 255 - mean) / std with mean {list(bench.mean)} and std {list(bench.std)}:\n"
-        f"    import torch, radhard.ops\n    model = torch.export.load('{out}').module()",
+        f"float32, (pixel / 255 - mean) / std with mean {list(bench.mean)} and std {list(bench.std)}:",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
+    for line in ("import torch, radhard.ops", f"model = torch.export.load({str(out)!r}).module()"):
+        output().print(f"    {line}", highlight=False, markup=False, soft_wrap=True)

@@ -35,18 +35,17 @@ def inspect(
     json_: options.Json = False,
 ) -> None:
     """Count the operations of one image's inference and the bits that faults can flip."""
-    from rich.console import Console
-
     from radhard.campaign.build import build_program
-    from radhard.cli.live import output, waiting
+    from radhard.cli.live import waiting
     from radhard.cli.model import model_choice, tell_assumed
+    from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
     from radhard.report.anatomy import anatomy, anatomy_record, anatomy_table
 
     chosen = selection(ctx.params)
     exposed = words_of(words)
     source = model_choice(ctx.params)
-    progress = Console(stderr=True)
+    progress = notes()
     with waiting("capturing and calibrating", console=progress):
         loaded = source.load(model, checkpoint)
         program = build_program(loaded, recipe=recipe)
@@ -72,7 +71,7 @@ def _show_coverage(loaded: "LoadedModel", program: "Program", *, as_json: bool) 
     import torch
     from torch import nn
 
-    from radhard.cli.live import output
+    from radhard.cli.notes import output
     from radhard.report.coverage import counted_by_torch, coverage, coverage_record, coverage_table
 
     found = coverage(program)

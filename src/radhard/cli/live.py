@@ -33,12 +33,6 @@ class Course:
         return here + each * (self.of - self.place)
 
 
-def output() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for any table where it is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
-
-
 @contextmanager
 def waiting(text: str, *, console: Console) -> Iterator[None]:
     """Show `text` and a turning sign while the work within goes on, if the console is a terminal."""
@@ -69,7 +63,7 @@ def follow(
     so_far: Callable[[Progress], str] = accuracy_so_far,
 ) -> None:
     """Run a campaign to its end, and draw its progress and what is known `so_far` if the console is a terminal."""
-    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{course.name}: starting", total=None)
         for state in progress:

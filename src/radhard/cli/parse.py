@@ -125,17 +125,6 @@ def checkpoints(texts: list[str], *, models: list[str]) -> dict[str, Path]:
     return found
 
 
-def output(path: Path | None, *, option: str, suffixes: tuple[str, ...]) -> Path | None:
-    """The path, if its name ends as it must and its folder is there; None stays None."""
-    if path is None:
-        return None
-    if path.suffix not in suffixes:
-        raise InputError(f"{option} {path}: the file's name must end in {' or '.join(suffixes)}")
-    if not path.parent.is_dir():
-        raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
-    return path
-
-
 def grid(text: str) -> tuple[int, int]:
     """`7x7` -> (7, 7), rows and columns of patches."""
     rows, times, columns = text.partition("x")

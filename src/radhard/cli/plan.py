@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 
@@ -73,14 +73,10 @@ def plan(
     rate = parse.rate(ber)
     if rate == 0:
         raise InputError("--ber 0: nothing flips, and nothing needs protection; give a rate above 0")
-    parse.output(out, option="--out", suffixes=(".json",))
-    parse.output(csv, option="--csv", suffixes=(".csv",))
-    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     lost, most = parse.percent(max_loss, option="--max-loss"), parse.percent(max_overhead, option="--max-overhead")
     each = parse.weights(weights)
     others = parse.files(list(beside or []), option="--beside", suffix=".json")
-
-    from rich.console import Console
+    written = outputs.opened(ctx, out=(".json",))
 
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
@@ -88,7 +84,8 @@ def plan(
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.executor import InProcess
     from radhard.cli.bench import opened, prepared, source_of
-    from radhard.cli.live import Course, following, output
+    from radhard.cli.live import Course, following
+    from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
     from radhard.protection import read_method, read_plan, write_plan
     from radhard.report.frontier import frontier_data, write_frontier
@@ -97,7 +94,7 @@ def plan(
 
     method, chosen, exposed = read_method(scheme), selection(ctx.params), words_of(words)
     drawn = [read_plan(path) for path in others]
-    console = Console(stderr=True)
+    console = notes()
     source = source_of(ctx.params, part="select")
     with opened(store) as kept:
         bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
@@ -124,17 +121,23 @@ def plan(
             chunk=chunk,
         )
         found = plan_of(planner, planner.plan())
-    write_plan(found, out)
-    if csv is not None:
-        write_frontier([found], csv)
-    if plot is not None:
-        draw_frontier(frontier_data([found, *drawn]), plot)
-    if json_:
-        record = {"radhard": version("radhard"), "command": ctx.meta["command"], "plan": found.as_dict()}
-        typer.echo(json.dumps(record, allow_nan=False))
-        return
-    shown = output()
-    shown.print(plan_table(found))
-    for line in plan_summary(found):
-        shown.print(line, highlight=False, markup=False, soft_wrap=True)
-    shown.print(f"The plan is {out}; `radhard evaluate {model} --plan {out}` measures it on other images.")
+
+    def show() -> None:
+        if json_:
+            record = {"radhard": version("radhard"), "command": ctx.meta["command"], "plan": found.as_dict()}
+            typer.echo(json.dumps(record, allow_nan=False))
+            return
+        shown = output()
+        shown.print(plan_table(found))
+        for line in plan_summary(found):
+            shown.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    written.end(
+        show,
+        out=lambda file: write_plan(found, file),
+        csv=lambda file: write_frontier([found], file),
+        plot=lambda file: draw_frontier(frontier_data([found, *drawn]), file),
+    )
+    if not json_:
+        line = f"The plan is {out}; `radhard evaluate {model} --plan {out}` measures it on other images."
+        output().print(line, highlight=False, markup=False, soft_wrap=True)

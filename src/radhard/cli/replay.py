@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs
 
 
 def replay(
@@ -38,27 +38,29 @@ def replay(
     json_: options.Json = False,
 ) -> None:
     """Run the images that a table of faults names under exactly these faults."""
-    parse.output(logits, option="--logits", suffixes=(".safetensors",))
+    written = outputs.opened(ctx)
 
-    from rich.console import Console
     from safetensors.torch import save_file
 
     from radhard.campaign.replay import replay as run_replay
     from radhard.cli.bench import prepared, source_of
-    from radhard.cli.live import output
+    from radhard.cli.notes import notes, output
     from radhard.cli.selection import words_of
     from radhard.faults import read_trace
     from radhard.report.table import replay_table
 
     flips = read_trace(trace, trial=trial, words=None if words is None else words_of(words))
-    console = Console(stderr=True)
+    console = notes()
     source = source_of(ctx.params)
     bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, console=console)
     replayed = run_replay(bench, flips, recipe=recipe, batch=batch)
-    if logits is not None:
-        save_file({"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}, logits)
-    if json_:
-        record = {"model": model, "recipe": recipe, "trial": flips.trial, "images": replayed.records()}
-        typer.echo(json.dumps(record, allow_nan=False))
-    else:
-        output().print(replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}"))
+
+    def show() -> None:
+        if json_:
+            record = {"model": model, "recipe": recipe, "trial": flips.trial, "images": replayed.records()}
+            typer.echo(json.dumps(record, allow_nan=False))
+        else:
+            output().print(replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}"))
+
+    tensors = {"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}
+    written.end(show, logits=lambda file: save_file(tensors, file))

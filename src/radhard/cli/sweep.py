@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs, parse
 
 if TYPE_CHECKING:
     from radhard.analysis.sweep import Sweep
@@ -58,12 +58,9 @@ def sweep(
     Several models are measured one after another, drawn in one figure and compared in a table.
     """
     files = parse.checkpoints(checkpoint or [], models=parse.models(models))
-    parse.output(csv, option="--csv", suffixes=(".csv",))
-    parse.output(plot, option="--plot", suffixes=(".png", ".svg"))
     index, of = parse.fraction(shard)
     rates = None if ber is None else parse.rates(ber)
-
-    from rich.console import Console
+    written = outputs.opened(ctx)
 
     from radhard.analysis.stopping import UntilWidth
     from radhard.campaign.bench import faulty_setting
@@ -71,15 +68,16 @@ def sweep(
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import comparable_curve, whole_curve
     from radhard.cli.bench import of_each, opened, source_of
-    from radhard.cli.live import Course, output
+    from radhard.cli.live import Course
+    from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
-    from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, write_files
+    from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, writers
 
     chosen = selection(ctx.params)
     exposed = words_of(words)
     source = source_of(ctx.params)
     stop = None if until_width is None else UntilWidth(width=parse.width(until_width))
-    console = Console(stderr=True)
+    console = notes()
     default = whole_curve if len(models) == 1 else comparable_curve
     with opened(store) as kept:
 
@@ -103,8 +101,11 @@ def sweep(
         sweeps = of_each(
             models, measured, source=source, checkpoints=files, recipe=recipe, images=images, console=console
         )
-    write_files(sweeps, csv=csv, plot=plot)
-    if json_:
-        show_json(sweeps, command=ctx.meta["command"])
-    else:
-        show_tables(sweeps, console=output())
+
+    def show() -> None:
+        if json_:
+            show_json(sweeps, command=ctx.meta["command"])
+        else:
+            show_tables(sweeps, console=output())
+
+    written.end(show, **writers(sweeps))

@@ -1,7 +1,7 @@
 """What `radhard sweep` and `radhard demo` share: run a campaign over bit error rates, show its curve."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -90,9 +90,9 @@ def show_json(sweeps: Sequence[Sweep], *, command: str) -> None:
     typer.echo(json.dumps(record, allow_nan=False))
 
 
-def write_files(sweeps: Sequence[Sweep], *, csv: Path | None, plot: Path | None) -> None:
-    """Write the points and the figure where they are wanted."""
-    if csv is not None:
-        write_csv(sweeps, csv)
-    if plot is not None:
-        draw_curve(curve_data(sweeps), plot)
+def writers(sweeps: Sequence[Sweep]) -> dict[str, Callable[[Path], None]]:
+    """What writes the points and the figure, by option."""
+    return {
+        "csv": lambda file: write_csv(sweeps, file),
+        "plot": lambda file: draw_curve(curve_data(sweeps), file),
+    }

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import options, parse
+from radhard.cli import options, outputs, parse
 
 
 def trace(
@@ -40,20 +40,19 @@ def trace(
 ) -> None:
     """Write the faults that a sweep with the same options meets: trial, image, site, kind, index, bit."""
     rate = parse.rate(ber)
-    parse.output(out, option="--out", suffixes=(".parquet", ".csv"))
-
-    from rich.console import Console
+    written = outputs.opened(ctx, out=(".parquet", ".csv"))
 
     from radhard.cli.bench import prepared, source_of
+    from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
     from radhard.faults import Faults, draw, write_trace
 
     chosen = selection(ctx.params)
     faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
-    console = Console(stderr=True)
+    console = notes()
     source = source_of(ctx.params)
     bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
     ids = bench.data.ids[:images]
     flips = draw(bench.programs[recipe], faults, ids)
-    write_trace(flips, out, files=bench.data.name_of(ids))
+    written.end(out=lambda file: write_trace(flips, file, files=bench.data.name_of(ids)))
     typer.echo(f"{out}: {len(flips):,} flips in {images} images, {len(flips) / images:,.4g} an image")

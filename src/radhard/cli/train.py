@@ -1,11 +1,13 @@
 """`radhard train`: train models of the zoo again."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
 
 from radhard.cli import options
+from radhard.errors import OutputError
 
 
 def train(
@@ -21,15 +23,20 @@ def train(
     ] = None,
 ) -> None:
     """Train models of the zoo from the training images, one after another, and write their weights and cards."""
-    from rich.console import Console
-
+    from radhard.cli.notes import notes
     from radhard.models.recipe import EpochDone
     from radhard.models.train import train as train_model
     from radhard.models.zoo import ZOO, entry_of
 
-    console, names = Console(stderr=True), models or list(ZOO)
+    console, names = notes(), models or list(ZOO)
     for name in names:
         entry_of(name)  # an unknown one is told before hours of work on the others
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OutputError(f"--out {out} is no folder that can be written: {error.strerror}") from error
 
     for name in names:
 

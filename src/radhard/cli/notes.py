@@ -1,0 +1,28 @@
+"""Where a command prints: results on stdout, notes on stderr, every text on one line."""
+
+from typing import Any
+
+from rich.console import Console
+
+from radhard.errors import shown
+
+_WIDE = 160  # columns, enough for any table where stdout is no terminal
+
+
+class Lines(Console):
+    """A console on which a line break or an escape sequence within a text, as a name may hold, is shown, not obeyed."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print the objects, texts on one line."""
+        super().print(*(shown(each) if isinstance(each, str) else each for each in objects), **how)
+
+
+def output() -> Console:
+    """Standard output: as wide as the terminal, or wide enough for any table where it is none."""
+    console = Lines()
+    return console if console.is_terminal else Lines(width=_WIDE)
+
+
+def notes() -> Console:
+    """Standard error, text as it is: no markup, and nothing is wrapped, for a reader may be a program."""
+    return Lines(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
