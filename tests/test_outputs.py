@@ -53,7 +53,7 @@ def left(folder: Path) -> list[str]:
 def never(monkeypatch: pytest.MonkeyPatch) -> None:
     """The work of `blocks` must not begin."""
 
-    def begin(*arguments: object, **how: object) -> None:
+    def begin(*_: object, **__: object) -> None:
         raise AssertionError("the work began")
 
     monkeypatch.setattr("radhard.protection.optimal_block", begin)
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, o
 
 @pytest.mark.usefixtures("never")
 def test_a_full_disk_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: int) -> None:
+    def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
@@ -113,7 +113,7 @@ def test_one_file_for_two_ends_is_refused(tmp_path: Path) -> None:
 
 
 def test_results_are_printed_whatever_happens_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(rows: object, path: Path) -> None:
+    def full(_: object, path: Path) -> None:
         path.write_text("half a ta")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -132,7 +132,7 @@ def test_results_are_printed_whatever_happens_to_a_file(tmp_path: Path, monkeypa
 def test_files_are_written_though_the_reader_of_stdout_went_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*arguments: object, **how: object) -> None:
+    def gone(*_: object, **__: object) -> None:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     monkeypatch.setattr(blocks_command.typer, "echo", gone)
@@ -174,7 +174,7 @@ def test_what_an_option_does_not_allow_is_one_line() -> None:
 
 
 def test_an_unforeseen_error_is_one_line_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object, **how: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("of\nseveral lines \x1b[31m")
 
     monkeypatch.setattr("radhard.protection.optimal_block", fail)
@@ -188,7 +188,7 @@ def test_an_unforeseen_error_is_one_line_that_says_so(monkeypatch: pytest.Monkey
 def test_memory_that_runs_out_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (MemoryError("17 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 17 GiB")):
 
-        def fail(*arguments: object, error: Exception = error, **how: object) -> None:
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
         monkeypatch.setattr("radhard.protection.optimal_block", fail)
