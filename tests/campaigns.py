@@ -1,7 +1,9 @@
 """Settings and an executor for tests of campaigns: outcomes follow from the unit alone, no model runs."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -40,6 +42,18 @@ def row(unit: Unit, image: int) -> tuple[int, ...]:
         return label, label, label, 0, 0
     flips = int(generator.poisson(unit.setting.bits * unit.setting.ber * 1e3))
     return label if generator.random() < 0.6 else -1, label, label, flips // 50, flips
+
+
+def without_checksums(path: Path) -> Path:
+    """The same store as schema 3 has it."""
+    file = sqlite3.connect(path)
+    for table in ("unit", "provenance"):
+        file.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+    file.execute("DROP TABLE program")
+    file.execute("PRAGMA user_version = 3")
+    file.commit()
+    file.close()
+    return path
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,12 @@
 """The store: what goes in comes out, what contradicts is refused, what is damaged is told."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +19,7 @@ from radhard.campaign.merge import merge
 from radhard.campaign.outcomes import COLUMNS, Outcome, add, empty_tally, pack, unpack
 from radhard.campaign.store import APPLICATION, SCHEMA, Provenance, Store
 from radhard.errors import InputError, StoreError
-from tests.campaigns import outcome, setting
+from tests.campaigns import outcome, setting, without_checksums
 
 HOW = Provenance(seconds=0.5, passes=12.25, made_by="{}")
 UNIT = Unit(setting=setting(), trial=2, start=200, stop=333)
@@ -162,15 +167,15 @@ def test_a_store_cut_between_pages_is_told(tmp_path: Path) -> None:
 
 
 def test_a_damaged_column_is_told(tmp_path: Path) -> None:
-    path = filled(tmp_path / "run.db", UNIT)
+    path = without_checksums(filled(tmp_path / "run.db", UNIT))
     with sqlite3.connect(path) as file:
         file.execute("UPDATE unit SET flips = x'0011'")
     file.close()
-    with (
-        Store(path) as store,
-        pytest.raises(StoreError, match=r"run\.db, .* trial 2, images 200 to 332: .*'flips'"),
-    ):
+    told = r"run\.db: toy, int8, BER 1e-08, .* trial 2, images 200 to 332 is damaged: column 'flips' of 133 .* holds 2"
+    with Store(path, mode="read") as store, pytest.raises(StoreError, match=told):
         store.outcome(UNIT)
+    with pytest.raises(StoreError, match=told):
+        Store(path)
 
 
 def test_an_empty_file_is_a_new_store_to_write_but_not_to_read(tmp_path: Path) -> None:
@@ -189,6 +194,75 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
         Store(tmp_path / "nowhere" / "run.db")
 
 
+def test_an_older_store_is_brought_up_to_date_and_that_is_said(tmp_path: Path) -> None:
+    path = without_checksums(filled(tmp_path / "run.db", UNIT))
+    before = path.read_bytes()
+    with Store(path, mode="read") as store:
+        assert store.remarks == []
+        found = store.outcome(UNIT)
+        assert found is not None
+        assert same(found, outcome(UNIT))
+    assert path.read_bytes() == before
+    with Store(path) as store:
+        assert [remark for remark in store.remarks if "schema 3" in remark and "1 units have them" in remark]
+        assert list(store.rows()) == rows(filled(tmp_path / "new.db", UNIT))
+    with Store(path) as store:
+        assert store.remarks == []
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE unit SET flips = zeroblob(length(flips))")
+    file.close()
+    with Store(path) as store, pytest.raises(StoreError, match=r"images 200 to 332 is damaged: its checksum"):
+        store.outcome(UNIT)
+
+
+# --- disks that cannot be written ---
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder on a disk that nobody can write: mounted again so, where this process may do that."""
+    if os.geteuid() == 0:
+        mounted = subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], capture_output=True, check=False)
+        if mounted.returncode or os.access(folder, os.W_OK):
+            pytest.skip("neither the rights of others nor a mount can make a folder read-only here")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+        return
+    folder.chmod(0o555)
+    try:
+        yield
+    finally:
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("left", ["nothing", "a log"])
+def test_a_store_on_a_read_only_disk_is_read_and_merged(tmp_path: Path, left: str) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    store = Store(tmp_path / "run.db")
+    store.write(UNIT, outcome(UNIT), provenance=HOW)
+    if left == "nothing":
+        store.close()
+    for each in tmp_path.glob("run.db*"):
+        if not each.name.endswith("-shm"):
+            shutil.copy(each, folder)
+    store.close()
+    with read_only(folder):
+        path = folder / "run.db"
+        assert rows(path) == rows(tmp_path / "run.db")
+        assert merge(tmp_path / "merged.db", [path]).new == 1
+        with Store(path) as kept:
+            assert any("cannot be written" in remark for remark in kept.remarks)
+            found = kept.outcome(UNIT)
+            assert found is not None
+            assert same(found, outcome(UNIT))
+            with pytest.raises(StoreError, match=r"cannot be written, and it lacks units"):
+                kept.write(replace(UNIT, trial=5), outcome(replace(UNIT, trial=5)), provenance=HOW)
+    assert rows(tmp_path / "merged.db") == rows(tmp_path / "run.db")
+
+
 # --- merging ---
 
 
@@ -205,10 +279,12 @@ def test_merging_is_the_union_and_can_be_repeated(tmp_path: Path) -> None:
 
 def test_contradicting_stores_are_not_merged_at_all(tmp_path: Path) -> None:
     units = [Unit(setting=setting(), trial=t, start=0, stop=50) for t in range(3)]
-    left, right = filled(tmp_path / "l.db", *units[:2]), filled(tmp_path / "r.db", *units[1:])
-    with sqlite3.connect(right) as file:
-        file.execute("UPDATE unit SET changed = x'ffffffffffffff' WHERE trial = 1")
-    file.close()
+    left, right = filled(tmp_path / "l.db", *units[:2]), tmp_path / "r.db"
+    other = outcome(units[1])
+    other.changed[:] = True
+    with Store(right) as store:
+        store.write(units[1], other, provenance=HOW)
+        store.write(units[2], outcome(units[2]), provenance=HOW)
     before = rows(left)
     with pytest.raises(StoreError, match=r"l\.db already holds another outcome .* trial 1, .*'changed' differs"):
         merge(left, [right])

@@ -13,7 +13,7 @@ from radhard.analysis.curve import Point, point
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, Weights, spent
 from radhard.analysis.vulnerability import gained, loss
-from radhard.campaign.bench import Bench, made_by, protected
+from radhard.campaign.bench import Bench, protected
 from radhard.campaign.counted import count
 from radhard.campaign.execute import Progress, execute
 from radhard.campaign.executor import Executor
@@ -104,7 +104,7 @@ class Conditions:
 
     def measure(self, store: Store, *, executor: Executor) -> Iterator[Progress]:
         """Measure what the store lacks; yields after every unit."""
-        yield from execute(self.campaign, store, executor=executor, made_by=made_by(self.bench))
+        yield from execute(self.campaign, store, executor=executor, bench=self.bench)
 
     def evaluation(self, store: Store, *, weights: Weights) -> Evaluation:
         """What the store holds of all conditions."""

@@ -14,7 +14,7 @@ import torch
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Weights
 from radhard.analysis.vulnerability import Study, explore, vulnerability
-from radhard.campaign.bench import Bench, made_by
+from radhard.campaign.bench import Bench
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import Executor
@@ -67,7 +67,7 @@ class Ordering:
         patterns = tuple(map(glob.escape, only))
         parts = take_apart(self.bench, self.plain, by=by, only=patterns)
         study = Study(parts=parts, images=self.images, trials=self.trials)
-        progress = explore(study, self.store, executor=self.executor, made_by=made_by(self.bench))
+        progress = explore(study, self.store, executor=self.executor, bench=self.bench)
         self.follow(progress, f"factors by {by}")
         found = vulnerability(study, store=self.store).components
         none = dict.fromkeys(parts.unexposed, Interval(rate=0.0, low=0.0, high=0.0))

@@ -14,6 +14,7 @@ from radhard.machine import Kind
 from radhard.models.dataset import Dataset
 from radhard.models.supply import CALIBRATION_IMAGES
 from radhard.program import Program
+from radhard.program.description import describe
 from radhard.protection import Hardening, Protection, observed_limits, products_of
 from radhard.words import Words
 
@@ -73,6 +74,11 @@ def made_by(bench: Bench) -> Mapping[str, str]:
     """What computes each program: its digest -> JSON of the versions and of the back ends of its products."""
     versions = {"radhard": version("radhard"), "torch": torch.__version__}
     return {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in bench.programs.values()}
+
+
+def descriptions(bench: Bench) -> Mapping[str, str]:
+    """What is to be known of each program where it is not at hand: its digest -> canonical JSON."""
+    return {p.digest: canonical_json({"model": bench.model, **describe(p)}) for p in bench.programs.values()}
 
 
 def exposed_bits(program: Program, faults: Faults) -> int:

@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from radhard.campaign.bench import Bench, descriptions, made_by
+from radhard.campaign.derived import contradiction
 from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Unit
 from radhard.campaign.measure import Job
 from radhard.campaign.outcomes import Outcome, Tally, add, empty_tally
-from radhard.campaign.store import Provenance, Store
+from radhard.campaign.store import Key, Provenance, Store
 from radhard.errors import InputError
 
 Group = tuple[Unit, ...]
@@ -78,8 +80,12 @@ class _Pace:
 class _Run:
     """One execution of a campaign: what is wanted, and what is known so far of each of its settings."""
 
-    def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, made_by: Mapping[str, str]) -> None:
-        self.store, self.executor, self.made_by = store, executor, made_by
+    def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, bench: Bench | None) -> None:
+        self.store, self.executor = store, executor
+        self.made_by = {} if bench is None else made_by(bench)
+        self.programs = {} if bench is None else descriptions(bench)
+        self.labels = None if bench is None else bench.data.labels.numpy()
+        self.clean: dict[Key, Outcome] = {}
         self.whole = campaign.whole
         self.pace = _Pace()
         self.nothing = empty_tally(campaign.images)
@@ -102,6 +108,20 @@ class _Run:
         if digest in self.tallies:
             self.tallies[digest] = add(self.tallies[digest], outcome, start=unit.start)
 
+    def check(self, unit: Unit, outcome: Outcome) -> None:
+        """Raise StoreError if an outcome that the store held contradicts what follows from others and the labels."""
+        clean = None if unit.setting.reference else self._clean(unit)
+        labels = None if self.labels is None else self.labels[unit.start : unit.stop]
+        if wrong := contradiction(unit, outcome, clean=clean, labels=labels):
+            raise self.store.damaged(unit.key, wrong)
+
+    def _clean(self, unit: Unit) -> Outcome | None:
+        """The clean outcome of the same images, if it is known."""
+        clean = unit.without_faults()
+        if clean.key not in self.clean and (known := self.store.outcome(clean)) is not None:
+            self.clean[clean.key] = known
+        return self.clean.get(clean.key)
+
     def run(self, groups: Iterable[Group]) -> Iterator[Progress]:
         """Count the units that the store holds; measure and store the others."""
         missing: list[Group] = []
@@ -111,6 +131,7 @@ class _Run:
                 if (outcome := self.store.outcome(unit)) is None:
                     lacking.append(unit)
                 else:
+                    self.check(unit, outcome)
                     self.count(unit, outcome)
             if lacking:
                 missing.append(tuple(lacking))
@@ -122,7 +143,8 @@ class _Run:
                     passes=measured.passes,
                     made_by=self.made_by.get(unit.setting.program, "{}"),
                 )
-                self.store.write(unit, measured.outcome, provenance=how)
+                described = self.programs.get(unit.setting.program, "")
+                self.store.write(unit, measured.outcome, provenance=how, program=described)
                 if unit not in wanted:  # a whole that was known already, and has come out the same again
                     continue
                 self.count(unit, measured.outcome)
@@ -143,7 +165,7 @@ class _Run:
             return Job(units=units, clean=None)
         if self.whole is not None and first.setting != self.whole:
             units = (replace(first, setting=self.whole), *units)
-        return Job(units=units, clean=self.store.outcome(first.without_faults()))
+        return Job(units=units, clean=self._clean(first))
 
 
 def execute(
@@ -152,11 +174,11 @@ def execute(
     *,
     executor: Executor,
     shard: Shard = WHOLE,
-    made_by: Mapping[str, str] | None = None,
+    bench: Bench | None = None,
 ) -> Iterator[Progress]:
     """Measure the units that the store lacks and store each; yields after every one.
 
-    `made_by`: program digest -> JSON on what computes it, kept with each result.
+    `bench`: what is kept of each result's program, and the labels that outcomes in the store are compared with.
     Raises InputError if a shard is asked for together with a stop rule, which must see whole trials.
     """
     if campaign.stop is not None and shard.of > 1:
@@ -164,7 +186,7 @@ def execute(
             f"shard {shard.index}/{shard.of} together with the stop rule {campaign.stop.name}: a shard does "
             "not see whole trials, so it cannot tell when to stop; leave one of the two out"
         )
-    work = _Run(campaign, store, executor, made_by=made_by or {})
+    work = _Run(campaign, store, executor, bench=bench)
     every = shard.share(group for trial in range(campaign.trials) for group in campaign.together(trial))
     clean = {unit.without_faults().key: unit.without_faults() for group in every for unit in group}
     faulty = [tuple(unit for unit in group if not unit.setting.reference) for group in every]

@@ -14,6 +14,7 @@ from radhard.cli.inspection import inspect
 from radhard.cli.merge import merge
 from radhard.cli.plan import plan
 from radhard.cli.replay import replay
+from radhard.cli.store import store
 from radhard.cli.sweep import sweep
 from radhard.cli.trace import trace
 from radhard.cli.train import train
@@ -49,6 +50,7 @@ for command in (
     trace,
     replay,
     merge,
+    store,
     train,
 ):
     app.command()(command)

@@ -12,7 +12,7 @@ from rich.console import Console
 from radhard.analysis.intervals import Interval
 from radhard.analysis.operating import operating_point
 from radhard.analysis.vulnerability import Study, explore, loss, passes, so_far, vulnerability
-from radhard.campaign.bench import Bench, faulty_setting, made_by
+from radhard.campaign.bench import Bench, faulty_setting
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.counted import count
 from radhard.campaign.execute import Progress, execute
@@ -61,7 +61,7 @@ class Explorer:
     def at(self, ber: float) -> Explored:
         """The factors at a rate."""
         study = self._study(ber)
-        progress = explore(study, self.store, executor=self.executor, made_by=made_by(self.bench))
+        progress = explore(study, self.store, executor=self.executor, bench=self.bench)
 
         def describe(state: Progress) -> str:
             known = so_far(study, state, store=self.store)
@@ -82,7 +82,7 @@ class Explorer:
 
     def _lost_at(self, ber: float) -> Interval:
         setting, campaign = self._setting(ber), self._campaign(ber)
-        progress = execute(campaign, self.store, executor=self.executor, made_by=made_by(self.bench))
+        progress = execute(campaign, self.store, executor=self.executor, bench=self.bench)
         follow(progress, course=replace(self.course, model=f"{self.course.model}, searching"), console=self.console)
         clean = count(campaign, setting.without_faults(), store=self.store)
         return loss(count(campaign, setting, store=self.store).tally, clean=clean.tally)

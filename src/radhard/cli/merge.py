@@ -9,9 +9,26 @@ import typer
 def merge(
     out: Annotated[Path, typer.Argument(help="the store to add to, made if there is none")],
     stores: Annotated[list[Path], typer.Argument(help="the stores to read, of shards or of other campaigns")],
+    drop_damaged: Annotated[
+        bool,
+        typer.Option("--drop-damaged", help="leave out units that are damaged, and name them, instead of stopping"),
+    ] = False,
 ) -> None:
-    """Add the outcomes of stores to one; outcomes that contradict each other are refused."""
+    """Add the outcomes of stores to one; outcomes that contradict each other are refused, and so are damaged ones."""
+    from radhard.campaign.contents import contents, rivals
     from radhard.campaign.merge import merge as merge_stores
+    from radhard.campaign.store import Store
+    from radhard.cli.notes import notes, output
 
-    merged = merge_stores(out, stores)
-    typer.echo(f"{out}: {merged.units} units of {merged.settings} settings, {merged.new} units of them new")
+    merged = merge_stores(out, stores, damaged="drop" if drop_damaged else "refuse")
+    with Store(out, mode="read") as store:
+        several = rivals(contents(store))
+    for line in (*merged.remarks, *merged.damaged, *several):
+        notes().print(line)
+    lost = f"; {len(merged.damaged)} damaged and left out, named above" if merged.damaged else ""
+    output().print(
+        f"{out}: {merged.units} units of {merged.settings} settings, {merged.new} units of them new{lost}",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from radhard.analysis.curve import curve
 from radhard.analysis.sweep import Sweep
-from radhard.campaign.bench import Bench, clean_setting, made_by
+from radhard.campaign.bench import Bench, clean_setting
 from radhard.campaign.execute import WHOLE, Shard, execute
 from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Setting, StopRule
@@ -56,7 +56,7 @@ def run_sweep(
         chunk=extent.chunk,
         stop=extent.stop,
     )
-    progress = execute(campaign, store, executor=executor, shard=shard, made_by=made_by(bench))
+    progress = execute(campaign, store, executor=executor, shard=shard, bench=bench)
     follow(progress, course=course, console=console)
     points = dict(zip((s.digest for s in campaign.settings), curve(campaign, store=store), strict=True))
     last = settings[-1]

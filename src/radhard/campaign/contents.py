@@ -1,0 +1,110 @@
+"""What a store holds, by program and data; and what of it a run does not use, and why."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from radhard.campaign.bench import Bench
+from radhard.campaign.schema import Key
+from radhard.campaign.store import Store
+from radhard.program.description import describe, difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Settings and units of one program on one data set; `pairs` of an image and a trial in them.
+
+    `description` says what the program is made of; None in a store from before there were any.
+    """
+
+    model: str
+    recipe: str
+    program: str
+    data: str
+    data_digest: str
+    settings: int
+    units: int
+    pairs: int
+    description: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """`fashion-vit, int8, program c151132dd6d8, on fashion-mnist/test`."""
+        return f"{self.model}, {self.recipe}, program {self.program[:12]}, on {self.data}"
+
+
+def contents(store: Store) -> tuple[Held, ...]:
+    """What a store holds, ordered by model, recipe, program and data."""
+    return held(store.settings(), store.keys(), programs=store.programs())
+
+
+def held(settings: Mapping[str, str], keys: Iterable[Key], *, programs: Mapping[str, str]) -> tuple[Held, ...]:
+    """The same of settings and programs by digest, and of the keys of units."""
+    units, pairs, counts = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+    groups = {}
+    for digest, text in settings.items():
+        values = json.loads(text)
+        names = ("model", "recipe", "program", "data", "data_digest")
+        groups[digest] = tuple(str(values.get(name, "")) for name in names)
+        counts[groups[digest]] += 1
+    for setting, _, start, stop in keys:
+        if setting in groups:
+            units[groups[setting]] += 1
+            pairs[groups[setting]] += stop - start
+    return tuple(
+        Held(
+            model=group[0],
+            recipe=group[1],
+            program=group[2],
+            data=group[3],
+            data_digest=group[4],
+            settings=counts[group],
+            units=units[group],
+            pairs=pairs[group],
+            description=json.loads(programs[group[2]]) if group[2] in programs else None,
+        )
+        for group in sorted(counts)
+    )
+
+
+def unused(store: Store, bench: Bench) -> list[str]:
+    """A sentence for each program of the bench's model and recipes whose units in the store the bench does not use."""
+    found = []
+    for one in contents(store):
+        program = bench.programs.get(one.recipe)
+        if one.model != bench.model or program is None or not one.units:
+            continue
+        if one.program != program.digest:
+            why = "the store does not say in what" if one.description is None else ""
+            why = why or difference(one.description or {}, describe(program))
+            found.append(
+                f"{store.path} holds {one.units:,} units of {one.name}, which are not used: this run has the program "
+                f"{program.digest[:12]}, and the two differ ({why})"
+            )
+        elif one.data == bench.data.name and one.data_digest != bench.data.digest:
+            found.append(
+                f"{store.path} holds {one.units:,} units of {one.name}, which are not used: they are of other images "
+                f"({one.data_digest[:12]}, here {bench.data.digest[:12]})"
+            )
+    return found
+
+
+def rivals(found: Iterable[Held]) -> list[str]:
+    """A sentence for each model and recipe of which there are several programs: a run uses one of them."""
+    groups: dict[tuple[str, str], dict[str, list[Held]]] = {}
+    for one in found:
+        groups.setdefault((one.model, one.recipe), {}).setdefault(one.program, []).append(one)
+    told = []
+    for (model, recipe), programs in groups.items():
+        if len(programs) < 2:
+            continue
+        counts = ", ".join(f"{sum(h.units for h in own):,} of {program[:12]}" for program, own in programs.items())
+        first, second = (own[0].description for own in list(programs.values())[:2])
+        why = "" if first is None or second is None else f": they differ in {difference(first, second)}"
+        told.append(
+            f"{model}, {recipe}: units of {len(programs)} programs ({counts}){why}. A run uses those of one; measure "
+            "all shards with the same --scales FILE, which `radhard quantize` makes"
+        )
+    return told

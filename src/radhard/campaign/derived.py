@@ -1,0 +1,36 @@
+"""What of an outcome follows from the rest: compared where one is read from a store."""
+
+import numpy as np
+import numpy.typing as npt
+
+from radhard.campaign.experiment import Unit
+from radhard.campaign.outcomes import Outcome
+
+
+def contradiction(
+    unit: Unit, outcome: Outcome, *, clean: Outcome | None, labels: npt.NDArray[np.int64] | None
+) -> str | None:
+    """What cannot be right in an outcome of B images, the first image named; None if nothing is found.
+
+    `labels` int64 [B]; `clean`: the clean outcome of the same images. What is None is not compared.
+    """
+    checks: list[tuple[str, npt.NDArray[np.bool_]]] = [
+        ("a number of flips below 0", outcome.flips < 0),
+        ("a number of values that are not finite below 0", outcome.non_finite < 0),
+    ]
+    if labels is not None:
+        checks.append(("'correct' is not: prediction equals label", outcome.correct != (outcome.prediction == labels)))
+    if unit.setting.clean:
+        checks.append(("flips without faults", outcome.flips != 0))
+    if clean is not None:
+        changed = outcome.prediction != clean.prediction
+        checks.append(("'changed' is not: prediction differs from the clean one", outcome.changed != changed))
+        if unit.setting.protection is None:
+            unhit = outcome.flips == 0
+            checks.append(("an image that no flip hits has another prediction", unhit & changed))
+    elif unit.setting.reference:
+        checks.append(("a clean outcome that differs from itself", outcome.changed))
+    for what, wrong in checks:
+        if wrong.any():
+            return f"{what} (image {unit.start + int(np.flatnonzero(wrong)[0])})"
+    return None

@@ -1,0 +1,63 @@
+"""`radhard store`: what a store holds, and whether it is whole."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radhard.cli import options
+from radhard.errors import StoreError
+
+
+def store(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="the store to look into; it is read, never changed")],
+    json_: options.Json = False,
+) -> None:
+    """Show what a store holds by model, program and data, and check every unit of it; exit 2 if one is damaged."""
+    from rich.table import Table
+
+    from radhard.campaign.contents import held, rivals
+    from radhard.campaign.opening import salvage_hint
+    from radhard.campaign.salvage import salvage
+    from radhard.campaign.store import Store
+    from radhard.cli.notes import notes, output
+
+    whole = salvage(file)
+    damaged = list(whole.damaged)
+    try:
+        with Store(file, mode="read"):
+            pass
+    except StoreError as error:
+        damaged = damaged or [str(error)]
+    found = held(whole.settings, whole.units, programs=whole.programs)
+    if json_:
+        groups = [
+            {
+                **{name: getattr(one, name) for name in ("model", "recipe", "program", "data", "data_digest")},
+                "settings": one.settings,
+                "units": one.units,
+                "images": one.pairs,
+            }
+            for one in found
+        ]
+        record = {"radhard": version("radhard"), "command": ctx.meta["command"], "holds": groups, "damaged": damaged}
+        typer.echo(json.dumps(record, allow_nan=False))
+    else:
+        table = Table(title=str(file))
+        for name in ("model", "recipe", "program", "data"):
+            table.add_column(name)
+        for name in ("settings", "units", "images x trials"):
+            table.add_column(name, justify="right")
+        for one in found:
+            counts = (f"{one.settings:,}", f"{one.units:,}", f"{one.pairs:,}")
+            table.add_row(one.model, one.recipe, one.program[:12], one.data, *counts)
+        output().print(table)
+        for line in rivals(found):
+            notes().print(line)
+    if damaged:
+        for line in damaged:
+            notes().print(line)
+        raise StoreError(f"store {file}: {len(damaged)} damage(s) found, listed above; {salvage_hint(file)}")
