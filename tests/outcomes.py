@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from radhard.analysis.conditions import Condition, Evaluation, Outcome, Trials
 from radhard.analysis.curve import Point
 from radhard.analysis.intervals import Interval
+from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, Weights
 from radhard.campaign.bench import Bench
 from radhard.protection import Block, LbAbft, Protection, Ranges
@@ -36,6 +37,12 @@ def spent(share: float, *, low: float | None = None, high: float | None = None, 
     )  # fmt: skip
 
 
+def losing(loss: float, n: int) -> Differences:
+    """So much is lost, or gained, of n answers."""
+    count = round(loss * n)
+    return Differences(lost=max(count, 0), gained=max(-count, 0), n=n)
+
+
 def outcome(
     name: str, ber: float, accuracy: float, *, overhead: Spent | None = None, model: str = "toy",
     measured: Point | None = None, note: str = "",
@@ -51,6 +58,7 @@ def outcome(
         loss=Interval(rate=lost, low=lost - 0.01, high=lost + 0.02) if found.n else NOT_KNOWN,
         gain=None if name == "unprotected" else Interval(rate=accuracy - base, low=accuracy - base - 0.015, high=0.99),
         spent=overhead,
+        differing=losing(lost, found.n),
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from radhard.analysis.conditions import Outcome
 from radhard.analysis.intervals import Interval
+from radhard.analysis.judging import Judgement, Step, limit
 from radhard.analysis.ordering import Candidate
-from radhard.analysis.planning import Step
 from radhard.protection import Block, LbAbft, Method, Plan, Protection, Ranges, Scheme
 from tests.outcomes import outcome, spent
 
@@ -37,6 +37,14 @@ def step(products: int, *, ranges: bool = False) -> Step:
     return Step(products=PRODUCTS[:products], ranges=ranges, outcome=found)
 
 
+def judgement(taken: Step, *, loss: float = 0.02) -> Judgement:
+    """Of one step, on a target of at most so much lost."""
+    return Judgement(
+        tested=(taken,), limits=(limit(taken.outcome.differing, level=0.95),), unprotected=step(0).outcome, loss=loss,
+        level=0.95, looks=1,
+    )  # fmt: skip
+
+
 def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Plan:
     """The first `chosen` of four products, and three ranges if these were measured with so many products."""
     sites: dict[str, Scheme] = {name: LbAbft(block=Block(m=16, k=64, n=32)) for name in PRODUCTS[:chosen]}
@@ -47,7 +55,8 @@ def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Pl
         "model": "toy", "program": "ab" * 32, "recipe": "int8", "ber": 1e-7,
         "protection": Protection.of({**sites, **(RANGES if with_ranges else {})}),
         "method": Method(scheme="lb-abft", name="lb-abft:retries=1").as_dict(), "strategy": "algorithm1",
-        "limits": {"loss": 0.02, "overhead": 0.02}, "bound": "accuracy", "seed": 7,
+        "limits": {"loss": 0.02, "overhead": 0.02, "level": 0.95}, "bound": "accuracy", "seed": 7,
+        "verdict": judgement(taken).verdict, "judged": judgement(taken).as_dict(),
         "words": {"product": "int16", "accumulator": "int32"},
         "expected": {
             **taken.as_dict(), "clean": 0.9, "unprotected": 0.3, "weights": {"mul": 1.0, "add": 0.5, "cmp": 0.25},

@@ -212,8 +212,8 @@ def edited(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
         ("chosen_on", {"fingerprints": [31]}, "fingerprints"),
         ("chosen_on", {"fingerprints": ["zz"]}, "fingerprints"),
         ("extra", 1, "'extra' is no field of a plan"),
-        ("radhard_plan", 2, "is no plan of format 1"),
-        ("radhard_plan", DROP, "is no plan of format 1"),
+        ("radhard_plan", 3, "is no plan of format 2"),
+        ("radhard_plan", DROP, "is no plan of format 2"),
     ],
 )  # fmt: skip
 def test_a_malformed_plan_is_told_with_its_file(tmp_path: Path, name: str, value: Any, told: str) -> None:
@@ -236,7 +236,7 @@ def test_what_is_no_plan_at_all(tmp_path: Path) -> None:
             read_plan(tmp_path / "x.json")
     for content in ("[]", "3", "null", "{}"):
         (tmp_path / "x.json").write_text(content)
-        with pytest.raises(InputError, match=r"plan .*x\.json is no plan of format 1"):
+        with pytest.raises(InputError, match=r"plan .*x\.json is no plan of format 2"):
             read_plan(tmp_path / "x.json")
 
 

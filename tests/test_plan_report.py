@@ -27,7 +27,8 @@ from radhard.protection import (
 from radhard.report.frontier import chosen_step, frontier_data, write_frontier
 from radhard.report.frontier_figure import draw_frontier
 from radhard.report.plan import described, plan_summary, plan_table
-from tests.plans import ACCURACY, plan
+from tests.plans import ACCURACY, judgement, plan
+from tests.plans import step as step_of
 from tests.test_curve import shown
 
 BY_HAND = Plan(
@@ -169,17 +170,40 @@ def test_the_summary_says_what_was_wanted_and_what_is_expected(tmp_path: Path) -
     assert text == [
         "protected: 3 of 4 products by lb-abft:retries=1, 3 non-linear sites by ranges",
         "target: at most 2 points lost from 90.00% clean, so 88.00%; overhead at most 2 %",
-        "ended by accuracy: the target is reached within the overhead",
+        "met: at most 1.55 points are lost (one-sided 95 % limit on 100 images that did not choose it)",
         "expected accuracy: 89.50% (87.50 - 92.50), unprotected 30.00%; lost 0.50 points (-0.50 to 2.50, paired); "
         "gained 59.50 points (58.00 - 99.00, paired)",
         "expected overhead: 1.70 % (1.53 - 1.87) of 40,000,000 multiplications and 39,000,000 additions an image, "
         "weighted mul 1, add 0.5, cmp 0.25",
-        "chosen on 500 images of toy/test in 1 trial, fault seed 7; it is the best that was found on them, so judge it "
-        "on others",
+        "chosen on 500 images of toy/test, judged on 100 others in 1 trial, fault seed 7",
         "not protected: conv: its scales are not known",
     ]
     write_plan(plan(), tmp_path / "plan.json")
     assert plan_summary(read_plan(tmp_path / "plan.json")) == text
+
+
+def test_the_summary_says_what_the_images_that_judge_say() -> None:
+    unsure = judgement(step_of(3))
+    text = plan_summary(replace(plan(), verdict=unsure.verdict, judged=unsure.as_dict()))
+    assert text[2] == (
+        "cannot tell: 1.50 points were lost on 100 images that did not choose it, in truth 0.78 to 2.88 (one-sided "
+        "95 % limits); if all goes on so, about 1,708 would tell (--judge)"
+    )
+    assert unsure.needed == math.ceil(1.6448536269514722**2 * (0.016 - 0.015**2) / 0.005**2)
+    hopeless = judgement(step_of(3), loss=0.01)
+    text = plan_summary(replace(plan(), verdict=hopeless.verdict, judged=hopeless.as_dict()))
+    assert text[2].endswith("on these more than the target was lost, so that more images would hardly help")
+    beyond = judgement(step_of(3), loss=0.004)
+    text = plan_summary(replace(plan(), verdict=beyond.verdict, judged=beyond.as_dict()))
+    assert text[2].startswith("not met: at least 0.78 points are lost (one-sided 95 % limit on 100 images")
+    nothing = judgement(step_of(4))
+    bare = replace(plan(), verdict="met", judged=nothing.as_dict(), protection=Protection())
+    assert plan_summary(bare)[2].startswith("met, and nothing needs protecting: at most ")
+
+
+def test_a_plan_of_format_1_was_judged_by_nothing() -> None:
+    text = plan_summary(replace(plan(), verdict="", judged={}))
+    assert text[2] == "ended by accuracy: no more was lost on the images that chose the plan; none judged it"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import torch
 from jsonschema import Draft202012Validator
 
 from radhard.analysis.intervals import Interval
+from radhard.analysis.judging import VERDICTS
 from radhard.analysis.overhead import Spent, Weights
 from radhard.campaign.held_out import chosen_on
 from radhard.protection import (
@@ -30,6 +31,7 @@ from radhard.protection import (
     Scheme,
     StandardAbft,
     Tmr,
+    read_plan,
     write_plan,
 )
 from tests.outcomes import spent
@@ -79,7 +81,10 @@ def test_all_of_a_plan_fits(tmp_path: Path) -> None:
 
 
 WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "another format": lambda p: p.update(radhard_plan=2),
+    "another format": lambda p: p.update(radhard_plan=3),
+    "a format without a verdict": lambda p: p.pop("verdict"),
+    "a verdict that is none": lambda p: p.update(verdict="perhaps"),
+    "a judgement without its limits": lambda p: p["judged"].pop("loss"),
     "no program": lambda p: p.pop("program"),
     "a field that is none": lambda p: p.update(colour="red"),
     "a rate above 1": lambda p: p.update(ber=2.0),
@@ -111,6 +116,14 @@ def test_a_wrong_plan_does_not_fit(tmp_path: Path, wrong: str) -> None:
     assert errors(values)
 
 
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent.parent / "results" / "plans").glob("*.json")))
+def test_plans_of_the_results_fit_and_are_read(path: Path) -> None:
+    """They are of format 1, which was not judged."""
+    assert errors(json.loads(path.read_text())) == []
+    found = read_plan(path)
+    assert (found.verdict, found.judged) == ("", {})
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_the_schema_has_the_options_of_each_scheme(name: str) -> None:
     part, kind = PARTS[name], SCHEMES[name]
@@ -132,14 +145,21 @@ def test_the_schema_knows_no_other_scheme() -> None:
 
 
 def test_the_schema_has_the_fields_of_what_is_written() -> None:
-    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) == {"radhard_plan", *(f.name for f in fields(Plan))}
+    written_by_all = set(SCHEMA["required"]) | set(SCHEMA["then"]["required"])
+    assert set(SCHEMA["properties"]) == written_by_all == {"radhard_plan", *(f.name for f in fields(Plan))}
+    judged = PARTS["judged"]
+    assert judged["properties"].keys() == set(judged["required"]) == plan().judged.keys()
+    (tested,) = plan().judged["tested"]
+    assert judged["properties"]["tested"]["items"]["properties"].keys() == tested.keys()
+    assert set(SCHEMA["properties"]["verdict"]["enum"]) == {"", *VERDICTS}
     for name, kind in (("interval", Interval), ("overhead", Spent), ("weights", Weights), ("method", Method)):
         assert PARTS[name]["properties"].keys() == {field.name for field in fields(kind)}
     assert PARTS["candidate"]["properties"].keys() == candidate(0).as_dict().keys()
-    assert PARTS["step"]["properties"].keys() == set(PARTS["step"]["required"]) == step(1).as_dict().keys()
+    of_format_1 = set(PARTS["step"]["required"])
+    assert PARTS["step"]["properties"].keys() == of_format_1 | {"differing"} == step(1).as_dict().keys()
     assert PARTS["expected"]["properties"].keys() == plan().expected.keys()
     data = SimpleNamespace(name="toy", digest="cd" * 32, images=torch.zeros(1, 1, 2, 2), ids=torch.tensor([31]))
-    on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train")
+    on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1))
     assert SCHEMA["properties"]["chosen_on"]["properties"].keys() == plan().chosen_on.keys() == on.keys()
     assert errors({**json.loads(json.dumps(plan().as_dict())), "chosen_on": on}) == []
     assert choices(PARTS["method"]) == named(Method)

@@ -11,6 +11,7 @@ from typing import Any
 
 from radhard.analysis.curve import Point, point
 from radhard.analysis.intervals import Interval
+from radhard.analysis.noninferiority import Differences, differences
 from radhard.analysis.overhead import Spent, Weights, spent
 from radhard.analysis.vulnerability import gained, loss
 from radhard.campaign.bench import Bench, protected
@@ -48,8 +49,9 @@ class Trials:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A condition's `point` (accuracy), its `loss` against no fault and no protection, what it gains over no protection
-    at the same rate (`gain`, paired; None where that was not measured), and what it `spent`; None if nothing.
+    """A condition's `point` (accuracy), its `loss` against no fault and no protection, the answers `differing` from
+    those, what it gains over no protection at the same rate (`gain`, paired; None where that was not measured), and
+    what it `spent`; None if nothing.
     """
 
     condition: Condition
@@ -57,6 +59,7 @@ class Outcome:
     loss: Interval
     gain: Interval | None
     spent: Spent | None
+    differing: Differences
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -70,6 +73,7 @@ class Outcome:
             "note": self.condition.note,
             **self.point.as_dict(),
             "loss": interval(self.loss),
+            "differing": vars(self.differing),
             "gain": interval(self.gain),
             "overhead": None if self.spent is None else self.spent.as_dict(),
             "sites": 0 if protection is None else len(protection.sites),
@@ -142,9 +146,15 @@ class Conditions:
                         costs=self.bench.program_of(setting).costs,
                         weights=weights,
                     ),
+                    differing=lost_answers(counted.tally, clean=clean),
                 )
             )
         return tuple(found)
+
+
+def lost_answers(faulty: Tally, *, clean: Tally) -> Differences:
+    """Answers that are right without faults alone, and with them alone."""
+    return differences(clean.correct * faulty.trials, faulty.correct, trials=faulty.trials)
 
 
 def parts_of(protection: Protection) -> Mapping[str, Protection]:

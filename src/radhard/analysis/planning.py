@@ -1,217 +1,118 @@
-"""Algorithm 1 of Xue et al.: protect product after product until the accuracy is reached or the overhead is.
+"""A plan: chosen on some images (Algorithm 1), judged on others.
 
-As printed it takes the next product in the order until one of the two limits is passed, and the ranges of non-linear
-operators are added at the end. Two things are done otherwise. Accuracy and overhead are measured, both with their
-intervals, with the scheme executed under faults that hit its checks too. And a plan never passes the overhead limit: if
-the target is not reached within it, the plan is the most accurate one that is within it.
+Some images choose the order and the candidate (`choosing`). The others judge (`judging`): from the most protected step
+within the overhead down to the candidate and on, as far as the target is met. Nothing needs protecting if both say so
+of the model as it is, and then no factor is measured.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from radhard.analysis.conditions import Condition, Conditions, Outcome, Trials
-from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered
-from radhard.analysis.overhead import Weights
-from radhard.analysis.vulnerability import gained
-from radhard.campaign.bench import protected
+from radhard.analysis.choosing import Bound, Chooser
+from radhard.analysis.conditions import Outcome
+from radhard.analysis.judging import Judgement, Step, downwards, judge
+from radhard.analysis.ordering import Candidate, Ordering
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
 from radhard.campaign.held_out import chosen_on
-from radhard.errors import InputError
-from radhard.protection import Hardening, Method, Plan, Protection
-
-Bound = Literal["accuracy", "overhead", "products"]
-"""What ended a plan: the target was reached, the overhead limit was in the way, or nothing is left to protect."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """At most so much accuracy is lost (a share of all answers) at an overhead of at most so much (a share)."""
-
-    loss: float = 0.02
-    overhead: float = 0.02
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.loss < 1 and self.overhead >= 0):
-            raise InputError(f"limits of loss {self.loss:g} and overhead {self.overhead:g}: shares from 0 on")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """The sites of products that are protected, whether non-linear sites are, and what that gave."""
-
-    products: tuple[str, ...]
-    ranges: bool
-    outcome: Outcome
-
-    @property
-    def overhead(self) -> float:
-        """Operations of protection over the model's own."""
-        return 0.0 if self.outcome.spent is None else self.outcome.spent.share
-
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {**self.outcome.as_dict(), "products": len(self.products), "ranges": self.ranges}
+from radhard.protection import Plan, Protection
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """The step that was chosen, all that were measured, and why it was this one. `remark`: what else to know."""
+    """The plan, how it was judged and chosen, and what ended it. `remark`: what else to know."""
 
-    chosen: Step
+    judgement: Judgement
     protection: Protection
     frontier: tuple[Step, ...]
     order: tuple[Candidate, ...]
     bound: Bound
     remark: str = ""
 
+    @property
+    def chosen(self) -> Step:
+        """The plan, as measured on the images that judge."""
+        return self.judgement.step
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """Plans for one program by one method, on the images of `ordering`, `chunk` a unit.
+    """Plans by what a `chooser` chooses, judged on the images of `judging`, which are others."""
 
-    `grain`: a step protects one more product, or all those of one more layer. `frontier`: measure steps until a limit
-    is passed, as Algorithm 1 does, or the whole of it.
-    """
-
-    ordering: Ordering
-    hardening: Hardening
-    method: Method
-    limits: Limits
-    weights: Weights
-    strategy: Strategy = "algorithm1"
-    grain: Grain = "site"
-    frontier: Literal["whole", "needed"] = "whole"
-    chunk: int = 100
+    chooser: Chooser
+    judging: Ordering
 
     def plan(self) -> Planned:
-        """Order the products, measure the steps, choose one, add the ranges."""
-        plain = self.ordering.plain
-        linear = self.hardening.linear(self.method, ber=plain.ber)
-        order: tuple[Candidate, ...] = ()
-        if linear:
-            candidates = self.ordering.candidates(linear, weights=self.weights, grain=self.grain)
-            order = ordered(candidates, self.strategy)
-        steps = [self._step((), ranges=False)]
-        for products in _prefixes(order, self.grain):
-            if self.frontier == "needed" and self._passed(steps[-1]):
-                break
-            steps.append(self._step(products, ranges=False))
-        chosen, bound = self._choose(steps)
-        chosen, bound, remark = self._with_ranges(chosen, bound, steps)
+        """Choose, and judge what was chosen."""
+        bare = self.chooser.step((), ranges=False)
+        first = self._judge([((), False)], looks=2) if self.chooser.reached(bare) else None
+        if first is not None and first.verdict == "met":
+            nothing = self.chooser.protection((), ranges=False)
+            return Planned(judgement=first, protection=nothing, frontier=(bare,), order=(), bound="accuracy")
+        choice = self.chooser.choose(bare)
+        wanted = [(choice.steps[k], choice.chosen.ranges) for k in downwards(top=choice.top, chosen=choice.place)]
+        if first is None:
+            judgement = self._judge(tuple(dict.fromkeys([*wanted, ((), False)])), looks=1)
+        else:  # the model as it is has had its look
+            others = [each for each in wanted if each != ((), False)]
+            judgement = self._judge(others, looks=2) if others and choice.chosen is not bare else first
+        unmet: Bound = choice.bound
+        if choice.reached:
+            unmet = "products" if choice.top == len(choice.steps) - 1 else "overhead"
+        step = judgement.step
         return Planned(
-            chosen=chosen,
-            protection=self._protection(chosen.products, ranges=chosen.ranges),
-            frontier=tuple(steps),
-            order=order,
-            bound=bound,
-            remark=remark,
+            judgement=judgement,
+            protection=self.chooser.protection(step.products, ranges=step.ranges),
+            frontier=choice.frontier,
+            order=choice.order,
+            bound="accuracy" if judgement.verdict == "met" else unmet,
+            remark=choice.remark,
         )
 
-    def _passed(self, step: Step) -> bool:
-        return step.outcome.loss.rate <= self.limits.loss or step.overhead > self.limits.overhead
+    def _judge(self, steps: Sequence[tuple[tuple[str, ...], bool]], *, looks: int) -> Judgement:
+        def measure(products: tuple[str, ...], ranges: bool) -> Callable[[], tuple[Step, Outcome]]:
+            return lambda: self.chooser.measured(products, ranges=ranges, on=self.judging, told="judging: ")
 
-    def _choose(self, steps: Sequence[Step]) -> tuple[Step, Bound]:
-        within = [step for step in steps if step.overhead <= self.limits.overhead]
-        enough = next((step for step in within if step.outcome.loss.rate <= self.limits.loss), None)
-        if enough is not None:
-            return enough, "accuracy"
-        best = max(within, key=lambda step: (step.outcome.point.accuracy, -step.overhead))
-        return best, "products" if len(within) == len(steps) else "overhead"
-
-    def _with_ranges(self, chosen: Step, bound: Bound, steps: list[Step]) -> tuple[Step, Bound, str]:
-        """The ranges on top, with fewer products if the overhead is passed otherwise; not where they surely do harm.
-
-        Where it was the overhead that kept them out, and the target is not reached, it is what ended the plan.
-        """
-        if self.method.ranges == "none" or not self.hardening.limits:
-            return chosen, bound, ""
-        spent: Bound = "accuracy" if bound == "accuracy" else "overhead"
-        place = next(k for k, step in enumerate(steps) if step is chosen)
-        for fewer in range(place, -1, -1):
-            step = self._step(steps[fewer].products, ranges=True)
-            steps.append(step)
-            if step.overhead > self.limits.overhead:
-                continue
-            if step.outcome.loss.rate <= self.limits.loss:
-                return step, "accuracy", ""
-            worse = step.outcome.point.accuracy < chosen.outcome.point.accuracy
-            if fewer < place and (bound == "accuracy" or worse):
-                return chosen, spent, "ranges pass the overhead limit unless a product is given up, and were left out"
-            if bound == "accuracy" or self._gain(step, over=steps[fewer]).high < 0:
-                return chosen, spent if fewer < place else bound, "ranges lower the accuracy here, and were left out"
-            return step, spent if fewer < place else bound, ""
-        return chosen, spent, "ranges alone pass the overhead limit, and were left out"
-
-    def _gain(self, step: Step, *, over: Step) -> Any:
-        campaign = self._conditions((step.outcome.condition, over.outcome.condition)).campaign
-        one, other = (
-            count(campaign, x.outcome.condition.setting, store=self.ordering.store).tally for x in (step, over)
-        )
-        return gained(one, over=other)
-
-    def _protection(self, products: Sequence[str], *, ranges: bool) -> Protection:
-        method = self.method if ranges else replace(self.method, ranges="none")
-        return self.hardening.protect(method, ber=self.ordering.plain.ber, products=products)
-
-    def _step(self, products: Sequence[str], *, ranges: bool) -> Step:
-        protection = self._protection(products, ranges=ranges)
-        plain = self.ordering.plain
-        setting = protected(plain, protection) if protection.sites else plain
-        name = f"{len(products)} products" + (" and ranges" if ranges else "")
-        conditions = self._conditions(
-            (Condition(name="unprotected", setting=plain), Condition(name=name, setting=setting))
-        )
-        self.ordering.follow(
-            conditions.measure(self.ordering.store, executor=self.ordering.executor), f"{self.strategy}, {name}"
-        )
-        outcome = conditions.outcomes(self.ordering.store, weights=self.weights)[-1]
-        return Step(products=tuple(products), ranges=ranges, outcome=outcome)
-
-    def _conditions(self, conditions: tuple[Condition, ...]) -> Conditions:
-        on = Trials(images=self.ordering.images, trials=self.ordering.trials, chunk=self.chunk)
-        return Conditions(bench=self.ordering.bench, conditions=conditions, on=on)
-
-
-def _prefixes(order: Sequence[Candidate], grain: Grain) -> list[tuple[str, ...]]:
-    """The products after each step: one more, or all those of one more layer, which comes with its first product."""
-    if grain == "layer":
-        layers = list(dict.fromkeys(c.layer for c in order))
-        order = sorted(order, key=lambda c: layers.index(c.layer))
-    places = range(1, len(order) + 1)
-    ends = [k for k in places if grain == "site" or k == len(order) or order[k].layer != order[k - 1].layer]
-    return [tuple(c.site for c in order[:k]) for k in ends]
+        limits = self.chooser.limits
+        sequence = [measure(products, ranges) for products, ranges in steps]
+        return judge(sequence, loss=limits.loss, level=limits.level, looks=looks)
 
 
 def plan_of(planner: Planner, planned: Planned) -> Plan:
     """What was planned, as a plan that can be written."""
-    ordering = planner.ordering
-    plain, bench, limits = ordering.plain, ordering.bench, planner.limits
-    campaign = Campaign(settings=(plain,), images=ordering.images, trials=ordering.trials, chunk=planner.chunk)
-    clean = count(campaign, plain.without_faults(), store=ordering.store).tally
+    chooser, judging, judgement = planner.chooser, planner.judging, planned.judgement
+    ordering, limits = chooser.ordering, chooser.limits
+    plain = ordering.plain
+    campaign = Campaign(settings=(judging.plain,), images=judging.images, trials=judging.trials, chunk=chooser.chunk)
+    clean = count(campaign, judging.plain.without_faults(), store=judging.store).tally
     return Plan(
         model=plain.model,
         program=plain.program,
         recipe=plain.recipe,
         ber=plain.ber,
         protection=planned.protection,
-        method=planner.method.as_dict(),
-        strategy=planner.strategy,
-        limits={"loss": limits.loss, "overhead": limits.overhead},
+        method=chooser.method.as_dict(),
+        strategy=chooser.strategy,
+        limits={"loss": limits.loss, "overhead": limits.overhead, "level": limits.level},
         bound=planned.bound,
+        verdict=judgement.verdict,
+        judged=judgement.as_dict(),
         seed=plain.seed,
         words=plain.words.as_dict(),
         expected={
             **planned.chosen.as_dict(),
             "clean": float(clean.correct.sum() / clean.trials.sum()),
-            "unprotected": planned.frontier[0].as_dict()["accuracy"],
-            "weights": vars(planner.weights),
+            "unprotected": judgement.unprotected.as_dict()["accuracy"],
+            "weights": vars(chooser.weights),
             "remark": planned.remark,
-            "refused": dict(planner.hardening.products.refused),
+            "refused": dict(chooser.hardening.products.refused),
         },
         chosen_on=chosen_on(
-            bench.data, images=ordering.images, trials=ordering.trials, calibrated_on=bench.calibrated_on
+            ordering.bench.data,
+            images=ordering.images,
+            trials=ordering.trials,
+            calibrated_on=ordering.bench.calibrated_on,
+            judged=(judging.bench.data, judging.images),
         ),
         order=tuple(candidate.as_dict() for candidate in planned.order),
         frontier=tuple(step.as_dict() for step in planned.frontier),

@@ -61,6 +61,20 @@ class Bench:
         return program
 
 
+def shared(bench: Bench, first: int, second: int) -> tuple[Bench, Bench]:
+    """A bench of the `first` images of the data, and one of as many as `second` after them. InputError for too few."""
+    data = bench.data
+    if first + second > len(data):
+        raise InputError(
+            f"{data.name} has {len(data):,} images, {first:,} that choose and {second:,} that judge were asked for: "
+            "ask for fewer (--images, --judge), or give more data"
+        )
+    parts = (torch.arange(first), torch.arange(first, first + second))
+    names = (data.name, f"{data.name}, from image {first + 1:,} on")
+    one, other = (replace(bench, data=data.take(part, name=name)) for part, name in zip(parts, names, strict=True))
+    return one, other
+
+
 CALIBRATION_BATCH = 256
 
 

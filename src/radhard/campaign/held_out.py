@@ -18,15 +18,17 @@ def fingerprints(data: Dataset, *, images: int) -> list[str]:
     return found
 
 
-def chosen_on(data: Dataset, *, images: int, trials: int, calibrated_on: str) -> dict[str, Any]:
-    """What a plan's file says of the images that chose it."""
+def chosen_on(
+    data: Dataset, *, images: int, trials: int, calibrated_on: str, judged: tuple[Dataset, int]
+) -> dict[str, Any]:
+    """What a plan's file says of the images that chose it; its fingerprints are those of the `judged` ones, too."""
     return {
         "data": data.name,
         "data_digest": data.digest,
         "images": images,
         "trials": trials,
         "calibrated_on": calibrated_on,
-        "fingerprints": fingerprints(data, images=images),
+        "fingerprints": [*fingerprints(data, images=images), *fingerprints(judged[0], images=judged[1])],
     }
 
 
@@ -36,6 +38,7 @@ def check_held_out(plan: Plan, data: Dataset, *, images: int) -> None:
     both = sorted(set(seen) & set(fingerprints(data, images=images)))
     if both:
         raise InputError(
-            f"{len(both)} of the {images} images of {data.name} chose the plan (image {int(both[0].split('-')[0], 16)} "
+            f"{len(both)} of the {images} images of {data.name} chose or judged the plan (image "
+            f"{int(both[0].split('-')[0], 16)} "
             "for one), and would flatter it: evaluate on fewer or other images (--images, --data), or plan on fewer"
         )

@@ -1,7 +1,7 @@
 """`radhard compare`: schemes against each other under the same faults, accuracy and overhead of each."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -41,11 +41,17 @@ def compare(
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
     ] = None,
-    max_loss: Annotated[
-        float,
-        typer.Option(help="percentage points: TMR protects the most vulnerable layers until no more is lost"),
-    ] = 2.0,
-    select: Annotated[int, typer.Option(min=1, help="images on which TMR's layers are chosen; none evaluates")] = 300,
+    extent: Annotated[
+        Literal["all", "needed"],
+        typer.Option(
+            help="each scheme on all products, or on those of the most vulnerable layers, until surely no more than "
+            "--max-loss is lost; the same for every scheme"
+        ),
+    ] = "all",
+    max_loss: Annotated[float, typer.Option(help="percentage points, the target of --extent needed")] = 2.0,
+    select: Annotated[
+        int, typer.Option(min=1, help="images on which --extent needed chooses layers; none evaluates")
+    ] = 300,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
     recipe: options.Recipe = "int8",
@@ -65,7 +71,7 @@ def compare(
     plot: Annotated[Path | None, typer.Option(help="draw accuracy and overhead into this .png or .svg file")] = None,
     json_: options.Json = False,
 ) -> None:
-    """Measure schemes on all products of a model, all under the same faults; TMR on as many layers as it needs.
+    """Measure schemes on the products of a model, all under the same faults, and as far as each other.
 
     Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
     at the bit error rate. Checks are those of one image at a time.
@@ -80,7 +86,7 @@ def compare(
 
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
-    from radhard.analysis.rivals import Rivals
+    from radhard.analysis.rivals import Needed, Rivals
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import whole_curve
@@ -103,8 +109,8 @@ def compare(
                     of, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
                 )
 
-            choosing = None
-            if any(method.scheme == "tmr" for method in methods):
+            needed = None
+            if extent == "needed":
                 apart = prepared(
                     source_of(ctx.params, part="select"),
                     bench.model,
@@ -122,12 +128,12 @@ def compare(
                     executor=InProcess(bench=apart, batch=batch),
                     follow=following(course, console=console),
                 )
+                needed = Needed(choosing=choosing, loss=lost)
             rivals = Rivals(
                 hardening=bench.hardening(recipe, words=exposed),
                 methods=tuple(methods),
                 weights=counted,
-                loss=lost,
-                choosing=choosing,
+                needed=needed,
             )
             wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
             conditions: list[Condition] = []

@@ -3,12 +3,15 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
+
+if TYPE_CHECKING:
+    from radhard.campaign.bench import Bench
 
 
 def plan(
@@ -45,7 +48,14 @@ def plan(
     frontier: Annotated[
         Literal["whole", "needed"], typer.Option(help="measure all steps, or until a limit is passed")
     ] = "whole",
-    images: Annotated[int, typer.Option(min=1, help="how many images choose; they must not evaluate the plan")] = 500,
+    images: Annotated[int, typer.Option(min=1, help="how many images choose the plan; none evaluates it")] = 500,
+    judge: Annotated[
+        int | None,
+        typer.Option(min=1, help="how many further images judge whether it meets the target; default: as many"),
+    ] = None,
+    level: Annotated[
+        float, typer.Option(help="confidence of a target called met: of one-sided limits, in percent")
+    ] = 95.0,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run")] = 1,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = options.DEFAULT_KINDS,
@@ -68,20 +78,26 @@ def plan(
 ) -> None:
     """Choose a protection by Algorithm 1 (or by gain an operation) that keeps the accuracy within an overhead.
 
-    Targets that cannot be met end with the most accurate plan within the overhead, and say which limit was in the way.
+    Some images choose, others judge: the target is met if the upper limit of the loss on these is within it, not met
+    if the lower one is beyond it; else they cannot tell, and how many would is said. Targets that cannot be met end
+    with the most accurate plan within the overhead, and say which limit was in the way.
     """
     rate = parse.rate(ber)
     if rate == 0:
         raise InputError("--ber 0: nothing flips, and nothing needs protection; give a rate above 0")
     lost, most = parse.percent(max_loss, option="--max-loss"), parse.percent(max_overhead, option="--max-overhead")
-    each = parse.weights(weights)
+    each, sure = parse.weights(weights), parse.percent(level, option="--level")
+    if not 50 < level < 99.9:
+        raise InputError(f"--level {level:g}: give the confidence in percent, above 50 and below 99.9, such as 95")
     others = parse.files(list(beside or []), option="--beside", suffix=".json")
     written = outputs.opened(ctx, out=(".json",))
 
+    from radhard.analysis.choosing import Chooser, Limits
+    from radhard.analysis.noninferiority import images_needed
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
-    from radhard.analysis.planning import Limits, Planner, plan_of
-    from radhard.campaign.bench import faulty_setting
+    from radhard.analysis.planning import Planner, plan_of
+    from radhard.campaign.bench import faulty_setting, shared
     from radhard.campaign.executor import InProcess
     from radhard.cli.bench import opened, prepared, source_of
     from radhard.cli.live import Course, following
@@ -95,31 +111,46 @@ def plan(
     method, chosen, exposed = read_method(scheme), selection(ctx.params), words_of(words)
     drawn = [read_plan(path) for path in others]
     console = notes()
+    judging = judge or images
+    limits = Limits(loss=lost, overhead=most, level=sure)
+    if lost and (least := images_needed(lost, level=sure)) > judging:
+        console.print(
+            f"{judging} images that judge cannot show that at most {max_loss:g} points are lost, whatever they answer: "
+            f"at {level:g} % that takes {least:,.0f} of which no answer differs, and more where some do (--judge)",
+            highlight=False,
+            markup=False,
+        )
     source = source_of(ctx.params, part="select")
     with opened(store) as kept:
-        bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
-        plain = faulty_setting(
-            bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
-        )
-        planner = Planner(
-            ordering=Ordering(
+        whole = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images + judging, console=console)
+        following_ = following(Course(model=model), console=console)
+
+        def on(bench: "Bench", count: int) -> Ordering:
+            return Ordering(
                 bench=bench,
-                plain=plain,
-                images=images,
+                plain=faulty_setting(
+                    bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+                ),
+                images=count,
                 trials=trials,
                 store=kept,
                 executor=InProcess(bench=bench, batch=batch),
-                follow=following(Course(model=model), console=console),
-            ),
-            hardening=bench.hardening(recipe, words=exposed),
+                follow=following_,
+            )
+
+        choosers, judges = shared(whole, images, judging)
+        chooser = Chooser(
+            ordering=on(choosers, images),
+            hardening=whole.hardening(recipe, words=exposed),
             method=method,
-            limits=Limits(loss=lost, overhead=most),
+            limits=limits,
             weights=Weights(**each),
             strategy=strategy,
             grain=grain,
             frontier=frontier,
             chunk=chunk,
         )
+        planner = Planner(chooser=chooser, judging=on(judges, judging))
         found = plan_of(planner, planner.plan())
 
     def show() -> None:
@@ -128,7 +159,8 @@ def plan(
             typer.echo(json.dumps(record, allow_nan=False))
             return
         shown = output()
-        shown.print(plan_table(found))
+        if found.protection.sites:
+            shown.print(plan_table(found))
         for line in plan_summary(found):
             shown.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -139,5 +171,6 @@ def plan(
         plot=lambda file: draw_frontier(frontier_data([found, *drawn]), file),
     )
     if not json_:
-        line = f"The plan is {out}; `radhard evaluate {model} --plan {out}` measures it on other images."
+        then = f"; `radhard evaluate {model} --plan {out}` measures it on other images" * bool(found.protection.sites)
+        line = f"The plan is {out}{then}."
         output().print(line, highlight=False, markup=False, soft_wrap=True)

@@ -14,7 +14,8 @@ from radhard.errors import InputError
 from radhard.program import Program
 from radhard.protection.protection import Protection
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, FORMAT)  # plans of format 1 were not judged
 _FINGERPRINT = re.compile("[0-9a-f]+-[0-9a-f]{8}")
 
 
@@ -23,8 +24,10 @@ class Plan:
     """`protection` of the program of digest `program`, made for bit error rate `ber`.
 
     `method` and `strategy` made it, within `limits`, of which `bound` names the one that ended it ("accuracy": the
-    target is reached). `expected` is what was measured with it on the images that chose it, `chosen_on` says which
-    these are: never ones that evaluate. `order` and `frontier` are the steps that the choice was among.
+    target is reached). `verdict` ("met", "not met", "cannot tell") on the target and `judged`, its grounds, are of
+    images that did not choose it; a plan of format 1 has neither. `expected` is what was measured with it on these (in
+    format 1: on those that chose it). `chosen_on` says which images chose and judged: never ones that evaluate.
+    `order` and `frontier` are the steps that the choice was among.
     """
 
     model: str
@@ -36,6 +39,8 @@ class Plan:
     strategy: str = ""
     limits: Mapping[str, float] = field(default_factory=dict)
     bound: str = ""
+    verdict: str = ""
+    judged: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     words: Mapping[str, str] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
@@ -76,11 +81,14 @@ def read_plan(path: Path) -> Plan:
     except (ValueError, RecursionError) as error:
         raise InputError(f"plan {path} is no JSON: {error}; make it again with `radhard plan`") from error
     place = f"plan {path}"
-    if not isinstance(values, dict) or values.pop("radhard_plan", None) != FORMAT:
+    version = values.pop("radhard_plan", None) if isinstance(values, dict) else None
+    if version not in _READ or isinstance(version, bool):
         raise InputError(f"{place} is no plan of format {FORMAT} ('radhard_plan': {FORMAT}); `radhard plan` makes one")
+    if version == 1:
+        values = {"verdict": "", "judged": {}} | values
     types: dict[str, type | tuple[type, ...]] = {
-        **dict.fromkeys(("model", "program", "recipe", "strategy", "bound"), str),
-        **dict.fromkeys(("protection", "method", "limits", "words", "expected", "chosen_on"), dict),
+        **dict.fromkeys(("model", "program", "recipe", "strategy", "bound", "verdict"), str),
+        **dict.fromkeys(("protection", "method", "limits", "words", "judged", "expected", "chosen_on"), dict),
         **dict.fromkeys(("order", "frontier"), list),
         "ber": (int, float),
         "seed": int,

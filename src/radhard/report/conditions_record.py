@@ -8,10 +8,16 @@ from typing import Any
 
 from radhard.analysis.conditions import Evaluation
 from radhard.analysis.intervals import Interval
+from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, own_operations
 from radhard.campaign.experiment import Setting
 
-_OBJECTS: Mapping[str, type[Interval] | type[Spent]] = {"loss": Interval, "gain": Interval, "overhead": Spent}
+_OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
+    "loss": Interval,
+    "differing": Differences,
+    "gain": Interval,
+    "overhead": Spent,
+}
 
 
 def conditions_record(evaluation: Evaluation) -> dict[str, Any]:

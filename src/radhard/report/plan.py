@@ -52,9 +52,9 @@ def plan_summary(plan: Plan) -> list[str]:
         lines.append(f"remark: {remark}")
     if {"images", "data", "trials"} <= chosen.keys():
         trials = f"{chosen['trials']} trial{'' if chosen['trials'] == 1 else 's'}"
+        also = f", judged on {plan.judged['images']:,} others" if plan.judged else ""
         lines.append(
-            f"chosen on {chosen['images']:,} images of {chosen['data']} in {trials}, fault seed {plan.seed}; it is the "
-            "best that was found on them, so judge it on others"
+            f"chosen on {chosen['images']:,} images of {chosen['data']}{also} in {trials}, fault seed {plan.seed}"
         )
     lines += [f"not protected: {site}: {why}" for site, why in expected.get("refused", {}).items()]
     return lines
@@ -94,13 +94,39 @@ def _wanted(plan: Plan) -> Iterator[str]:
     loss, most, clean = plan.limits["loss"], plan.limits["overhead"], plan.expected.get("clean")
     from_clean = "" if clean is None else f" from {clean:.2%} clean, so {clean - loss:.2%}"
     yield f"target: at most {100 * loss:g} points lost{from_clean}; overhead at most {100 * most:g} %"
-    reasons = {
-        "accuracy": "the target is reached within the overhead",
-        "overhead": "the target is not reached: more protection would pass the overhead limit",
-        "products": "the target is not reached, though every product is protected: no more is left to protect",
-    }
-    if plan.bound in reasons:
+    if plan.judged:
+        yield _judged(plan)
+    if not plan.verdict and plan.bound == "accuracy":
+        yield "ended by accuracy: no more was lost on the images that chose the plan; none judged it"
+    elif plan.bound in (reasons := _REASONS):
         yield f"ended by {plan.bound}: {reasons[plan.bound]}"
+
+
+_REASONS = {
+    "overhead": "the target is not surely met: more protection would pass the overhead limit",
+    "products": "the target is not surely met, though every product is protected: no more is left to protect",
+}
+
+
+def _judged(plan: Plan) -> str:
+    """`met: at most 1.90 points are lost (...)`: the verdict, its limits, and what would decide."""
+    judged, loss = plan.judged, plan.judged["loss"]
+    level, on = f"{100 * judged['limit_level']:g} %", f"{judged['images']:,} images that did not choose it"
+    if plan.verdict == "met":
+        what = "" if plan.protection.sites else ", and nothing needs protecting"
+        return f"met{what}: at most {fixed(loss['high'])} points are lost (one-sided {level} limit on {on})"
+    if plan.verdict == "not met":
+        return f"not met: at least {fixed(loss['low'])} points are lost (one-sided {level} limit on {on})"
+    needed = judged["images_needed"]
+    more = (
+        "on these more than the target was lost, so that more images would hardly help"
+        if needed is None
+        else f"if all goes on so, about {needed:,} would tell (--judge)"
+    )
+    return (
+        f"cannot tell: {fixed(loss['rate'])} points were lost on {on}, in truth {fixed(loss['low'])} to "
+        f"{fixed(loss['high'])} (one-sided {level} limits); {more}"
+    )
 
 
 def _expected(expected: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,221 @@
+"""Algorithm 1 of Xue et al.: protect product after product until the accuracy is reached or the overhead is.
+
+As printed it takes the next product in the order until one of the two limits is passed, and the ranges of non-linear
+operators are added at the end. Three things are done otherwise. Accuracy and overhead are measured, both with their
+intervals, with the scheme executed under faults that hit its checks too. A step never passes the overhead limit: if
+the target is not reached within it, the step is the most accurate one that is within it. And the target counts as
+reached by the upper limit of the loss, not by its estimate; having been looked for among many, that limit is no proof,
+which takes images that chose nothing (`judging`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from radhard.analysis.conditions import Condition, Conditions, Outcome, Trials
+from radhard.analysis.judging import Step
+from radhard.analysis.noninferiority import LEVEL, upper_limit
+from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered
+from radhard.analysis.overhead import Weights, own_operations
+from radhard.analysis.vulnerability import gained
+from radhard.campaign.bench import protected
+from radhard.campaign.counted import count
+from radhard.errors import InputError
+from radhard.protection import Hardening, Method, Protection
+
+Bound = Literal["accuracy", "overhead", "products"]
+"""What ended a plan: the target was reached, the overhead limit was in the way, or nothing is left to protect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """At most so much accuracy is lost (a share of all answers) at an overhead of at most so much (a share).
+
+    `level`: the confidence of what is called met.
+    """
+
+    loss: float = 0.02
+    overhead: float = 0.02
+    level: float = LEVEL
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.loss < 1 and self.overhead >= 0):
+            raise InputError(f"limits of loss {self.loss:g} and overhead {self.overhead:g}: shares from 0 on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the images that choose say: the step that is the candidate, all that were measured, and what ended them.
+
+    `steps`: the products of each step there is, measured or not; the candidate is the one at `place`, the most
+    protected one within the overhead that at `top`. `reached`: the candidate's limit is within the target.
+    """
+
+    chosen: Step
+    steps: tuple[tuple[str, ...], ...]
+    place: int
+    top: int
+    reached: bool
+    frontier: tuple[Step, ...]
+    order: tuple[Candidate, ...]
+    bound: Bound
+    remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chooser:
+    """Chooses for one program and one method, on the images of `ordering`, `chunk` a unit.
+
+    `grain`: a step protects one more product, or all those of one more layer. `frontier`: measure steps until a limit
+    is passed, as Algorithm 1 does, or the whole of it.
+    """
+
+    ordering: Ordering
+    hardening: Hardening
+    method: Method
+    limits: Limits
+    weights: Weights
+    strategy: Strategy = "algorithm1"
+    grain: Grain = "site"
+    frontier: Literal["whole", "needed"] = "whole"
+    chunk: int = 100
+
+    def choose(self, bare: Step | None = None) -> Choice:
+        """Order the products, measure the steps, choose one, add the ranges. `bare`: nothing protected, if known."""
+        plain = self.ordering.plain
+        linear = self.hardening.linear(self.method, ber=plain.ber)
+        order: tuple[Candidate, ...] = ()
+        if linear:
+            candidates = self.ordering.candidates(linear, weights=self.weights, grain=self.grain)
+            order = ordered(candidates, self.strategy)
+        prefixes = [(), *_prefixes(order, self.grain)]
+        # that nothing needs protecting was judged before, if it was to be
+        steps = [bare or self.step((), ranges=False)]
+        for products in prefixes[1:]:
+            passed = steps[-1].overhead > self.limits.overhead or (len(steps) > 1 and self.reached(steps[-1]))
+            if self.frontier == "needed" and passed:
+                break
+            steps.append(self.step(products, ranges=False))
+        chosen, reached, bound = self._choose(steps, of=len(prefixes))
+        chosen, reached, bound, remark = self._with_ranges(chosen, reached, bound, steps)
+        place = prefixes.index(chosen.products)
+        return Choice(
+            chosen=chosen,
+            steps=tuple(prefixes),
+            place=place,
+            top=self._top(chosen, prefixes, steps, order=order) if reached else place,
+            reached=reached,
+            frontier=tuple(steps),
+            order=order,
+            bound=bound,
+            remark=remark,
+        )
+
+    def reached(self, step: Step) -> bool:
+        """Whether the target is, by the limit of the loss."""
+        return self._limit(step) <= self.limits.loss
+
+    def _limit(self, step: Step) -> float:
+        return upper_limit(step.outcome.differing, level=self.limits.level)
+
+    def _choose(self, steps: Sequence[Step], *, of: int) -> tuple[Step, bool, Bound]:
+        within = [step for step in steps if step.overhead <= self.limits.overhead]
+        enough = next((step for step in within if step is not steps[0] and self.reached(step)), None)
+        if enough is not None:
+            return enough, True, "accuracy"
+        best = max(within, key=lambda step: (step.outcome.point.accuracy, -step.overhead))
+        return best, False, "products" if len(within) == of else "overhead"
+
+    def _top(
+        self, chosen: Step, prefixes: Sequence[tuple[str, ...]], steps: list[Step], *, order: Sequence[Candidate]
+    ) -> int:
+        """The most protected step within the overhead: foreseen by operations, then measured."""
+        place = prefixes.index(chosen.products)
+        for k in range(len(prefixes) - 1, place, -1):
+            if self._foreseen(prefixes[k], chosen=chosen, order=order) > self.limits.overhead:
+                continue
+            same = (s for s in steps if (s.products, s.ranges) == (prefixes[k], chosen.ranges))
+            step = next(same, None)
+            if step is None:
+                step = self.step(prefixes[k], ranges=chosen.ranges)
+                steps.append(step)
+            if step.overhead <= self.limits.overhead:
+                return k
+        return place
+
+    def _foreseen(self, products: Sequence[str], *, chosen: Step, order: Sequence[Candidate]) -> float:
+        """The overhead of these products, from that of the chosen ones and the operations of the others."""
+        mul, add = own_operations(self.hardening.program.costs)
+        own = self.weights.mul * mul + self.weights.add * add
+        more = sum(c.operations for c in order if c.site in products and c.site not in chosen.products)
+        return chosen.overhead + more / own
+
+    def _with_ranges(
+        self, chosen: Step, reached: bool, bound: Bound, steps: list[Step]
+    ) -> tuple[Step, bool, Bound, str]:
+        """The ranges on top, with fewer products if the overhead is passed otherwise; not where they surely do harm.
+
+        Where it was the overhead that kept them out, and the target is not reached, it is what ended the plan.
+        """
+        if self.method.ranges == "none" or not self.hardening.limits:
+            return chosen, reached, bound, ""
+        spent: Bound = "accuracy" if reached else "overhead"
+        place = next(k for k, step in enumerate(steps) if step is chosen)
+        for fewer in range(place, -1, -1):
+            step = self.step(steps[fewer].products, ranges=True)
+            steps.append(step)
+            if step.overhead > self.limits.overhead:
+                continue
+            if self.reached(step):
+                return step, True, "accuracy", ""
+            worse = step.outcome.point.accuracy < chosen.outcome.point.accuracy
+            if fewer < place and (reached or worse):
+                remark = "ranges pass the overhead limit unless a product is given up, and were left out"
+                return chosen, reached, spent, remark
+            if reached or self._gain(step, over=steps[fewer]).high < 0:
+                remark = "ranges lower the accuracy here, and were left out"
+                return chosen, reached, spent if fewer < place else bound, remark
+            return step, False, spent if fewer < place else bound, ""
+        return chosen, reached, spent, "ranges alone pass the overhead limit, and were left out"
+
+    def _gain(self, step: Step, *, over: Step) -> Any:
+        campaign = self._conditions((step.outcome.condition, over.outcome.condition), on=self.ordering).campaign
+        one, other = (
+            count(campaign, x.outcome.condition.setting, store=self.ordering.store).tally for x in (step, over)
+        )
+        return gained(one, over=other)
+
+    def protection(self, products: Sequence[str], *, ranges: bool) -> Protection:
+        """What a step protects."""
+        method = self.method if ranges else replace(self.method, ranges="none")
+        return self.hardening.protect(method, ber=self.ordering.plain.ber, products=products)
+
+    def step(self, products: Sequence[str], *, ranges: bool) -> Step:
+        """A step on the images that choose."""
+        return self.measured(products, ranges=ranges, on=self.ordering)[0]
+
+    def measured(self, products: Sequence[str], *, ranges: bool, on: Ordering, told: str = "") -> tuple[Step, Outcome]:
+        """A step on the images of an ordering, and what these give with nothing protected."""
+        protection = self.protection(products, ranges=ranges)
+        setting = protected(on.plain, protection) if protection.sites else on.plain
+        name = f"{len(products)} products" + (" and ranges" if ranges else "")
+        conditions = self._conditions(
+            (Condition(name="unprotected", setting=on.plain), Condition(name=name, setting=setting)), on=on
+        )
+        on.follow(conditions.measure(on.store, executor=on.executor), f"{told}{self.strategy}, {name}")
+        bare, outcome = conditions.outcomes(on.store, weights=self.weights)
+        return Step(products=tuple(products), ranges=ranges, outcome=outcome), bare
+
+    def _conditions(self, conditions: tuple[Condition, ...], *, on: Ordering) -> Conditions:
+        trials = Trials(images=on.images, trials=on.trials, chunk=self.chunk)
+        return Conditions(bench=on.bench, conditions=conditions, on=trials)
+
+
+def _prefixes(order: Sequence[Candidate], grain: Grain) -> list[tuple[str, ...]]:
+    """The products after each step: one more, or all those of one more layer, which comes with its first product."""
+    if grain == "layer":
+        layers = list(dict.fromkeys(c.layer for c in order))
+        order = sorted(order, key=lambda c: layers.index(c.layer))
+    places = range(1, len(order) + 1)
+    ends = [k for k in places if grain == "site" or k == len(order) or order[k].layer != order[k - 1].layer]
+    return [tuple(c.site for c in order[:k]) for k in ends]

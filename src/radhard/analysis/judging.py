@@ -1,0 +1,157 @@
+"""Whether a plan meets its target, judged on images that chose nothing.
+
+The images that choose a plan flatter it: of all that was tried it looked best on them. So others judge it, once they
+are the only ones that have not been seen, and by the limit of an interval: a target is met if the one-sided upper limit
+of the loss is within it (`noninferiority`), and not met if the lower one is beyond it.
+
+One plan is judged, or several in an order that was fixed on the images that chose: from the most protected one towards
+less, until one is not surely within the target. The last that was is the plan. In a fixed sequence each test has the
+full level, and still the chance that any plan is called met which is not is at most one minus the level (Maurer,
+Hothorn and Lehmacher, 1995; as split fixed-sequence testing in Angelopoulos et al., *Learn then Test*, 2021). A second
+sequence (`looks` = 2) halves that chance for each (Bonferroni).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from radhard.analysis.conditions import Outcome
+from radhard.analysis.noninferiority import Differences, images_needed, lower_limit, upper_limit
+
+Verdict = Literal["met", "not met", "cannot tell"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """The sites of products that are protected, whether non-linear sites are, and what that gave."""
+
+    products: tuple[str, ...]
+    ranges: bool
+    outcome: Outcome
+
+    @property
+    def overhead(self) -> float:
+        """Operations of protection over the model's own."""
+        return 0.0 if self.outcome.spent is None else self.outcome.spent.share
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**self.outcome.as_dict(), "products": len(self.products), "ranges": self.ranges}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """The one-sided limits `low` and `high` of a loss, each of confidence `level`."""
+
+    low: float
+    high: float
+    level: float
+
+
+def limit(of: Differences, *, level: float) -> Limit:
+    """Both limits of a loss."""
+    return Limit(low=lower_limit(of, level=level), high=upper_limit(of, level=level), level=level)
+
+
+def verdict(found: Limit, *, loss: float) -> Verdict:
+    """Whether at most `loss` is lost."""
+    return "met" if found.high <= loss else "not met" if found.low > loss else "cannot tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the images that chose nothing say: the `step` that is the plan, and each that was tested, in their order.
+
+    `limits`: of the loss of each of them. `unprotected`: what the same images give with nothing protected. `verdict` is
+    on a target of at most `loss`; `level`: of all that is called met together; `looks`: sequences that were tested.
+    """
+
+    tested: tuple[Step, ...]
+    limits: tuple[Limit, ...]
+    unprotected: Outcome
+    loss: float
+    level: float
+    looks: int
+
+    @property
+    def place(self) -> int:
+        """Of the plan among what was tested: the last that is met, or the first if none is."""
+        return max((k for k, found in enumerate(self.limits) if found.high <= self.loss), default=0)
+
+    @property
+    def step(self) -> Step:
+        """The plan."""
+        return self.tested[self.place]
+
+    @property
+    def limit(self) -> Limit:
+        """Those of the plan's loss."""
+        return self.limits[self.place]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the plan."""
+        return verdict(self.limit, loss=self.loss)
+
+    @property
+    def needed(self) -> float:
+        """How many images would decide, if all goes on as on these; infinite where more than the target is lost."""
+        differing = self.step.outcome.differing
+        if not differing.n or self.step.outcome.loss.rate >= self.loss:
+            return math.inf
+        return images_needed(
+            self.loss,
+            level=self.limit.level,
+            loss=self.step.outcome.loss.rate,
+            differing=(differing.lost + differing.gained) / differing.n,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        outcome = self.step.outcome
+        return {
+            "data": outcome.condition.setting.data,
+            "images": outcome.differing.n if not outcome.point.trials else outcome.point.n // outcome.point.trials,
+            "trials": outcome.point.trials,
+            "level": self.level,
+            "looks": self.looks,
+            "loss": {"rate": outcome.loss.rate, "low": self.limit.low, "high": self.limit.high},
+            "limit_level": self.limit.level,
+            "differing": vars(outcome.differing),
+            "images_needed": int(self.needed) if math.isfinite(self.needed) else None,
+            "tested": [
+                {
+                    "products": len(step.products),
+                    "ranges": step.ranges,
+                    "loss": {"rate": step.outcome.loss.rate, "low": found.low, "high": found.high},
+                    "overhead": step.overhead,
+                }
+                for step, found in zip(self.tested, self.limits, strict=True)
+            ],
+        }
+
+
+def judge(
+    sequence: Sequence[Callable[[], tuple[Step, Outcome]]], *, loss: float, level: float, looks: int = 1
+) -> Judgement:
+    """Test steps in their order until one is not surely within `loss`. Each measures itself and no protection."""
+    each = 1 - (1 - level) / looks
+    tested, limits, bare = [], [], None
+    for measure in sequence:
+        step, bare = measure()
+        tested.append(step)
+        limits.append(limit(step.outcome.differing, level=each))
+        if limits[-1].high > loss:
+            break
+    assert bare is not None, "a sequence has a step"
+    return Judgement(tested=tuple(tested), limits=tuple(limits), unprotected=bare, loss=loss, level=level, looks=looks)
+
+
+def downwards(*, top: int, chosen: int) -> tuple[int, ...]:
+    """Numbers of steps from the most protected one: halving the way to the one that was chosen, then one by one."""
+    found = [top]
+    while (way := (found[-1] - chosen) // 2) > 0:
+        found.append(chosen + way)
+    return tuple(dict.fromkeys([*found, chosen, *range(chosen - 1, -1, -1)]))
