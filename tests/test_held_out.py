@@ -28,8 +28,9 @@ def noise(count: int, *, seed: int = 0, first: int = 0) -> Dataset:
     )
 
 
-def plan(data: Dataset, *, images: int) -> Plan:
-    told = chosen_on(data, images=images, trials=2, calibrated_on="others")
+def plan(data: Dataset, *, images: int, judged: Dataset | None = None) -> Plan:
+    judges = (data, 0) if judged is None else (judged, len(judged))
+    told = chosen_on(data, images=images, trials=2, calibrated_on="others", judged=judges)
     return Plan(model="m", program="ab", recipe="int8", ber=1e-7, protection=Protection(), chosen_on=told)
 
 
@@ -51,10 +52,18 @@ def test_an_overlap_is_found_however_small(tmp_path: Path) -> None:
     check_held_out(chosen, data.take(torch.arange(10, 30), name="rest"), images=20)
     mixed = data.take(torch.tensor([*range(11, 20), 9, 3]), name="mixed")
     check_held_out(chosen, mixed, images=9)
-    with pytest.raises(InputError, match=r"^1 of the 10 images of mixed chose the plan \(image 9 for one\)"):
+    with pytest.raises(InputError, match=r"^1 of the 10 images of mixed chose or judged the plan \(image 9 for one\)"):
         check_held_out(chosen, mixed, images=10)
     with pytest.raises(InputError, match=r"^2 of the 11 images of mixed .*\(image [39] for one\)"):
         check_held_out(chosen, mixed, images=11)
+
+
+def test_images_that_judged_a_plan_do_not_evaluate_it() -> None:
+    data = noise(30)
+    chosen = plan(data, images=10, judged=data.take(torch.arange(10, 20), name="judges"))
+    check_held_out(chosen, data.take(torch.arange(20, 30), name="rest"), images=10)
+    with pytest.raises(InputError, match=r"^1 of the 2 images of mixed chose or judged .* \(image 19 for one\)"):
+        check_held_out(chosen, data.take(torch.tensor([20, 19]), name="mixed"), images=2)
 
 
 def test_the_same_numbers_of_other_images_are_no_overlap() -> None:
