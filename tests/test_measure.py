@@ -12,7 +12,7 @@ from radhard.campaign.experiment import Setting, Unit
 from radhard.campaign.measure import Job, measure, predictions
 from radhard.campaign.outcomes import UNDECIDED, Outcome, pack
 from radhard.errors import InputError
-from radhard.faults import Faults, Faulty, Where
+from radhard.faults import Faults, Faulty, Where, room
 from radhard.machine import Clean
 from radhard.program import run
 from tests.benches import fashion_bench
@@ -66,7 +66,7 @@ def test_a_unit_is_what_its_images_give_one_by_one(bench: Bench, flips: float) -
 def test_the_batch_does_not_matter(bench: Bench, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = faulty_setting(bench, "int8", ber=2e-7)
     expected = pack(measured(setting, bench))
-    monkeypatch.setattr(measuring, "FLIPS_AT_ONCE", 300)  # so that flips are drawn in groups, too
+    monkeypatch.setattr(room, "DRAWN_AT_ONCE", 300)  # so that flips are drawn in groups, too
     assert pack(measured(setting, bench, batch=batch)) == expected
 
 

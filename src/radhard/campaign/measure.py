@@ -13,13 +13,13 @@ from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome
 from radhard.errors import InputError
-from radhard.faults import Faulty, Flips, draw, exposed, patches_of
+from radhard.faults import Faulty, Flips, draw, exposed, patches_of, room
 from radhard.machine import Clean
 from radhard.program import KeptRun, Program, RunResult, arithmetic, rerun, run, run_and_keep
 from radhard.protection import Account, Protection, Residual
 
-FLIPS_AT_ONCE = 2_000_000
-"""About how many flips are held in memory at a time, where a batch alone does not hold more."""
+BYTES_A_FLIP_KEPT = 400
+"""About what a flip takes of an image that parts are taken from: its row in the tables of the whole and of a part."""
 
 KEPT_AT_ONCE = 1 << 30
 """About how many bytes of outputs a run keeps that others start from: as much as a small machine can spare."""
@@ -138,17 +138,21 @@ def _run_protected(answers: _Answers, protection: Protection, bench: Bench, *, b
             ids = bench.data.ids[places]
             answers.put(places, run(program, bench.images(places), machine, ids=ids), work=len(places) * _work(program))
             answers.enter(machine.accounts.values())
-            if isinstance(inner, Faulty) and inner.flips is not None:
-                answers.count(places, _counted(inner.flips, ids))
+            if isinstance(inner, Faulty):
+                answers.count(places, inner.counts)
 
 
 def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, batch: int) -> None:
     """Run the images that a flip hits, and under the faults of the parts what differs from that."""
     unit, program = whole.unit, whole.program
     expected = unit.setting.bits * unit.setting.ber
-    group = max(batch, min(len(unit), int(FLIPS_AT_ONCE / max(1.0, expected))))
     if parts:
-        batch = max(1, min(batch, KEPT_AT_ONCE // program.kept_bytes))
+        room.check_room(expected, rate=unit.setting.ber, bytes_a_flip=BYTES_A_FLIP_KEPT)
+        batch = max(1, min(batch, KEPT_AT_ONCE // program.kept_bytes, int(room.DRAWN_AT_ONCE / max(1.0, expected))))
+    elif expected * min(batch, len(unit)) > room.DRAWN_AT_ONCE:
+        _run_all(whole, bench, batch=batch)
+        return
+    group = max(batch, min(len(unit), int(room.DRAWN_AT_ONCE / max(1.0, expected))))
     for places in torch.split(torch.arange(unit.start, unit.stop), group):
         with whole.timed():
             flips = draw(program, unit.setting.faults(unit.trial), bench.data.ids[places])
@@ -169,6 +173,17 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
             for part in parts:
                 with part.timed():
                     _run_part(part, here, kept, flips=mine)
+
+
+def _run_all(whole: _Answers, bench: Bench, *, batch: int) -> None:
+    """Run all images, for none is spared by so many flips: the machine draws them site by site."""
+    unit, program, faults = whole.unit, whole.program, whole.unit.setting.faults(whole.unit.trial)
+    machine = Faulty(Clean(), faults, patches=patches_of(program, faults.where))
+    with whole.timed():
+        for places in torch.split(torch.arange(unit.start, unit.stop), batch):
+            result = run(program, bench.images(places), machine, ids=bench.data.ids[places])
+            whole.put(places, result, work=len(places) * _work(program))
+            whole.count(places, machine.counts)
 
 
 def _run_part(part: _Answers, places: Tensor, kept: KeptRun, *, flips: Flips) -> None:

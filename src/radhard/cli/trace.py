@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from radhard.cli import options, outputs, parse
+from radhard.errors import InputError
 
 
 def trace(
@@ -45,7 +46,7 @@ def trace(
     from radhard.cli.bench import prepared, source_of
     from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
-    from radhard.faults import Faults, draw, write_trace
+    from radhard.faults import MOST_ROWS, Faults, draw_in_parts, expected, write_trace
 
     chosen = selection(ctx.params)
     faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
@@ -53,6 +54,17 @@ def trace(
     source = source_of(ctx.params)
     bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
     ids = bench.data.ids[:images]
-    flips = draw(bench.programs[recipe], faults, ids)
-    written.end(out=lambda file: write_trace(flips, file, files=bench.data.name_of(ids)))
-    typer.echo(f"{out}: {len(flips):,} flips in {images} images, {len(flips) / images:,.4g} an image")
+    program = bench.programs[recipe]
+    flips = len(ids) * sum(expected(program.costs, faults).values())
+    if flips > MOST_ROWS:
+        raise InputError(
+            f"--ber {ber}: some {flips:,.3g} flips in {images} images are expected, a table has at most {MOST_ROWS:,}: "
+            "take a lower --ber, fewer --images, or some sites (--layer, --module, --operator, --site)"
+        )
+    rows: list[int] = []
+
+    def write(file: Path) -> None:
+        rows.append(write_trace(draw_in_parts(program, faults, ids), file, files=bench.data.name_of(ids)))
+
+    written.end(out=write)
+    typer.echo(f"{out}: {rows[0]:,} flips in {images} images, {rows[0] / images:,.4g} an image")

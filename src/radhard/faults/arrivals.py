@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 
 from radhard.errors import InputError
 from radhard.faults.philox import philox
+from radhard.faults.room import check_room
 
 _LIMITS = {"image": 2**53, "site": 2**32, "kind": 2**3, "population": 2**50 + 1}
-_MOST = 2**31  # expected arrivals of one call: 48 GiB of results
 _WORTH_A_THREAD = 100_000  # draws, some 5 milliseconds
 
 
@@ -78,8 +78,7 @@ def arrivals(
     streams = [_checked(name, values, len(image)) for name, values in named.items()]
     key = stream_key(seed=seed, trial=trial)
     total = len(image) + float(population.sum(dtype=np.float64)) * rate  # draws; the last of a stream only ends it
-    if total - len(image) > _MOST:
-        raise InputError(f"rate={rate} asks for {total:.3g} flips in one call; draw fewer images or sites at once")
+    check_room(total - len(image), rate=rate)
     threshold = -math.log1p(-rate) if rate < 1.0 else math.inf
     if rate == 0.0:
         threshold = -1.0

@@ -1,6 +1,7 @@
 """Drawing the faults of a batch: all images and sites in one call, before the model runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from radhard.errors import CaptureError
+from radhard.faults import room
 from radhard.faults.arrivals import arrivals
 from radhard.faults.exposure import Patches, exposed, patches_of
 from radhard.faults.faults import Faults
@@ -38,6 +40,47 @@ def draw_at(
     _check_keys(costs)
     drawn = draw_all({site: costs[site] for site in sites}, faults, ids)
     return drawn.take(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
+
+
+def expected(costs: Mapping[Site, Cost], faults: Faults) -> dict[Site, float]:
+    """About how many flips one image meets at each site that `faults` selects, whatever patches and bits it spares."""
+    return {site: flips_an_image(costs[site], faults) for site in faults.where.select(tuple(costs))}
+
+
+def flips_an_image(cost: Cost, faults: Faults) -> float:
+    """The expected number of flips that one image meets at a site of this cost."""
+    return faults.ber * sum(bits for _, bits, _ in _streams(cost, faults.kinds, faults.words))
+
+
+def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Iterator[Flips]:
+    """What `draw` gives, in its order, a part of about DRAWN_AT_ONCE flips at a time."""
+    costs, patches, images = program.costs, patches_of(program, faults.where), np.asarray(ids, dtype=np.int64)
+    _check_keys(costs)
+
+    def drawn(sites: list[Site], faults: Faults, images: NDArray[np.int64]) -> Flips:
+        found = draw_all({site: costs[site] for site in sites}, faults, images)
+        return found.take(exposed(found, costs, whole, patches=patches)) if whole.where.fine else found
+
+    whole, together, flips = faults, list[Site](), 0.0
+    for site, mean in expected(costs, faults).items():
+        more = mean * len(images)
+        if together and flips + more > room.DRAWN_AT_ONCE:
+            yield drawn(together, faults, images)
+            together, flips = [], 0.0
+        if more <= room.DRAWN_AT_ONCE:
+            together, flips = [*together, site], flips + more
+            continue
+        for kind in (kind for kind in KINDS if kind in faults.kinds):
+            for group in groups(images, mean=mean):
+                yield drawn([site], replace(faults, kinds=frozenset({kind})), group)
+    if together:
+        yield drawn(together, faults, images)
+
+
+def groups(images: NDArray[np.int64], *, mean: float) -> list[NDArray[np.int64]]:
+    """`images` [B], each with `mean` flips -> the same in parts of about DRAWN_AT_ONCE flips, or of one image."""
+    at_once = max(1, min(len(images), int(room.DRAWN_AT_ONCE / mean) if mean else len(images)))
+    return [images[first : first + at_once] for first in range(0, len(images), at_once)]
 
 
 def draw_all(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:

@@ -1,13 +1,15 @@
 """The machine with faults: the inner machine computes, and only the units that a flip hits are read again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.faults.draw import draw_all, draw_at
+from radhard.faults import room
+from radhard.faults.draw import draw_all, draw_at, expected, flips_an_image, groups
+from radhard.faults.exposure import Patches, exposed
 from radhard.faults.faults import Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
@@ -23,17 +25,24 @@ class Faulty(Machine):
     `source` is a `Faults`, from which each run draws the flips of its images, or a `Flips` table to follow to the
     letter. An application outside a run (`apply` on tensors of one's own) is image 0 at a site of its own.
 
-    The faults of a run are drawn before it, for the sites of the program. Other sites draw theirs when they are
-    applied, keyed by seed, trial, image and site like any other: the second and third copy of an operator, and the
-    checks of protection. Which operations of a check are executed depends on the data; so faults are drawn over all
-    that might be, and those at operations that are not executed are dropped. That is the same as to flip what is
-    executed with the same probability, and keeps the address of every fault: the same for any batch, and whichever
-    alarms other images raise.
+    The faults of a run are drawn before it, for the sites of the program. Where they are more than DRAWN_AT_ONCE, those
+    of a site are drawn when it is applied, of some images after those of others: the same faults in less memory.
+    `patches` are those of `exposures`.
+
+    Other sites draw theirs when they are applied, keyed by seed, trial, image and site like any other: the second and
+    third copy of an operator, and the checks of protection. Which operations of a check are executed depends on the
+    data; so faults are drawn over all that might be, and those at operations that are not executed are dropped. That is
+    the same as to flip what is executed with the same probability, and keeps the address of every fault: the same for
+    any batch, and whichever alarms other images raise.
     """
 
-    def __init__(self, inner: Machine, source: Faults | Flips) -> None:
+    def __init__(self, inner: Machine, source: Faults | Flips, *, patches: Patches | None = None) -> None:
         self.inner = inner
         self.source = source
+        self._patches = patches
+        self._expected: Mapping[Site, float] = {}  # flips an image at each site, where they are drawn site by site
+        self._counts = torch.zeros(1, dtype=torch.int64)
+        self._counted: set[str] = set()  # sites whose flips are in the counts
         self._flips: Flips | None = None
         self._by_site: Mapping[str, Flips] = {}
         self._others = False  # whether the table has flips of other images than the run's
@@ -46,8 +55,7 @@ class Faulty(Machine):
         self.inner.begin(costs, ids)
         self._images = ids.cpu().numpy().astype(np.int64)
         if isinstance(self.source, Faults):
-            self._flips = draw_at(costs, self.source, self._images)
-            self._by_site = self._flips.by_site()
+            self._begin_drawing(costs, self.source)
         elif costs is not self._costs:
             self.source.check(costs)
             self._flips, self._by_site = self.source, self.source.by_site()
@@ -55,10 +63,30 @@ class Faulty(Machine):
         self._others = isinstance(self.source, Flips) and not np.isin(self.source.image, self._images).all()
         self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
 
+    def _begin_drawing(self, costs: Mapping[Site, Cost], faults: Faults) -> None:
+        means = expected(costs, faults)
+        self._expected, self._flips, self._by_site, self._counted = {}, None, {}, set()
+        self._counts = torch.zeros(len(self._images), dtype=torch.int64)
+        if sum(means.values()) * len(self._images) <= room.DRAWN_AT_ONCE:
+            self._flips = draw_at(costs, faults, self._images, patches=self._patches)
+            self._by_site = self._flips.by_site()
+            return
+        room.check_room(max(means.values()), rate=faults.ber)
+        self._expected = means
+
     @property
     def flips(self) -> Flips | None:
-        """The flips of the run; None before the first one."""
+        """The flips of the run; None before the first one. Drawn again where they were drawn site by site."""
+        if self._expected and isinstance(self.source, Faults):
+            return draw_at(self._costs, self.source, self._images, patches=self._patches)
         return None if self._flips is None else self._flips.only(self._images)
+
+    @property
+    def counts(self) -> Tensor:
+        """The number of flips [B] int64 of each image of the run, once it is at its end."""
+        if self._flips is None:
+            return self._counts
+        return torch.from_numpy(self._flips.per_image(self._images))
 
     @property
     def non_finite(self) -> Tensor:
@@ -68,13 +96,19 @@ class Faulty(Machine):
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the hit units replaced."""
         out = self.inner.apply(operator, inputs, site)
-        hits = self._hits(site) if site in self._costs else self._lone(operator, inputs, site)
-        if hits is None or not len(hits.units):
-            return out
-        if operator.first_step:
-            hits = hits.since(operator.first_step)
-        if any(out is x for x in inputs):
-            out = out.clone()
+        own = all(out is not x for x in inputs)
+        for hits in self._hits(site) if site in self._costs else self._lone(operator, inputs, site):
+            if not len(hits.units):
+                continue
+            out = out if own else out.clone()
+            own = True
+            self._replace(out, operator, inputs, site, hits.since(operator.first_step) if operator.first_step else hits)
+        return out
+
+    def _replace(
+        self, out: Tensor, operator: Operator, inputs: Sequence[Tensor | None], site: Site, hits: Hits
+    ) -> None:
+        """Write into `out` what the hit units yield under their flips."""
         units = operator.units(inputs)
         width = max(1, sum(x.numel() for x in inputs if x is not None) // max(1, units.count))
         chunk = max(1, _CHUNK // width)
@@ -92,25 +126,44 @@ class Faulty(Machine):
                 mask = torch.zeros(out.shape, dtype=torch.bool)
                 units.scatter(mask, index.cpu(), arithmetic.strange & ~without.strange)
                 self._non_finite = self._non_finite + site.per_image(mask)
-        return out
 
-    def _hits(self, site: Site) -> Hits | None:
-        """The hits of an application within a run."""
+    def _hits(self, site: Site) -> Iterator[Hits]:
+        """The hits of an application within a run, those of some images after those of others."""
+        if self._expected:
+            yield from self._drawn_hits(site)
+            return
         if site.name not in self._by_site:
-            return None
+            return
         flips = self._by_site[site.name]
         if self._others:
             flips = flips.only(self._images)
-        return locate(flips, self._costs[site], site, self._images) if len(flips) else None
+        if len(flips):
+            yield locate(flips, self._costs[site], site, self._images)
 
-    def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Hits | None:
+    def _drawn_hits(self, site: Site) -> Iterator[Hits]:
+        """The same, drawn now, some images at a time."""
+        faults, mean = self.source, self._expected.get(site, 0.0)
+        if not isinstance(faults, Faults) or not mean:
+            return
+        cost = self._costs[site]
+        for group in groups(self._images, mean=mean):
+            flips = draw_all({site: cost}, faults, group)
+            if faults.where.fine:
+                flips = flips.take(exposed(flips, self._costs, faults, patches=self._patches))
+            if site.name not in self._counted:
+                self._counts += torch.from_numpy(flips.per_image(self._images))
+            if len(flips):
+                yield locate(flips, cost, site, self._images)
+        self._counted.add(site.name)  # an operator may finish at a site what another began
+
+    def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Iterator[Hits]:
         """The hits of an application at a site that the run does not know.
 
         Its images are those of the run, if it has one; else 0, 1, 2 ... of the site's batch, or image 0.
         """
         part, axis = site.part, site.batch_axis
         if part is not None and not part.exposed:
-            return None
+            return
         cost = read_cost(operator, tuple(inputs), site)
         if part is not None:
             cost, images = Cost(grid=(part.pieces, *cost.grid[1:]), steps=cost.steps), int(part.slot.max()) + 1
@@ -121,21 +174,23 @@ class Faulty(Machine):
         if isinstance(self.source, Flips):
             flips = self.source.only(ids).by_site().get(site.name)
             if flips is None:
-                return None
+                return
             flips.check({site: cost})
-        elif site.of and not self.source.where.selects(site):
-            return None
-        elif site.of and self.source.where.fine:
+            yield locate(flips, cost, site, ids)
+            return
+        if site.of and not self.source.where.selects(site):
+            return
+        if site.of and self.source.where.fine:
             raise InputError(
                 f"site {site.name!r} belongs to the protection of {site.of!r}; its faults have no patch and are not "
                 "told apart by bit: select sites alone, or give a table of flips"
             )
-        elif site.of:
-            executed = ids if part is None else ids[np.flatnonzero(np.bincount(part.slot))]
-            flips = draw_all({site: cost}, self.source, executed)
-        else:
-            flips = draw_at({site: cost}, self.source, ids)
-        return locate(flips, cost, site, ids) if len(flips) else None
+        executed, drawn = ids, draw_all if site.of else draw_at
+        if site.of and part is not None:
+            executed = ids[np.flatnonzero(np.bincount(part.slot))]
+        for group in groups(executed, mean=flips_an_image(cost, self.source)):
+            if len(flips := drawn({site: cost}, self.source, group)):
+                yield locate(flips, cost, site, ids)
 
 
 def _on_host(x: UnitInput) -> UnitInput:

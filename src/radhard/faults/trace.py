@@ -1,17 +1,19 @@
 """Traces: the faults of a run as a table in a file, to list, edit, write by hand and replay."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from pyarrow import compute
 from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults.faulty import Faulty
-from radhard.faults.flips import Flips
+from radhard.faults.flips import Column, Flips
 from radhard.machine import KINDS, Clean
 from radhard.program import Program, RunResult, run
 from radhard.words import Words
@@ -19,11 +21,36 @@ from radhard.words import Words
 COLUMNS = ("trial", "image", "site", "kind", "index", "bit")
 
 
-def write_trace(flips: Flips, path: str | Path, *, files: Mapping[int, str] | None = None) -> None:
-    """Write the table to `path`, .parquet or .csv: trial, image, site, kind, index, bit, one row a flip.
+MOST_ROWS = 100_000_000
+"""Rows of a table that is written: some 4 GB of text. A rate that asks for more is one that no reader wants."""
 
-    With `files`, the relative path of each image, the table has the column `file`, too; nothing reads it.
+
+def write_trace(flips: Flips | Iterable[Flips], path: str | Path, *, files: Mapping[int, str] | None = None) -> int:
+    """Write the table to `path`, .parquet or .csv: trial, image, site, kind, index, bit, one row a flip -> the rows.
+
+    The flips may come in parts, so that they need not fit into memory together. With `files`, the relative path of each
+    image, the table has the column `file`, too; nothing reads it. InputError if a part brings more than MOST_ROWS rows.
     """
+    parts, count = iter([flips] if isinstance(flips, Flips) else flips), 0
+    first = next(parts, None)
+    if first is None:
+        raise InputError("a trace of no part: give one, be it empty")
+    schema = _table(first, files).schema
+    if _suffix(path) == ".csv":
+        writer = pyarrow.csv.CSVWriter(str(path), schema)
+    else:
+        schema = schema.with_metadata({"words": first.words.name})
+        writer = pyarrow.parquet.ParquetWriter(str(path), schema)
+    with writer:
+        for part in chain([first], parts):
+            count += len(part)
+            if count > MOST_ROWS:
+                raise InputError(f"a trace of more than {MOST_ROWS:,} rows: take a lower rate, fewer images or sites")
+            writer.write_table(_table(part, files).replace_schema_metadata(schema.metadata))
+    return count
+
+
+def _table(flips: Flips, files: Mapping[int, str] | None) -> pa.Table:
     table = pa.table(
         {
             "trial": np.full(len(flips), flips.trial, dtype=np.int64),
@@ -36,10 +63,7 @@ def write_trace(flips: Flips, path: str | Path, *, files: Mapping[int, str] | No
     )
     if files:
         table = table.append_column("file", pa.array([files[image] for image in flips.image.tolist()], pa.string()))
-    if _suffix(path) == ".csv":
-        pyarrow.csv.write_csv(table, str(path))
-    else:
-        pyarrow.parquet.write_table(table.replace_schema_metadata({"words": flips.words.name}), str(path))
+    return table
 
 
 def read_trace(path: str | Path, *, trial: int | None = None, words: Words | None = None) -> Flips:
@@ -48,45 +72,92 @@ def read_trace(path: str | Path, *, trial: int | None = None, words: Words | Non
     `trial` picks the rows of one trial; a file of several needs it. `words` must be those of the run that the
     table came from, where they were not the default. Raises InputError naming the file, the row and the fix.
     """
+    table = _read(path)
+    for name in COLUMNS:
+        if (times := table.column_names.count(name)) != 1:
+            state = f"{times} times" if times else "missing"
+            raise InputError(f"trace {path}: column {name!r} is {state}; a trace has the columns {', '.join(COLUMNS)}")
+    column = {name: _whole(table, name, path) for name in ("trial", "image", "index", "bit")}
+    kind, site = (_texts(table, name, path) for name in ("kind", "site"))
+    kinds = compute.index_in(kind, pa.array(KINDS)).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    if (wrong := kinds < 0).any():
+        row = int(wrong.argmax())
+        raise InputError(
+            f"trace {path}, row {row + 1}: kind {kind[row].as_py()!r} is not a kind of operation; choose from "
+            f"{', '.join(KINDS)}"
+        )
+    trials = np.unique(column["trial"])
+    if trial is None and len(trials) > 1:
+        raise InputError(f"trace {path} holds trials {trials[0]} to {trials[-1]}: say which one to replay")
+    chosen = int(trials[0]) if trial is None and len(trials) else trial or 0
+    keep = column.pop("trial") == chosen
+    names = site.dictionary_encode()
+    column.update(kind=kinds, site=names.indices.to_numpy(zero_copy_only=False).astype(np.int64))
+    found = {name: values[keep] for name, values in column.items()}
+    known = words or _stored_words(table, path) or Words()
+    flips = Flips(sites=tuple(names.dictionary.to_pylist()), trial=chosen, words=known, **found)
+    _check_distinct(flips, path)
+    return flips
+
+
+def _read(path: str | Path) -> pa.Table:
+    """The table of a file; of a .csv every column as text, for a site's name may look like a number."""
     suffix = _suffix(path)
     if not Path(path).is_file():
         raise InputError(f"trace {path}: there is no such file")
     try:
-        table = pyarrow.csv.read_csv(str(path)) if suffix == ".csv" else pyarrow.parquet.read_table(str(path))
-    except pa.ArrowInvalid as error:
+        if suffix == ".parquet":
+            with pyarrow.parquet.ParquetFile(str(path)) as file:
+                return file.read(use_threads=False)
+        names = dict.fromkeys(COLUMNS, pa.string())
+        how = pyarrow.csv.ConvertOptions(column_types=names, strings_can_be_null=False)
+        return pyarrow.csv.read_csv(str(path), convert_options=how)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"trace {path}: not a readable {suffix[1:]} table: {error}") from error
-    if missing := [name for name in COLUMNS if name not in table.column_names]:
-        raise InputError(
-            f"trace {path}: column {missing[0]!r} is missing; a trace has the columns {', '.join(COLUMNS)}"
-        )
-    column = {name: table.column(name).to_pylist() for name in COLUMNS}
-    for name in ("trial", "image", "index", "bit"):
-        for row, value in enumerate(column[name]):
-            if not isinstance(value, int) or value < 0:
-                raise InputError(f"trace {path}, row {row + 1}: {name} {value!r} is not a whole number from 0 up")
-    for row, kind in enumerate(column["kind"]):
-        if kind not in KINDS:
-            raise InputError(
-                f"trace {path}, row {row + 1}: kind {kind!r} is not a kind of operation; choose from {', '.join(KINDS)}"
-            )
-    trials = sorted(set(column["trial"]))
-    if trial is None and len(trials) > 1:
-        raise InputError(f"trace {path} holds trials {trials[0]} to {trials[-1]}: say which one to replay")
-    chosen = trials[0] if trial is None and trials else trial or 0
-    keep = np.array(column["trial"], dtype=np.int64) == chosen
-    sites = tuple(dict.fromkeys(str(site) for site in column["site"]))
-    place = {site: number for number, site in enumerate(sites)}
-    codes = {
-        "image": column["image"],
-        "site": [place[str(site)] for site in column["site"]],
-        "kind": [KINDS.index(kind) for kind in column["kind"]],
-        "index": column["index"],
-        "bit": column["bit"],
-    }
-    found = {name: np.array(values, dtype=np.int64)[keep] for name, values in codes.items()}
-    flips = Flips(sites=sites, trial=chosen, words=words or _stored_words(table) or Words(), **found)
-    _check_distinct(flips, path)
-    return flips
+
+
+def _texts(table: pa.Table, name: str, path: str | Path) -> pa.StringArray:
+    """A column of texts, one a row."""
+    column = table.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not len(column):
+        return pa.array([], pa.string())
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InputError(f"trace {path}: column {name!r} holds {column.type} values, not texts")
+    if column.null_count:
+        row = int(column.is_null().to_numpy().argmax())
+        raise InputError(f"trace {path}, row {row + 1}: there is no {name}")
+    try:
+        column.validate(full=True)
+    except pa.ArrowException as error:
+        raise InputError(f"trace {path}: column {name!r} is damaged: {error}") from error
+    return pa.concat_arrays([chunk.cast(pa.string()) for chunk in column.chunks])
+
+
+def _whole(table: pa.Table, name: str, path: str | Path) -> Column:
+    """A column of whole numbers from 0 to 2^63 - 1 -> int64 [F]."""
+    column = table.column(name)
+    if not len(column):
+        return np.empty(0, np.int64)
+    if pa.types.is_string(column.type):
+        column = compute.utf8_trim_whitespace(column)
+        right = compute.match_substring_regex(column, r"^[0-9]{1,18}$")
+    elif pa.types.is_integer(column.type):
+        signed = pa.types.is_signed_integer(column.type)
+        least = compute.greater_equal(column, 0) if signed else compute.is_valid(column)
+        most = pa.scalar(2**63 - 1).cast(column.type, safe=False) if column.type == pa.uint64() else None
+        right = least if most is None else compute.and_(least, compute.less_equal(column, most))
+    else:
+        right = pa.chunked_array([pa.array(np.zeros(len(column), bool))])
+    wrong = ~right.fill_null(False).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        value = column[row].as_py()
+        said = "(nothing)" if value in (None, "") else value
+        raise InputError(f"trace {path}, row {row + 1}: {name} {said} is not a whole number from 0 up")
+    found: Column = column.cast(pa.int64()).to_numpy()
+    return found
 
 
 def replay(program: Program, images: Tensor, flips: Flips, *, ids: Tensor | None = None) -> RunResult:
@@ -94,11 +165,16 @@ def replay(program: Program, images: Tensor, flips: Flips, *, ids: Tensor | None
     return run(program, images, Faulty(Clean(), flips), ids=ids)
 
 
-def _stored_words(table: pa.Table) -> Words | None:
+def _stored_words(table: pa.Table, path: str | Path) -> Words | None:
     stored = (table.schema.metadata or {}).get(b"words")
     if stored is None:
         return None
-    return Words.from_dict(dict(pair.split("=", 1) for pair in stored.decode().split(",")))
+    try:
+        return Words.from_dict(dict(pair.split("=", 1) for pair in stored.decode().split(",")))
+    except ValueError as error:  # no pairs, no UTF-8, no words
+        raise InputError(
+            f"trace {path}: its words {stored!r} are none; they are written like {Words().name} (--words says others)"
+        ) from error
 
 
 def _check_distinct(flips: Flips, path: str | Path) -> None:
