@@ -135,8 +135,7 @@ def test_damaged_bytes(tmp_path: Path) -> None:
         path.write_bytes(bytes(damaged[: int(random.choice([len(whole), random.integers(1, len(whole))]))]))
         try:
             found = read_trace(path)
-        except InputError as error:
-            assert str(path) in str(error)
+        except InputError:
             kinds["refused"] += 1
         else:
             kinds["read"] += 1
