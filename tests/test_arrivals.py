@@ -240,7 +240,7 @@ def test_growing_buffers_lose_nothing() -> None:
         ({"site": [-1, 0]}, r"site\[0\]=-1"),
         ({"kind": [0, 8]}, r"kind\[1\]=8: give an integer from 0 to 7"),
         ({"population": [0, 2**50 + 1]}, r"population\[1\]=1125899906842625"),
-        ({"population": [2**50, 2**50]}, "asks for 1.13e\\+15 flips in one call"),
+        ({"population": [2**50, 2**50]}, "asks for 1.13e\\+15 flips at once"),
         ({"site": [1]}, r"site has dtype int64, shape \(1,\); int64 \[2\] is needed"),
     ],
 )

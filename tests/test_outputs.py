@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from radhard.cli import blocks as blocks_command
 from radhard.cli.commands import app
+from radhard.cli.ending import Ended
 from radhard.errors import one_line, shown
 from radhard.report import blocks as blocks_report
 
@@ -238,3 +239,13 @@ def test_a_signal_cleans_up(tmp_path: Path, number: signal.Signals, text: str) -
     assert err.splitlines()[-1].startswith(f"radhard: {text}")
     assert "Traceback" not in err
     assert left(kept) == []
+
+
+def test_a_signal_that_meets_a_compiled_loop_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise SystemError("returned a result with an exception set") from Ended(15)
+
+    monkeypatch.setattr("radhard.protection.optimal_block", interrupted)
+    result = CliRunner().invoke(app, list(BLOCKS))
+    assert result.exit_code == 128 + 15
+    assert result.stderr == "radhard: ended by signal 15; nothing is kept\n"

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import shlex
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -53,10 +54,10 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, Ended) as end:
-            number = end.number if isinstance(end, Ended) else 2
-            typer.echo(f"radhard: {'stopped' if number == 2 else f'ended by signal {number}'}; {_kept(ctx)}", err=True)
-            raise typer.Exit(128 + number) from end
+            _stop(ctx, end)
         except Exception as error:
+            if (end := _signal_behind(error)) is not None:
+                _stop(ctx, end)
             if ctx.params.get("debug") or os.environ.get(TRACEBACK) or not _ours(error):
                 raise
             typer.echo(f"radhard: {one_line(message_of(error))}", err=True)
@@ -85,6 +86,21 @@ def _ours(error: Exception) -> bool:
     """Whether an error is to be told here, not one of those by which typer ends a command."""
     ends = isinstance(error, typer.Exit | typer.Abort | _UsageError)
     return not ends and not (isinstance(error, OSError) and error.errno == errno.EPIPE)
+
+
+def _signal_behind(error: BaseException | None) -> BaseException | None:
+    """The signal that made an error: compiled loops that it interrupts raise a SystemError from it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Ended):
+        error = error.__cause__
+    return error
+
+
+def _stop(ctx: Any, end: BaseException) -> NoReturn:
+    """Say what an interrupted command leaves, and exit as a shell expects it of a process that a signal ended."""
+    number = end.number if isinstance(end, Ended) else signal.SIGINT.value
+    how = "stopped" if number == signal.SIGINT else f"ended by signal {number}"
+    typer.echo(f"radhard: {how}; {_kept(ctx)}", err=True)
+    raise typer.Exit(128 + number) from end
 
 
 def _kept(ctx: Any) -> str:
