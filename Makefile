@@ -129,6 +129,8 @@ results-options: .venv/installed
 		--schemes lb-abft,lb-abft:ranges=none,row-abft,none,none:ranges=paper,none:outside=clamp \
 		--plot results/vit-float.png --csv results/vit-float.csv --json > results/vit-float.json
 	$(BIN)/python -m benchmarks.batching
+	$(BIN)/python -m benchmarks.recovery
+	$(BIN)/python -m benchmarks.claims
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed

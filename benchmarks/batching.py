@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.claims import RESULTS, table
+from benchmarks.claims.data import RESULTS, table
 from radhard.protection import Block, Exact, ExactRows, Operations, Overhead, Shape, optimal_block, read_method
 from radhard.protection.cost import exposed_bits
 from radhard.protection.method import best_block

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.block_sizes import drawn
-from benchmarks.claims import table
+from benchmarks.claims.data import table
 from benchmarks.shapes import read_shapes
 from radhard.analysis.intervals import wilson
 from radhard.faults import Faults, Faulty

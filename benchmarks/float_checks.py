@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.claims import table
+from benchmarks.claims.data import table
 from radhard.analysis.intervals import wilson
 from radhard.faults import Faulty, Flips
 from radhard.machine import CHECK, KINDS, Clean, Keeping, Machine, Operator, Site

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.block_sizes import SITE, drawn
-from benchmarks.claims import table
+from benchmarks.claims.data import table
 from radhard.analysis.intervals import wilson
 from radhard.faults import Faults, Faulty, Flips
 from radhard.faults.flips import Column
