@@ -56,8 +56,8 @@ class Commands(TyperGroup):
         except (KeyboardInterrupt, Ended) as end:
             _stop(ctx, end)
         except Exception as error:
-            if (end := _signal_behind(error)) is not None:
-                _stop(ctx, end)
+            if (behind := _signal_behind(error)) is not None:
+                _stop(ctx, behind)
             if ctx.params.get("debug") or os.environ.get(TRACEBACK) or not _ours(error):
                 raise
             typer.echo(f"radhard: {one_line(message_of(error))}", err=True)
