@@ -145,7 +145,7 @@ def test_a_site_is_selected_where_a_flip_is(where: Where) -> None:
         (Where(spared=(BLOCK, Where(sites=("hea",)))), "site pattern 'hea' .*near ones: .*head"),
         (Where(patches=("2,0",), grid=GRID), r"patch pattern '2,0' matches none of the model's 5 patches; near ones: "),
         (~Where(patches=("0,0", "00"), grid=GRID), "patch pattern '00' matches none"),
-        (BLOCK.sparing(BLOCK), r"'layers': \['blocks.0'\].* leaves none of the model's .* sites"),
+        (BLOCK.sparing(BLOCK), r"layer blocks.0, but not \(layer blocks.0\) leaves none of the model's .* sites"),
         (Where(spared=(BLOCK, Where(layers=("[sh]*", "blocks.1")))), "leaves none"),
     ],
 )

@@ -183,7 +183,7 @@ def test_word_of_a_dtype() -> None:
         (lambda: word_of(torch.float64), "dtype torch.float64"),
         (lambda: word_of(torch.bool), "dtype torch.bool"),
         (lambda: Words.from_dict({"sum": "int8"}), "no field 'sum'"),
-        (lambda: Words.from_dict({"product": "float32"}), "'float32' is not known"),
+        (lambda: Words.from_dict({"product": "float32"}), "product=float32: products and running sums are integers"),
         (lambda: flip(torch.ones(2, dtype=torch.int8), 8, Int(8)), "bit 8 of int8: exposed bits are 0 to 7"),
         (lambda: flip(torch.ones(2, dtype=torch.int8), -1, Int(8)), "bit -1 of int8"),
         (

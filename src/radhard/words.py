@@ -121,6 +121,9 @@ class Words:
         """Inverse of `as_dict`; a key left out takes its default."""
         if unknown := sorted(names.keys() - {"product", "accumulator"}):
             raise InputError(f"Words has no field {unknown[0]!r}; its fields are 'product' and 'accumulator'")
+        for key, name in names.items():
+            if not isinstance(name, str) or name in _FLOATS:
+                raise InputError(f"{key}={name}: products and running sums are integers; write int16, or int16[0:8]")
         return cls(**{key: _parse_int(name) for key, name in names.items()})
 
 

@@ -14,6 +14,9 @@ from radhard.machine import Kind
 from radhard.protection import Protection
 from radhard.words import Words
 
+MOST_UNITS = 2_000_000
+"""Units of one campaign: a list of more takes gigabytes before the first is run."""
+
 
 def canonical_json(value: object) -> str:
     """A JSON value -> its one text: sorted keys, no blanks, ASCII, shortest floats. NaN raises."""
@@ -165,6 +168,12 @@ class Campaign:
         for name in ("images", "trials", "chunk"):
             if (value := getattr(self, name)) < 1:
                 raise InputError(f"{name} is {value}; a campaign needs at least 1")
+        units = sum(map(self.trials_of, self.settings)) * -(-self.images // self.chunk)
+        if units > MOST_UNITS:
+            raise InputError(
+                f"{len(self.settings)} settings of {self.trials:,} trials with {self.images:,} images are {units:,} "
+                f"units of work, more than {MOST_UNITS:,}: take fewer --trials or rates, or a larger --chunk"
+            )
         if len({setting.digest for setting in self.settings}) != len(self.settings):
             raise InputError("the campaign has the same setting twice; give each BER once")
         if self.whole is None:

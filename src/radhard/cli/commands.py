@@ -11,6 +11,7 @@ from radhard.cli.evaluate import evaluate
 from radhard.cli.group import Commands
 from radhard.cli.harden import harden
 from radhard.cli.inspection import inspect
+from radhard.cli.limits import Checked
 from radhard.cli.merge import merge
 from radhard.cli.plan import plan
 from radhard.cli.replay import replay
@@ -53,4 +54,4 @@ for command in (
     store,
     train,
 ):
-    app.command()(command)
+    app.command(cls=Checked)(command)

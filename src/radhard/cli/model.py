@@ -1,5 +1,6 @@
 """What the commands share that load a model: weights, shape and normalisation other than its source says."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,17 @@ from typing import Any
 
 from rich.console import Console
 
+from radhard.cli import parse
 from radhard.errors import InputError
 from radhard.models.load import LoadedModel
 from radhard.models.load import load as load_model
 from radhard.models.loaded import Shape, Weights
+
+MOST_PIXELS = 2**26
+"""Words of one image, over all its channels: 8,192 x 8,192 of one."""
+
+LARGEST = 1e6
+"""A mean or standard deviation of pixels in [0, 1] is no larger, nor a deviation smaller than one over it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +64,23 @@ def tell_assumed(loaded: LoadedModel, *, console: Console) -> None:
 def shape(text: str) -> Shape:
     """`3,224,224` -> (3, 224, 224)."""
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(f"--input-shape {text}: write channels,height,width, such as 3,224,224")
-    channels, height, width = map(int, parts)
+    sizes = [parse.whole(part, most=MOST_PIXELS) for part in parts]
+    if len(sizes) != 3 or not all(sizes) or math.prod(size or 0 for size in sizes) > MOST_PIXELS:
+        raise InputError(
+            f"--input-shape {text}: write channels,height,width, such as 3,224,224, together {MOST_PIXELS:,} at most"
+        )
+    channels, height, width = (size or 0 for size in sizes)
     return channels, height, width
 
 
 def numbers(text: str, *, option: str) -> tuple[float, ...]:
-    """`0.5` or `0.485,0.456,0.406` -> the numbers."""
+    """`0.5` or `0.485,0.456,0.406` -> the numbers; those of --std are above 0."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option} {text}: write one number, or one a channel, such as 0.485,0.456,0.406") from None
+    for number in found:
+        if not abs(number) <= LARGEST or (option == "--std" and not number >= 1 / LARGEST):
+            least = f"{1 / LARGEST:g}" if option == "--std" else f"{-LARGEST:g}"
+            raise InputError(f"{option} {text}: {number:g} is not in the range of pixels, {least} to {LARGEST:g}")
+    return found

@@ -4,6 +4,10 @@ from pathlib import Path
 
 from radhard.errors import InputError
 
+MOST_POINTS = 1000
+"""Bit error rates of one range."""
+
+_MOST_PATCHES = 4096
 _RATES = "write a list such as 1e-9,1e-8, or a range such as 1e-9:1e-5:9 (from:to:number of points)"
 
 
@@ -29,13 +33,24 @@ def rates(text: str) -> tuple[float, ...]:
     if len(parts) != 3:
         raise InputError(f"--ber {text}: a range has three parts, this has {len(parts)}; {_RATES}")
     low, high = rate(parts[0]), rate(parts[1])
-    if not parts[2].isdecimal() or int(parts[2]) < 2:
-        raise InputError(f"--ber {text}: {parts[2]!r} is not a number of points, at least 2; {_RATES}")
+    points = whole(parts[2], most=MOST_POINTS)
+    if points is None or points < 2:
+        raise InputError(
+            f"--ber {text}: {parts[2]!r} is not a number of points, at least 2 and at most {MOST_POINTS}; {_RATES}"
+        )
     if not 0 < low < high:
         raise InputError(f"--ber {text}: a range rises from more than 0; {_RATES}")
     from radhard.campaign.rates import even_in_logarithm
 
-    return even_in_logarithm(low, high, points=int(parts[2]))
+    return even_in_logarithm(low, high, points=points)
+
+
+def whole(text: str, *, most: int = 10**9) -> int | None:
+    """`12` -> 12; None for what is no whole number from 0 to `most`, however many digits it has."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal()) or len(digits.lstrip("0")) > len(str(most)):
+        return None
+    return int(digits) if int(digits) <= most else None
 
 
 def kinds(text: str) -> frozenset[str]:
@@ -96,9 +111,10 @@ def files(paths: list[Path], *, option: str, suffix: str) -> list[Path]:
 def fraction(text: str) -> tuple[int, int]:
     """`3/16` -> (3, 16)."""
     index, slash, of = text.partition("/")
-    if not (slash and index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of)):
+    part, parts = whole(index), whole(of)
+    if not slash or part is None or parts is None or not 1 <= part <= parts:
         raise InputError(f"--shard {text}: write i/n with i from 1 to n, such as 3/16")
-    return int(index), int(of)
+    return part, parts
 
 
 def models(names: list[str]) -> list[str]:
@@ -128,9 +144,10 @@ def checkpoints(texts: list[str], *, models: list[str]) -> dict[str, Path]:
 def grid(text: str) -> tuple[int, int]:
     """`7x7` -> (7, 7), rows and columns of patches."""
     rows, times, columns = text.partition("x")
-    if not (times and rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
-        raise InputError(f"--grid {text}: write rows x columns of patches, such as 7x7")
-    return int(rows), int(columns)
+    size = whole(rows), whole(columns)
+    if not times or size[0] is None or size[1] is None or not 1 <= size[0] * size[1] <= _MOST_PATCHES:
+        raise InputError(f"--grid {text}: write rows x columns of patches, {_MOST_PATCHES} at most, such as 7x7")
+    return size[0], size[1]
 
 
 def width(points: float) -> float:

@@ -77,7 +77,7 @@ def exposures(
             )
     _check_bits(faults.where, tuple(labels))
     if faults.where.fine and inside == EVERYWHERE and not any(exposure.bits for exposure in found.values()):
-        raise InputError(f"the selection {faults.where.as_dict()} leaves no bit that can flip; widen a pattern")
+        raise InputError(f"the selection {faults.where.name} leaves no bit that can flip; widen a pattern")
     return found
 
 

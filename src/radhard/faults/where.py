@@ -76,11 +76,13 @@ class Where:
 
     def select(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         """The sites that it selects; InputError if a pattern matches nothing, or nothing is left."""
+        if not sites:
+            raise InputError("the model has no operation of arithmetic, so nothing in it can flip: take another model")
         self._check(sites)
         selected = tuple(site for site in sites if self.selects(site))
         if not selected:
             raise InputError(
-                f"the selection {self.as_dict()} leaves none of the model's {len(sites)} sites; widen a pattern"
+                f"the selection {self.name} leaves none of the model's {len(sites)} sites; widen a pattern"
             )
         return selected
 
@@ -92,6 +94,15 @@ class Where:
             check_patterns(self.patches, (*patch_names(self.grid), NOWHERE), what="patch")
         for other in self.spared:
             other._check(sites)
+
+    @property
+    def name(self) -> str:
+        """`layer block.*, site a or b, but not (module FC)`; `everywhere` if it names nothing."""
+        named = {"layer": self.layers, "module": self.modules, "operator": self.operators, "site": self.sites}
+        named |= {"patch": self.patches, "bit": self.bits}
+        parts = [f"{what} {' or '.join(patterns)}" for what, patterns in named.items() if patterns]
+        text = ", ".join(parts) or "everywhere"
+        return ", but not ".join([text, *(f"({other.name})" for other in self.spared)])
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
