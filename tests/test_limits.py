@@ -67,7 +67,7 @@ def test_numbers_too_large(arguments: tuple[str, ...]) -> None:
         (("sweep", ""), "models is an empty text"),
         (("sweep", "a" * 5000), "5,000 characters are too many"),
         (("sweep", "a\0b"), "a null character"),
-        (("blocks", "8", "8", "8", "--csv", "a\0.csv"), "a null character"),
+        (("blocks", "8", "8", "8", "--csv", "a\0.csv"), "null byte"),
         (("sweep", "x", "--words", ""), "--words is an empty text"),
         (("blocks", "8", "8", "8", "--words", "product=float32"), "products and running sums are integers"),
     ],
