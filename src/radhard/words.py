@@ -2,7 +2,8 @@
 
 A word is carried by a torch tensor. A float is carried by its own dtype. An `Int` of any width is carried by
 the smallest of int8, int16, int32 and int64 that holds it, sign-extended: flipping its top bit changes its
-sign, and with it every bit above in the container. Bit 0 is the least significant one.
+sign, and with it every bit above in the container. Bit 0 is the least significant one. A NaN is made canonical
+before a bit of it flips.
 """
 
 import re
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 
+_NAN = {torch.float32: 0x7FC00000, torch.bfloat16: 0x7FC0, torch.float16: 0x7E00}
 _CONTAINERS = {8: torch.int8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
 
 
@@ -191,10 +193,23 @@ def _sign_extend(values: Tensor, bits: int) -> Tensor:
     return (values << (64 - bits)) >> (64 - bits)
 
 
+def canonical(values: Tensor) -> Tensor:
+    """`values` [...] -> the same; of floats, every NaN is the quiet one without a sign, 0x7FC00000 as float32.
+
+    What sign and payload a NaN has is the processor's and the compiler's to choose. A flip in a word that is NaN hits
+    this one, so that what comes of it is the same everywhere.
+    """
+    if values.dtype not in _NAN:
+        return values
+    carrier = _CONTAINERS[8 * values.dtype.itemsize]
+    nan = torch.tensor(_NAN[values.dtype], dtype=carrier, device=values.device)
+    return torch.where(values.isnan(), nan, values.view(carrier)).view(values.dtype)
+
+
 def _xor(values: Tensor, mask: Tensor, word: Word) -> Tensor:
     """XOR with a sign-extended mask, which keeps an `Int` narrower than its container sign-extended."""
     if values.dtype != word.dtype:
         raise InputError(f"values have dtype {values.dtype}; {word.name} is carried by {word.dtype}")
     carrier = _CONTAINERS[8 * word.dtype.itemsize]
     extended = _sign_extend(mask, word.bits).to(device=values.device, dtype=carrier)
-    return (values.detach().view(carrier) ^ extended).view(word.dtype)
+    return (canonical(values.detach()).view(carrier) ^ extended).view(word.dtype)

@@ -46,6 +46,7 @@ def replay(bench: Bench, flips: Flips, *, recipe: str, batch: int = 64) -> Repla
     if not len(flips):
         raise InputError("the table holds no fault of this trial: nothing to replay")
     bench.data.places(torch.from_numpy(flips.image))  # tells the row of an image that is not there
+    flips.check_unprotected()
     flips.check(program.costs)
     ids = torch.from_numpy(np.unique(flips.image))
     places = bench.data.places(ids)

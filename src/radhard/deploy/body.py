@@ -10,6 +10,7 @@ from torch import nn
 from torch.fx import Graph, GraphModule, Node
 from torch.utils._pytree import tree_map
 
+from radhard.deploy.fixed import Fixed
 from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
 from radhard.deploy.steps import Moving
 from radhard.machine import Load
@@ -32,11 +33,13 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
     graph, modules, schemes = Graph(), nn.Module(), protection.schemes
     values: dict[int, Any] = {program.input: graph.placeholder("images")}
     events: dict[str, str] = {}
+    fixed = Fixed()
+    modules.add_module("constants", fixed)
 
     def value(ref: Ref) -> Any:
         if ref.number not in values:
-            modules.register_buffer(f"constant{ref.number}", program.constants[ref.number].clone())
-            values[ref.number] = graph.get_attr(f"constant{ref.number}")
+            fixed.register_buffer(f"constant{ref.number}", program.constants[ref.number].clone())
+            values[ref.number] = graph.get_attr(f"constants.constant{ref.number}")
         return values[ref.number]
 
     for place, step in enumerate(_needed(program)):
@@ -67,7 +70,9 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
             (counter,) = (own for own, _ in module.named_buffers() if own.split(".")[-1] == "events")
             events[step.site.name] = f"{name}.{counter}"
     graph.output(values[program.output])
-    return Body(module=GraphModule(modules, graph), events=events)
+    module = GraphModule(modules, graph)
+    module.add_module("constants", fixed)  # itself: a graph's module makes plain modules of those it takes apart
+    return Body(module=module, events=events)
 
 
 def _needed(program: Program) -> list[Apply | Move]:

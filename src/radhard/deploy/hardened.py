@@ -1,15 +1,21 @@
 """The module that users deploy: a model's inputs and outputs, its checks, and what they found."""
 
+import copy
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from radhard.deploy.body import Body
+from radhard.deploy.fixed import Fixed
 from radhard.deploy.products import CheckedProduct
 from radhard.errors import FaultError, InputError
+from radhard.machine import undisturbed
 from radhard.ops import EVENTS, examine
+from radhard.ops.library import heard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +33,13 @@ class Alarm:
 OnAlarm = Callable[[Alarm], None]
 
 
-class Hardened(nn.Module):
+class Hardened(Fixed):
     """Images [B, *input_shape] float32 -> logits [B, classes] float32.
 
     Each protected site counts its events over all calls in a buffer of its own, [7] int64 in the order of
     `radhard.ops.EVENTS`, which is saved and exported with the module. `on_alarm` is called after a call in which a site
-    raised an alarm, once for each such site; it stays behind when the module is exported or compiled.
+    raised an alarm, once for each such site, in the thread of the call and with the numbers of that call; it stays
+    behind when the module is exported or compiled. No gradients are computed, and autocast changes nothing.
     """
 
     def __init__(self, body: Body, *, name: str, input_shape: tuple[int, ...], on_alarm: OnAlarm | None = None) -> None:
@@ -46,6 +53,21 @@ class Hardened(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits. Raises InputError for images of another shape or type, FaultError as the policy says."""
+        self._check(images)
+        if torch.compiler.is_compiling():
+            logits: Tensor = self.body(images)
+            return logits
+        with undisturbed(images.device):
+            return self.body(images) if self.on_alarm is None else self._heard(images, self.on_alarm)
+
+    def _check(self, images: Tensor) -> None:
+        if not isinstance(images, Tensor):
+            raise InputError(f"images are {type(images).__name__}; {self.name} takes a float32 tensor")
+        if torch._C._functorch.is_functorch_wrapped_tensor(images):
+            raise InputError(
+                f"{self.name} is hardened, and computes in int8 words, through which no transform of torch.func goes: "
+                "call it with all images as one batch"
+            )
         if images.ndim != 1 + len(self.input_shape) or tuple(images.shape[1:]) != self.input_shape:
             expected = ", ".join(["B", *map(str, self.input_shape)])
             raise InputError(
@@ -53,18 +75,14 @@ class Hardened(nn.Module):
             )
         if images.dtype != torch.float32:
             raise InputError(f"images are {images.dtype}; convert them with images.float() and normalise them")
-        if self.on_alarm is not None and not torch.compiler.is_compiling():
-            return self._heard(images, self.on_alarm)
-        logits: Tensor = self.body(images)
-        return logits
 
     def _heard(self, images: Tensor, on_alarm: OnAlarm) -> Tensor:
         """Logits; alarms are told of even where one of them ends in FaultError."""
-        before = self.counters
-        try:
-            logits: Tensor = self.body(images)
-        finally:
-            self._tell(self.counters - before, on_alarm)
+        with heard() as noted:
+            try:
+                logits: Tensor = self.body(images)
+            finally:
+                self._tell(noted, on_alarm)
         return logits
 
     @property
@@ -76,11 +94,12 @@ class Hardened(nn.Module):
     def _counters(self) -> list[Tensor]:
         return [self.body.get_buffer(place) for place in self._places]
 
-    def _tell(self, happened: Tensor, on_alarm: OnAlarm) -> None:
-        for place in happened[:, EVENTS.index("alarms")].nonzero()[:, 0].tolist():
-            counts = dict(zip(EVENTS, happened[place].tolist(), strict=True))
-            del counts["checked"], counts["alarms"]
-            on_alarm(Alarm(site=self.sites[place], **counts))
+    def _tell(self, noted: Mapping[int, Tensor], on_alarm: OnAlarm) -> None:
+        for site, counter in zip(self.sites, self._counters(), strict=True):
+            if (happened := noted.get(counter.data_ptr())) is not None:
+                counts = dict(zip(EVENTS, happened.tolist(), strict=True))
+                del counts["checked"], counts["alarms"]
+                on_alarm(Alarm(site=site, **counts))
 
     def counts(self) -> dict[str, Mapping[str, int]]:
         """Name of each protected site -> how often each event happened since the counters were reset."""
@@ -93,6 +112,24 @@ class Hardened(nn.Module):
         """Count from zero."""
         for counter in self._counters():
             counter.zero_()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Hardened":
+        """A module of its own with the same `on_alarm`, which is not copied."""
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        memo[id(self.on_alarm)] = self.on_alarm
+        other.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        try:
+            pickle.dumps(self.on_alarm)
+        except (pickle.PicklingError, AttributeError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"on_alarm, {self.on_alarm!r}, cannot be pickled: {error}; give a function of a module's top level, or "
+                "set on_alarm to None and set it again where the module is loaded"
+            ) from error
+        return self.__dict__
 
     def scrub(self) -> dict[str, str]:
         """Look through all stored weights and sums that are protected, and set right in place what changed.

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import radhard.ops
+from radhard.deploy.fixed import Fixed
 from radhard.machine import Gemm, WriteBack
 from radhard.operators import Conv2d, Linear
 from radhard.ops.library import Recourse, no_events
 from radhard.ops.write import saturate
 
 
-class Product(nn.Module):
+class Product(Fixed):
     """`x` int8 times a stored weight, as a linear layer or a convolution takes it; written back by its operator.
 
     The weight is a copy of its own: what changes in one's memory does not change in the other's.
@@ -32,7 +33,7 @@ class Product(nn.Module):
         self.groups = operator.groups if isinstance(operator, Conv2d) else 1
         self.geometry = _geometry(operator, weight) if isinstance(operator, Conv2d) else ()
         self.register_buffer("weight", weight.flatten(1).clone())
-        self.register_buffer("bias", torch.zeros(n, dtype=torch.int32) if bias is None else bias.clone())
+        self.register_buffer("bias", torch.zeros(n, dtype=torch.int32, device=weight.device) if bias is None else bias.clone())
         self.register_buffer("multiplier", operator.write_back.multiplier.expand(n).clone())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ class CheckedProduct(Product):
         return [radhard.ops.Stored(weight=w, bias=b, columns=c, rows=r) for w, b, c, r in zip(*parts, strict=True)]
 
 
-class Attention(nn.Module):
+class Attention(Fixed):
     """Products of activations: `a` [..., m, k] int8 times `b` [..., k, n] int8."""
 
     multiplier: Tensor

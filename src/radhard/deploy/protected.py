@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from radhard.deploy.fixed import Fixed
 from radhard.deploy.products import Attention, CheckedAttention, CheckedProduct, Product
 from radhard.deploy.steps import Between, Kernel, Quantize, QuantizeWithin, Table, TableWithin, Within
 from radhard.errors import InputError
@@ -24,7 +25,7 @@ Constants = Sequence[Tensor | None]  # the inputs of an application: None where 
 COMPUTED = torch.empty(0)
 
 
-class Voted(nn.Module):
+class Voted(Fixed):
     """Three runs of a step on copies of its inputs, and a vote on each bit."""
 
     events: Tensor

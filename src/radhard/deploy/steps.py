@@ -3,6 +3,7 @@
 A step that checks has a buffer `events` [7] int64, to which each call adds (see `radhard.ops.library`).
 """
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from radhard.deploy.fixed import Fixed
+from radhard.errors import InputError
 from radhard.machine import Operator
 from radhard.operators import Affine, Quantized
 from radhard.ops.library import no_events
@@ -29,14 +32,14 @@ class Kernel(nn.Module):
         return self.operator.kernel(inputs, _ignore)
 
 
-class Table(nn.Module):
+class Table(Fixed):
     """An operator whose output word depends on one input word alone: looked up."""
 
     table: Tensor
 
     def __init__(self, operator: Operator, numbers: Sequence[Tensor | None]) -> None:
         super().__init__()
-        words = torch.arange(-128, 128, dtype=torch.int8)
+        words = torch.arange(-128, 128, dtype=torch.int8, device="cpu")
         self.register_buffer("table", operator.kernel([words, *numbers], _ignore))
 
     def forward(self, x: Tensor, *_: Tensor | None) -> Tensor:
@@ -45,7 +48,7 @@ class Table(nn.Module):
         return out
 
 
-class TableWithin(nn.Module):
+class TableWithin(Fixed):
     """A table of an operator's values after a range: entries outside are replaced in it, and their uses counted.
 
     What is read is compared with the least and the greatest entry as they were made, for a table may change in memory.
@@ -57,11 +60,13 @@ class TableWithin(nn.Module):
 
     def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Ranges) -> None:
         super().__init__()
-        words = torch.arange(-128, 128, dtype=torch.int8)
+        words = torch.arange(-128, 128, dtype=torch.int8, device="cpu")
         values = replace(operator, writes=None).kernel([words, *numbers], _ignore)
         finish = Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges)
         table, flagged = finish(values), ~((values >= ranges.low) & (values <= ranges.high))
-        instead = finish(torch.tensor(instead_of(ranges.low, ranges.high, ranges.outside)))
+        instead = finish(
+            torch.tensor(instead_of(ranges.low, ranges.high, ranges.outside), dtype=torch.float32, device="cpu")
+        )
         self.register_buffer("table", table)
         self.register_buffer("flagged", flagged)
         self.register_buffer("events", no_events())
@@ -77,7 +82,7 @@ class TableWithin(nn.Module):
         return out
 
 
-class Between(nn.Module):
+class Between(Fixed):
     """A float operator between int8 words: what it reads is looked up, what it yields is given to `finish`."""
 
     def __init__(self, operator: Quantized, finish: nn.Module) -> None:
@@ -99,7 +104,7 @@ class Between(nn.Module):
         return out
 
 
-class Quantize(nn.Module):
+class Quantize(Fixed):
     """Numbers to the int8 words that stand for them."""
 
     def __init__(self, writes: Affine) -> None:
@@ -132,7 +137,7 @@ class QuantizeWithin(Quantize):
         return out
 
 
-class Within(nn.Module):
+class Within(Fixed):
     """Numbers, or accumulators, brought into a range."""
 
     events: Tensor
@@ -159,6 +164,17 @@ class Moving(nn.Module):
     def forward(self, *arguments: Any, **options: Any) -> Any:
         """-> what the function gives."""
         return self.function(*arguments, **options)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As any module; refused for a function that pickle does not find by its name."""
+        try:
+            pickle.dumps(self.function)
+        except (pickle.PicklingError, AttributeError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"{self.function} moves data in this hardened module, and cannot be pickled: {error}; register a "
+                "function of a module's top level, or save the model with `radhard harden` and load the .pt2"
+            ) from error
+        return super().__reduce_ex__(protocol)
 
 
 def _ignore(mask: Tensor) -> None:

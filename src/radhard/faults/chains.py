@@ -11,6 +11,7 @@ a call fills.
 import numpy as np
 from numba import njit
 
+_NAN = np.uint32(0x7FC00000)  # as `radhard.words.canonical` makes it
 _SAFE = 1 << 16  # products of int8 values (at most 2^14) that int32 adds exactly
 
 
@@ -93,10 +94,14 @@ def float_chains(a, a_row, b, b_row, bias, products, sums, first, last, out):  #
         total = np.float32(0.0)
         for t in range(k + (1 if len(bias) else 0)):
             word[0] = x[t] * y[t] if t < k else bias[u]
+            if word[0] != word[0] and p < len(p_unit) and p_unit[p] == u and p_at[p] == t:
+                raw[0] = _NAN
             while p < len(p_unit) and p_unit[p] == u and p_at[p] == t:
                 raw[0] ^= np.uint32(1) << np.uint32(p_bit[p])
                 p += 1
             word[0] = word[0] if t == 0 else total + word[0]
+            if word[0] != word[0] and s < len(s_unit) and s_unit[s] == u and s_at[s] + 1 == t:
+                raw[0] = _NAN
             while s < len(s_unit) and s_unit[s] == u and s_at[s] + 1 == t:
                 raw[0] ^= np.uint32(1) << np.uint32(s_bit[s])
                 s += 1
@@ -115,6 +120,8 @@ def float_sums(x, sums, out):  # type: ignore[no-untyped-def]
         word[0] = x[u, 0]
         for t in range(1, x.shape[1]):
             word[0] = word[0] + x[u, t]
+            if word[0] != word[0] and s < len(unit) and unit[s] == u and at[s] + 1 == t:
+                raw[0] = _NAN
             while s < len(unit) and unit[s] == u and at[s] + 1 == t:
                 raw[0] ^= np.uint32(1) << np.uint32(bit[s])
                 s += 1

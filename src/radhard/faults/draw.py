@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from radhard.errors import CaptureError
+from radhard.errors import CaptureError, InputError
 from radhard.faults import room
 from radhard.faults.arrivals import arrivals
 from radhard.faults.exposure import Patches, exposed, patches_of
@@ -54,7 +54,7 @@ def flips_an_image(cost: Cost, faults: Faults) -> float:
 
 def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Iterator[Flips]:
     """What `draw` gives, in its order, a part of about DRAWN_AT_ONCE flips at a time."""
-    costs, patches, images = program.costs, patches_of(program, faults.where), np.asarray(ids, dtype=np.int64)
+    costs, patches, images = program.costs, patches_of(program, faults.where), distinct(ids)
     _check_keys(costs)
 
     def drawn(sites: list[Site], faults: Faults, images: NDArray[np.int64]) -> Flips:
@@ -85,7 +85,7 @@ def groups(images: NDArray[np.int64], *, mean: float) -> list[NDArray[np.int64]]
 
 def draw_all(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
     """The same at all sites of `costs`, whatever `faults.where` selects."""
-    images = np.asarray(ids, dtype=np.int64)
+    images = distinct(ids)
     streams = [
         (place, *stream)
         for place, cost in enumerate(costs.values())
@@ -125,6 +125,15 @@ def _streams(cost: Cost, kinds: frozenset[Kind], words: Words) -> tuple[tuple[in
         for kind in KINDS
         if kind in kinds and (word := cost.word(kind, words)) is not None and (bits := cost.exposed_bits(kind, words))
     )
+
+
+def distinct(ids: NDArray[np.int64] | torch.Tensor) -> NDArray[np.int64]:
+    """Each identity once, in their order: images of one identity have the same faults."""
+    given = np.asarray(ids)
+    if len(given) and given.dtype.kind not in "iu":
+        raise InputError(f"ids are {given.dtype}; the identities of images are integers")
+    images, first = np.unique(given.astype(np.int64), return_index=True)
+    return images if len(images) == len(given) and (images == given).all() else given.astype(np.int64)[np.sort(first)]
 
 
 def _check_keys(costs: Mapping[Site, Cost]) -> None:

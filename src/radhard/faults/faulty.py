@@ -8,12 +8,12 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import room
-from radhard.faults.draw import draw_all, draw_at, expected, flips_an_image, groups
+from radhard.faults.draw import distinct, draw_all, draw_at, expected, flips_an_image, groups
 from radhard.faults.exposure import Patches, exposed
 from radhard.faults.faults import Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
-from radhard.faults.locate import Hits, locate
+from radhard.faults.locate import Hits, executed, locate
 from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
 
 _CHUNK = 1 << 24  # elements of gathered unit inputs at a time
@@ -41,14 +41,15 @@ class Faulty(Machine):
         self.source = source
         self._patches = patches
         self._expected: Mapping[Site, float] = {}  # flips an image at each site, where they are drawn site by site
-        self._counts = torch.zeros(1, dtype=torch.int64)
+        self._counts = torch.zeros(1, dtype=torch.int64, device="cpu")
         self._counted: set[str] = set()  # sites whose flips are in the counts
         self._flips: Flips | None = None
         self._by_site: Mapping[str, Flips] = {}
-        self._others = False  # whether the table has flips of other images than the run's
+        self._met = np.empty(0, np.bool_)  # the rows of a table that hit something in the run
+        self._mine = np.empty(0, np.bool_)  # those that name an image of the run
         self._images = np.empty(0, np.int64)
         self._costs: Mapping[Site, Cost] = {}
-        self._non_finite = torch.zeros(1, dtype=torch.int64)
+        self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Draw the flips of all sites and images of the run; a table is checked once a program."""
@@ -60,13 +61,16 @@ class Faulty(Machine):
             self.source.check(costs)
             self._flips, self._by_site = self.source, self.source.by_site()
         self._costs = costs
-        self._others = isinstance(self.source, Flips) and not np.isin(self.source.image, self._images).all()
-        self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
+        if isinstance(self.source, Flips):
+            self._mine = np.isin(self.source.image, self._images)
+            known = {site.name for site in costs}
+            self._met = self._mine & np.array([name in known for name in self.source.sites], np.bool_)[self.source.site]
+        self._non_finite = torch.zeros(len(ids), dtype=torch.int64, device="cpu")
 
     def _begin_drawing(self, costs: Mapping[Site, Cost], faults: Faults) -> None:
         means = expected(costs, faults)
         self._expected, self._flips, self._by_site, self._counted = {}, None, {}, set()
-        self._counts = torch.zeros(len(self._images), dtype=torch.int64)
+        self._counts = torch.zeros(len(self._images), dtype=torch.int64, device="cpu")
         if sum(means.values()) * len(self._images) <= room.DRAWN_AT_ONCE:
             self._flips = draw_at(costs, faults, self._images, patches=self._patches)
             self._by_site = self._flips.by_site()
@@ -76,17 +80,28 @@ class Faulty(Machine):
 
     @property
     def flips(self) -> Flips | None:
-        """The flips of the run; None before the first one. Drawn again where they were drawn site by site."""
+        """The flips of the run; None before the first one. Drawn again where they were drawn site by site.
+
+        Rows of a table that hit nothing are not among them.
+        """
         if self._expected and isinstance(self.source, Faults):
             return draw_at(self._costs, self.source, self._images, patches=self._patches)
-        return None if self._flips is None else self._flips.only(self._images)
+        return self._flips if self._flips is None or self._flips is not self.source else self._flips.take(self._met)
+
+    @property
+    def missed(self) -> Flips | None:
+        """The rows of a table that name an image of the run and hit nothing: no operation that they name was executed.
+
+        They are at sites of checks, of which the data decide what is executed. None without a table, or before a run.
+        """
+        table = self._flips is not None and self._flips is self.source
+        return self._flips.take(self._mine & ~self._met) if table and self._flips is not None else None
 
     @property
     def counts(self) -> Tensor:
         """The number of flips [B] int64 of each image of the run, once it is at its end."""
-        if self._flips is None:
-            return self._counts
-        return torch.from_numpy(self._flips.per_image(self._images))
+        flips = None if self._expected else self.flips
+        return self._counts if flips is None else torch.from_numpy(flips.per_image(self._images))
 
     @property
     def non_finite(self) -> Tensor:
@@ -135,7 +150,7 @@ class Faulty(Machine):
         if site.name not in self._by_site:
             return
         flips = self._by_site[site.name]
-        if self._others:
+        if not self._mine.all():
             flips = flips.only(self._images)
         if len(flips):
             yield locate(flips, self._costs[site], site, self._images)
@@ -146,7 +161,7 @@ class Faulty(Machine):
         if not isinstance(faults, Faults) or not mean:
             return
         cost = self._costs[site]
-        for group in groups(self._images, mean=mean):
+        for group in groups(distinct(self._images), mean=mean):
             flips = draw_all({site: cost}, faults, group)
             if faults.where.fine:
                 flips = flips.take(exposed(flips, self._costs, faults, patches=self._patches))
@@ -172,11 +187,15 @@ class Faulty(Machine):
         in_run = len(self._images) >= images if part is not None else axis is not None and len(self._images) == images
         ids = self._images if in_run else np.arange(images, dtype=np.int64)
         if isinstance(self.source, Flips):
-            flips = self.source.only(ids).by_site().get(site.name)
-            if flips is None:
+            if site.name not in self.source.sites:
                 return
+            here = (self.source.site == self.source.sites.index(site.name)) & np.isin(self.source.image, ids)
+            flips = self.source.take(here)
             flips.check({site: cost})
-            yield locate(flips, cost, site, ids)
+            if in_run:
+                self._met[here] |= executed(flips, cost, site, ids)
+            if len(flips):
+                yield locate(flips, cost, site, ids)
             return
         if site.of and not self.source.where.selects(site):
             return
@@ -185,10 +204,10 @@ class Faulty(Machine):
                 f"site {site.name!r} belongs to the protection of {site.of!r}; its faults have no patch and are not "
                 "told apart by bit: select sites alone, or give a table of flips"
             )
-        executed, drawn = ids, draw_all if site.of else draw_at
+        present, drawn = ids, draw_all if site.of else draw_at
         if site.of and part is not None:
-            executed = ids[np.flatnonzero(np.bincount(part.slot))]
-        for group in groups(executed, mean=flips_an_image(cost, self.source)):
+            present = ids[np.flatnonzero(np.bincount(part.slot))]
+        for group in groups(distinct(present), mean=flips_an_image(cost, self.source)):
             if len(flips := drawn({site: cost}, self.source, group)):
                 yield locate(flips, cost, site, ids)
 

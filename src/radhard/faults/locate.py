@@ -68,15 +68,42 @@ def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
         raise InputError(
             f"site {site.name!r}: {math.prod(grid)} units at once are too many; run fewer images at a time"
         )
-    order = np.argsort(ids, kind="stable")
-    slot = order[np.searchsorted(ids[order], flips.image)]
+    slot, row = _slots(flips.image, ids)
+    flips = flips if row is None else flips.take(row)
     step, unit, within = _steps_of(flips.kind, flips.index, cost)
     flat = site.flat(grid, slot, unit)
     done = flat >= 0
     key = _pack(flat[done], step[done], within[done], flips.bit[done], shifts)
     key.sort()
+    if (key[1:] == key[:-1]).any():
+        raise InputError(
+            f"site {site.name!r}: one of its flips stands in the table twice, which would undo it; remove one row or both"
+        )
     units, place, step, within, bit = _unpack(key, shifts)
     return Hits(units=units, place=place, step=step, within=within, bit=bit)
+
+
+def executed(flips: Flips, cost: Cost, site: Site, ids: Column) -> NDArray[np.bool_]:
+    """Which of the flips [F] of one site hit an operation that an application for images `ids` [B] executes."""
+    slot, row = _slots(flips.image, ids)
+    row = np.arange(len(flips)) if row is None else row
+    unit = unit_of(flips.kind[row], flips.index[row], cost)
+    done = site.flat(site.batch_grid(cost.grid, len(ids)), slot, unit) >= 0
+    return np.bincount(row[done], minlength=len(flips)) > 0
+
+
+def _slots(image: Column, ids: Column) -> tuple[Column, Column | None]:
+    """Images [F] of flips, all of them in the batch `ids` [B] -> the place in the batch of each.
+
+    Where an image stands in the batch more than once, a flip has several places, and `row` tells whose each is.
+    """
+    order = np.argsort(ids, kind="stable")
+    first = np.searchsorted(ids[order], image)
+    if (ids[order][1:] != ids[order][:-1]).all():
+        return order[first], None
+    times = np.searchsorted(ids[order], image, side="right") - first
+    row = np.repeat(np.arange(len(image)), times)
+    return order[first[row] + np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)], row
 
 
 def unit_of(kind: Column, index: Column, cost: Cost) -> Column:

@@ -12,10 +12,11 @@ from pyarrow import compute
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.faults.faults import check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Column, Flips
 from radhard.machine import KINDS, Clean
-from radhard.program import Program, RunResult, run
+from radhard.program import Program, RunResult, identities, run
 from radhard.words import Words
 
 COLUMNS = ("trial", "image", "site", "kind", "index", "bit")
@@ -95,6 +96,10 @@ def read_trace(path: str | Path, *, trial: int | None = None, words: Words | Non
     column.update(kind=kinds, site=names.indices.to_numpy(zero_copy_only=False).astype(np.int64))
     found = {name: values[keep] for name, values in column.items()}
     known = words or _stored_words(table, path) or Words()
+    try:
+        check_words(known)
+    except InputError as error:
+        raise InputError(f"trace {path}: {error}") from error
     flips = Flips(sites=tuple(names.dictionary.to_pylist()), trial=chosen, words=known, **found)
     _check_distinct(flips, path)
     return flips
@@ -161,7 +166,13 @@ def _whole(table: pa.Table, name: str, path: str | Path) -> Column:
 
 
 def replay(program: Program, images: Tensor, flips: Flips, *, ids: Tensor | None = None) -> RunResult:
-    """Run `images` [B, ...] float32, identified by `ids` [B] (default 0 ... B - 1), under exactly these flips."""
+    """Run `images` [B, ...] float32, identified by `ids` [B] (default 0 ... B - 1), under exactly these flips.
+
+    Raises InputError for a row that hits nothing: of another image, of a check of protection, or of an operation or a
+    bit that the program lacks.
+    """
+    flips.check_images(identities(ids, len(images)).numpy())
+    flips.check_unprotected()
     return run(program, images, Faulty(Clean(), flips), ids=ids)
 
 

@@ -1,5 +1,6 @@
 """The one place where arithmetic happens: what a machine is, the clean ones, and exact integer products."""
 
+from radhard.machine.ambient import undisturbed
 from radhard.machine.arithmetic import (
     KINDS,
     SPECIALS,
@@ -60,4 +61,5 @@ __all__ = [
     "rows",
     "saturate",
     "tensors",
+    "undisturbed",
 ]

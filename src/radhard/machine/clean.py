@@ -54,12 +54,12 @@ class Clean(Machine):
     """Applies the fused kernels: as fast as PyTorch does it, without a fault."""
 
     def __init__(self) -> None:
-        self._non_finite = torch.zeros(1, dtype=torch.int64)
+        self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Forget what the last run noted."""
         del costs
-        self._non_finite = torch.zeros(len(ids), dtype=torch.int64)
+        self._non_finite = torch.zeros(len(ids), dtype=torch.int64, device="cpu")
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The operator's kernel."""

@@ -1,6 +1,6 @@
 """The operators of deployed models, `torch.ops.radhard.*`: importing this package is what loading one takes.
 
-It imports torch and nothing else of this project but its errors; numba is used where it is installed.
+It imports torch and nothing else of this project but its words and errors; numba is used where it is installed.
 """
 
 from radhard.ops import conv2d, linear, matmul, ranges, votes, words

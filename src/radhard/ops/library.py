@@ -11,8 +11,13 @@ An operator that checks returns its result, and adds to a tensor of events [7] i
 * `left`: those that nothing here can set right.
 """
 
+import functools
+import os
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,9 +25,11 @@ import torch
 from torch import Tensor
 
 from radhard.errors import FaultError
+from radhard.ops.operands import EVENTS, checker
 from radhard.ops.write import on_host
 
-EVENTS = ("checked", "alarms", "flagged", "repaired", "unfounded", "stale", "left")
+__all__ = ["EVENTS", "Policy", "Recourse", "complain", "heard", "no_events", "note", "operator"]
+
 Policy = Literal["raise", "warn", "recompute"]
 
 
@@ -42,16 +49,58 @@ _LIBRARY = torch.library.Library("radhard", "DEF")
 
 
 def operator(schema: str, *, fake: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declares `torch.ops.radhard.NAME`, NAME as in `schema`; `fake` gives results of the same shapes and strides."""
-    name = schema.split("(")[0]
+    """Declares `torch.ops.radhard.NAME`, NAME as in `schema`; `fake` gives results of the same shapes and strides.
+
+    Calls of either are checked against the operator's entry in `radhard.ops.operands.OPERANDS`.
+    """
+    name, arguments = schema.split(") -> ")[0].split("(", 1)
+    check = checker(name, [argument.split()[-1] for argument in arguments.split(", ")])
+
+    def checked(function: Callable[..., Any], *, open_sizes: bool) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*given: Any) -> Any:
+            check(given, open_sizes=open_sizes)
+            return function(*given)
+
+        return call
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
-        _LIBRARY.impl(name, function, "CompositeExplicitAutograd")
-        torch.library.register_fake(f"radhard::{name}", fake, lib=_LIBRARY)
+        _LIBRARY.impl(name, checked(function, open_sizes=False), "CompositeExplicitAutograd")
+        torch.library.register_fake(f"radhard::{name}", checked(fake, open_sizes=True), lib=_LIBRARY)
         return function
 
     return declare
+
+
+class _Lock:
+    """A lock that a forked process has anew: another thread may have held it."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """A lock that nobody holds."""
+        self.lock = threading.Lock()
+
+
+_COUNTING = _Lock()
+_HEARD: ContextVar[dict[int, Tensor] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def heard() -> Iterator[dict[int, Tensor]]:
+    """What is noted in this thread meanwhile: address of a site's events -> what happened there [7] int64.
+
+    Sites at which nothing was flagged are left out.
+    """
+    found: dict[int, Tensor] = {}
+    token = _HEARD.set(found)
+    try:
+        yield found
+    finally:
+        _HEARD.reset(token)
 
 
 def note(
@@ -64,21 +113,26 @@ def note(
     stale: int = 0,
     left: int = 0,
 ) -> None:
-    """Add to `events` what happened in one call."""
+    """Add to `events` what happened in one call. Threads that share a module add one after the other."""
     if not flagged:  # nearly every call: so it is fast
         host = on_host(events)
-        if host is None:
-            events[0] += checked
-        else:
-            host.add(events.data_ptr(), checked)
+        with _COUNTING.lock:
+            if host is None:
+                events[0] += checked
+            else:
+                host.add(events.data_ptr(), checked)
         return
-    happened = [checked, int(flagged > 0), flagged, repaired, unfounded, stale, left]
-    events += torch.tensor(happened, dtype=events.dtype, device=events.device)
+    happened = torch.tensor([checked, 1, flagged, repaired, unfounded, stale, left], dtype=torch.int64, device="cpu")
+    with _COUNTING.lock:
+        events += happened.to(events.device)
+    if (found := _HEARD.get()) is not None:
+        place = events.data_ptr()
+        found[place] = found[place] + happened if place in found else happened
 
 
 def no_events() -> Tensor:
     """What has happened at a site where nothing has: [7] int64."""
-    return torch.zeros(len(EVENTS), dtype=torch.int64)
+    return torch.zeros(len(EVENTS), dtype=torch.int64, device="cpu")
 
 
 def complain(recourse: Recourse, *, fault: str) -> None:

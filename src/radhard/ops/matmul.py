@@ -17,7 +17,7 @@ from radhard.ops.products import Again, Output, again, changed, settle
 from radhard.ops.sums import check_outputs, digits, store
 from radhard.ops.write import SPARE, on_host, write_checked
 
-_NO_OFFSET = torch.zeros(1, dtype=torch.int64)  # products of activations have no bias
+_NO_OFFSET = torch.zeros(1, dtype=torch.int64, device="cpu")  # products of activations have no bias
 
 
 def _groups(a: Tensor, b: Tensor) -> list[int]:
@@ -115,7 +115,7 @@ def rows_summed(b: Tensor, groups: list[int]) -> Tensor:
         return torch.cat([b, digits(b.sum(1, dtype=torch.int64)).movedim(0, 1)], 1)
     x, of_outer, inner, of_inner = _nested(b, groups)
     g = math.prod(groups)
-    wide = torch.empty(g, n + SPARE, k, dtype=torch.int8)
+    wide = torch.empty(g, n + SPARE, k, dtype=torch.int8, device=x.device)
     if wide.numel():
         outer = g // inner
         host.widen_rows(x.data_ptr(), outer, of_outer, inner, of_inner, n, x.stride(-2), k, wide.data_ptr())
@@ -135,7 +135,7 @@ def columns_summed(b: Tensor, groups: list[int]) -> Tensor:
         return torch.nn.functional.pad(torch.cat([b, sums], 2), (0, width - n - SPARE))
     x, of_outer, inner, of_inner = _nested(b, groups)
     g = math.prod(groups)
-    wide = torch.empty(g, k, width, dtype=torch.int8)
+    wide = torch.empty(g, k, width, dtype=torch.int8, device=x.device)
     if wide.numel():
         outer = g // inner
         host.widen_columns(x.data_ptr(), outer, of_outer, inner, of_inner, k, x.stride(-2), n, width, wide.data_ptr())

@@ -48,7 +48,7 @@ def exactly(a: Tensor, b: Tensor) -> Tensor:
     if host is None or a.shape[1] >= _LONG:
         return (a.to(torch.float64) @ b.to(torch.float64).T).to(torch.int64)
     a, b = a.contiguous(), b.contiguous()
-    out = torch.empty(len(a), len(b), dtype=torch.int64)
+    out = torch.empty(len(a), len(b), dtype=torch.int64, device=a.device)
     x, y, z, n, k = a.data_ptr(), b.data_ptr(), out.data_ptr(), len(b), a.shape[1]
     split(len(a), n * k, lambda i, j: host.chains(x + i * k, y, z + 8 * i * n, j - i, n, k))
     return out

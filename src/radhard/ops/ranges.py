@@ -38,7 +38,7 @@ def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> 
     out, size = torch.empty_like(x), x.numel()
     source, target = x.data_ptr(), out.data_ptr()
     if all(split(size, 1, lambda i, j: host.copy_in_range(source + 4 * i, low, high, target + 4 * i, j - i))):
-        host.add(events.data_ptr(), size)
+        note(events, checked=size)
         return out
     bounds = (low, high, *instead_of(low, high, outside))
     found = sum(split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i)))
@@ -71,7 +71,7 @@ def quantize_within(
     source, target = x.data_ptr(), out.data_ptr()
     inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
     if all(inside):
-        host.add(events.data_ptr(), size)
+        note(events, checked=size)
         return out
     return write_float(within(x, low, high, outside, events), factor, grid=limits(grid))[0]
 
@@ -118,7 +118,7 @@ def look_up_within(
     loop = getattr(host, _LOOK_UPS[table.dtype])
     strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
     if not any(strange):
-        host.add(events.data_ptr(), size)
+        note(events, checked=size)
         return out
     if max(strange) > 1:
         return _examined(x, out, flagged, bounds, instead, events)

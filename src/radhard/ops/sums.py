@@ -44,7 +44,7 @@ def store(weight: Tensor, bias: Tensor) -> Stored:
     check_outputs(n)
     columns, rows = _sums(weight, bias)
     spare = SPARE + -(n + SPARE) % _LINE
-    padding = torch.zeros(spare - SPARE, weight.shape[1], dtype=torch.int8)
+    padding = torch.zeros(spare - SPARE, weight.shape[1], dtype=torch.int8, device=weight.device)
     wide = torch.cat([weight, digits(columns[:-1]), padding])
     return Stored(weight=wide, bias=bias, columns=columns, rows=rows)
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from radhard.ops.bits import bits
 from radhard.ops.library import Recourse, complain, note, operator
+from radhard.words import canonical
 
 
 def _fake_reread(x: Tensor, copy: int) -> Tensor:
@@ -28,9 +29,9 @@ def _fake_vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: 
 def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor) -> Tensor:
     """Three copies [...] -> each bit that two of them agree on [...]; adds to `events`.
 
-    A word in which all three differ is voted on like any other, but nothing says that its bits are right: it is left.
+    A NaN is like any other NaN. A word in which all three differ is voted on like any other, but nothing says that its bits are right: it is left.
     """
-    x, y, z = map(bits, (a, b, c))
+    x, y, z = (bits(canonical(copy)) for copy in (a, b, c))
     voted = (x & y) | (z & (x ^ y))
     differ = (x != y) | (x != z)
     flagged = int(differ.sum())

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radhard.ops.operands import SPARE
 from radhard.ops.threads import split
 
 Limits = tuple[int, int, int]
 _LOOK_UPS = {torch.int8: "look_up_words", torch.float32: "look_up_floats"}
-SPARE = 3  # columns beside a product's own: the digits of what each row adds up to
 
 
 @cache
@@ -50,7 +50,7 @@ def write(total: Tensor, bias: Tensor, multiplier: Tensor, dtype: torch.dtype, *
         return _written(_biased(total, bias), multiplier, dtype, grid)
     total = total.to(torch.int32).contiguous()
     (m, width), n = total.shape, bias.shape[0]
-    out = torch.empty(m, n, dtype=dtype)
+    out = torch.empty(m, n, dtype=dtype, device=total.device)
     x, b, scale, y = total.data_ptr(), bias.data_ptr(), multiplier.data_ptr(), out.data_ptr()
     if dtype == torch.int8:
         split(m, n, lambda i, j: host.words(x + 4 * i * width, width, b, scale, *grid, y + i * n, j - i, n))
@@ -72,7 +72,7 @@ def write_checked(
         return write(total, bias, multiplier, dtype, grid=grid), mismatched(total, bias, offset=offset)
     total = total.to(torch.int32).contiguous()
     (m, width), n = total.shape, bias.shape[0]
-    out = torch.empty(m, n, dtype=dtype)
+    out = torch.empty(m, n, dtype=dtype, device=total.device)
     x, b, scale, y = total.data_ptr(), bias.data_ptr(), multiplier.data_ptr(), out.data_ptr()
     extra = offset.data_ptr() + 8 * (offset.shape[0] - 1)
     if dtype == torch.int8:
@@ -117,7 +117,7 @@ def write_float(x: Tensor, factor: float, *, grid: Limits) -> tuple[Tensor, int]
         value = x * factor
         return saturate(value, grid), int((~value.isfinite()).sum())
     x = x.contiguous()
-    out = torch.empty(x.shape, dtype=torch.int8)
+    out = torch.empty(x.shape, dtype=torch.int8, device=x.device)
     source, target = x.data_ptr(), out.data_ptr()
     strange = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *grid, target + i, j - i))
     return out, sum(strange)
@@ -132,7 +132,7 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
         order = sorted(range(x.ndim), key=x.stride, reverse=True)
         dense = look_up(x.permute(order).contiguous(), table)
         return dense.permute([order.index(d) for d in range(x.ndim)])
-    out, loop = torch.empty(x.shape, dtype=table.dtype), _LOOK_UPS[table.dtype]
+    out, loop = torch.empty(x.shape, dtype=table.dtype, device=x.device), _LOOK_UPS[table.dtype]
     source, target, entries, size = x.data_ptr(), out.data_ptr(), table.data_ptr(), table.itemsize
     call = getattr(host, loop)
     split(x.numel(), 1, lambda i, j: call(source + i, entries, target + size * i, j - i))

@@ -5,7 +5,7 @@ from radhard.program.calibration import Calibration, read_calibration, write_cal
 from radhard.program.capture import capture
 from radhard.program.intake import image_words, token_grid
 from radhard.program.moves import register_move
-from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, run
+from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
 from radhard.program.quantize import RECIPES, IntegerRecipe, quantize
 from radhard.program.registry import Lowered, register
 from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
@@ -27,6 +27,7 @@ __all__ = [
     "RunResult",
     "arithmetic",
     "capture",
+    "identities",
     "image_words",
     "quantize",
     "read_calibration",

@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from radhard.errors import CaptureError, InputError
+from radhard.machine import undisturbed
 from radhard.program.anatomy import Anatomy
 from radhard.program.decompositions import decomposed
 from radhard.program.fold import fold
@@ -40,7 +41,7 @@ def capture(
     """
     if not isinstance(example, Tensor) or example.dtype != torch.float32 or example.ndim < 2 or not len(example):
         raise InputError("example: give a float32 tensor [B, ...] of at least one image, as the model takes them")
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), undisturbed():
         warnings.simplefilter("ignore")
         exported = model if isinstance(model, ExportedProgram) else _exported(model, example)
         _check_batch(exported, example)

@@ -39,14 +39,32 @@ def _pad(x: Tensor, pad: list[int], mode: str = "constant", value: float | None 
     return functional.pad(x, pad, mode, value)
 
 
-def _in_floats(op: Any) -> Callable[..., Any]:
-    """`op`, which torch computes of floats only: they hold int8 words exactly."""
-    return lambda x, *rest, **options: op(x.to(torch.float32), *rest, **options).to(x.dtype)
+@dataclass(frozen=True)
+class _Around:
+    """A function around an ATen operation. It is pickled by the operation's name: torch pickles no operation."""
+
+    op: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _around, (type(self), *str(self.op.name()).split("::")[1].partition(".")[::2])
 
 
-def _of_sizes(op: Any) -> Callable[..., Any]:
-    """`op` on a float32 tensor of the same sizes: the words of the one it is given may be int8."""
-    return lambda x, *rest, **options: op(torch.empty(x.shape, device=x.device), *rest, **options)
+class _InFloats(_Around):
+    """The operation, which torch computes of floats only: they hold int8 words exactly."""
+
+    def __call__(self, x: Tensor, *rest: Any, **options: Any) -> Any:
+        return self.op(x.to(torch.float32), *rest, **options).to(x.dtype)
+
+
+class _OfSizes(_Around):
+    """The operation on a float32 tensor of the same sizes: the words of the one it is given may be int8."""
+
+    def __call__(self, x: Tensor, *rest: Any, **options: Any) -> Any:
+        return self.op(torch.empty(x.shape, device=x.device), *rest, **options)
+
+
+def _around(kind: type[_Around], name: str, overload: str) -> _Around:
+    return kind(getattr(getattr(torch.ops.aten, name), overload or "default"))
 
 
 _ATEN = torch.ops.aten
@@ -160,19 +178,19 @@ OF_SIZES = (
 )
 
 MOVES: dict[Any, MoveRule] = {
-    **{op: MoveRule(function=_of_sizes(op), words="any") for op in OF_SIZES},
+    **{op: MoveRule(function=_OfSizes(op), words="any") for op in OF_SIZES},
     **{op: MoveRule(function=op, words="any") for op in _ANY},
     **{op: MoveRule(function=op, words="plain") for op in _PLAIN},
     _ATEN.view.default: MoveRule(function=_reshape, words="any"),
     _ATEN._unsafe_view.default: MoveRule(function=_reshape, words="any"),
     _ATEN.reshape.default: MoveRule(function=_reshape, words="any"),
     _ATEN._assert_tensor_metadata.default: MoveRule(function=_nothing, words="any"),
-    _ATEN.max_pool2d.default: MoveRule(function=_in_floats(_ATEN.max_pool2d.default), words="any"),
-    _ATEN.upsample_nearest2d.vec: MoveRule(function=_in_floats(_ATEN.upsample_nearest2d.vec), words="any"),
+    _ATEN.max_pool2d.default: MoveRule(function=_InFloats(_ATEN.max_pool2d.default), words="any"),
+    _ATEN.upsample_nearest2d.vec: MoveRule(function=_InFloats(_ATEN.upsample_nearest2d.vec), words="any"),
     _ATEN.relu.default: MoveRule(function=_ATEN.relu.default, words="zero"),
     _ATEN.pad.default: MoveRule(function=_pad, words="zero"),
     _ATEN.constant_pad_nd.default: MoveRule(function=_ATEN.constant_pad_nd.default, words="zero"),
-    _ATEN.im2col.default: MoveRule(function=_in_floats(_ATEN.im2col.default), words="zero"),
+    _ATEN.im2col.default: MoveRule(function=_InFloats(_ATEN.im2col.default), words="zero"),
 }
 _PADDINGS = {_ATEN.pad.default: 3, _ATEN.constant_pad_nd.default: 2}  # where the padded value stands
 

@@ -14,9 +14,12 @@ from torch.fx import GraphModule
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
-from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names
+from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names, undisturbed
 from radhard.program.calibration import Calibration
 from radhard.program.patches import Placing, patch_of, pixels, unsigned, without_places
+
+IDENTITIES = 1 << 53
+"""Identities of images are below it: the counter of the random numbers has that many."""
 
 Recipe = Literal["float", "int8", "int8-symmetric", "int8-float", "pt2e"]
 _DIGESTED: dict[Recipe, str] = {"int8-symmetric": "int8", "int8": "int8-unsigned"}
@@ -98,7 +101,7 @@ class Program:
     def costs(self) -> dict[Site, Cost]:
         """What each site costs for one image."""
         counting = Counting()
-        with torch.no_grad():
+        with undisturbed():
             counting.begin({}, torch.zeros(1, dtype=torch.int64))
             _logits(self, torch.zeros(1, *self.input_shape), counting)
         return counting.costs
@@ -119,7 +122,7 @@ class Program:
             raise InputError(f"{self.name} takes {list(self.input_shape)}: only images [C, H, W] have patches")
         placing = Placing()
         constants = {number: without_places(value) for number, value in self.constants.items()}
-        with torch.no_grad():
+        with undisturbed():
             program = replace(self, constants=constants, steps=tuple(map(unsigned, self.steps)))
             _logits(program, pixels(self.input_shape), placing)
         return placing.places
@@ -197,10 +200,12 @@ class RunResult:
 def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids: Tensor | None = None) -> RunResult:
     """Run `images` [B, *input_shape] float32 on `machine` (default Clean).
 
-    `ids` [B] int64 says which image each is (default 0 ... B - 1): faults depend on it. Raises InputError for
-    images of another shape or type.
+    `ids` [B] int64 says which image each is (default 0 ... B - 1): faults depend on it, and images of one identity meet
+    the same faults. Raises InputError for images of another shape or type, and for identities that cannot be.
     """
     machine = machine or Clean()
+    if not isinstance(images, Tensor):
+        raise InputError(f"images are {type(images).__name__}; {program.name} takes a float32 tensor")
     if images.ndim != 1 + len(program.input_shape) or tuple(images.shape[1:]) != program.input_shape:
         expected = ", ".join(["B", *map(str, program.input_shape)])
         raise InputError(
@@ -209,13 +214,30 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
         )
     if images.dtype != torch.float32:
         raise InputError(f"images are {images.dtype}; convert them with images.float() and normalise them")
-    ids = torch.arange(len(images)) if ids is None else ids
-    if ids.shape != (len(images),) or ids.dtype != torch.int64:
-        raise InputError(f"ids have shape {list(ids.shape)}, {ids.dtype}; one int64 for each of {len(images)} images")
-    with torch.no_grad():
+    ids = identities(ids, len(images))
+    with undisturbed(images.device):
         machine.begin({} if isinstance(machine, Clean) else program.costs, ids)  # Clean needs no costs
-        logits = _logits(program, images, machine)
+        if len(images):
+            logits = _logits(program, images, machine)
+        else:  # nothing is computed of no images, which are shaped like one
+            logits = _logits(program, images.new_zeros(1, *program.input_shape), Clean())[:0]
     return RunResult(logits=logits, non_finite=machine.non_finite)
+
+
+def identities(ids: Tensor | None, count: int) -> Tensor:
+    """`ids` [B] int64 of `count` images, on the CPU; by default 0, 1, 2 ... InputError for what can be none."""
+    if ids is None:
+        return torch.arange(count, device="cpu")
+    if not isinstance(ids, Tensor):
+        raise InputError(f"ids are {type(ids).__name__}; give a tensor, one int64 for each of {count} images")
+    if ids.shape != (count,) or ids.dtype != torch.int64:
+        raise InputError(f"ids have shape {list(ids.shape)}, {ids.dtype}; one int64 for each of {count} images")
+    if ids.is_meta:
+        raise InputError("ids are on meta, where they have no value; give them on the CPU")
+    ids = ids.cpu()
+    if bool((wrong := (ids < 0) | (ids >= IDENTITIES)).any()):
+        raise InputError(f"ids: {int(ids[wrong][0])} is no identity of an image; give integers from 0 to 2**53 - 1")
+    return ids
 
 
 def _logits(program: Program, images: Tensor, machine: Machine) -> Tensor:

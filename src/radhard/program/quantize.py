@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from radhard.errors import InputError
+from radhard.machine import undisturbed
 from radhard.program.anatomy import Anatomy
 from radhard.program.calibration import Calibration, feed_images
 from radhard.program.fold import constant
@@ -52,7 +53,7 @@ def quantize(
         raise InputError(f"{program.name} is quantised already (recipe {program.recipe}); start from the float program")
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), undisturbed():
         warnings.simplefilter("ignore")
         graph = prepare_pt2e(_copy(program.graph), _quantizer(recipe))
         if calibration is None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from radhard.machine import Cost, Keeping, Machine, Site, applied
+from radhard.machine import Cost, Keeping, Machine, Site, applied, undisturbed
 from radhard.ops.bits import bits
 from radhard.program.program import Apply, Move, Program, Ref, RunResult, refs, run
 
@@ -56,7 +56,7 @@ def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> 
     logits, non_finite = kept.result.logits.clone(), kept.result.non_finite.clone()
     none = torch.zeros(len(kept.ids), dtype=torch.bool)
     begun, work = none, 0
-    with torch.no_grad():
+    with undisturbed(kept.images.device):
         for place, step in enumerate(program.steps):
             images = values.differing(refs(step), none)
             if isinstance(step, Apply):

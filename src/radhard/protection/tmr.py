@@ -2,7 +2,7 @@
 
 The first copy is the operator with the faults of its site; the others have sites, and faults, of their own. A word vote
 takes the word that two copies agree on, and the first copy's where all differ. A bitwise vote takes each bit that two
-copies agree on, (a and b) or (c and (a xor b)): four logic operations a word, counted as comparisons.
+copies agree on, (a and b) or (c and (a xor b)): four logic operations a word, counted as comparisons. All NaN are one.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.ops.bits import bits
 from radhard.protection.work import Work
+from radhard.words import canonical
 
 Vote = Literal["word", "bitwise"]
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Tmr:
     def protect(self, work: Work) -> Tensor:
         """Three copies, one vote."""
         first, second, third = work.compute(), work.copy(2), work.copy(3)
-        a, b, c = (x.view(_BITS[first.dtype.itemsize]) for x in (first, second, third))
+        a, b, c = (bits(canonical(x)) for x in (first, second, third))
         differ = (a != b) | (a != c)
         if self.vote == "bitwise":
             voted = (a & b) | (c & (a ^ b))
