@@ -29,7 +29,8 @@ def _fake_vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: 
 def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor) -> Tensor:
     """Three copies [...] -> each bit that two of them agree on [...]; adds to `events`.
 
-    A NaN is like any other NaN. A word in which all three differ is voted on like any other, but nothing says that its bits are right: it is left.
+    A NaN is like any other NaN. A word in which all three differ is voted on like any other, but nothing says that its
+    bits are right: it is left.
     """
     x, y, z = (bits(canonical(copy)) for copy in (a, b, c))
     voted = (x & y) | (z & (x ^ y))
