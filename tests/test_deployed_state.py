@@ -69,19 +69,19 @@ def test_tensors_keep_their_types(recipe: str, cast: str) -> None:
     assert not any(counts["alarms"] for counts in module.counts().values())
 
 
-@pytest.mark.parametrize("to", ["half", "bfloat16", "double"])
 @pytest.mark.parametrize("recipe", ["int8", "int8-float"])
-def test_a_loaded_file_of_another_type_is_refused(recipe: str, to: str, tmp_path: Path) -> None:
+def test_a_loaded_file_of_another_type_is_refused(recipe: str, tmp_path: Path) -> None:
     module, logits = module_of(recipe)
     save_hardened(module, tmp_path / "model.pt2")
-    loaded = torch.export.load(tmp_path / "model.pt2").module()
-    assert torch.equal(loaded(images(3)), logits)
-    with pytest.raises(InputError, match=r"torch.ops.radhard.quantize: x is torch.*; it must be torch.float32"):
-        loaded(getattr(images(3), to)())
-    getattr(loaded, to)()
-    with pytest.raises(InputError, match=r"radhard.conv2d_checked: multiplier is torch.*; it must be torch.float32") as e:
-        loaded(images(3))
-    assert "\n" not in str(e.value)
+    assert torch.equal(torch.export.load(tmp_path / "model.pt2").module()(images(3)), logits)
+    for to in ("half", "bfloat16", "double"):
+        other = torch.export.load(tmp_path / "model.pt2").module()
+        with pytest.raises(InputError, match=r"torch.ops.radhard.quantize: x is torch.*; it must be torch.float32"):
+            other(getattr(images(3), to)())
+        getattr(other, to)()
+        with pytest.raises(InputError, match=r"conv2d_checked: multiplier is torch.*; it must be torch.float32") as e:
+            other(images(3))
+        assert "\n" not in str(e.value)
 
 
 def test_images_of_another_type_are_refused() -> None:
@@ -129,14 +129,14 @@ def test_what_surrounds_a_call_changes_nothing(recipe: str) -> None:
 @pytest.mark.parametrize("transform", [torch.func.vmap, lambda f: torch.func.grad(lambda x: f(x).sum())])
 def test_transforms_are_refused(recipe: str, transform) -> None:
     module, _ = module_of(recipe)
-    with pytest.raises(InputError, match="hardened, .* no transform of torch.func goes"):
+    with pytest.raises(InputError, match=r"hardened, .* no transform of torch.func goes"):
         transform(module)(images(4)[:, None])
 
 
 def test_other_devices() -> None:
     module, logits = module_of()
     moved = copy.deepcopy(module).to("meta")
-    with pytest.raises(InputError, match=r"radhard.conv2d_checked: .* is on meta; x is on cpu, and all must be"):
+    with pytest.raises(InputError, match=r"radhard\.\w+: \w+ is on meta; \w+ is on cpu, and all must be"):
         moved(images(3))
     assert moved(images(3).to("meta")).shape == (3, 5)
     if not torch.cuda.is_available():
@@ -167,9 +167,9 @@ def test_copies_and_pickles(recipe: str, kind: type[nn.Module]) -> None:
 
 def test_what_a_pickle_cannot_take() -> None:
     module, _ = module_of()
-    module.on_alarm = lambda alarm: None
+    module.on_alarm = lambda _: None
     assert copy.deepcopy(module).on_alarm is module.on_alarm
-    with pytest.raises(InputError, match="on_alarm, .*lambda.*, cannot be pickled.*set on_alarm to None"):
+    with pytest.raises(InputError, match=r"on_alarm, .*lambda.*, cannot be pickled.*set on_alarm to None"):
         pickle.dumps(module)
     module.on_alarm = None
     module.body.add_module("moved", Moving(lambda x: x))
@@ -253,6 +253,8 @@ def test_an_alarm_that_calls_the_module() -> None:
 
     module = harden(program, all_products(program), on_alarm=again)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "product", FlippedProducts([(2 + len(products(program)) * n, 40, 21) for n in range(3)]))
+        patch.setattr(
+            backends, "product", FlippedProducts([(2 + len(products(program)) * n, 40, 21) for n in range(3)])
+        )
         module(images(2))
     assert told == [(products(program)[2], 1)] * 3

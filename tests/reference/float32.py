@@ -2,7 +2,8 @@
 
 A float32 is held by the Python float of the same value. One operation in double followed by rounding is the
 correctly rounded float32 operation for +, *, / and sqrt; exp, erf and tanh are within half a unit in the last
-place and a hair. Faults are (kind, index, bit). NaN is NaN: payloads of signalling NaNs are not followed.
+place and a hair. Faults are (kind, index, bit). Every NaN is 0x7FC00000 before a
+bit of it flips.
 """
 
 import ctypes
@@ -19,7 +20,8 @@ def rounded(value: float) -> float:
 def flipped(value: float, mask: int) -> float:
     if mask == 0:
         return value
-    pattern = int.from_bytes(ctypes.c_float(value), "little") ^ mask
+    pattern = 0x7FC00000 if math.isnan(value) else int.from_bytes(ctypes.c_float(value), "little")
+    pattern ^= mask
     return ctypes.c_float.from_buffer_copy(pattern.to_bytes(4, "little")).value
 
 

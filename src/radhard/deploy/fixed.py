@@ -20,7 +20,7 @@ class Fixed(nn.Module):
             other = fn(x)
             return other if other.dtype == x.dtype else x.to(other.device)
 
-        super()._apply(moved, recurse)
+        super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
@@ -31,4 +31,4 @@ class Fixed(nn.Module):
                     f"state dict: {prefix + name} is {other.dtype}, and it must be {own.dtype}: load the state dict of "
                     "a hardened module as it was saved, of no other type"
                 )
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)

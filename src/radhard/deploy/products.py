@@ -33,7 +33,9 @@ class Product(Fixed):
         self.groups = operator.groups if isinstance(operator, Conv2d) else 1
         self.geometry = _geometry(operator, weight) if isinstance(operator, Conv2d) else ()
         self.register_buffer("weight", weight.flatten(1).clone())
-        self.register_buffer("bias", torch.zeros(n, dtype=torch.int32, device=weight.device) if bias is None else bias.clone())
+        self.register_buffer(
+            "bias", torch.zeros(n, dtype=torch.int32, device=weight.device) if bias is None else bias.clone()
+        )
         self.register_buffer("multiplier", operator.write_back.multiplier.expand(n).clone())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -77,7 +77,8 @@ def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
     key.sort()
     if (key[1:] == key[:-1]).any():
         raise InputError(
-            f"site {site.name!r}: one of its flips stands in the table twice, which would undo it; remove one row or both"
+            f"site {site.name!r}: one of its flips stands in the table twice, which would undo it; take out one row "
+            "or both"
         )
     units, place, step, within, bit = _unpack(key, shifts)
     return Hits(units=units, place=place, step=step, within=within, bit=bit)

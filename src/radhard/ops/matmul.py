@@ -13,9 +13,10 @@ from torch import Tensor
 from radhard.ops import backends
 from radhard.ops.library import Recourse, note, operator
 from radhard.ops.linear import limits
+from radhard.ops.operands import SPARE
 from radhard.ops.products import Again, Output, again, changed, settle
 from radhard.ops.sums import check_outputs, digits, store
-from radhard.ops.write import SPARE, on_host, write_checked
+from radhard.ops.write import on_host, write_checked
 
 _NO_OFFSET = torch.zeros(1, dtype=torch.int64, device="cpu")  # products of activations have no bias
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.ops.write import SPARE
+from radhard.ops.operands import SPARE
 
 _LINE = 16  # int32 words in a cache line: rows of accumulators are a multiple of it, which vectors load without a cut
 _OUTPUTS = 1 + 256 + 65536  # words of -128 ... 127 whose sum three digits hold
