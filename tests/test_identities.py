@@ -44,7 +44,7 @@ def test_an_image_given_twice_meets_its_faults_twice(recipe: str, kind) -> None:
     program, (x, y) = tiny_program(recipe, kind), images(2)
     batch = torch.stack([x, y, x, x])
     ids, other, hit = torch.tensor([5, 9, 5, 5]), torch.tensor([5, 7, 6, 8]), 0
-    for seed in range(4):
+    for seed in range(2):
         for name, machine in machines(program, 2e-5, seed).items():
             alone = [run(program, batch, machine(), ids=torch.where(ids == own, own, other)) for own in (5, 9)]
             one = [bits(run(program, i[None], machine(), ids=torch.tensor([n])))[0] for i, n in ((x, 5), (y, 9))]
@@ -57,7 +57,7 @@ def test_an_image_given_twice_meets_its_faults_twice(recipe: str, kind) -> None:
             assert rows[2] == rows[3], name
             assert got.non_finite[0] == got.non_finite[2] == got.non_finite[3]
             hit += rows[0] != bits(run(program, x[None]))[0]
-    assert hit > 8
+    assert hit > 4
 
 
 def test_what_is_counted_of_an_image_given_twice() -> None:
