@@ -64,7 +64,7 @@ def test_import_takes_torch_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "['radhard.errors']"
+    assert done.stdout.strip() == "['radhard.errors', 'radhard.words']"
 
 
 @pytest.mark.parametrize("before", ["", "sys.modules['numba'] = None"], ids=["with numba", "without numba"])
