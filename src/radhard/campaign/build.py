@@ -9,6 +9,7 @@ from radhard.campaign.bench import Bench, calibration_batches
 from radhard.errors import InputError
 from radhard.models.decode import Progress
 from radhard.models.fashion import fashion_mnist
+from radhard.models.finite import check_finite
 from radhard.models.loaded import LoadedModel
 from radhard.models.supply import DataChoice, supply
 from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
@@ -75,6 +76,7 @@ def _integer(recipe: Recipe) -> IntegerRecipe:
 
 def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:
     """The program as the model is. InputError if it is quantised and the recipe is not, or the other way round."""
+    check_finite(loaded.module, name=loaded.name)
     program = capture(loaded.module, batch, name=loaded.name)
     if (program.recipe == "pt2e") != (recipe == "pt2e"):
         state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")

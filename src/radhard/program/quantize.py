@@ -5,6 +5,7 @@ result to int8, as an integer accelerator writes it back; `int8-float` leaves re
 """
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from radhard.program.lower import lower
 from radhard.program.observers import give, scales_of
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
+from radhard.program.strange import first_strange
 
 IntegerRecipe = Literal["int8", "int8-symmetric", "int8-float"]
 RECIPES: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
@@ -71,10 +73,17 @@ def _calibrated(
     graph: GraphModule, program: Program, batches: Iterable[Tensor], *, recipe: IntegerRecipe
 ) -> Calibration:
     """Run the images through a prepared graph, and keep what its observers found."""
-    seen, count = hashlib.sha256(), 0
+    seen, count, scales = hashlib.sha256(), 0, dict[str, tuple[float, int]]()
     for number, images in enumerate(batches):
         _check(program, images, number)
-        graph(images)
+        try:
+            logits = graph(images)
+            scales = scales_of(graph, bits=SCALE_BITS.get(recipe))
+        except (RuntimeError, ValueError) as error:  # of an observer, which cannot sort what is not finite
+            _check_values(program, images, number)
+            raise error
+        if not (bool(logits.isfinite().all()) and all(math.isfinite(scale) for scale, _ in scales.values())):
+            _check_values(program, images, number)
         feed_images(seen, images)
         count += len(images)
     if not count:
@@ -85,8 +94,17 @@ def _calibrated(
         program=program.digest,
         images=seen.hexdigest(),
         count=count,
-        scales=scales_of(graph, bits=SCALE_BITS.get(recipe)),
+        scales=scales,
     )
+
+
+def _check_values(program: Program, images: Tensor, number: int) -> None:
+    """Raise InputError if the float program yields what is not finite on a batch of finite images."""
+    if (place := first_strange(program.graph, images)) is not None:
+        raise InputError(
+            f"{program.name}: on calibration batch {number} {place} yields NaN or infinite values: its weights are too "
+            "large for float32 or damaged, or the images are normalised for another model"
+        )
 
 
 def _check_calibration(
