@@ -13,6 +13,7 @@ from radhard.analysis.curve import Point, point
 from radhard.analysis.intervals import Interval
 from radhard.analysis.noninferiority import Differences, differences
 from radhard.analysis.overhead import Spent, Weights, spent
+from radhard.analysis.pairs import Pair, Pairing, pair
 from radhard.analysis.vulnerability import gained, loss
 from radhard.campaign.bench import Bench, protected
 from radhard.campaign.counted import count
@@ -88,6 +89,7 @@ class Evaluation:
     outcomes: tuple[Outcome, ...]
     on: Trials
     weights: Weights
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +112,33 @@ class Conditions:
         """Measure what the store lacks; yields after every unit."""
         yield from execute(self.campaign, store, executor=executor, bench=self.bench)
 
-    def evaluation(self, store: Store, *, weights: Weights) -> Evaluation:
-        """What the store holds of all conditions."""
+    def evaluation(self, store: Store, *, weights: Weights, pairing: Pairing | None = None) -> Evaluation:
+        """What the store holds of all conditions, and of pairs of them if these are wanted."""
         outcomes = self.outcomes(store, weights=weights)
-        return Evaluation(bench=self.bench, outcomes=outcomes, on=self.on, weights=weights)
+        pairs = () if pairing is None else self.pairs(store, pairing=pairing)
+        return Evaluation(bench=self.bench, outcomes=outcomes, on=self.on, weights=weights, pairs=pairs)
+
+    def pairs(self, store: Store, *, pairing: Pairing) -> tuple[Pair, ...]:
+        """Each protected condition with the reference at the same rate, where there are faults."""
+        found = []
+        for ber in dict.fromkeys(c.ber for c in self.conditions if c.ber > 0):
+            here = [c for c in self.conditions if c.ber == ber]
+            reference = next((c for c in here if c.name == pairing.reference), None)
+            others = [c for c in here if c.name not in (pairing.reference, "unprotected")]
+            if reference is None:
+                continue
+            tallies = {c.name: count(self.campaign, c.setting, store=store).tally for c in (reference, *others)}
+            found += [
+                pair(
+                    (other.name, tallies[other.name]),
+                    (reference.name, tallies[reference.name]),
+                    ber=ber,
+                    pairs=len(others),
+                    pairing=pairing,
+                )
+                for other in others
+            ]
+        return tuple(found)
 
     def outcomes(self, store: Store, *, weights: Weights) -> tuple[Outcome, ...]:
         """Of each condition, from what the store holds."""

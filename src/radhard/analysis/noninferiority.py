@@ -7,9 +7,9 @@ none differs in one study of eleven, and a normal 95 % limit calls each of these
 
 So the test is exact. Outcomes are ordered by the score statistic of Tango (Statistics in Medicine 17, 1998), and the
 p-value is the greatest probability, over all shares of differing answers, of an outcome as favourable or more (Hsueh,
-Liu and Chen, Biometrics 57, 2001). Shares of differing answers are those of their 99.9 % interval, whose 0.1 % is added
-(Berger and Boos, JASA 89, 1994). The limit is the least margin that is rejected. If nothing differs, it is about
-1 - 0.05^(1/n).
+Liu and Chen, Biometrics 57, 2001). At 95 %, shares of differing answers are those of their 99.9 % interval, whose 0.1 %
+is added (Berger and Boos, JASA 89, 1994). The limit is the least margin that is rejected. If nothing differs, it is
+about 1 - 0.05^(1/n).
 
 Images are the sample. In several trials an image counts by its effective number of answers, as for rates (`intervals`):
 differences and n are scaled to it, rounded so that the limit can only rise.
@@ -28,13 +28,15 @@ from radhard.errors import InputError
 
 LEVEL = 0.95
 """The confidence of a one-sided limit, unless another is asked for."""
+MOST = 0.99999
+"""The greatest confidence: beyond it, what is summed is no longer certain."""
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-_APART = 1e-3  # Berger and Boos: the shares of differing answers that are not looked at, as a probability
+_APART = 0.02  # Berger and Boos: the shares of differing answers that are not looked at, as a part of the error
 _GRID = 65
 _CLOSE = 1e-5  # of a limit
-_NEGLIGIBLE = 1e-9  # probability beyond the numbers of differing answers that are summed
+_NEGLIGIBLE = 1e-10  # probability beyond the numbers of differing answers that are summed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ def upper_limit(of: Differences, *, level: float = LEVEL) -> float:
         return 1.0
     while high - low > _CLOSE:
         middle = (low + high) / 2
-        if p_value(of, margin=middle) <= 1 - level:
+        if p_value(of, margin=middle, level=level) <= 1 - level:
             high = middle
         else:
             low = middle
@@ -97,11 +99,14 @@ def lower_limit(of: Differences, *, level: float = LEVEL) -> float:
     return -upper_limit(of.reversed, level=level)
 
 
-def p_value(of: Differences, *, margin: float) -> float:
-    """The greatest probability of an outcome as favourable as this or more, if `margin` in (-1, 1) is lost."""
-    n, differing = of.n, of.lost + of.gained
-    low = beta.ppf(_APART / 2, differing, n - differing + 1) if differing else 0.0
-    high = beta.ppf(1 - _APART / 2, differing + 1, n - differing) if differing < n else 1.0
+def p_value(of: Differences, *, margin: float, level: float = LEVEL) -> float:
+    """The greatest probability of an outcome as favourable as this or more, if `margin` in (-1, 1) is lost.
+
+    It is compared with 1 - `level`.
+    """
+    n, differing, apart = of.n, of.lost + of.gained, _APART * (1 - level)
+    low = beta.ppf(apart / 2, differing, n - differing + 1) if differing else 0.0
+    high = beta.ppf(1 - apart / 2, differing + 1, n - differing) if differing < n else 1.0
     low, high = max(low, abs(margin)), max(high, abs(margin))  # fewer cannot differ under this margin
     shares = np.linspace(low, high, _GRID)[:, None]
     s = np.arange(binom.ppf(_NEGLIGIBLE, n, low), binom.isf(_NEGLIGIBLE, n, high) + 1)
@@ -109,7 +114,7 @@ def p_value(of: Differences, *, margin: float) -> float:
     with np.errstate(invalid="ignore"):
         of_differing = np.where(shares > 0, (shares + margin) / (2 * shares), 0.5).clip(0.0, 1.0)
     found = (binom.pmf(s, n, shares) * np.where(most >= 0, binom.cdf(most, s, of_differing), 0.0)).sum(axis=1)
-    return min(1.0, float(found.max()) + _APART + 2 * _NEGLIGIBLE)
+    return min(1.0, float(found.max()) + apart + 2 * _NEGLIGIBLE)
 
 
 def images_needed(margin: float, *, level: float = LEVEL, loss: float = 0.0, differing: float = 0.0) -> float:
@@ -123,7 +128,7 @@ def images_needed(margin: float, *, level: float = LEVEL, loss: float = 0.0, dif
         raise InputError(f"a margin of {margin:g} is not between 0 and 1")
     if loss >= margin:
         return math.inf
-    least = math.log(1 - level - _APART) / math.log1p(-margin)
+    least = math.log((1 - level) * (1 - _APART)) / math.log1p(-margin)
     z = NormalDist().inv_cdf(level)
     return math.ceil(max(least, z * z * max(0.0, max(differing, abs(loss)) - loss**2) / (margin - loss) ** 2))
 
@@ -152,5 +157,5 @@ def _most_lost(s: Floats, *, n: int, margin: float, at: float) -> Floats:
 
 
 def _check_level(level: float) -> None:
-    if not 0.5 < level < 1 - _APART:
-        raise InputError(f"a level of {level:g} is not that of a limit; give one above 0.5 and below {1 - _APART:g}")
+    if not 0.5 < level <= MOST:
+        raise InputError(f"a level of {level:g} is not that of a limit; give one above 0.5, at most {MOST:g}")

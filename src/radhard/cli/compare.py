@@ -52,6 +52,14 @@ def compare(
     select: Annotated[
         int, typer.Option(min=1, help="images on which --extent needed chooses layers; none evaluates")
     ] = 300,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="the scheme that the others are paired with; default: the first of --schemes"),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(help="percentage points: two schemes are equivalent if their accuracies surely differ by less"),
+    ] = 2.0,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
     recipe: options.Recipe = "int8",
@@ -73,6 +81,8 @@ def compare(
 ) -> None:
     """Measure schemes on the products of a model, all under the same faults, and as far as each other.
 
+    Each is compared with --reference: the difference of accuracies is paired, its interval holds for all schemes at a
+    rate together, and two one-sided tests say whether two are equivalent within --margin.
     Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
     at the bit error rate. Checks are those of one image at a time.
     """
@@ -82,10 +92,17 @@ def compare(
     texts = [text.strip() for text in schemes.split(",") if text.strip()]
     if not texts or len(set(texts)) != len(texts):
         raise InputError(f"--schemes {schemes!r}: name one scheme or more, each once")
+    other = texts[0] if reference is None else reference.strip()
+    if other not in texts:
+        raise InputError(f"--reference {other}: it is none of --schemes; choose from {', '.join(texts)}")
+    share = parse.percent(margin, option="--margin")
+    if not 0 < share < 1:
+        raise InputError(f"--margin {margin:g}: give percentage points above 0 and below 100, such as 2")
     written = outputs.opened(ctx)
 
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
+    from radhard.analysis.pairs import Pairing
     from radhard.analysis.rivals import Needed, Rivals
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.executor import InProcess
@@ -98,6 +115,7 @@ def compare(
     from radhard.protection import read_method
 
     methods = [read_method(text) for text in texts]
+    pairing = Pairing(reference=methods[texts.index(other)].title, margin=share)
     chosen, exposed, console = selection(ctx.params), words_of(words), notes()
     counted = Weights(**each)
     with opened(store) as kept:
@@ -140,7 +158,7 @@ def compare(
             for rate in wanted:
                 under = rivals.conditions(at(rate))
                 conditions += under if conditions else (*rivals.clean(under), *under)
-            return bed.measure(bench, conditions, course=course)
+            return bed.measure(bench, conditions, course=course, pairing=pairing)
 
         found = of_each(
             models,

@@ -11,13 +11,14 @@ from rich.console import Console
 
 from radhard.analysis.conditions import Condition, Conditions, Evaluation, Trials
 from radhard.analysis.overhead import Weights
+from radhard.analysis.pairs import Pairing
 from radhard.campaign.bench import Bench, clean_setting
 from radhard.campaign.executor import InProcess
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow
 from radhard.cli.notes import output
 from radhard.cli.outputs import Outputs
-from radhard.report.conditions import conditions_table
+from radhard.report.conditions import conditions_table, pairs_table
 from radhard.report.conditions_figure import draw_conditions
 from radhard.report.conditions_lines import conditions_data
 from radhard.report.conditions_record import conditions_record, write_conditions
@@ -35,8 +36,10 @@ class Bed:
     store: Store
     console: Console
 
-    def measure(self, bench: Bench, conditions: Sequence[Condition], *, course: Course) -> Evaluation:
-        """Measure what the store lacks of them, and of the float program without faults."""
+    def measure(
+        self, bench: Bench, conditions: Sequence[Condition], *, course: Course, pairing: Pairing | None = None
+    ) -> Evaluation:
+        """Measure what the store lacks of them, and of the float program without faults; pair them if asked to."""
         every = {(c.name, c.setting.digest): c for c in conditions}
         if "float" in bench.programs and all(c.setting.recipe != "float" for c in conditions):
             original = Condition(name="float program", setting=clean_setting(bench, "float"))
@@ -48,7 +51,7 @@ class Bed:
         )
         progress = asked.measure(self.store, executor=InProcess(bench=bench, batch=self.batch))
         follow(progress, course=course, console=self.console)
-        return asked.evaluation(self.store, weights=self.weights)
+        return asked.evaluation(self.store, weights=self.weights, pairing=pairing)
 
 
 def show(
@@ -68,6 +71,8 @@ def show(
         console = output()
         for one in found:
             console.print(conditions_table(one))
+            if one.pairs:
+                console.print(pairs_table(one))
 
     written.end(
         results,

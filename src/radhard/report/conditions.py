@@ -46,6 +46,36 @@ def conditions_table(evaluation: Evaluation) -> Table:
     return table
 
 
+def pairs_table(evaluation: Evaluation) -> Table:
+    """One row a pair and BER: the difference of accuracies with its interval, and what it says."""
+    first = evaluation.pairs[0]
+    table = narrow(
+        f"{setting_of(evaluation).model}: accuracy minus that of {first.reference}, in percentage points, under the "
+        "same faults on the same images"
+    )
+    for heading in ("BER", "n", "condition", "difference", "interval", "one-sided limits", "relation"):
+        table.add_column(heading, justify="left" if heading in ("condition", "relation") else "right", overflow="fold")
+    shown = sorted(evaluation.pairs, key=lambda one: one.ber)
+    for k, one in enumerate(shown):
+        table.add_row(
+            f"{one.ber:.3g}",
+            f"{one.n:,}",
+            one.condition,
+            fixed(one.difference.rate),
+            points(one.difference.low, one.difference.high),
+            points(one.limits.low, one.limits.high),
+            one.relation,
+            end_section=k + 1 < len(shown) and shown[k + 1].ber != one.ber,
+        )
+    table.caption = (
+        "interval: 95 %, all pairs at a rate together (Bonferroni), clustered by image\n"
+        f"equivalent: both one-sided limits ({100 * first.level:.4g} % each) within {100 * first.margin:g} points; "
+        "better, worse: the interval leaves out 0"
+    )
+    table.caption_justify = "left"
+    return table
+
+
 def points(low: float, high: float) -> str:
     """An interval in percent or points: `1.20 - 1.40`, or `-0.10 to 0.20`, where a minus is not read as a dash."""
     return f"{fixed(low)}{' - ' if low >= 0 else ' to '}{fixed(high)}"

@@ -1,4 +1,4 @@
-"""Draws protections at one bit error rate: a row each, its accuracy beside its overhead."""
+"""Draws protections at one bit error rate: a row each, its accuracy, its overhead, and its difference to another."""
 
 import math
 from collections.abc import Sequence
@@ -28,15 +28,19 @@ def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
     (ber,) = {ber for panel in data.panels for line in panel.lines for ber in line.ber}
     height = 1.9 + sum(0.75 + 0.27 * len(panel.lines) for panel in data.panels)
     rect = (0, 0, 1, 1 - 1.02 / height)
-    figure = Figure(figsize=(9.0, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.07, rect=rect))
+    across = 2 if data.reference is None else 3
+    width = 9.0 if across == 2 else 12.0
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.07, rect=rect))
     FigureCanvasAgg(figure)
     heights = [1 + len(panel.lines) for panel in data.panels]
-    grid = figure.subplots(len(data.panels), 2, squeeze=False, sharex="col", height_ratios=heights)
+    grid = figure.subplots(len(data.panels), across, squeeze=False, sharex="col", height_ratios=heights)
     scale = overhead_scale(data)
     for row, panel in enumerate(data.panels):
         _draw_accuracy(grid[row, 0], panel)
         _draw_overhead(grid[row, 1], panel.lines)
         grid[row, 1].set_title(clean_told(panel), loc="right", fontsize=8, color=GREY)
+        if across > 2:
+            _draw_differences(grid[row, 2], panel.lines)
     grid[0, 1].set_xscale(scale.kind)  # of the whole column
     grid[0, 1].set_xlim(scale.bottom, scale.top)
     for axes in grid.flat:
@@ -44,7 +48,9 @@ def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     grid[-1, 0].set_xlabel("accuracy")
     grid[-1, 1].set_xlabel("overhead, in % of the model's operations")
-    left = 0.15 / 9.0
+    if across > 2:
+        grid[-1, 2].set_xlabel(f"accuracy minus that of {data.reference}")
+    left = 0.15 / width
     figure.text(left, 1 - 0.12 / height, f"{data.title}, at BER {ber:g}", va="top", fontsize=13, fontweight="bold")
     figure.text(left, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
     whole = {"linestyle": "", "marker": "o", "markersize": 5.5}
@@ -78,6 +84,17 @@ def _draw_overhead(axes: Axes, lines: Sequence[ConditionLine]) -> None:
             axes.hlines(row, low, high, color=_OVERHEAD, linewidth=1.2)
         axes.plot(_only(line.mul), row, color=_OVERHEAD, marker="o", markersize=5.5, markerfacecolor="white")
         axes.plot(_only(line.overhead.rate), row, color=_OVERHEAD, marker="o", markersize=5.5)
+    axes.tick_params(labelleft=False)
+    axes.set_yticks(range(len(lines)))
+    _frame(axes, count=len(lines))
+
+
+def _draw_differences(axes: Axes, lines: Sequence[ConditionLine]) -> None:
+    axes.axvline(0.0, color=GREY, linewidth=1.0, linestyle="--", zorder=1)
+    for row, line in enumerate(lines):
+        if line.difference is not None:
+            axes.hlines(row, _only(line.difference.low), _only(line.difference.high), color=_ACCURACY, linewidth=1.2)
+            axes.plot(_only(line.difference.rate), row, color=_ACCURACY, marker="o", markersize=5.5)
     axes.tick_params(labelleft=False)
     axes.set_yticks(range(len(lines)))
     _frame(axes, count=len(lines))

@@ -1,4 +1,4 @@
-"""Drawing accuracy and overhead of protections over the bit error rate, two panels a model."""
+"""Drawing accuracy and overhead of protections over the bit error rate, two panels a model; of pairs a third."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -36,27 +36,35 @@ def draw_conditions(data: ConditionsData, path: Path) -> None:
         return
     across = min(_ACROSS, len(data.panels)) if len(data.panels) != 4 else 2
     bands = math.ceil(len(data.panels) / across)
-    width, height = max(7.0, 4.0 * across + 0.6), 5.6 * bands + 1.5
+    ratios = [1.45, 1.0] if data.reference is None else [1.45, 1.0, 1.0]
+    rows = len(ratios)
+    width, height = max(7.0, 4.0 * across + 0.6), (5.6 if rows == 2 else 7.6) * bands + 1.5
     rect = (0, 0, 1, 1 - 0.92 / height)
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.07, rect=rect))
     FigureCanvasAgg(figure)
-    grid = figure.subplots(2 * bands, across, squeeze=False, sharex=True, height_ratios=[1.45, 1.0] * bands)
+    grid = figure.subplots(rows * bands, across, squeeze=False, sharex=True, height_ratios=ratios * bands)
     _rates(list(grid.flat), data)
     overheads = overhead_scale(data)
     for number, panel in enumerate(data.panels):
         band, column = divmod(number, across)
-        upper, lower = grid[2 * band, column], grid[2 * band + 1, column]
+        upper, lower, *third = (grid[rows * band + row, column] for row in range(rows))
         _draw_accuracy(upper, panel, names=data.names)
         _draw_overhead(lower, panel, names=data.names, scale=overheads)
         if column == 0:
             upper.set_ylabel("accuracy")
             lower.set_ylabel("overhead (filled),\nits multiplications (hollow)")
-        lower.set_xlabel("bit error rate")
-        for axes in (upper, lower):
-            axes.tick_params(labelbottom=axes is lower, labelleft=column == 0)
+        for axes in third:
+            _draw_differences(axes, panel, names=data.names)
+            axes.set_ylim(*_differences(data))
+            if column == 0:
+                axes.set_ylabel(f"accuracy minus that of\n{data.reference}")
+        last = third[-1] if third else lower
+        last.set_xlabel("bit error rate")
+        for axes in (upper, lower, *third):
+            axes.tick_params(labelbottom=axes is last, labelleft=column == 0)
     for number in range(len(data.panels), bands * across):
-        for row in (0, 1):
-            grid[2 * (number // across) + row, number % across].set_axis_off()
+        for row in range(rows):
+            grid[rows * (number // across) + row, number % across].set_axis_off()
     left = 0.15 / width
     figure.text(left, 1 - 0.12 / height, data.title, va="top", fontsize=13, fontweight="bold")
     figure.text(left, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
@@ -134,6 +142,27 @@ def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], 
         axes.yaxis.set_major_locator(LogLocator(base=10, numticks=8))
         axes.yaxis.set_minor_formatter(NullFormatter())
     _frame(axes)
+
+
+def _draw_differences(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) -> None:
+    """Differences to the reference as markers with the intervals that hold for all of them together."""
+    axes.axhline(0.0, color=GREY, linewidth=1.0, linestyle=DASHES[1], zorder=1)
+    for number, line in _numbered(panel, names):
+        if line.difference is None:
+            continue
+        style = _style(number)
+        axes.vlines(line.ber, line.difference.low, line.difference.high, color=style["color"], linewidth=0.9)
+        axes.plot(line.ber, line.difference.rate, **style)
+    axes.yaxis.set_major_formatter(percent_ticks())
+    _frame(axes)
+
+
+def _differences(data: ConditionsData) -> tuple[float, float]:
+    """The ends of all panels of differences."""
+    bands = [line.difference for panel in data.panels for line in panel.lines if line.difference is not None]
+    ends = [x for band in bands for x in (*band.low, *band.high) if math.isfinite(x)] or [0.0]
+    room = 0.05 * max(0.02, max(ends) - min(ends))
+    return min(0.0, *ends) - room, max(0.0, *ends) + room
 
 
 def _within(values: Sequence[float], scale: Scale) -> npt.NDArray[np.float64]:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from radhard.analysis.conditions import Evaluation, Outcome
+from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Weights
+from radhard.analysis.pairs import Pair
 from radhard.report.conditions_record import setting_of
 from radhard.report.curve import Band
 
@@ -17,7 +19,8 @@ class ConditionLine:
     """A condition's accuracy and overhead at each BER > 0 in rising order, and its least `clean` accuracy.
 
     `overhead` is weighted, `mul` that of multiplications in it: shares of the model's own operations, by the same
-    weights. What is not known, or of no protection, is NaN. `guarded`: it has a protection.
+    weights. What is not known, or of no protection, is NaN. `guarded`: it has a protection. `difference`: its accuracy
+    minus that of the reference, NaN where they were not paired; None where nothing was.
     """
 
     condition: str
@@ -27,6 +30,7 @@ class ConditionLine:
     mul: tuple[float, ...]
     clean: float
     guarded: bool
+    difference: Band | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +44,16 @@ class ConditionsPanel:
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionsData:
-    """What the figure shows: two panels a model, `names` of all conditions in the order of their colours."""
+    """What the figure shows: two panels a model, `names` of all conditions in the order of their colours.
+
+    With a `reference` a third one: what each has more than that one.
+    """
 
     title: str
     subtitle: str
     names: tuple[str, ...]
     panels: tuple[ConditionsPanel, ...]
+    reference: str | None = None
 
 
 def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
@@ -63,6 +71,7 @@ def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
         ),
         names=tuple(dict.fromkeys(name for one in evaluations for name in _names(one))),
         panels=tuple(map(_panel, evaluations)),
+        reference=next((pair.reference for one in evaluations for pair in one.pairs), None),
     )
 
 
@@ -104,7 +113,8 @@ def _panel(one: Evaluation) -> ConditionsPanel:
     return ConditionsPanel(
         model=one.bench.model,
         lines=tuple(
-            _line([o for o in known if o.condition.name == name], name, weights=one.weights) for name in _names(one)
+            _line([o for o in known if o.condition.name == name], name, weights=one.weights, pairs=one.pairs)
+            for name in _names(one)
         ),
         clean=next((o.point.accuracy for o in known if _sound(o, recipe)), math.nan),
     )
@@ -115,7 +125,7 @@ def _sound(outcome: Outcome, recipe: str) -> bool:
     return outcome.condition.setting.reference and outcome.condition.setting.recipe == recipe
 
 
-def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights) -> ConditionLine:
+def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Sequence[Pair]) -> ConditionLine:
     shown = sorted((o for o in outcomes if o.condition.ber > 0), key=lambda o: o.condition.ber)
     clean = min((o.point.accuracy for o in outcomes if o.condition.ber == 0), default=math.nan)
 
@@ -142,7 +152,16 @@ def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights) -> Condit
         mul=column(mul),
         clean=clean,
         guarded=any(o.condition.setting.protection is not None for o in outcomes),
+        difference=_difference(name, shown, pairs) if pairs else None,
     )
+
+
+def _difference(name: str, shown: Sequence[Outcome], pairs: Sequence[Pair]) -> Band:
+    """At each rate of what is shown."""
+    unknown = Interval(rate=math.nan, low=math.nan, high=math.nan)
+    of = {pair.ber: pair.difference for pair in pairs if pair.condition == name}
+    found = [of.get(outcome.condition.ber, unknown) for outcome in shown]
+    return Band(rate=tuple(x.rate for x in found), low=tuple(x.low for x in found), high=tuple(x.high for x in found))
 
 
 def _names(evaluation: Evaluation) -> tuple[str, ...]:

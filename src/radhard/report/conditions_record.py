@@ -10,6 +10,7 @@ from radhard.analysis.conditions import Evaluation
 from radhard.analysis.intervals import Interval
 from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, own_operations
+from radhard.analysis.pairs import Pair
 from radhard.campaign.experiment import Setting
 
 _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
@@ -41,13 +42,14 @@ def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
         "chunk": on.chunk,
         "own_operations": {"mul": mul, "add": add},
         "conditions": [outcome.as_dict() for outcome in evaluation.outcomes],
+        **({"pairs": [one.as_dict() for one in evaluation.pairs]} if evaluation.pairs else {}),
     }
 
 
 def write_conditions(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Write one row a model, condition and BER, with a column for each field of an interval and of the overhead.
 
-    What was not measured is empty.
+    What was not measured is empty. Where conditions were paired, a row also has its difference to the reference.
     """
     rows = [row for evaluation in evaluations for row in _rows(evaluation)]
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -73,5 +75,21 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     setting = setting_of(evaluation)
     place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
+    pairs = {(one.condition, one.ber): one for one in evaluation.pairs}
     for outcome in evaluation.outcomes:
-        yield {**place, **flat(outcome.as_dict())}
+        found = pairs.get((outcome.condition.name, outcome.condition.ber))
+        yield {**place, **flat(outcome.as_dict()), **(_paired(found) if pairs else {})}
+
+
+def _paired(found: Pair | None) -> dict[str, Any]:
+    names = ("reference", "difference", "difference_low", "difference_high", "equivalence_low", "equivalence_high")
+    if found is None:
+        return dict.fromkeys((*names, "equivalence_level", "margin", "relation"))
+    difference, limits = found.difference, found.limits
+    values = (found.reference, difference.rate, difference.low, difference.high, limits.low, limits.high)
+    return {
+        **dict(zip(names, values, strict=True)),
+        "equivalence_level": found.level,
+        "margin": found.margin,
+        "relation": found.relation,
+    }

@@ -1,0 +1,100 @@
+"""Schemes against one of them, pair by pair: the same images, the same faults, a difference of two accuracies.
+
+A difference has the clustered interval of `factor`, for all pairs at one bit error rate together (Bonferroni).
+Intervals of two accuracies that overlap say nothing of their difference; and a difference that is not told from 0 is no
+proof that two are alike. That takes a test of equivalence: two are alike within a margin if "worse by the margin or
+more" and "better by the margin or more" are both rejected (two one-sided tests: Schuirmann, Journal of Pharmacokinetics
+and Biopharmaceutics 15, 1987), here by the exact limits of `noninferiority`, each at the share of 5 % that a pair has.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from radhard.analysis.factor import factor, simultaneous_z
+from radhard.analysis.intervals import Interval
+from radhard.analysis.noninferiority import LEVEL, differences, upper_limit
+from radhard.campaign.outcomes import Tally
+from radhard.errors import InputError
+
+MARGIN = 0.02
+"""Two schemes are alike if their accuracies differ by less than this share, unless another is asked for."""
+
+Relation = Literal["equivalent", "better", "worse", "cannot tell"]
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Each condition is compared with the one that is named `reference`, and is alike within `margin`, a share."""
+
+    reference: str
+    margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin < 1:
+            raise InputError(f"a margin of {100 * self.margin:g} points is not between 0 and 100: give some 2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The accuracy of `condition` minus that of `reference` at one `ber`, over `n` pairs of answers.
+
+    `difference` has an interval that holds for all pairs at this rate together in 95 %; `limits` are the two one-sided
+    ones of equivalence, and their rate the same. `level`: the confidence of each of these.
+    """
+
+    condition: str
+    reference: str
+    ber: float
+    n: int
+    difference: Interval
+    limits: Interval
+    level: float
+    margin: float
+
+    @property
+    def relation(self) -> Relation:
+        """Equivalent by the one-sided limits; else better or worse if the interval leaves out 0."""
+        if -self.margin < self.limits.low and self.limits.high < self.margin:
+            return "equivalent"
+        if self.difference.low > 0:
+            return "better"
+        return "worse" if self.difference.high < 0 else "cannot tell"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "condition": self.condition,
+            "reference": self.reference,
+            "ber": self.ber,
+            "n": self.n,
+            "difference": vars(self.difference),
+            "equivalence": {
+                "low": self.limits.low, "high": self.limits.high, "level": self.level, "margin": self.margin
+            },
+            "relation": self.relation,
+        }  # fmt: skip
+
+
+def pair(
+    condition: tuple[str, Tally], reference: tuple[str, Tally], *, ber: float, pairs: int, pairing: Pairing
+) -> Pair:
+    """Two names with their tallies, over the same images and trials; `pairs`: how many are told at this rate."""
+    (name, one), (other_name, other) = condition, reference
+    trials = one.trials * (one.trials == other.trials)  # of what both have in full
+    known = trials > 0
+    first, second = one.correct * known, other.correct * known
+    level = 1 - (1 - LEVEL) / pairs
+    difference = factor(first, plain=second, trials=trials, z=simultaneous_z(pairs))
+    low = -upper_limit(differences(second, first, trials=trials), level=level)
+    high = upper_limit(differences(first, second, trials=trials), level=level)
+    return Pair(
+        condition=name,
+        reference=other_name,
+        ber=ber,
+        n=int(trials.sum()),
+        difference=difference,
+        limits=Interval(rate=difference.rate, low=low, high=high),
+        level=level,
+        margin=pairing.margin,
+    )
