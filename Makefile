@@ -9,7 +9,7 @@ SYMMETRIC := --recipe int8-symmetric
 RUN = --images $(IMAGES) --trials 1 $(SYMMETRIC) --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
-.PHONY: demo test lint nightly train bench clean results results-sweep results-layer \
+.PHONY: demo test lint nightly calibrations train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
 	results-protection results-silicon results-plans results-evaluate results-compare results-frontier results-options
 
@@ -28,6 +28,13 @@ lint: .venv/installed
 nightly: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
 	$(BIN)/python -m benchmarks.speed
+
+# scales of the zoo's integer programs, beside the weights: again after new weights or a change of calibration
+calibrations: .venv/installed
+	for model in $(ZOO); do for recipe in int8 int8-symmetric int8-float; do \
+		$(BIN)/radhard quantize $$model --recipe $$recipe \
+			--out src/radhard/models/weights/$$model.$$recipe.scales.json || exit 1; \
+	done; done
 
 train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained

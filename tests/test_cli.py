@@ -38,8 +38,15 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands find the programs that this process has built already."""
 
     def build(
-        loaded: LoadedModel, *, recipe: str, data: object = None, images: int = 1, progress: object = None
+        loaded: LoadedModel,
+        *,
+        recipe: str,
+        data: object = None,
+        images: int = 1,
+        progress: object = None,
+        known: object = None,
     ) -> Bench:
+        del known
         assert loaded.name == "fashion-vit"
         assert data in (None, DataChoice())
         assert images <= 10_000

@@ -44,7 +44,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
         calls.append((name, checkpoint, options))
         return real_load("fashion-vit")
 
-    def build(_: LoadedModel, *, recipe: str, data: DataChoice, images: int, progress: object) -> Bench:
+    def build(
+        _model: LoadedModel, *, recipe: str, data: DataChoice, images: int, progress: object, **_: object
+    ) -> Bench:
         calls.append((recipe, data, images, progress))
         raise InputError("that is all")
 

@@ -30,7 +30,8 @@ def test_every_result_says_what_made_it(
     call(command, "fashion-vit", *SMALL, *options, "--store", tmp_path / "run.db")
     with Store(tmp_path / "run.db") as store:
         made = {store.provenance(key).made_by for key, _ in store.rows()}
-    versions = {"radhard": version("radhard"), "torch": torch.__version__}
+    processor = torch.backends.cpu.get_cpu_capability()
+    versions = {"radhard": version("radhard"), "torch": torch.__version__, "processor": processor}
     programs = [tiny_bench().programs[recipe] for recipe in recipes]
     assert made == {
         json.dumps({**versions, "back_end": program.backends}, sort_keys=True, separators=(",", ":"))

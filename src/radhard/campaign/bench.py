@@ -24,6 +24,7 @@ class Bench:
     """The programs of one model by recipe, the data, and the mean and deviation that normalise it.
 
     `calibrated_on` says which images the scales of its integer programs are from: those of `calibration`.
+    `scales_from`: where they were known from already; "" if they were calibrated here.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Bench:
     std: tuple[float, ...]
     calibrated_on: str = ""
     calibration: Dataset | None = None
+    scales_from: str = ""
 
     def hardening(self, recipe: str, *, words: Words) -> Hardening:
         """What protecting the program of a recipe needs: its products, and the ranges that it has when calibrated."""
@@ -85,8 +87,14 @@ def calibration_batches(data: Dataset, *, mean: tuple[float, ...], std: tuple[fl
 
 
 def made_by(bench: Bench) -> Mapping[str, str]:
-    """What computes each program: its digest -> JSON of the versions and of the back ends of its products."""
-    versions = {"radhard": version("radhard"), "torch": torch.__version__}
+    """What computes each program: its digest -> JSON of versions, of the back ends of its products and of the
+    processor's instructions, by which float operators may differ in their last bits.
+    """
+    versions = {
+        "radhard": version("radhard"),
+        "torch": torch.__version__,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+    }
     return {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in bench.programs.values()}
 
 

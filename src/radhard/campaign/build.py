@@ -1,11 +1,13 @@
 """From a model's name to the bench that campaigns work on: data, capture, calibrate, quantise."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
 from torch import Tensor
 
 from radhard.campaign.bench import Bench, calibration_batches
+from radhard.campaign.scales import Known, chosen, shipped
 from radhard.errors import InputError
 from radhard.models.decode import Progress
 from radhard.models.fashion import fashion_mnist
@@ -25,12 +27,14 @@ def build(
     data: DataChoice | None = None,
     images: int = 1,
     progress: Progress | None = None,
+    known: Sequence[Known] | None = None,
 ) -> Bench:
     """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
 
     The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
     only program, of the recipe pt2e. Calibration sees images set apart for it, never those that are evaluated.
-    `progress` is told of images decoded. Raises InputError for an unknown recipe or another one than the model's, for
+    `progress` is told of images decoded. `known`: scales that may take the place of calibration; default: those that
+    the model brings. Raises InputError for an unknown recipe or another one than the model's, for
     data that do not fit the model, and if more `images` are wanted than there are.
     """
     wanted = read_recipe(recipe)
@@ -45,16 +49,29 @@ def build(
     programs: dict[str, Program] = {original.recipe: original}
     if original.recipe == "float":
         integer = _integer(wanted)
-        programs[integer] = quantize(original, batches, recipe=integer)
+        known = shipped(loaded) if known is None else known
+        found = chosen(known, original, recipe=integer, batches=batches)
+        programs[integer] = _quantized(original, batches, recipe=integer, found=found)
+    else:
+        found = None
+        if any(one.when == "given" for one in known or ()):
+            raise InputError(f"--scales: {loaded.name} is quantised already, and has its own; leave --scales out")
     return Bench(
         model=loaded.name,
         programs=programs,
         data=evaluated,
         mean=loaded.mean,
         std=loaded.std,
-        calibrated_on=supplied.calibrated_on,
+        calibrated_on=supplied.calibrated_on if found is None or found.when == "same images" else found.source,
+        scales_from="" if found is None else found.source,
         calibration=supplied.calibration,
     )
+
+
+def _quantized(original: Program, batches: list[Tensor], *, recipe: IntegerRecipe, found: Known | None) -> Program:
+    if found is None:
+        return quantize(original, batches, recipe=recipe)
+    return quantize(original, recipe=recipe, calibration=found.calibration)
 
 
 def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
@@ -66,7 +83,9 @@ def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
     original = _captured(loaded, batches[0], recipe=wanted)
     if wanted == original.recipe:
         return original
-    return quantize(original, batches, recipe=_integer(wanted))
+    integer = _integer(wanted)
+    found = chosen(shipped(loaded), original, recipe=integer, batches=batches)
+    return _quantized(original, batches, recipe=integer, found=found)
 
 
 def _integer(recipe: Recipe) -> IntegerRecipe:

@@ -18,21 +18,26 @@ from rich.console import Console
 
 from radhard.campaign import build
 from radhard.campaign.bench import Bench
+from radhard.campaign.contents import unused
+from radhard.campaign.scales import Known, given, of_plans, of_store, shipped
 from radhard.campaign.store import Store
 from radhard.cli.live import Course
 from radhard.cli.model import ModelChoice, model_choice, tell_assumed
+from radhard.cli.notes import notes
 from radhard.models.decode import Progress
 from radhard.models.supply import DataChoice, Part
+from radhard.protection import Plan
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the options say of the model, but its name and checkpoint, and of the images."""
+    """What the options say of the model, but its name and checkpoint, and of the images; and scales from files."""
 
     model: ModelChoice
     data: DataChoice
+    scales: tuple[Known, ...] = ()
 
 
 def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
@@ -48,7 +53,7 @@ def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
         bad="skip" if params["skip_bad"] else "stop",
         part=part,
     )
-    return Source(model=model_choice(params), data=data)
+    return Source(model=model_choice(params), data=data, scales=tuple(given(params.get("scales") or [])))
 
 
 def of_each(
@@ -60,8 +65,10 @@ def of_each(
     recipe: str,
     images: int,
     console: Console,
+    store: Store,
+    plans: Mapping[str, Mapping[str, Plan]] | None = None,
 ) -> list[T]:
-    """What is `measured` of each model in turn, on its bench; errors as of `prepared`."""
+    """What is `measured` of each model in turn, on its bench; `plans` by model, the rest as of `prepared`."""
     if len(models) > 1:  # a name that is wrong is told now, not after the models before it
         for model in models:
             source.model.load(model, checkpoints.get(model))
@@ -72,7 +79,15 @@ def of_each(
         found.append(
             measured(
                 prepared(
-                    source, model, checkpoint=file, recipe=recipe, images=images, told=course.name, console=console
+                    source,
+                    model,
+                    checkpoint=file,
+                    recipe=recipe,
+                    images=images,
+                    told=course.name,
+                    console=console,
+                    store=store,
+                    plans=(plans or {}).get(model),
                 ),
                 course,
             )
@@ -88,10 +103,12 @@ def opened(path: Path | None) -> Iterator[Store]:
         new, empty = not os.path.lexists(path), False
         try:
             with Store(path) as store:
+                for remark in store.remarks:
+                    notes().print(remark)
                 try:
                     yield store
                 except BaseException:
-                    empty = new and next(store.rows(), None) is None
+                    empty = new and not store.keys()
                     raise
         finally:
             if empty and not path.with_name(f"{path.name}-wal").exists():  # it is there while others have it open
@@ -110,14 +127,33 @@ def prepared(
     console: Console,
     images: int = 1,
     told: str | None = None,
+    store: Store | None = None,
+    plans: Mapping[str, Plan] | None = None,
 ) -> Bench:
     """The bench of a model, `told` so (default: its name), for `images` of the data; tell `console` what was assumed.
 
-    Errors are those of `radhard.models.load.load` and `radhard.campaign.build.build`.
+    Scales are those of --scales, of the `plans`, of the `store` or of the model, where one of these has them. What
+    the store holds of the model and cannot be used is told. Errors are those of `radhard.models.load.load` and
+    `radhard.campaign.build.build`.
     """
     with _preparing(f"{told or model}: capturing and calibrating", console=console) as progress:
         loaded = source.model.load(model, checkpoint)
-        bench = build.build(loaded, recipe=recipe, data=source.data, images=images, progress=progress)
+        known = [*source.scales, *of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
+        bench = build.build(loaded, recipe=recipe, data=source.data, images=images, progress=progress, known=known)
+    tell_assumed(loaded, console=console)
+    _tell_data(bench, console=console)
+    if bench.scales_from not in ("", "the model"):
+        console.print(f"{bench.model}: scales from {bench.scales_from}", markup=False, highlight=False, soft_wrap=True)
+    for line in unused(store, bench) if store else ():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return bench
+
+
+def calibrated(source: Source, model: str, *, checkpoint: Path | None, recipe: str, console: Console) -> Bench:
+    """The bench of a model that is calibrated here and now, whatever scales are known of it."""
+    with _preparing(f"{model}: capturing and calibrating", console=console) as progress:
+        loaded = source.model.load(model, checkpoint)
+        bench = build.build(loaded, recipe=recipe, data=source.data, progress=progress, known=())
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
     return bench

@@ -14,6 +14,7 @@ from radhard.cli.inspection import inspect
 from radhard.cli.limits import Checked
 from radhard.cli.merge import merge
 from radhard.cli.plan import plan
+from radhard.cli.quantize import quantize
 from radhard.cli.replay import replay
 from radhard.cli.store import store
 from radhard.cli.sweep import sweep
@@ -41,6 +42,7 @@ def options(
 for command in (
     demo,
     inspect,
+    quantize,
     sweep,
     vulnerability,
     blocks,

@@ -32,6 +32,7 @@ def compare(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
@@ -136,6 +137,7 @@ def compare(
                     recipe=recipe,
                     images=select,
                     console=console,
+                    store=kept,
                 )
                 choosing = Ordering(
                     bench=apart,
@@ -168,5 +170,6 @@ def compare(
             recipe=recipe,
             images=images,
             console=console,
+            store=kept,
         )
     show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")

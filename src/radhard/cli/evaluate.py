@@ -30,6 +30,7 @@ def evaluate(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
@@ -79,7 +80,9 @@ def evaluate(
     from radhard.protection import read_plan
 
     chosen, exposed, console = selection(ctx.params), words_of(words), notes()
-    of_model = _by_model([read_plan(path) for path in paths], models=models, rates=rates)
+    plans = {f"plan {path}": read_plan(path) for path in paths}
+    of_model = _by_model(list(plans.values()), models=models, rates=rates)
+    called = {model: {name: one for name, one in plans.items() if one.model == model} for model in models}
     with opened(store) as kept:
         bed = Bed(
             images=images,
@@ -117,6 +120,8 @@ def evaluate(
             recipe=recipe,
             images=images,
             console=console,
+            store=kept,
+            plans=called,
         )
     show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")
 

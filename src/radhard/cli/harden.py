@@ -20,6 +20,7 @@ def harden(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     checkpoint: options.Checkpoint = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
@@ -46,7 +47,14 @@ def harden(
 
     chosen = read_plan(plan)
     console = notes()
-    bench = prepared(source_of(ctx.params), model, checkpoint=checkpoint, recipe=recipe, console=console)
+    bench = prepared(
+        source_of(ctx.params),
+        model,
+        checkpoint=checkpoint,
+        recipe=recipe,
+        console=console,
+        plans={f"plan {plan}": chosen},
+    )
     program = bench.programs[recipe]
     chosen.check(program)
     with waiting("exporting", console=console):

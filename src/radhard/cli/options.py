@@ -53,6 +53,13 @@ Calibration = Annotated[
     ),
 ]
 CalibrationSplit = Annotated[str, typer.Option(help="which split of timm:NAME calibrates, with --calibration")]
+Scales = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="scales of the integer program, a file that `radhard quantize` made on this or another machine, instead "
+        "of calibrating; repeatable, a file for each model"
+    ),
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="leave out images that cannot be read, instead of stopping")]
 Kinds = Annotated[str, typer.Option(help="kinds of operations whose results can flip: mul, add, load, special")]
 Layers = Annotated[list[str] | None, typer.Option("--layer", help="only sites of this layer; a pattern, repeatable")]

@@ -26,6 +26,7 @@ def plan(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     checkpoint: options.Checkpoint = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
@@ -122,7 +123,9 @@ def plan(
         )
     source = source_of(ctx.params, part="select")
     with opened(store) as kept:
-        whole = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images + judging, console=console)
+        whole = prepared(
+            source, model, checkpoint=checkpoint, recipe=recipe, images=images + judging, console=console, store=kept
+        )
         following_ = following(Course(model=model), console=console)
 
         def on(bench: "Bench", count: int) -> Ordering:

@@ -26,6 +26,7 @@ def replay(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     trial: Annotated[int | None, typer.Option(min=0, help="which trial, if the table has several")] = None,
     recipe: options.Recipe = "int8",
     words: Annotated[

@@ -24,6 +24,7 @@ def sweep(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
@@ -99,7 +100,14 @@ def sweep(
             )
 
         sweeps = of_each(
-            models, measured, source=source, checkpoints=files, recipe=recipe, images=images, console=console
+            models,
+            measured,
+            source=source,
+            checkpoints=files,
+            recipe=recipe,
+            images=images,
+            console=console,
+            store=kept,
         )
 
     def show() -> None:

@@ -27,6 +27,7 @@ def trace(
     calibration: options.Calibration = None,
     calibration_split: options.CalibrationSplit = "train",
     skip_bad: options.SkipBad = False,
+    scales: options.Scales = None,
     images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 10,
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0")] = 0,
     recipe: options.Recipe = "int8",

@@ -10,6 +10,7 @@ from radhard.models.deepvit import VARIANTS, DeepViT
 from radhard.models.loaded import LoadedModel, Wanted
 from radhard.models.preprocessing import Preprocessing
 from radhard.models.zoo import ZOO
+from radhard.program.calibration import read_calibration
 
 _CROP_PCT = 0.9  # with bicubic, mean and std 0.5: what the official configuration of DeepViT says
 _HALF = 0.5
@@ -34,6 +35,7 @@ def from_zoo(wanted: Wanted) -> LoadedModel:
         classes=entry.classes,
         weights=str(source),
         preprocessing=Preprocessing(size=entry.input_shape[1:], crop_pct=1.0),
+        calibrations=() if wanted.checkpoint else tuple(map(read_calibration, entry.calibrations)),
     )
 
 

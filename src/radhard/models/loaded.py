@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 
 from radhard.errors import InputError, ModelError
 from radhard.models.preprocessing import Preprocessing
+from radhard.program.calibration import Calibration
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,7 +36,8 @@ class LoadedModel:
     """A module in eval mode, float32, or an exported program; and what it takes: `input_shape` (C, H, W).
 
     `mean` and `std` are one a channel, of pixels in [0, 1]; `preprocessing` comes before them. `weights` says where
-    the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated.
+    the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated. `calibrations` are
+    scales that come with the weights, each for a recipe.
     """
 
     name: str
@@ -47,6 +49,7 @@ class LoadedModel:
     weights: str
     preprocessing: Preprocessing
     assumed: tuple[str, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
 
 
 def assumed_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -42,6 +42,11 @@ class ZooEntry:
         """The model card, beside the weights."""
         return self.weights.with_suffix(".md")
 
+    @property
+    def calibrations(self) -> list[Path]:
+        """Its scales, a file for each integer recipe, from the embedded images that calibrate; beside the weights."""
+        return sorted(self.weights.parent.glob(f"{self.weights.stem}.*.scales.json"))
+
 
 def _vit() -> nn.Module:
     import_timm()
