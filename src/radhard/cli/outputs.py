@@ -61,7 +61,7 @@ class Outputs:
         for step in (show or _nothing, *(self._writing(name, write) for name, write in writers.items())):
             try:
                 step()
-            except (OutputError, OSError, SystemExit) as error:  # a reader of stdout that went away ends as SystemExit
+            except (Exception, SystemExit) as error:  # a reader of stdout that went away ends as SystemExit
                 failures.append(error)
         if len(failures) > 1 and all(isinstance(error, OutputError) for error in failures):
             raise OutputError("; ".join(str(error) for error in failures))

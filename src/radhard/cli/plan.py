@@ -111,6 +111,11 @@ def plan(
 
     method, chosen, exposed = read_method(scheme), selection(ctx.params), words_of(words)
     drawn = [read_plan(path) for path in others]
+    for path, other in zip(others, drawn, strict=True):
+        try:
+            frontier_data([other])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"--beside {path}: its frontier is damaged ({error!r}); make the plan again") from error
     console = notes()
     judging = judge or images
     limits = Limits(loss=lost, overhead=most, level=sure)

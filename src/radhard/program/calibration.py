@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from radhard import strict_json
 from radhard.errors import InputError
 
 FORMAT = 1
@@ -89,7 +90,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration. InputError names the file and what is wrong with it."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = strict_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"calibration {path} cannot be read: {error.strerror}; `radhard quantize` makes one"

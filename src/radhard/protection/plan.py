@@ -5,12 +5,13 @@ Its file is JSON. `docs/plan.schema.json` describes it; a plan is for one progra
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from radhard import strict_json
 from radhard.errors import InputError
 from radhard.program import Calibration, Program
 from radhard.protection.protection import Protection
@@ -95,10 +96,14 @@ def write_plan(plan: Plan, path: Path) -> None:
 def read_plan(path: Path) -> Plan:
     """Read a plan. InputError names the file, the place in it and what was expected there."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
+        if path.exists() and not path.is_file():
+            raise InputError(f"plan {path} is a folder or a device, not a file; make one with `radhard plan`")
+        values = strict_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"plan {path} cannot be read: {error.strerror}; make one with `radhard plan`") from error
-    except (ValueError, RecursionError) as error:
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(f"plan {path} is no JSON: {error}; make it again with `radhard plan`") from error
     place = f"plan {path}"
     version = values.pop("radhard_plan", None) if isinstance(values, dict) else None
@@ -134,13 +139,3 @@ def read_plan(path: Path) -> Plan:
         values["calibration"] = Calibration.from_dict(values["calibration"], place=f"{place}, 'calibration'")
     values["protection"] = Protection.from_dict(values["protection"], place=place)
     return Plan(**{**values, "order": tuple(values["order"]), "frontier": tuple(values["frontier"])})
-
-
-def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, which may not name anything twice: of two sites one would be lost unseen."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} is given twice")
-    return found
