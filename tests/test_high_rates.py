@@ -143,7 +143,7 @@ def test_a_high_rate_of_a_large_model_takes_little_memory(tmp_path: Path) -> Non
         (tmp_path / str(label)).mkdir()
         if label > 1:
             continue
-        for number in range(3):
+        for number in range(12):
             pixels = noise.integers(0, 256, (224, 224, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / str(label) / f"{number}.png")
     assert peak(
