@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from radhard.machine import Clean, Gemm, Operator, Site, WriteBack, read_cost
+from radhard.machine import UNSIGNED, Clean, Gemm, Grid, Operator, Site, WriteBack, read_cost
 from radhard.operators import Affine, Conv2d, Gelu, LayerNorm, Linear, Quantized, Softmax
 from radhard.protection import (
     Block,
@@ -54,6 +54,10 @@ class Case:
 
 def int8s(*shape: int, seed: int = 0) -> Tensor:
     return torch.randint(-128, 128, shape, dtype=torch.int8, generator=torch.Generator().manual_seed(seed))
+
+
+def uint8s(*shape: int, seed: int = 0) -> Tensor:
+    return int8s(*shape, seed=seed).view(torch.uint8)
 
 
 def int32s(n: int, seed: int = 9) -> Tensor:
@@ -120,6 +124,32 @@ PRODUCTS: dict[str, Case] = {
         inputs=(int8s(BATCH, 4, 7, 5), int8s(6, 4, 3, 3, seed=1), int32s(6)),
         site=here(),
     ),
+    "linear of unsigned words": Case(
+        operator=Linear(write_back=WriteBack(multiplier=scales(5), dtype=torch.uint8, grid=UNSIGNED)),
+        inputs=(uint8s(BATCH, 7, 11), int8s(5, 11, seed=1), int32s(5)),
+        site=here(),
+    ),
+    "attention of unsigned words": Case(
+        operator=Gemm(write_back=WriteBack(multiplier=torch.tensor([3e-4]), dtype=torch.int8)),
+        inputs=(uint8s(BATCH, 3, 7, 5), int8s(BATCH, 3, 5, 9, seed=1)),
+        site=here(),
+        carries=(0, 1),
+    ),
+    "convolution of unsigned words": Case(
+        operator=Conv2d(
+            stride=(2, 1),
+            padding=(1, 1, 0, 2),
+            pad=130,
+            groups=2,
+            write_back=WriteBack(
+                multiplier=scales(6),
+                dtype=torch.uint8,
+                grid=Grid(zero=9, low=9, high=200, dtype=torch.uint8),
+            ),
+        ),
+        inputs=(uint8s(BATCH, 4, 7, 5), int8s(6, 2, 3, 3, seed=1), int32s(6)),
+        site=here(),
+    ),
     "convolution in groups": Case(
         operator=Conv2d(groups=2, write_back=WriteBack(multiplier=scales(6), dtype=torch.float32)),
         inputs=(int8s(BATCH * 2, 4, 5, 5), int8s(6, 2, 2, 3, seed=1), int32s(6)),
@@ -156,6 +186,18 @@ OTHERS: dict[str, Case] = {
     "softmax": Case(operator=Softmax(), inputs=(floats(BATCH, 3, 7),), site=here()),
     "softmax between words": Case(
         operator=Quantized(inner=Softmax(), reads=(_FROM,), writes=_TO), inputs=(int8s(BATCH, 3, 7),), site=here()
+    ),
+    "softmax to unsigned words": Case(
+        operator=Quantized(inner=Softmax(), reads=(_FROM,), writes=Affine(scale=1.0 / 255, grid=UNSIGNED)),
+        inputs=(int8s(BATCH, 3, 7),),
+        site=here(),
+    ),
+    "gelu of unsigned words": Case(
+        operator=Quantized(
+            inner=Gelu(), reads=(Affine(scale=0.03, grid=UNSIGNED),), writes=Affine(scale=0.02, grid=UNSIGNED)
+        ),
+        inputs=(uint8s(BATCH, 20),),
+        site=here(),
     ),
     "gelu": Case(operator=Gelu(), inputs=(floats(BATCH, 20),), site=here()),
     "gelu between words": Case(

@@ -78,7 +78,7 @@ def test_the_faster_of_two_is_chosen() -> None:
 
 SHAPES = [
     (1, 1, 1, 1), (2, 3, 1, 4), (1, 1, 7, 9), (5, 2, 9, 1), (1, 197, 768, 11), (3, 13, 63, 29),
-    (1, 5, 1024, 3), (1, 5, 1025, 3), (1, 3, 2049, 17), (2, 7, 3072, 5),
+    (1, 5, 514, 3), (1, 5, 515, 3), (1, 5, 1024, 3), (1, 5, 1025, 3), (2, 1, 40, 1), (1, 3, 2049, 17), (2, 7, 3072, 5),
 ]  # fmt: skip
 
 
@@ -88,7 +88,22 @@ def test_proven_back_ends_equal_int64(backend: Backend, shape: tuple[int, int, i
     g, m, k, n = shape
     for draw in (uniform, extremes, highest):
         a, b = draw((g, m, k), 1), draw((g, n, k), 2)
-        assert torch.equal(backend.product(a, b).to(torch.int64), exact(a, b).to(torch.int64))
+        for left in (a, (a.to(torch.int16) + 128).to(torch.uint8), torch.full_like(a, 255, dtype=torch.uint8)):
+            assert torch.equal(backend.product(left, b).to(torch.int64), exact(left, b).to(torch.int64))
+
+
+def wrong_for_unsigned(a: Tensor, b: Tensor) -> Tensor:
+    """Exact but where a word above 127 meets -128."""
+    return exact(a, b) - ((a.int() > 254).int() @ (b == -128).int().mT > 0).int()
+
+
+def takes_int8_alone(a: Tensor, b: Tensor) -> Tensor:
+    return exact(a.view(torch.int8), b)
+
+
+@pytest.mark.parametrize("liar", [wrong_for_unsigned, takes_int8_alone])
+def test_a_liar_about_unsigned_words_is_rejected(liar: Callable) -> None:
+    assert not proves_itself(Backend(name="liar", product=liar), CPU)
 
 
 def uniform(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -119,6 +134,8 @@ def test_products_of_views(view: Callable[[Tensor], Tensor], groups: int) -> Non
     """torch._int_mm gives wrong results on overlapping rows, without an error."""
     a, b = view(uniform((groups, 12, 10), 3)), view(uniform((groups, 12, 10), 4))
     assert torch.equal(product(a, b).to(torch.int64), exact(a, b).to(torch.int64))
+    unsigned = view(uniform((groups, 12, 10), 3).view(torch.uint8))
+    assert torch.equal(product(unsigned, b).to(torch.int64), exact(unsigned, b).to(torch.int64))
 
 
 def test_the_chosen_are_recorded_with_the_program() -> None:

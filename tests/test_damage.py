@@ -60,12 +60,13 @@ def in_group(damage: Damage, group: int) -> Damage:
 
 @pytest.mark.parametrize("name", BY_HAND)
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_linear_layer_is_damaged_as_the_reference(name: str, bias: bool) -> None:
+@pytest.mark.parametrize("of_x", [torch.int8, torch.uint8])
+def test_a_linear_layer_is_damaged_as_the_reference(name: str, bias: bool, of_x: torch.dtype) -> None:
     x, weight, added = int8s(3, M, K, seed=1), int8s(N, K, seed=2), int32s(N) if bias else None
-    damage = BY_HAND[name]
+    damage, x = BY_HAND[name], x.view(of_x)
     got = Damaged(Clean(), damage).apply(Linear(), (x, weight, added), here())
-    given = None if added is None else added.tolist()
-    want = [damaged(x[i].tolist(), weight.T.tolist(), given, damage, image=i) for i in range(3)]
+    given, unsigned = None if added is None else added.tolist(), of_x == torch.uint8
+    want = [damaged(x[i].tolist(), weight.T.tolist(), given, damage, image=i, unsigned=unsigned) for i in range(3)]
     assert got.tolist() == [[[sums[-1] for sums in row] for row in image] for image in want]
     clean = Clean().apply(Linear(), (x, weight, added), here())
     wrong = (got != clean).flatten(1).any(1).tolist()

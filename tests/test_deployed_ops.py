@@ -18,6 +18,7 @@ from radhard.machine import Grid
 from radhard.operators import Affine, Gelu, Quantized
 from radhard.ops import backends, write
 from radhard.ops.library import no_events
+from radhard.ops.products import exactly
 from radhard.ops.sums import digits, examine, store
 from radhard.protection import Ranges
 from tests.hardened import FlippedProducts, flip_of
@@ -26,6 +27,8 @@ from tests.protections import int8s, int32s, scales
 OPS = torch.ops.radhard
 pytestmark = pytest.mark.usefixtures("way")
 GRID = [3, -100, 90]
+UNSIGNED = [9, 4, 250]
+LEFT = pytest.mark.parametrize("left", [torch.int8, torch.uint8])
 
 
 @pytest.fixture(params=["compiled", "torch"])
@@ -60,9 +63,10 @@ def slow_linear(x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor) -> 
 
 
 @pytest.mark.parametrize("shape", [(7, 11, 5), (1, 1, 1), (3, 40, 16), (33, 1500, 2)])
-def test_linear(shape: tuple[int, int, int]) -> None:
+@LEFT
+def test_linear(shape: tuple[int, int, int], left: torch.dtype) -> None:
     m, k, n = shape
-    x, weight, bias, scale = int8s(m, k), int8s(n, k, seed=1), int32s(n), scales(n)
+    x, weight, bias, scale = int8s(m, k).view(left), int8s(n, k, seed=1), int32s(n), scales(n)
     expected = slow_linear(x, weight, bias, scale)
     assert OPS.linear(x, weight, bias, scale, GRID, torch.int8).tolist() == expected
     stored = store(weight, bias)
@@ -77,9 +81,61 @@ def test_linear(shape: tuple[int, int, int]) -> None:
     assert torch.equal(floats, exact.to(torch.float32) * scale)
 
 
-@pytest.mark.parametrize("extreme", [-128, 127])
+@LEFT
+def test_a_hit_row_is_computed_again_by_no_back_end(left: torch.dtype) -> None:
+    x, weight, bias, scale = int8s(9, 700).view(left), int8s(5, 700, seed=1), int32s(5), scales(5)
+    stored, expected = store(weight, bias), slow_linear(x, weight, bias, scale)
+    args = (stored.weight, stored.bias, stored.columns, stored.rows, scale, GRID)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backends, "product", FlippedProducts([(0, 18, 19)]))
+        out, events = told(OPS.linear_checked, x, *args, torch.int8, "raise", "here")
+    assert out.tolist() == expected
+    assert events == [9, 1, 1, 1, 0, 0, 0]
+    exact = torch.from_numpy(x.numpy().astype(np.int64) @ weight.T.numpy().astype(np.int64))
+    assert torch.equal(exactly(x, weight), exact)
+
+
+@LEFT
+def test_unsigned_words_are_written(left: torch.dtype) -> None:
+    x, weight, bias, scale = int8s(9, 40).view(left), int8s(5, 40, seed=1), int32s(5), 5 * scales(5)
+    exact = torch.from_numpy(x.numpy().astype(np.int64) @ weight.T.numpy().astype(np.int64)) + bias
+    zero, low, high = UNSIGNED
+    expected = ((exact.float() * scale).round() + zero).clamp(low, high).to(torch.uint8)
+    assert expected.max() > 127
+    stored = store(weight, bias)
+    args = (stored.weight, stored.bias, stored.columns, stored.rows, scale, UNSIGNED)
+    assert torch.equal(OPS.linear(x, weight, bias, scale, UNSIGNED, torch.uint8), expected)
+    assert torch.equal(told(OPS.linear_checked, x, *args, torch.uint8, "raise", "here")[0], expected)
+    y = torch.tensor([0.5, 1.5, math.nan, math.inf, -math.inf, 130.2, -7.0])
+    assert OPS.quantize(y, 1.0, UNSIGNED, torch.uint8).tolist() == [9, 11, 9, 250, 4, 139, 4]
+    within, events = told(
+        lambda *given: OPS.quantize_within(*given, torch.uint8), y, 1.0, UNSIGNED, 0.0, 131.0, "clamp"
+    )
+    assert within.tolist() == [9, 11, 9, 140, 9, 139, 9]
+    assert events == [7, 1, 4, 4, 0, 0, 0]
+
+
+@pytest.mark.parametrize("outside", ["zero", "clamp"])
+@pytest.mark.parametrize("bounds", [(-0.1, 1.2), (-9.0, 9.0), (2.0, 3.0)])
+@pytest.mark.parametrize("reads", [Grid(), Grid(zero=7, low=0, high=255, dtype=torch.uint8)])
+def test_a_table_of_unsigned_words(bounds: tuple[float, float], reads: Grid, outside: Literal["zero", "clamp"]) -> None:
+    writes = Affine(scale=0.02, grid=Grid(low=0, high=255, dtype=torch.uint8))
+    operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03, grid=reads),), writes=writes)
+    step = TableWithin(operator, (), Ranges(low=bounds[0], high=bounds[1], outside=outside))
+    x = int8s(3, 50, 60).view(reads.dtype)
+    numbers = torch.nn.functional.gelu((x.float() - reads.zero) * 0.03)
+    expected, events = told(OPS.within, numbers, *bounds, outside)
+    out = step(x)
+    assert out.dtype == torch.uint8
+    assert (out.int() - (expected * 50).round().clamp(0, 255).int()).abs().max() <= 1
+    assert step.events.tolist() == events
+    step.table[step.table == step.table.max()] = 255  # words above 127 are above the bounds
+    assert step(x).max() <= max(*step.bounds, *step.instead)
+
+
+@pytest.mark.parametrize("extreme", [-128, 127, 255])
 def test_extreme_words_are_no_alarm(extreme: int) -> None:
-    x = torch.full((3, 3072), extreme, dtype=torch.int8)
+    x = torch.full((3, 3072), extreme, dtype=torch.uint8 if extreme > 127 else torch.int8)
     weight = torch.full((1024, 3072), -128, dtype=torch.int8)
     bias = torch.full((1024,), 2**31 - 1, dtype=torch.int32)  # the accumulators wrap, and the sums of them
     stored = store(weight, bias)
@@ -122,8 +178,10 @@ def test_rows_that_do_not_add_up_are_found(threads: int) -> None:
         ((2, 3, 2, 4, 5), (2, 3, 2, 5, 6)),
     ],
 )
-def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], lies: str) -> None:
+@LEFT
+def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], lies: str, left: torch.dtype) -> None:
     a, b = (int8s(*shape, seed=seed) for seed, shape in enumerate(shapes))
+    a = a.view(left)
     if lies == "in columns":
         b = b.mT.contiguous().mT
     elif lies == "apart":
@@ -140,9 +198,14 @@ def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]], lies: str) -> N
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("pad", [0, -7])
+@pytest.mark.parametrize("pad", [0, -7, 130])
 def test_conv2d(groups: int, pad: int) -> None:
-    x, weight, bias, scale = int8s(2, 4, 7, 5), int8s(6, 4 // groups, 3, 2, seed=1), int32s(6), scales(6)
+    x, weight, bias, scale = (
+        int8s(2, 4, 7, 5).view(torch.uint8 if pad > 0 else torch.int8),
+        int8s(6, 4 // groups, 3, 2, seed=1),
+        int32s(6),
+        scales(6),
+    )
     shape = ([3, 2], [2, 1], [1, 1, 0, 2], [1, 2], groups, pad)
     padded = torch.nn.functional.pad(x, (1, 2, 1, 0), value=pad).double()
     exact = torch.nn.functional.conv2d(padded, weight.double(), bias.double(), (2, 1), 0, (1, 2), groups)

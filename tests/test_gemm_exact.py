@@ -34,6 +34,13 @@ def int8s(seed: int, *shape: int) -> np.ndarray:
     return np.where(generator.random(shape) < generator.choice([0.0, 0.3, 1.0]), extremes, values).astype(np.int8)
 
 
+def lefts(seed: int, *shape: int) -> np.ndarray:
+    """Left factors: int8 words, or uint8 ones, whose extremes are 0 and 255."""
+    if seed % 2:
+        return int8s(seed, *shape)
+    return (int8s(seed, *shape).astype(np.int16) + 128).astype(np.uint8)
+
+
 def written(total: int, multiplier: np.float32) -> int:
     """float32(accumulator) times multiplier, half to even, saturated: the write-back of one word."""
     value = np.float32(np.int32(total)) * multiplier
@@ -61,7 +68,7 @@ def bias_of(kind: str, seed: int, n: int) -> np.ndarray | None:
 @given(st.data(), SHAPES, st.integers(0, 2**16))
 def test_gemm_equals_the_reference(data: st.DataObject, shape: tuple, seed: int) -> None:
     g, m, k, n = shape
-    a, b = int8s(seed, g, m, k), int8s(seed + 1, g, k, n)
+    a, b = lefts(seed, g, m, k), int8s(seed + 1, g, k, n)
     faults = data.draw(faults_over(gemm_words(g, m, k, n, biased=False)))
     got = apply(Gemm(), (torch.from_numpy(a), torch.from_numpy(b)), faults)
     assert got.dtype == torch.int32
@@ -73,7 +80,7 @@ def test_gemm_equals_the_reference(data: st.DataObject, shape: tuple, seed: int)
 def test_linear_equals_the_reference(data: st.DataObject, shape: tuple, kind: str, seed: int) -> None:
     """x [g, m, k] is g m rows of one product; the bias may itself wrap the accumulator."""
     g, m, k, n = shape
-    x, weight, bias = int8s(seed, g, m, k), int8s(seed + 1, n, k), bias_of(kind, seed, n)
+    x, weight, bias = lefts(seed, g, m, k), int8s(seed + 1, n, k), bias_of(kind, seed, n)
     faults = data.draw(faults_over(gemm_words(g, m, k, n, biased=bias is not None)))
     inputs = (torch.from_numpy(x), torch.from_numpy(weight), None if bias is None else torch.from_numpy(bias))
     got = apply(Linear(), inputs, faults)
@@ -89,7 +96,7 @@ def test_write_back_rounds_and_saturates(
     data: st.DataObject, shape: tuple, kind: str, seed: int, scale: float, per_column: bool
 ) -> None:
     g, m, k, n = shape
-    x, weight, bias = int8s(seed, g, m, k), int8s(seed + 1, n, k), bias_of(kind, seed, n)
+    x, weight, bias = lefts(seed, g, m, k), int8s(seed + 1, n, k), bias_of(kind, seed, n)
     faults = data.draw(faults_over(gemm_words(g, m, k, n, biased=bias is not None)))
     multiplier = (np.linspace(1, 2, n if per_column else 1) * scale).astype(np.float32)
     rows = None if bias is None else [bias.tolist()]
@@ -137,7 +144,7 @@ def test_conv2d_equals_the_reference(
     p, q, dy, dx, n = filters
     sy, sx = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     dy, dx = (dy if height > 2 * p else 1), (dx if width > 2 * q else 1)
-    x, weight = int8s(seed, 1, groups * channels, height, width), int8s(seed + 1, groups * n, channels, p, q)
+    x, weight = lefts(seed, 1, groups * channels, height, width), int8s(seed + 1, groups * n, channels, p, q)
     bias = bias_of(kind, seed, groups * n)
     patches, size = im2col(x[0], (p, q), (sy, sx), padding, (dy, dx), groups)
     columns = [
@@ -193,14 +200,16 @@ def test_the_im2col_of_this_test_is_torch_s_convolution() -> None:
     assert (got.reshape(6, *size) == wanted[0].numpy()).all()
 
 
+@pytest.mark.parametrize("left", [-128, 127, 255])
 @pytest.mark.parametrize("k", [1, 2, 7])
-def test_high_bits_wrap_the_accumulator_again_and_again(k: int) -> None:
+def test_high_bits_wrap_the_accumulator_again_and_again(k: int, left: int) -> None:
     """Every high bit of every running sum, bias included: each acts on what the ones before have left."""
-    a, b = np.full((1, 2, k), -128), np.full((1, k, 2), 127)
+    a, b = np.full((1, 2, k), left), np.full((1, k, 2), -128)
     bias = np.array([[2**31 - 1, -(2**31)]])
     faults = [("add", index, bit) for index in range(4 * k) for bit in (28, 29, 30, 31)]
     faults += [("mul", index, bit) for index in range(4 * k) for bit in (14, 15)]
-    inputs = (torch.tensor(a[0], dtype=torch.int8), torch.tensor(b[0].T.copy(), dtype=torch.int8))
+    of_a = torch.uint8 if left > 127 else torch.int8
+    inputs = (torch.tensor(a[0], dtype=of_a), torch.tensor(b[0].T.copy(), dtype=torch.int8))
     got = apply(Linear(), (*inputs, torch.tensor(bias[0], dtype=torch.int32)), faults)
     assert [got.tolist()] == gemm(a.tolist(), b.tolist(), bias.tolist(), faults)
     random = np.random.default_rng(k).permutation(len(faults))[: len(faults) // 2]
@@ -214,7 +223,7 @@ def test_high_bits_wrap_the_accumulator_again_and_again(k: int) -> None:
 def test_every_word_has_the_address_that_the_reference_gives_it(kind: str, biased: bool) -> None:
     """One flip at a time over all words of a small product, bit 0 and the sign."""
     m, k, n = 2, 3, 2
-    x, weight = int8s(11, m, k), int8s(12, n, k)
+    x, weight = lefts(12, m, k), int8s(12, n, k)
     bias = np.array([5, -7], dtype=np.int32) if biased else None
     operations, bits = gemm_words(1, m, k, n, biased=biased)[kind]
     inputs = (torch.from_numpy(x), torch.from_numpy(weight), torch.from_numpy(bias) if biased else None)
@@ -249,7 +258,7 @@ def test_float_chains_equal_the_reference(data: st.DataObject, shape: tuple, bia
 @given(st.data(), SHAPES, st.sampled_from([16, 17, 24, 32]), st.integers(0, 2**16))
 def test_products_of_other_widths(data: st.DataObject, shape: tuple, bits: int, seed: int) -> None:
     g, m, k, n = shape
-    a, b = int8s(seed, g, m, k), int8s(seed + 1, g, k, n)
+    a, b = lefts(seed, g, m, k), int8s(seed + 1, g, k, n)
     faults = data.draw(faults_over(gemm_words(g, m, k, n, biased=False, bits=(bits, 32))))
     words = Words(product=Int(bits))
     got = apply(Gemm(), (torch.from_numpy(a), torch.from_numpy(b)), faults, words)
@@ -281,7 +290,7 @@ def test_draw_reaches_every_exposed_bit_and_none_beyond(words: Words, bits: tupl
 
 def test_a_drawn_run_equals_the_reference_under_its_own_faults() -> None:
     """From `Faults` to accumulators: what is drawn is what hits."""
-    a, b = int8s(21, 1, 6, 30), int8s(22, 1, 30, 5)
+    a, b = lefts(22, 1, 6, 30), int8s(22, 1, 30, 5)
     for words in (Words(), Words(product=Int(16, 8), accumulator=Int(32, 8))):
         faults = Faults(ber=0.01, seed=9, words=words)
         machine = Faulty(Clean(), faults)
@@ -306,7 +315,7 @@ def test_no_bit_beyond_the_exposed_ones_in_a_program() -> None:
 
 def test_overlapping_patches_that_are_a_view() -> None:
     """A 3 x 1 filter over a column: the patches are rows of one view that overlap in memory."""
-    x, weight = int8s(31, 1, 1, 9, 1), int8s(32, 4, 1, 3, 1)
+    x, weight = lefts(30, 1, 1, 9, 1), int8s(32, 4, 1, 3, 1)
     patches, _ = im2col(x[0], (3, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1)
     got = apply(Conv2d(), (torch.from_numpy(x), torch.from_numpy(weight), None), [])
     assert [got[0].reshape(4, -1).T.tolist()] == gemm(patches, [weight.reshape(4, 3).T.tolist()], None)

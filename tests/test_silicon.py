@@ -62,6 +62,9 @@ def test_an_upset_flips_the_bits_of_one_line(mask: int) -> None:
     want = int.from_bytes(before[8:12], "little") ^ mask
     assert after == before[:8] + want.to_bytes(4, "little") + before[12:]
     assert struck.shape == words.shape
+    unsigned = Upset(line=2, mask=mask).strike(words.view(torch.uint8))
+    assert unsigned.dtype == torch.uint8
+    assert torch.equal(unsigned.view(torch.int8), struck)
 
 
 def test_upsets_are_drawn_and_refused() -> None:

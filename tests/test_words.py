@@ -14,6 +14,7 @@ from radhard.words import (
     Float16,
     Float32,
     Int,
+    UInt8,
     Word,
     Words,
     flip,
@@ -81,6 +82,17 @@ def test_float32_meaning_of_bits() -> None:
     assert flip(one, 22, Float32()).item() == 1.5
     zero = flip(torch.tensor([0.0]), 31, Float32())
     assert struct.pack("<f", zero.item()) == struct.pack("<f", -0.0)
+
+
+def test_every_bit_of_every_uint8() -> None:
+    """XOR of the bits as plain integers; by its name it is read again."""
+    values = torch.arange(256).to(torch.uint8)
+    for bit in range(8):
+        assert flip(values, bit, UInt8()).tolist() == [value ^ (1 << bit) for value in range(256)]
+    assert flip_mask(values, torch.tensor(0b10000001), UInt8()).tolist() == [value ^ 129 for value in range(256)]
+    assert word_of(torch.uint8) == parse_word("uint8") == UInt8()
+    with pytest.raises(InputError, match="bit 8 of uint8"):
+        flip(values, 8, UInt8())
 
 
 @pytest.mark.parametrize("bits", [2, 5, 7, 8, 12, 16, 24, 32, 33, 48, 63, 64])

@@ -82,7 +82,9 @@ TABULATED = {name: case for name, case in CASES.items() if by_table(case)}
 @pytest.mark.parametrize("case", TABULATED.values(), ids=TABULATED.keys())
 def test_a_table_holds_what_the_definition_computes(case: Case) -> None:
     """Each of the 256 words: within one step of the definition, as the fused kernel is."""
-    words = (torch.arange(-128, 128, dtype=torch.int8), *case.inputs[1:])
+    first = case.inputs[0]
+    assert first is not None
+    words = (torch.arange(-128, 128, dtype=torch.int8).view(first.dtype), *case.inputs[1:])
     table = case.operator.kernel(words, lambda _: None)
     defined = Operator.kernel(case.operator, words, lambda _: None)
     if table.is_floating_point():

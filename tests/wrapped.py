@@ -1,4 +1,4 @@
-"""Every float operator of the table between int8 words: what it reads, what it writes, both; with zero points too."""
+"""Every float operator of the table between words of 8 bits, signed and unsigned, with zero points and without."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +6,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from radhard.machine import Grid
+from radhard.machine import UNSIGNED, Grid
 from radhard.operators import Affine, AvgPool2d, Conv2d, Gemm, Linear, Load, Quantized
 from tests.operators import BARE, Case
 
-ZEROS = {"": (Grid(), Grid()), ", zero points": (Grid(zero=-13), Grid(zero=20, low=-100, high=100))}
+ZEROS = {
+    "": (Grid(), Grid()),
+    ", zero points": (Grid(zero=-13), Grid(zero=20, low=-100, high=100)),
+    ", unsigned": (UNSIGNED, UNSIGNED),
+    ", unsigned, zero points": (
+        Grid(zero=113, low=0, high=255, dtype=torch.uint8),
+        Grid(zero=131, low=3, high=250, dtype=torch.uint8),
+    ),
+}
 PRODUCTS = Linear | Conv2d | Gemm
 
 
@@ -21,7 +29,7 @@ def _spread(x: Tensor) -> float:
 def _words(x: Tensor, affine: Affine) -> Tensor:
     """Numbers [...] -> the words that stand for them."""
     grid = affine.grid
-    return (x / affine.scale).round().add(grid.zero).clamp(grid.low, grid.high).to(torch.int8)
+    return (x / affine.scale).round().add(grid.zero).clamp(grid.low, grid.high).to(grid.dtype)
 
 
 def _numbers(x: Tensor, affine: Affine) -> Tensor:

@@ -70,6 +70,16 @@ class Int:
 
 
 @dataclass(frozen=True)
+class UInt8:
+    """An unsigned word of 8 bits, all of which can flip: what a tensor of uint8 holds."""
+
+    bits: int = field(default=8, init=False, repr=False)
+    exposed: int = field(default=8, init=False, repr=False)
+    dtype: torch.dtype = field(default=torch.uint8, init=False, repr=False)
+    name: str = field(default="uint8", init=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Float32:
     """IEEE 754 binary32: 23 bits of fraction, 8 of exponent, the sign at bit 31."""
 
@@ -99,7 +109,7 @@ class Float16:
     name: str = field(default="float16", init=False, repr=False)
 
 
-_FLOATS: dict[str, Word] = {word.name: word for word in (Float32(), BFloat16(), Float16())}
+_OTHERS: dict[str, Word] = {word.name: word for word in (Float32(), BFloat16(), Float16(), UInt8())}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,20 +134,20 @@ class Words:
         if unknown := sorted(names.keys() - {"product", "accumulator"}):
             raise InputError(f"Words has no field {unknown[0]!r}; its fields are 'product' and 'accumulator'")
         for key, name in names.items():
-            if not isinstance(name, str) or name in _FLOATS:
+            if not isinstance(name, str) or name in _OTHERS:
                 raise InputError(f"{key}={name}: products and running sums are integers; write int16, or int16[0:8]")
         return cls(**{key: _parse_int(name) for key, name in names.items()})
 
 
 def parse_word(name: str) -> Word:
     """The word of a name such as `int16`, `int16[0:8]` or `float32`: inverse of `.name`."""
-    return _FLOATS[name] if name in _FLOATS else _parse_int(name)
+    return _OTHERS[name] if name in _OTHERS else _parse_int(name)
 
 
 def _parse_int(name: str) -> Int:
     match = re.fullmatch(r"int([1-9]\d*)(?:\[0:([1-9]\d*)\])?", name, re.ASCII)
     if match is None:
-        known = ", ".join(_FLOATS)
+        known = ", ".join(_OTHERS)
         raise InputError(f"word {name!r} is not known; write int16, int16[0:8] (low 8 bits exposed), {known}")
     bits, exposed = match.groups()
     return Int(int(bits), None if exposed is None else int(exposed))
@@ -148,10 +158,10 @@ def word_of(dtype: torch.dtype) -> Word:
     for bits, container in _CONTAINERS.items():
         if dtype == container:
             return Int(bits)
-    for word in _FLOATS.values():
+    for word in _OTHERS.values():
         if dtype == word.dtype:
             return word
-    known = ", ".join(str(known) for known in (*_CONTAINERS.values(), *(w.dtype for w in _FLOATS.values())))
+    known = ", ".join(str(known) for known in (*_CONTAINERS.values(), *(w.dtype for w in _OTHERS.values())))
     raise InputError(f"dtype {dtype} carries no word that can flip; convert the tensor to one of {known}")
 
 

@@ -1,7 +1,8 @@
 """Matrix products on damaged hardware, one multiplication and one addition after the other, from what damage says.
 
 `a` [m][k], `b` [k][n], `bias` [n] or None, of product `group` of image `image` -> sums [m][n][terms], nested lists:
-each running sum as the accumulator holds it after that term; a bias is the last term.
+each running sum as the accumulator holds it after that term; a bias is the last term. Words of `a` are int8, or uint8
+where `unsigned`.
 """
 
 import numpy as np
@@ -23,7 +24,9 @@ def stuck(value: int, mask: int, level: int, bits: int) -> int:
     return signed(value, bits)
 
 
-def damaged(a: list, b: list, bias: list | None, damage: Damage, *, group: int = 0, image: int = 0) -> list:
+def damaged(
+    a: list, b: list, bias: list | None, damage: Damage, *, group: int = 0, image: int = 0, unsigned: bool = False
+) -> list:
     m, k, n = len(a), len(b), len(b[0])
     mine = damage.image is None or damage.image == image
     terms = k + (bias is not None)
@@ -32,7 +35,7 @@ def damaged(a: list, b: list, bias: list | None, damage: Damage, *, group: int =
         for j in range(n):
             total = 0
             for t in range(terms):
-                word = bias[j] if t == k else _product(a, b, i, j, t, damage if mine else None, group)
+                word = bias[j] if t == k else _product(a, b, i, j, t, damage if mine else None, group, unsigned)
                 total = signed(total + word, 32)
                 if mine:
                     total = _kept(total, i, j, t, damage, group)
@@ -40,14 +43,14 @@ def damaged(a: list, b: list, bias: list | None, damage: Damage, *, group: int =
     return out
 
 
-def _product(a: list, b: list, i: int, j: int, t: int, damage: Damage | None, group: int) -> int:
+def _product(a: list, b: list, i: int, j: int, t: int, damage: Damage | None, group: int, unsigned: bool) -> int:
     row, x, y = i, None, b[t][j]
     if isinstance(damage, Exchanged) and damage.group == group and i in (damage.first, damage.second):
         row = damage.second if i == damage.first else damage.first
     x = a[row][t]
     if isinstance(damage, Misread) and (damage.group, damage.term) == (group, t):
         if damage.operand == "a" and damage.index == i:
-            x = signed(x ^ damage.mask, 8)
+            x = (x ^ damage.mask) % 256 if unsigned else signed(x ^ damage.mask, 8)
         if damage.operand == "b" and damage.index == j:
             y = signed(y ^ damage.mask, 8)
     word = x * y

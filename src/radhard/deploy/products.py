@@ -14,7 +14,7 @@ from radhard.ops.write import saturate
 
 
 class Product(Fixed):
-    """`x` int8 times a stored weight, as a linear layer or a convolution takes it; written back by its operator.
+    """`x` int8 or uint8 times a stored weight, as a linear layer or a convolution takes it; its operator writes back.
 
     The weight is a copy of its own: what changes in one's memory does not change in the other's.
     """
@@ -100,7 +100,7 @@ class CheckedProduct(Product):
 
 
 class Attention(Fixed):
-    """Products of activations: `a` [..., m, k] int8 times `b` [..., k, n] int8."""
+    """Products of activations: `a` [..., m, k] int8 or uint8 times `b` [..., k, n] int8."""
 
     multiplier: Tensor
 
@@ -158,4 +158,6 @@ def _geometry(operator: Conv2d, weight: Tensor) -> tuple[Sequence[int] | int, ..
 
 def _write(total: Tensor, multiplier: Tensor, write_back: WriteBack) -> Tensor:
     value = total.to(torch.float32) * multiplier
-    return saturate(value, write_back.grid.limits) if write_back.dtype == torch.int8 else value
+    if write_back.dtype == torch.float32:
+        return value
+    return saturate(value, write_back.grid.limits, dtype=write_back.dtype)

@@ -16,6 +16,7 @@ from radhard.errors import InputError
 from radhard.machine import Operator
 from radhard.operators import Affine, Quantized
 from radhard.ops.library import no_events
+from radhard.ops.octets import every_octet
 from radhard.ops.ranges import instead_of
 from radhard.protection import Ranges
 
@@ -37,13 +38,12 @@ class Table(Fixed):
 
     table: Tensor
 
-    def __init__(self, operator: Operator, numbers: Sequence[Tensor | None]) -> None:
+    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None]) -> None:
         super().__init__()
-        words = torch.arange(-128, 128, dtype=torch.int8, device="cpu")
-        self.register_buffer("table", operator.kernel([words, *numbers], _ignore))
+        self.register_buffer("table", operator.kernel([_words(operator), *numbers], _ignore))
 
     def forward(self, x: Tensor, *_: Tensor | None) -> Tensor:
-        """`x` [...] int8 -> [...]."""
+        """`x` [...] of 8 bits -> [...]."""
         out: Tensor = torch.ops.radhard.look_up.default(x, self.table)
         return out
 
@@ -60,8 +60,7 @@ class TableWithin(Fixed):
 
     def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Ranges) -> None:
         super().__init__()
-        words = torch.arange(-128, 128, dtype=torch.int8, device="cpu")
-        values = replace(operator, writes=None).kernel([words, *numbers], _ignore)
+        values = replace(operator, writes=None).kernel([_words(operator), *numbers], _ignore)
         finish = Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges)
         table, flagged = finish(values), ~((values >= ranges.low) & (values <= ranges.high))
         instead = finish(
@@ -75,7 +74,7 @@ class TableWithin(Fixed):
         self.instead = [float(value) for value in instead]
 
     def forward(self, x: Tensor, *_: Tensor | None) -> Tensor:
-        """`x` [...] int8 -> [...]."""
+        """`x` [...] of 8 bits -> [...]."""
         out: Tensor = torch.ops.radhard.look_up_within.default(
             x, self.table, self.flagged, self.clear, self.bounds, self.instead, self.events
         )
@@ -83,7 +82,7 @@ class TableWithin(Fixed):
 
 
 class Between(Fixed):
-    """A float operator between int8 words: what it reads is looked up, what it yields is given to `finish`."""
+    """A float operator between words of 8 bits: what it reads is looked up, what it yields is given to `finish`."""
 
     def __init__(self, operator: Quantized, finish: nn.Module) -> None:
         super().__init__()
@@ -105,16 +104,17 @@ class Between(Fixed):
 
 
 class Quantize(Fixed):
-    """Numbers to the int8 words that stand for them."""
+    """Numbers to the words that stand for them."""
 
     def __init__(self, writes: Affine) -> None:
         super().__init__()
         self.factor = 1.0 / writes.scale
         self.grid = list(writes.grid.limits)
+        self.dtype = writes.grid.dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` [...] float32 -> [...] int8."""
-        out: Tensor = torch.ops.radhard.quantize.default(x, self.factor, self.grid)
+        """`x` [...] float32 -> [...] words."""
+        out: Tensor = torch.ops.radhard.quantize.default(x, self.factor, self.grid, self.dtype)
         return out
 
 
@@ -129,10 +129,10 @@ class QuantizeWithin(Quantize):
         self.register_buffer("events", no_events())
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` [...] float32 -> [...] int8."""
+        """`x` [...] float32 -> [...] words."""
         ranges = self.ranges
         out: Tensor = torch.ops.radhard.quantize_within.default(
-            x, self.factor, self.grid, ranges.low, ranges.high, ranges.outside, self.events
+            x, self.factor, self.grid, ranges.low, ranges.high, ranges.outside, self.events, self.dtype
         )
         return out
 
@@ -177,12 +177,19 @@ class Moving(nn.Module):
         return super().__reduce_ex__(protocol)
 
 
+def _words(operator: Quantized) -> Tensor:
+    """The 256 words that the operator's first input may be."""
+    reads = operator.reads[0]
+    assert reads is not None
+    return every_octet(reads.grid.dtype)
+
+
 def _ignore(mask: Tensor) -> None:
     """Values that are not finite are not noted: they become words as a machine makes them."""
 
 
 def _longest_run(whether: Sequence[bool]) -> list[int]:
-    """The first and the last of the words -128 ... 127 in the longest run of those for which `whether` is true."""
+    """The first and the last place, less 128, of the longest run of the 256 words for which `whether` is true."""
     best, start = (255, 0), 0  # none
     for place, true in enumerate(whether):
         start = start if true else place + 1

@@ -12,12 +12,12 @@ import numpy as np
 from numba import njit
 
 _NAN = np.uint32(0x7FC00000)  # as `radhard.words.canonical` makes it
-_SAFE = 1 << 16  # products of int8 values (at most 2^14) that int32 adds exactly
+_SAFE = 1 << 16  # products with int8 words (at most 255 x 128) that int32 adds exactly
 
 
 @njit(cache=True, nogil=True)
 def _dot(x, y, first, last):  # type: ignore[no-untyped-def]
-    """int8 [k], int8 [k] -> sum of products first ... last - 1, in a form that compilers vectorise."""
+    """int8 or uint8 [k], int8 [k] -> sum of products first ... last - 1, in a form that compilers vectorise."""
     total = np.int64(0)
     for start in range(first, last, _SAFE):
         u, v = x[start : min(start + _SAFE, last)], y[start : min(start + _SAFE, last)]
@@ -37,10 +37,11 @@ def _wrapped(value, bits):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last, out):  # type: ignore[no-untyped-def]
-    """Chains of int8 rows `a`[a_row] and `b`[b_row] [.., k] -> out [u, e] int64, wrapped to the accumulator's bits.
+    """Chains of rows `a`[a_row] and `b`[b_row] [.., k] -> out [u, e] int64, wrapped to the accumulator's bits.
 
-    Columns of `out` are the sums after `ends` [e] products, ascending to k, the last one with the bias. `products` and
-    `sums` are the columns of the flips, `bits` the widths of their two words; `bias` [u] int64, or empty for none.
+    Rows of a are int8 or uint8, those of b int8. Columns of `out` are the sums after `ends` [e] products, ascending to
+    k, the last one with the bias. `products` and `sums` are the columns of the flips, `bits` the widths of their two
+    words; `bias` [u] int64, or empty for none.
     """
     k = a.shape[1]
     p_unit, p_at, p_bit = products

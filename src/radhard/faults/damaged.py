@@ -19,7 +19,7 @@ Copies = Literal["same unit", "other units"]
 
 
 class Damaged(Machine):
-    """Lets `inner` compute; the int8 matrix products of `sites` (None: all) have `damage`.
+    """Lets `inner` compute; the integer matrix products of `sites` (None: all) have `damage`.
 
     A strike hits the image that it names, at each of `sites`. Copies of an operator that redundancy executes are hit by
     broken parts if they run on the `same unit`, and by strikes never: these hit one execution. Checks and repairs of

@@ -54,10 +54,10 @@ class Faults:
 
 
 def check_words(words: Words) -> None:
-    """Raise InputError unless int8 products and int32 running sums live in these words without loss."""
+    """Raise InputError unless products of 8-bit words and int32 running sums live in these words without loss."""
     if not 16 <= words.product.bits <= 32:
         raise InputError(
-            f"words: product={words.product.name} cannot hold an int8 x int8 product; use 16 to 32 bits, and "
+            f"words: product={words.product.name} cannot hold a product of two 8-bit words; use 16 to 32 bits, and "
             "int16[0:8] to expose only the low eight"
         )
     if words.accumulator != Int(32, words.accumulator.exposed):

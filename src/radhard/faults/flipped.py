@@ -12,6 +12,7 @@ from radhard.errors import InputError
 from radhard.faults.chains import float_chains, float_sums, int_chains, int_sums
 from radhard.faults.locate import Column, StepFlips
 from radhard.machine import Grid, Plain, Rows, Special, apply_special
+from radhard.ops.octets import OCTETS
 from radhard.ops.threads import split
 from radhard.words import Words, flip_mask, word_of
 
@@ -51,7 +52,7 @@ class Flipped(Plain):
         products, sums = (_columns(self._next()) for _ in range(2))
         rows = (_array(a.matrix), _array(a.index), _array(b.matrix), _array(b.index))
         kind = a.matrix.dtype
-        if kind == torch.int8:
+        if kind in OCTETS:
             given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
             stops = np.array(ends or (a.matrix.shape[1],), np.int64)
             total = np.empty((len(a.index), len(stops)), np.int64)
@@ -61,7 +62,7 @@ class Flipped(Plain):
             found = torch.from_numpy(total).to(self._words.accumulator.dtype)
             return found if ends else found[:, 0]
         if kind != torch.float32:
-            raise InputError(f"a matrix product of {kind} words: chains are int8 or float32")
+            raise InputError(f"a matrix product of {kind} words: chains are of words of 8 bits or float32")
         added = np.empty(0, np.float32) if bias is None else _array(bias)
         out = np.empty(len(a.index), np.float32)
         split(len(out), a.matrix.shape[1], lambda i, j: float_chains(*rows, added, products, sums, i, j, out))

@@ -6,11 +6,11 @@ All that reads the words later reads them so: the product, checks that are made 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults.damage import check_mask
+from radhard.ops.octets import OCTETS, as_signed
 
 LINE = 4  # words of 8 bits
 
@@ -26,17 +26,17 @@ class Upset:
         check_mask(self.mask, 8 * LINE)
 
     def strike(self, words: Tensor) -> Tensor:
-        """Words [...] int8 -> a copy with the upset in it. InputError for a line that they lack, or other words."""
-        if words.dtype != torch.int8:
-            raise InputError(f"an upset of {words.dtype} words: lines are of int8 words")
-        flat = words.flatten().clone()
+        """Words [...] of 8 bits -> a copy with the upset in it. InputError for others, or a line that they lack."""
+        if words.dtype not in OCTETS:
+            raise InputError(f"an upset of {words.dtype} words: lines are of words of 8 bits")
+        flat = as_signed(words.flatten().clone())
         hit = [(LINE * self.line + place, self.mask >> 8 * place & 0xFF) for place in range(LINE)]
         hit = [(place, mask) for place, mask in hit if mask]
         if self.line < 0 or hit[-1][0] >= len(flat):
             raise InputError(f"an upset of line {self.line}: {len(flat)} words have {len(flat) // LINE} whole ones")
         for place, mask in hit:
             flat[place] ^= mask - 256 if mask > 127 else mask
-        return flat.view(words.shape)
+        return flat.view(words.dtype).view(words.shape)
 
 
 def draw_upset(words: Tensor, mask: int, *, seed: int) -> Upset:

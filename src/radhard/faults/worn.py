@@ -24,7 +24,7 @@ class Worn(Plain):
         self._harm = harm
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
-        """Each chain word by word, int8 -> int32 [u], or [u, e] with `ends`."""
+        """Each chain word by word -> int32 [u], or [u, e] with `ends`."""
         harm, k = self._harm, a.matrix.shape[1]
         rows = a.index if harm.reads is None else a.index[torch.from_numpy(harm.reads)]
         given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
@@ -38,6 +38,7 @@ class Worn(Plain):
             (harm.sum_keep, harm.sum_put),
             (harm.struck_at, harm.struck_keep),
             flips,
+            a.matrix.dtype == torch.uint8,
         )
         split(len(total), 1 + k, lambda i, j: _chains(*chosen, i, j, total))
         found = torch.from_numpy(total).to(torch.int32)
@@ -55,10 +56,10 @@ def _wrapped(value, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, struck, flips, first, last, out):  # type: ignore[no-untyped-def]
-    """int8 rows `a`[a_row] and `b`[b_row] [.., k] -> out [u, e] int64, the sums after `ends` [e]; t = k adds the bias.
+def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, struck, flips, unsigned, first, last, out):  # type: ignore[no-untyped-def]
+    """Rows `a`[a_row] and `b`[b_row] int8 [.., k] -> out [u, e] int64, the sums after `ends` [e]; t = k adds the bias.
 
-    Tuples and `flips` [u] are the fields of `Harm`.
+    Tuples and `flips` [u] are the fields of `Harm`; `unsigned` says that the words of a are uint8, not int8.
     """
     k = a.shape[1]
     misread_at, misread_a, misread_b = misread
@@ -75,7 +76,8 @@ def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, struck, 
             else:
                 left, right = np.int64(x[t]), np.int64(y[t])
                 if t == misread_at:
-                    left, right = _wrapped(left ^ misread_a, 8), _wrapped(right ^ misread_b, 8)
+                    left, right = left ^ misread_a, _wrapped(right ^ misread_b, 8)
+                    left = left & 255 if unsigned else _wrapped(left, 8)
                 word = left * right
                 if t % period == phase:
                     word = _wrapped((word & product_keep) | product_put, 16)

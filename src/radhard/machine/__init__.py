@@ -3,8 +3,10 @@
 from radhard.machine.ambient import undisturbed
 from radhard.machine.arithmetic import (
     KINDS,
+    LATER,
     SPECIALS,
     SYMMETRIC,
+    UNSIGNED,
     Arithmetic,
     Grid,
     Kind,
@@ -26,8 +28,10 @@ from radhard.ops.backends import backend_names
 __all__ = [
     "CHECK",
     "KINDS",
+    "LATER",
     "SPECIALS",
     "SYMMETRIC",
+    "UNSIGNED",
     "Add",
     "Arithmetic",
     "Clean",

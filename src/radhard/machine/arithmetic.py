@@ -6,14 +6,18 @@ flips. Multiplications, additions, special functions and scale multiplications a
 word; `largest` (comparisons) and `quantize` (rounding and saturation) are not exposed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from radhard.ops import write
+from radhard.ops.octets import OCTETS
 
+LATER = {"later": True}
+"""Metadata of a field that enters a program's digest only where it is not its default, so that programs from before the
+field keep their digests."""
 Kind = Literal["mul", "add", "load", "special", "scale"]
 KINDS: tuple[Kind, ...] = ("mul", "add", "load", "special", "scale")
 Special = Literal["exp", "expm1", "log", "log1p", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "reciprocal"]
@@ -22,15 +26,15 @@ SPECIALS: tuple[Special, ...] = get_args(Special)
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """The int8 words `low` ... `high` that stand for numbers, `zero` for 0: a word is round(x / scale) + zero.
+    """The words `low` ... `high` that stand for numbers, `zero` for 0: a word is round(x / scale) + zero.
 
-    Moving by the zero point belongs to rounding and saturating, and is not exposed. A format in uint8 is the same grid
-    128 lower.
+    They are of `dtype`, int8 or uint8. Moving by the zero point belongs to rounding and saturating, and is not exposed.
     """
 
     zero: int = 0
     low: int = -128
     high: int = 127
+    dtype: torch.dtype = field(default=torch.int8, metadata=LATER)
 
     @property
     def limits(self) -> tuple[int, int, int]:
@@ -39,6 +43,7 @@ class Grid:
 
 
 SYMMETRIC = Grid()
+UNSIGNED = Grid(low=0, high=255, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +64,9 @@ class Arithmetic(Protocol):
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Rows of u x k, columns of u x k, bias [u] -> dot products [u], summed in the order t = 0, 1, 2 ...
 
-        int8 operands give int32 (two's complement wraps) and take an int32 bias. With `ends`, ascending to k, they
-        give the running sums [u, e] after so many products, the last one with the bias: the same operations.
+        Words of 8 bits, those of b int8, give int32 (two's complement wraps) and take an int32 bias. With `ends`,
+        ascending to k, they give the running sums [u, e] after so many products, the last one with the bias: the same
+        operations.
         """
         ...
 
@@ -93,13 +99,13 @@ class Arithmetic(Protocol):
         ...
 
     def quantize(self, x: Tensor, grid: Grid) -> Tensor:
-        """[u, ...] float32 -> int8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
+        """[u, ...] float32 -> words of `grid`: rounded half to even, moved by the zero point, saturated; NaN is 0."""
         ...
 
 
 def saturate(x: Tensor, grid: Grid = SYMMETRIC) -> Tensor:
-    """[...] float32 -> int8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
-    return write.saturate(x, grid.limits)
+    """[...] float32 -> words of `grid`: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
+    return write.saturate(x, grid.limits, dtype=grid.dtype)
 
 
 def apply_special(function: Special, x: Tensor) -> Tensor:
@@ -112,9 +118,9 @@ class Plain:
     """Every primitive computes what it says."""
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
-        """Exact for int8 (summed in int64, wrapped to int32); float as torch sums."""
+        """Exact for words of 8 bits (summed in int64, wrapped to int32); float as torch sums."""
         x, y = a.dense(), b.dense()
-        if x.dtype != torch.int8:
+        if x.dtype not in OCTETS:
             total = (x * y).sum(1)
             return total if bias is None else total + bias
         products = x.to(torch.int32) * y.to(torch.int32)

@@ -18,7 +18,7 @@ from radhard.words import Word, Words, word_of
 class Step:
     """One primitive of a text: `per_unit` operations of `kind` in each unit, each a word that `dtype` carries.
 
-    A product of int8 words is carried by int16, an integer sum by int32: their formats are those of the run.
+    A product of words of 8 bits is carried by int16, an integer sum by int32: their formats are those of the run.
     """
 
     kind: Kind

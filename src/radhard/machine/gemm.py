@@ -1,8 +1,8 @@
 """The matrix product, and how its accumulators are written back.
 
 C = A B: output (i, j) is a chain of k products A[i, t] B[t, j] and k - 1 running sums in the order t = 0, 1,
-2 ..., or k with a bias. int8 operands accumulate in int32 with the bias added there; the result is left so, or
-written back as int8 (rounded, saturated) or as float32.
+2 ..., or k with a bias. Words of 8 bits (A int8 or uint8, B int8) accumulate in int32 with the bias added there; the
+result is left so, or written back in 8 bits (rounded, saturated) or as float32.
 """
 
 import math
@@ -18,13 +18,15 @@ from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
 from radhard.ops.backends import product
+from radhard.ops.octets import OCTETS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WriteBack:
     """An int32 accumulator times `multiplier` (float32, [n]: one a column, or [1]) becomes a word of `dtype`.
 
-    `dtype` is int8 on `grid` (recipe int8: an integer accelerator) or float32 (recipe int8-float).
+    `dtype` is that of `grid` (recipe int8: an integer accelerator) or float32 (recipe int8-float). An activation that
+    belongs to the write-back narrows the grid: ReLU is saturation at 0.
     """
 
     multiplier: Tensor
@@ -35,7 +37,7 @@ class WriteBack:
         """Accumulators [u] int32, multiplier [u] -> [u] `dtype`."""
         assert isinstance(multiplier, Tensor)
         value = m.scale(total.to(torch.float32), multiplier)
-        return m.quantize(value, self.grid) if self.dtype == torch.int8 else value
+        return m.quantize(value, self.grid) if self.dtype in OCTETS else value
 
     def kernel(self, total: Tensor, bias: Tensor | None) -> Tensor:
         """Accumulators [m, n] without bias -> [m, n] `dtype`."""
@@ -66,10 +68,10 @@ def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:
 
 
 def written_dtype(write_back: WriteBack | None, operand: torch.dtype) -> torch.dtype:
-    """The type of a matrix product's output: int8 operands without a write-back leave int32 accumulators."""
+    """The type of a matrix product's output: words of 8 bits without a write-back leave int32 accumulators."""
     if write_back is not None:
         return write_back.dtype
-    return torch.int32 if operand == torch.int8 else operand
+    return torch.int32 if operand in OCTETS else operand
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,7 +118,7 @@ class Gemm(Operator):
         """torch's matmul, or the exact integer product and one pass to write it back."""
         del note
         a, b = operands(inputs)
-        if a.dtype != torch.int8:
+        if a.dtype not in OCTETS:
             return a @ b
         total = product(*_grouped(a, b)).view(math.prod(self._shape(a, b)[:-1]), b.shape[-1])
         out = total.to(torch.int32) if self.write_back is None else self.write_back.kernel(total, None)

@@ -1,4 +1,4 @@
-"""Writing words back on a `Grid`: int32 accumulators and float32 results to int8, one pass over the data each.
+"""Writing words back on a `Grid`: int32 accumulators and float32 results to 8 bits, one pass over the data each.
 
 The loops are those of deployed models too (`radhard.ops.write`).
 """
@@ -18,7 +18,7 @@ def write_accumulator(
 ) -> Tensor:
     """`total` [m, n] int32 (or float32 holding integers), bias [n] int32, multiplier [n] float32 -> [m, n] `dtype`.
 
-    float32(total + bias) times multiplier; as int8 rounded half to even, moved and saturated on `grid`.
+    float32(total + bias) times multiplier; in 8 bits rounded half to even, moved and saturated on `grid`.
     """
     if bias is None:
         bias = torch.zeros(total.shape[1], dtype=torch.int32, device=total.device)
@@ -27,5 +27,5 @@ def write_accumulator(
 
 
 def write_float(x: Tensor, factor: float, *, grid: Grid = SYMMETRIC) -> tuple[Tensor, int]:
-    """`x` [...] float32 -> x * factor as int8 on `grid` [...], rounded half to even; how many are not finite."""
-    return write.write_float(x, factor, grid=grid.limits)
+    """`x` [...] float32 -> x * factor as words of `grid` [...], rounded half to even; how many are not finite."""
+    return write.write_float(x, factor, grid=grid.limits, dtype=grid.dtype)

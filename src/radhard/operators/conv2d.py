@@ -16,14 +16,15 @@ from torch.nn import functional
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
 from radhard.machine.operator import unravel
-from radhard.ops.backends import EXACT_K, product
+from radhard.ops.backends import product
+from radhard.ops.octets import OCTETS, exact_terms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conv2d(Operator):
     """x [b, c, h, w], weight [n, c / groups, p, q], bias [n] or None -> [b, n, h', w'].
 
-    `padding` is (top, left, bottom, right), of words `pad`; with a `write_back`, int8 x int8 with an int32 bias.
+    `padding` is (top, left, bottom, right), of words `pad`; with a `write_back`, 8 bits x int8 with an int32 bias.
     """
 
     name: ClassVar[str] = "conv2d"
@@ -105,13 +106,13 @@ class Conv2d(Operator):
         """torch's convolution, or the exact integer one and one pass to write it back."""
         del note
         x, weight = operands(inputs)
-        if x.dtype != torch.int8:
+        if x.dtype not in OCTETS:
             return functional.conv2d(self._padded(x), weight, inputs[2], self.stride, 0, self.dilation, self.groups)
         h, w = self._out_size(x, weight)
         n, k = weight.shape[0], math.prod(weight.shape[1:])
         if self.groups == 1:
             total = product(self.patches(x, weight).reshape(1, -1, k), weight.reshape(1, n, k))[0]
-        elif k <= EXACT_K:
+        elif k <= exact_terms(x.dtype):
             float_x, float_w = self._padded(x).to(torch.float32), weight.to(torch.float32)
             total = functional.conv2d(float_x, float_w, None, self.stride, 0, self.dilation, self.groups)
             total = total.permute(0, 2, 3, 1).reshape(-1, n)

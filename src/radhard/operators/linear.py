@@ -11,11 +11,12 @@ from torch.nn import functional
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, scatter_flat, written_dtype
 from radhard.ops.backends import product
+from radhard.ops.octets import OCTETS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Linear(Operator):
-    """x [..., k], weight [n, k], bias [n] or None -> [..., n]; with a `write_back`, int8 x int8 with int32 bias."""
+    """x [..., k], weight [n, k], bias [n] or None -> [..., n]; with a `write_back`, 8 bits x int8 with int32 bias."""
 
     name: ClassVar[str] = "linear"
     write_back: WriteBack | None = None
@@ -51,7 +52,7 @@ class Linear(Operator):
         """torch's linear, or the exact integer product and one pass to write it back."""
         del note
         x, weight = operands(inputs)
-        if x.dtype != torch.int8:
+        if x.dtype not in OCTETS:
             return functional.linear(x, weight, inputs[2])
         flat = x.reshape(1, -1, x.shape[-1])
         total = product(flat, weight[None])[0]

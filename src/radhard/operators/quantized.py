@@ -1,4 +1,4 @@
-"""Any float operator between int8 words: what it reads is scaled to float32, what it writes is scaled back.
+"""Any float operator between words of 8 bits: what it reads is scaled to float32, what it writes is scaled back.
 
 The scale multiplications are operations of the kind `scale`: counted, and exposed only when asked.
 """
@@ -14,28 +14,29 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import SYMMETRIC, Arithmetic, Elementwise, Grid, Note, Operator, UnitInput, Units
 from radhard.machine.requantize import look_up, write_float
+from radhard.ops.octets import every_octet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Affine:
-    """How int8 words stand for numbers: number = (word - zero) * scale, `scale` a float32 above 0."""
+    """How words of 8 bits stand for numbers: number = (word - zero) * scale, `scale` a float32 above 0."""
 
     scale: float
     grid: Grid = SYMMETRIC
 
     @property
     def table(self) -> Tensor:
-        """What each of the words -128 ... 127 stands for: [256] float32."""
-        return (torch.arange(-128, 128, dtype=torch.float32) - self.grid.zero) * self.scale
+        """What each of the 256 words stands for, in the order of octets: [256] float32."""
+        return (every_octet(self.grid.dtype).to(torch.float32) - self.grid.zero) * self.scale
 
     def centred(self, x: Tensor) -> Tensor:
-        """Words [...] int8 -> words less the zero point [...] int16; the tensor itself where that is 0, or no words."""
+        """Words [...] -> words less the zero point [...] int16; the tensor itself where that is 0, or no words."""
         return x.to(torch.int16) - self.grid.zero if self.grid.zero and not x.is_floating_point() else x
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantized(Operator):
-    """`inner` with int8 inputs that stand for `reads[i]` (None: a float input), and an int8 output for `writes`."""
+    """`inner` with inputs in words for `reads[i]` (None: a float input), and an output in words for `writes`."""
 
     inner: Operator
     reads: tuple[Affine | None, ...]
@@ -59,9 +60,9 @@ class Quantized(Operator):
         return self.inner.units([x if x is None or affine is None else affine.centred(x) for x, affine in pairs])
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
-        """The inner operator's shape, as int8 or float32."""
+        """The inner operator's shape, as words or float32."""
         out = self.inner.empty(inputs)
-        dtype = torch.int8 if self.writes is not None else torch.float32
+        dtype = self.writes.grid.dtype if self.writes is not None else torch.float32
         return out if out.dtype == dtype else torch.empty(out.shape, dtype=dtype, device=out.device)
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
@@ -82,7 +83,8 @@ class Quantized(Operator):
         """What each of the 256 words of the first input becomes, the other inputs single numbers: [256]."""
         key = tuple(None if x is None else float(x) for x in numbers)
         if key not in self._tables:
-            words = torch.arange(-128, 128, dtype=torch.int8)
+            assert self.reads[0] is not None
+            words = every_octet(self.reads[0].grid.dtype)
             self._tables[key] = self._compute([words, *numbers], lambda _: None)
         return self._tables[key]
 

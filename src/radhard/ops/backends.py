@@ -1,8 +1,8 @@
 """Exact integer matrix products: each back end proves itself on this machine before it is used.
 
-`torch._int_mm` is silently wrong on some processors without VNNI; a float32 product of int8 values is exact
-only while every partial sum stays within 2^24, k <= 1024. Exactness is therefore tested, at first use, against
-int64; of the back ends that pass, a short measurement picks the fastest.
+`torch._int_mm` is silently wrong on some processors without VNNI, and takes int8 alone; a float32 product is exact only
+while every partial sum stays within 2^24, k <= 1024, or 514 where the left words are uint8. Exactness is therefore
+tested, at first use, against int64; of the back ends that pass, a short measurement picks the fastest.
 """
 
 import time
@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from radhard.errors import BackendError
+from radhard.ops.octets import exact_terms, lowered
 
 Product = Callable[[Tensor, Tensor], Tensor]
 Shape = Literal["weight", "attention"]
-EXACT_K = 1024  # products of int8 values (at most 2^14) that float32 adds exactly: 2^24 / 2^14
 
 # [g, m, k, n] of the measurement: a linear layer's and an attention head's product
 _TYPICAL: dict[Shape, tuple[int, int, int, int]] = {
@@ -30,11 +30,17 @@ _ODD = (
     *((1, 3, 127, 5), (2, 33, 65, 17), (1, 17, 1025, 31), (1, 67, 3072, 9), (2, 197, 64, 197)),
     *((3, 1, 1, 1), (2, 9, 1, 2), (1, 1, 1, 7), (1, 1, 2, 3), (2, 1, 40, 1), (1, 5, 3, 1)),
 )
+_ALIKE = ((-128, 128), (127, 128), (-128, -127), (-128, -126), (126, 128))
+_OPERANDS = (
+    *((of_both, of_both) for of_both in _ALIKE),
+    *(((low, 256), of_b) for low in (0, 254, 255) for of_b in _ALIKE),  # uint8 on the left, 255 x -128 among them
+)
+"""What operands are drawn from, the second number left out, for a proof: the left and the right one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """`product`: a [g, m, k] int8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers.
+    """`product`: a [g, m, k] int8 or uint8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers.
 
     a is contiguous, b or its transpose is: `torch._int_mm` is silently wrong on views whose rows overlap.
     """
@@ -44,6 +50,8 @@ class Backend:
 
 
 def _int_mm(a: Tensor, b: Tensor) -> Tensor:
+    if a.dtype == torch.uint8:  # a b = (a - 128) b + 128 sum(b), which wraps alike
+        return _int_mm(lowered(a), b).add_(b.sum(2, dtype=torch.int32)[:, None], alpha=128)
     out = torch.empty(a.shape[0], a.shape[1], b.shape[1], dtype=torch.int32, device=a.device)
     if a.device.type == "cuda":  # rows beyond 16, other sizes in multiples of 8
         m, n = a.shape[1], b.shape[1]
@@ -63,9 +71,10 @@ def _int_mm(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _float32(a: Tensor, b: Tensor) -> Tensor:
-    if a.shape[2] <= EXACT_K:
+    most = exact_terms(a.dtype)
+    if a.shape[2] <= most:
         return a.to(torch.float32) @ b.to(torch.float32).mT
-    parts = zip(a.split(EXACT_K, dim=2), b.split(EXACT_K, dim=2), strict=True)
+    parts = zip(a.split(most, dim=2), b.split(most, dim=2), strict=True)
     total = torch.zeros(a.shape[0], a.shape[1], b.shape[1], dtype=torch.int32, device=a.device)
     for x, y in parts:
         total += (x.to(torch.float32) @ y.to(torch.float32).mT).to(torch.int32)
@@ -87,9 +96,10 @@ def proves_itself(backend: Backend, device: torch.device) -> bool:
     """Whether the back end equals int64 on full-range operands, extreme operands and odd shapes."""
     draw = torch.Generator().manual_seed(0x5EED)
     for g, m, k, n in _ODD:
-        for low, high in ((-128, 128), (127, 128), (-128, -127), (-128, -126), (126, 128)):
-            a = torch.randint(low, high, (g, m, k), dtype=torch.int8, generator=draw)
-            b = torch.randint(low, high, (g, n, k), dtype=torch.int8, generator=draw)
+        for of_a, of_b in _OPERANDS:
+            a = torch.randint(*of_a, (g, m, k), dtype=torch.int16, generator=draw)
+            a = a.to(torch.uint8 if of_a[1] > 128 else torch.int8)
+            b = torch.randint(*of_b, (g, n, k), dtype=torch.int8, generator=draw)
             expected = torch.from_numpy(a.numpy().astype("int64") @ b.mT.numpy().astype("int64"))
             for layout in (b, b.mT.contiguous().mT):
                 try:
@@ -139,7 +149,7 @@ def backend_names(device: torch.device) -> dict[str, str]:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """`a` [g, m, k] int8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32.
+    """`a` [g, m, k] int8 or uint8, `b` [g, n, k] int8 -> a b^T [g, m, n], exact: int32, or integers in float32.
 
     Deployed operators look it up here at each call: a function put in its place shows them accumulators with faults.
     """

@@ -13,7 +13,9 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 
 _P, _SIZE, _FLOAT = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_float
-_INT8, _INT32, _INT64, _REAL = (types.CPointer(t) for t in (types.int8, types.int32, types.int64, types.float32))
+_INT8, _UINT8, _INT32, _INT64, _REAL = (
+    types.CPointer(t) for t in (types.int8, types.uint8, types.int32, types.int64, types.float32)
+)
 _N, _R = types.intp, types.float32
 
 
@@ -37,7 +39,7 @@ def _words(total, bias, multiplier, zero, low, high, out):  # type: ignore[no-un
         for j in range(out.shape[1]):
             value = np.float32(np.int32(np.int32(total[i, j]) + bias[j])) * multiplier[j]  # the sum wraps
             value = min(max(np.rint(value) + zero, low), high)
-            out[i, j] = np.int8(value)
+            out[i, j] = np.int8(np.int32(value))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -64,7 +66,7 @@ def _checked_words(total, bias, multiplier, zero, low, high, offset, out):  # ty
             found = np.int32(found + sum_)
             value = np.float32(sum_) * multiplier[j]
             value = min(max(np.rint(value) + zero, low), high)
-            out[i, j] = np.int8(value)
+            out[i, j] = np.int8(np.int32(value))
         wrong += found != _predicted(total, i, n, offset)
     return wrong
 
@@ -133,17 +135,27 @@ def mismatches(total, width, bias, offset, rows, columns):  # type: ignore[no-un
     return wrong
 
 
+@njit(cache=True, nogil=True)
+def _chains(x, y, z):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        row = x[i]
+        for j in range(y.shape[0]):
+            column, total = y[j], np.int32(0)
+            for t in range(x.shape[1]):
+                total = np.int32(total + np.int32(np.int32(row[t]) * np.int32(column[t])))
+            z[i, j] = total
+
+
 @_compiled(types.void, _INT8, _INT8, _INT64, _N, _N, _N)
 def chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
     """a [m, k] int8, b [n, k] int8 -> a b^T [m, n] int64, exact for k < 2^17: one product and one sum at a time."""
-    x, y, z = carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n))
-    for i in range(m):
-        row = x[i]
-        for j in range(n):
-            column, total = y[j], np.int32(0)
-            for t in range(k):
-                total = np.int32(total + np.int32(np.int32(row[t]) * np.int32(column[t])))
-            z[i, j] = total
+    _chains(carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n)))
+
+
+@_compiled(types.void, _UINT8, _INT8, _INT64, _N, _N, _N)
+def unsigned_chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
+    """The same of a uint8, exact for k < 2^16."""
+    _chains(carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n)))
 
 
 @_compiled(_N, _REAL, _R, _R, _R, _R, _INT8, _N)
@@ -157,7 +169,7 @@ def from_float(x, factor, zero, low, high, out, size):  # type: ignore[no-untype
         value = zero if value != value else value + zero
         value = low if value < low else value
         value = high if value > high else value
-        target[i] = np.int8(value)
+        target[i] = np.int8(np.int32(value))
     return strange
 
 
@@ -201,7 +213,7 @@ def from_range(x, low, high, factor, zero, least, most, out, size):  # type: ign
         value = zero if value != value else value
         value = least if value < least else value
         value = most if value > most else value
-        target[i] = np.int8(value)
+        target[i] = np.int8(np.int32(value))
     return inside
 
 
@@ -249,6 +261,13 @@ def look_up_words_within(x, table, first, last, low, high, out, size):  # type: 
     """As `look_up_words`; 1 if a word is not from first to last, and 2 more if an entry is not from low to high."""
     source, target = carray(x, size), carray(out, size)
     return _look_up_within(source, carray(table, 256), first, last, np.int8(low), np.int8(high), target)
+
+
+@_compiled(_N, _INT8, _UINT8, _N, _N, _R, _R, _UINT8, _N)
+def look_up_unsigned_within(x, table, first, last, low, high, out, size):  # type: ignore[no-untyped-def]
+    """As `look_up_words_within`, of a table of uint8."""
+    source, target = carray(x, size), carray(out, size)
+    return _look_up_within(source, carray(table, 256), first, last, np.uint8(low), np.uint8(high), target)
 
 
 @_compiled(_N, _INT8, _REAL, _N, _N, _R, _R, _REAL, _N)

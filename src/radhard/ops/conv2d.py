@@ -1,4 +1,4 @@
-"""torch.ops.radhard.conv2d and .conv2d_checked: int8 convolutions, as products of patches and filters.
+"""torch.ops.radhard.conv2d and .conv2d_checked: convolutions of 8-bit words, as products of patches and filters.
 
 `padding` is (top, left, bottom, right), of words `pad`. Each group of channels is a product of its own; the stored
 weight of a checked one is [groups (n + spare), k], the groups one after another.
@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.ops import backends
-from radhard.ops.backends import EXACT_K
 from radhard.ops.library import operator
 from radhard.ops.linear import checked, limits
+from radhard.ops.octets import exact_terms
 from radhard.ops.write import write
 
 _SHAPE = "int[] size, int[] stride, int[] padding, int[] dilation, int groups, int pad"
@@ -99,9 +99,9 @@ def conv2d(
     grid: Sequence[int],
     dtype: torch.dtype,
 ) -> Tensor:
-    """`x` [b, c, h, w], weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [b, n, h', w'] `dtype`."""
+    """`x` [b, c, h, w] of 8 bits, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [b, n, h', w']."""
     k, place = weight.shape[1], _out_size(x, size, stride, padding, dilation)
-    if groups > 1 and k <= EXACT_K:  # float32 holds all sums, and takes groups side by side
+    if groups > 1 and k <= exact_terms(x.dtype):  # float32 holds all sums, and takes groups side by side
         filters = weight.view(len(weight), -1, *size).to(torch.float32)
         x = _padded(x, padding, pad).to(torch.float32)
         total = functional.conv2d(x, filters, None, list(stride), 0, list(dilation), groups)

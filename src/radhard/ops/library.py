@@ -54,11 +54,13 @@ def operator(schema: str, *, fake: Callable[..., Any]) -> Callable[[Callable[...
     Calls of either are checked against the operator's entry in `radhard.ops.operands.OPERANDS`.
     """
     name, arguments = schema.split(") -> ")[0].split("(", 1)
-    check = checker(name, [argument.split()[-1] for argument in arguments.split(", ")])
+    named = [argument.split()[-1].removesuffix("=None") for argument in arguments.split(", ")]
+    check = checker(name, named)
 
     def checked(function: Callable[..., Any], *, open_sizes: bool) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*given: Any) -> Any:
+            given += (None,) * (len(named) - len(given))  # what is left out
             check(given, open_sizes=open_sizes)
             return function(*given)
 

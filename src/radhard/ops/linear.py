@@ -1,4 +1,4 @@
-"""torch.ops.radhard.linear and .linear_checked: int8 rows times a stored int8 weight.
+"""torch.ops.radhard.linear and .linear_checked: rows of int8 or uint8 words times a stored int8 weight.
 
 `grid` is (zero, low, high) of the words written. Operands of the second are those of `radhard.ops.sums.Stored`.
 """
@@ -32,7 +32,7 @@ def checked(
     site: str,
     events: Tensor,
 ) -> Tensor:
-    """`a` [m, k] int8 times a stored weight -> [m, n] `dtype`, checked and repaired; what happened goes to `events`.
+    """`a` [m, k] of 8 bits times a stored weight -> [m, n] `dtype`, checked and repaired; adds to `events`.
 
     `stored` are the fields of a `Stored`, in their order.
     """
@@ -64,7 +64,7 @@ def _fake(
 def linear(
     x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
 ) -> Tensor:
-    """`x` [..., k] int8, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [..., n] `dtype`."""
+    """`x` [..., k] int8 or uint8, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [..., n] `dtype`."""
     total = backends.product(x.reshape(1, -1, x.shape[-1]), weight[None])[0]
     out = write(total, bias, multiplier, dtype, grid=limits(grid))
     return out.view(*x.shape[:-1], bias.shape[0])
@@ -105,7 +105,7 @@ def linear_checked(
     site: str,
     events: Tensor,
 ) -> Tensor:
-    """`x` [..., k] int8 times a stored weight -> [..., n] `dtype`, every row checked; adds to `events`."""
+    """`x` [..., k] int8 or uint8 times a stored weight -> [..., n] `dtype`, every row checked; adds to `events`."""
     a, stored = x.reshape(-1, x.shape[-1]), (weight, bias, columns, rows)
     out = checked(a, stored, multiplier, grid, dtype, policy=policy, site=site, events=events)
     return out.view(*x.shape[:-1], bias.shape[0])

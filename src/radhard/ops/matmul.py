@@ -55,7 +55,7 @@ def _zero(n: int, device: torch.device) -> Tensor:
     fake=_fake,
 )
 def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """`a` [..., m, k], b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n] `dtype`; groups broadcast."""
+    """`a` [..., m, k] of 8 bits, b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n]; groups broadcast."""
     groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
     right = _grouped(b.mT, groups) if b.stride(-2) == 1 else _grouped(b, groups).mT
     total = backends.product(_grouped(a, groups), right)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.ops.octets import OCTETS
 
 SPARE = 3  # columns beside a product's own: the digits of what each row adds up to
 EVENTS = ("checked", "alarms", "flagged", "repaired", "unfounded", "stale", "left")
@@ -57,16 +58,17 @@ class Numbers:
 
 Entry = Operand | Choice | Numbers
 
-LEFT = (torch.int8,)  # words of the left factor of a product
+LEFT = OCTETS  # words of the left factor of a product
 RIGHT = (torch.int8,)  # words of the right factor
-WORDS = (torch.int8,)  # words that a table is asked for
+WORDS = OCTETS  # words that a table is asked for
 ANY = ("...",)
 
 _STORED = Operand(types=RIGHT, shape=("n", "k"), dense=True)
 _BIAS = Operand(types=(torch.int32,), shape=("n",), dense=True)
 _MULTIPLIER = Operand(types=(torch.float32,), shape=("n",), dense=True)
 _EVENTS = Operand(types=(torch.int64,), shape=(len(EVENTS),), dense=True)
-_WRITTEN = Choice(values=(torch.int8, torch.float32, torch.int32))
+_WRITTEN = Choice(values=(*OCTETS, torch.float32, torch.int32))
+_WORD = Choice(values=(*OCTETS, None))
 _GRID, _PAIR, _PADDING = Numbers(count=3), Numbers(count=2), Numbers(count=4)
 _POLICY, _OUTSIDE = Choice(values=POLICIES), Choice(values=("zero", "clamp"))
 
@@ -86,7 +88,7 @@ _FACTORS: dict[str, Entry] = {
     ),
 }
 _WITHIN: dict[str, Entry] = {"outside": _OUTSIDE, "events": _EVENTS}
-_TABLE = Operand(types=(torch.int8, torch.float32), shape=(256,), dense=True)
+_TABLE = Operand(types=(*OCTETS, torch.float32), shape=(256,), dense=True)
 _COPY = Operand(types=(), shape=ANY)
 
 
@@ -162,9 +164,9 @@ OPERANDS: dict[str, dict[str, Entry]] = {
         "instead": _GRID,
         "events": _EVENTS,
     },
-    "quantize": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID},
-    "quantize_within": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, **_WITHIN},
-    "within": {"x": Operand(types=(torch.float32, torch.int8, torch.int32, torch.int64), shape=ANY), **_WITHIN},
+    "quantize": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, "dtype": _WORD},
+    "quantize_within": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, "dtype": _WORD, **_WITHIN},
+    "within": {"x": Operand(types=(torch.float32, *OCTETS, torch.int32, torch.int64), shape=ANY), **_WITHIN},
     "reread": {"x": _COPY},
     "vote": {"a": _COPY, "b": _COPY, "c": _COPY, **_CHECKED},
 }

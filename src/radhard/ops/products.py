@@ -17,12 +17,12 @@ from radhard.ops.sums import Stored, Verdict, examine
 from radhard.ops.threads import split
 from radhard.ops.write import Limits, on_host, write
 
-_LONG = 1 << 17  # products of int8 words whose sum may not fit int32
+_LONG = {torch.int8: 1 << 17, torch.uint8: 1 << 16}  # products with int8 words whose sum may not fit int32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Output:
-    """How accumulators leave: times `multiplier` [n] float32, as `dtype`, on `grid` where it is int8."""
+    """How accumulators leave: times `multiplier` [n] float32, as `dtype`, on `grid` where it has 8 bits."""
 
     multiplier: Tensor
     dtype: torch.dtype
@@ -43,14 +43,15 @@ class Again:
 
 
 def exactly(a: Tensor, b: Tensor) -> Tensor:
-    """`a` [m, k] int8, `b` [n, k] int8 -> a b^T [m, n] int64, by a plain loop or float64: by no integer back end."""
+    """`a` [m, k] int8 or uint8, `b` [n, k] int8 -> a b^T [m, n] int64, by a loop or float64: by no integer back end."""
     host = on_host(a)
-    if host is None or a.shape[1] >= _LONG:
+    if host is None or a.shape[1] >= _LONG[a.dtype]:
         return (a.to(torch.float64) @ b.to(torch.float64).T).to(torch.int64)
     a, b = a.contiguous(), b.contiguous()
     out = torch.empty(len(a), len(b), dtype=torch.int64, device=a.device)
     x, y, z, n, k = a.data_ptr(), b.data_ptr(), out.data_ptr(), len(b), a.shape[1]
-    split(len(a), n * k, lambda i, j: host.chains(x + i * k, y, z + 8 * i * n, j - i, n, k))
+    loop = host.chains if a.dtype == torch.int8 else host.unsigned_chains
+    split(len(a), n * k, lambda i, j: loop(x + i * k, y, z + 8 * i * n, j - i, n, k))
     return out
 
 

@@ -13,10 +13,15 @@ from torch import Tensor
 
 from radhard.ops.library import note, operator
 from radhard.ops.linear import limits
+from radhard.ops.octets import as_signed
 from radhard.ops.threads import split
 from radhard.ops.write import look_up, on_host, write_float
 
-_LOOK_UPS = {torch.int8: "look_up_words_within", torch.float32: "look_up_floats_within"}
+_LOOK_UPS = {
+    torch.int8: "look_up_words_within",
+    torch.uint8: "look_up_unsigned_within",
+    torch.float32: "look_up_floats_within",
+}
 
 
 def instead_of(low: float, high: float, outside: str) -> tuple[float, float, float]:
@@ -47,33 +52,50 @@ def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> 
 
 
 def _fake_quantize(
-    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str, events: Tensor
+    x: Tensor,
+    factor: float,
+    grid: Sequence[int],
+    low: float,
+    high: float,
+    outside: str,
+    events: Tensor,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     del factor, grid, low, high, outside, events
-    return x.new_empty(x.shape, dtype=torch.int8)
+    return x.new_empty(x.shape, dtype=dtype or torch.int8)
 
 
 @operator(
-    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside, Tensor(a!) events) "
-    "-> Tensor",
+    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside, Tensor(a!) events, "
+    "ScalarType? dtype=None) -> Tensor",
     fake=_fake_quantize,
 )
 def quantize_within(
-    x: Tensor, factor: float, grid: Sequence[int], low: float, high: float, outside: str, events: Tensor
+    x: Tensor,
+    factor: float,
+    grid: Sequence[int],
+    low: float,
+    high: float,
+    outside: str,
+    events: Tensor,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """`x` [...] float32 -> what `within` leaves of it, times factor and as int8 on `grid` [...]; adds to `events`."""
-    host = on_host(x)
+    """`x` [...] float32 -> what `within` leaves of it, times factor, as words on `grid` [...]; adds to `events`.
+
+    Words are int8 unless `dtype` says uint8.
+    """
+    host, words = on_host(x), dtype or torch.int8
     if host is None:
         value = _brought(x, low, high, outside, events)
-        return write_float(value, factor, grid=limits(grid))[0].contiguous()
+        return write_float(value, factor, grid=limits(grid), dtype=words)[0].contiguous()
     x, size = x.contiguous(), x.numel()
-    out = torch.empty_like(x, dtype=torch.int8)
+    out = torch.empty_like(x, dtype=words)
     source, target = x.data_ptr(), out.data_ptr()
     inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
     if all(inside):
         note(events, checked=size)
         return out
-    return write_float(within(x, low, high, outside, events), factor, grid=limits(grid))[0]
+    return write_float(within(x, low, high, outside, events), factor, grid=limits(grid), dtype=words)[0]
 
 
 def _fake_look_up(
@@ -103,14 +125,14 @@ def look_up_within(
     instead: Sequence[float],
     events: Tensor,
 ) -> Tensor:
-    """`x` [...] int8, table [256], flagged [256] bool -> table[x + 128] [...], lying in memory as x does.
+    """`x` [...] int8 or uint8, table [256], flagged [256] bool -> the entry of each, lying in memory as x does.
 
     Entries that are `flagged` were outside a range when the table was made, and were replaced there: each use of one
-    is counted in `events`. No word from clear[0] to clear[1] uses one. What is read from the table, which may have
-    changed since, must lie within `bounds`, its least and its greatest entry; `instead` stands for what does not, in
-    the order of `instead_of`.
+    is counted in `events`. No word from clear[0] to clear[1], read as int8, uses one. What is read from the table,
+    which may have changed since, must lie within `bounds`, its least and its greatest entry; `instead` stands for what
+    does not, in the order of `instead_of`.
     """
-    host = on_host(x)
+    host, x = on_host(x), as_signed(x)
     if host is None or not x.is_contiguous() or table.dtype not in _LOOK_UPS:
         return _examined(x, look_up(x, table), flagged, bounds, instead, events)
     out, size, each = torch.empty_like(x, dtype=table.dtype), x.numel(), table.itemsize

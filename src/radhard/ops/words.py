@@ -1,4 +1,4 @@
-"""torch.ops.radhard.look_up and .quantize: int8 words to what they stand for, and numbers to int8 words."""
+"""torch.ops.radhard.look_up and .quantize: words of 8 bits to what they stand for, and numbers to such words."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,19 @@ def _fake_look_up(x: Tensor, table: Tensor) -> Tensor:
 
 @operator("look_up(Tensor x, Tensor table) -> Tensor", fake=_fake_look_up)
 def look_up(x: Tensor, table: Tensor) -> Tensor:
-    """`x` [...] int8, table [256] -> table[x + 128] [...], lying in memory as x does."""
+    """`x` [...] int8 or uint8, table [256] -> the entry of each, in the order of octets; lying in memory as x does."""
     return write.look_up(x, table)
 
 
-def _fake_quantize(x: Tensor, factor: float, grid: Sequence[int]) -> Tensor:
+def _fake_quantize(x: Tensor, factor: float, grid: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
     del factor, grid
-    return x.new_empty(x.shape, dtype=torch.int8)
+    return x.new_empty(x.shape, dtype=dtype or torch.int8)
 
 
-@operator("quantize(Tensor x, float factor, int[] grid) -> Tensor", fake=_fake_quantize)
-def quantize(x: Tensor, factor: float, grid: Sequence[int]) -> Tensor:
-    """`x` [...] float32 -> x * factor, rounded half to even, moved by the zero point and saturated: int8 [...]."""
-    return write.write_float(x, factor, grid=limits(grid))[0]
+@operator("quantize(Tensor x, float factor, int[] grid, ScalarType? dtype=None) -> Tensor", fake=_fake_quantize)
+def quantize(x: Tensor, factor: float, grid: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
+    """`x` [...] float32 -> x * factor, rounded half to even, moved by the zero point and saturated: int8 [...].
+
+    `dtype` uint8 makes uint8 words of them.
+    """
+    return write.write_float(x, factor, grid=limits(grid), dtype=dtype or torch.int8)[0]

@@ -1,7 +1,8 @@
-"""Writing words back: int32 accumulators and float32 results to int8, one pass over the data each.
+"""Writing words back: int32 accumulators and float32 results to 8 bits, one pass over the data each.
 
 On the host these are compiled loops where numba is installed; elsewhere torch operations that compute the same, bit
-for bit (tests hold the two together). `grid` is (zero, low, high): a word is round(x) + zero, saturated.
+for bit (tests hold the two together). `grid` is (zero, low, high): a word is round(x) + zero, saturated. Words are
+int8, or uint8, which the loops write and read by the same bits.
 """
 
 from functools import cache
@@ -11,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.operands import SPARE
 from radhard.ops.threads import split
 
 Limits = tuple[int, int, int]
-_LOOK_UPS = {torch.int8: "look_up_words", torch.float32: "look_up_floats"}
+_LOOK_UPS = {**dict.fromkeys(OCTETS, "look_up_words"), torch.float32: "look_up_floats"}
 
 
 @cache
@@ -33,16 +35,16 @@ def on_host(x: Tensor) -> Any:
     return loops() if x.is_cpu else None
 
 
-def saturate(x: Tensor, grid: Limits) -> Tensor:
-    """[...] float32 -> int8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
+def saturate(x: Tensor, grid: Limits, *, dtype: torch.dtype = torch.int8) -> Tensor:
+    """[...] float32 -> int8 or uint8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
     zero, low, high = grid
-    return (x.nan_to_num(nan=0.0).round() + zero).clamp(low, high).to(torch.int8)
+    return (x.nan_to_num(nan=0.0).round() + zero).clamp(low, high).to(dtype)
 
 
 def write(total: Tensor, bias: Tensor, multiplier: Tensor, dtype: torch.dtype, *, grid: Limits) -> Tensor:
     """`total` [m, >= n] int32 (or float32 holding integers), bias [n] int32, multiplier [n] float32 -> [m, n] `dtype`.
 
-    float32(total + bias) times multiplier; as int8 rounded half to even, moved and saturated on `grid`. int32 leaves
+    float32(total + bias) times multiplier; in 8 bits rounded half to even, moved and saturated on `grid`. int32 leaves
     the accumulators with their bias. All are contiguous but `total`.
     """
     host = on_host(total)
@@ -52,7 +54,7 @@ def write(total: Tensor, bias: Tensor, multiplier: Tensor, dtype: torch.dtype, *
     (m, width), n = total.shape, bias.shape[0]
     out = torch.empty(m, n, dtype=dtype, device=total.device)
     x, b, scale, y = total.data_ptr(), bias.data_ptr(), multiplier.data_ptr(), out.data_ptr()
-    if dtype == torch.int8:
+    if dtype in OCTETS:
         split(m, n, lambda i, j: host.words(x + 4 * i * width, width, b, scale, *grid, y + i * n, j - i, n))
     else:
         split(m, n, lambda i, j: host.floats(x + 4 * i * width, width, b, scale, y + 4 * i * n, j - i, n))
@@ -75,7 +77,7 @@ def write_checked(
     out = torch.empty(m, n, dtype=dtype, device=total.device)
     x, b, scale, y = total.data_ptr(), bias.data_ptr(), multiplier.data_ptr(), out.data_ptr()
     extra = offset.data_ptr() + 8 * (offset.shape[0] - 1)
-    if dtype == torch.int8:
+    if dtype in OCTETS:
         wrong = split(
             m,
             n,
@@ -110,21 +112,25 @@ def _located(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor:
     return (found != predicted.to(torch.int32)).nonzero()[:, 0]
 
 
-def write_float(x: Tensor, factor: float, *, grid: Limits) -> tuple[Tensor, int]:
-    """`x` [...] float32 -> x * factor as int8 on `grid` [...], rounded half to even; how many are not finite."""
+def write_float(x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8) -> tuple[Tensor, int]:
+    """`x` [...] float32 -> x * factor as words on `grid` [...], rounded half to even; how many are not finite."""
     host = on_host(x)
     if host is None:
         value = x * factor
-        return saturate(value, grid), int((~value.isfinite()).sum())
+        return saturate(value, grid, dtype=dtype), int((~value.isfinite()).sum())
     x = x.contiguous()
-    out = torch.empty(x.shape, dtype=torch.int8, device=x.device)
+    out = torch.empty(x.shape, dtype=dtype, device=x.device)
     source, target = x.data_ptr(), out.data_ptr()
     strange = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *grid, target + i, j - i))
     return out, sum(strange)
 
 
 def look_up(x: Tensor, table: Tensor) -> Tensor:
-    """`x` [...] int8, `table` [256] -> table[x + 128] [...], lying in memory as x does."""
+    """`x` [...] of 8 bits, `table` [256] -> the entry of each, [...] lying in memory as x does.
+
+    That is table[x + 128] for the bits of x read as int8.
+    """
+    x = as_signed(x)
     host = on_host(x)
     if host is None or table.dtype not in _LOOK_UPS:
         return table.to(x.device)[x.to(torch.int64) + 128]
@@ -147,4 +153,4 @@ def _written(wide: Tensor, multiplier: Tensor, dtype: torch.dtype, grid: Limits)
     if dtype == torch.int32:
         return wide
     value = wide.to(torch.float32) * multiplier
-    return saturate(value, grid) if dtype == torch.int8 else value
+    return saturate(value, grid, dtype=dtype) if dtype in OCTETS else value

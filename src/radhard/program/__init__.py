@@ -6,7 +6,8 @@ from radhard.program.capture import capture
 from radhard.program.intake import image_words, token_grid
 from radhard.program.moves import register_move
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
-from radhard.program.quantize import RECIPES, IntegerRecipe, quantize
+from radhard.program.quantize import RECIPES, quantize
+from radhard.program.quantizer import IntegerRecipe
 from radhard.program.registry import Lowered, register
 from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
 

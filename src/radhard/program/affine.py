@@ -1,6 +1,7 @@
 """What the words of a quantised graph stand for: activations and weights in 8 bits, biases in accumulators.
 
-Words in uint8 become int8 ones 128 lower, their zero point with them: the same numbers, and products of 16 bits.
+Activations in uint8 stay so: products with int8 weights are words of 16 bits. Weights in uint8 become int8 ones 128
+lower, their zero point with them: the same numbers.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor
 from radhard.errors import CaptureError
 from radhard.machine import Grid
 from radhard.operators import Affine, affine_of
+from radhard.ops.octets import lowered
 
 Words = tuple[Tensor, Tensor]
 """A weight [n, ...] int8, and the scale of each of its n channels [n] float32."""
@@ -24,8 +26,7 @@ def affine_of_words(scale: Any, zero: Any, low: Any, high: Any, dtype: Any, *, p
             f"{place} quantises to {dtype} with scale {scale}, zero point {zero}: constant ones and 8 bits are known; "
             "quantise statically, with radhard.quantize or torchao's PT2E"
         )
-    down = 128 if dtype == torch.uint8 else 0
-    return affine_of(float(scale), Grid(zero=int(zero) - down, low=int(low) - down, high=int(high) - down), place=place)
+    return affine_of(float(scale), Grid(zero=int(zero), low=int(low), high=int(high), dtype=dtype), place=place)
 
 
 def channel_weight(words: Any, scales: Tensor, zeros: Tensor, *, axis: int, place: str) -> tuple[Tensor, Words | None]:
@@ -39,11 +40,12 @@ def channel_weight(words: Any, scales: Tensor, zeros: Tensor, *, axis: int, plac
 
 def tensor_weight(words: Tensor, affine: Affine) -> tuple[Tensor, Words | None]:
     """A constant with one scale -> its values, and its words where they are symmetric."""
-    if words.dtype == torch.uint8:
-        words = (words.to(torch.int16) - 128).to(torch.int8)
     value = (words.to(torch.float32) - affine.grid.zero) * affine.scale
-    if affine.grid.zero or not words.ndim:
+    symmetric = affine.grid.zero == (128 if words.dtype == torch.uint8 else 0)
+    if not symmetric or not words.ndim:
         return value, None
+    if words.dtype == torch.uint8:
+        words = lowered(words)
     return value, (words, torch.full((len(words),), affine.scale))
 
 

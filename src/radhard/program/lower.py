@@ -1,6 +1,6 @@
 """From an exported graph to the steps of a program, in one pass over its nodes.
 
-A value that the graph dequantises stays the int8 words that it is, with its scale beside it, until an operator
+A value that the graph dequantises stays the words that it is, with its scale beside it, until an operator
 reads it; data moves move the words. So an operator between a dequantisation and a quantisation becomes one
 `Quantized` operator, and a matrix product between them an integer one.
 """
@@ -15,16 +15,18 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import CaptureError
-from radhard.machine import SYMMETRIC, Operator
+from radhard.machine import SYMMETRIC, Grid, Operator
 from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack
 from radhard.program import lowerings
 from radhard.program.affine import affine_of_words, channel_weight, stored_weight, tensor_weight
 from radhard.program.anatomy import Anatomy
 from radhard.program.fold import constant
+from radhard.program.fused import WITH_WEIGHTS, activation_after, narrowed
 from radhard.program.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.registry import lowering_of
 from radhard.program.sites import Sites, path_of
+from radhard.program.unsigned import clamped
 
 __all__ = ["lower", "lowerings"]  # importing lowerings registers them
 
@@ -35,7 +37,7 @@ _DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Value:
-    """A value while lowering: numbered or constant; `affine` says that it is int8 words that stand for numbers.
+    """A value while lowering: numbered or constant; `affine` says that it is words that stand for numbers.
 
     `words` of a constant are the int8 weight that it was dequantised from, with the scale [n] of each channel.
     `sizes` marks what is computed from the sizes of images alone: the same for all of them.
@@ -53,14 +55,16 @@ def lower(graph: GraphModule, *, name: str, recipe: Recipe, input_shape: tuple[i
 
     Raises CaptureError for an operation that is not registered, naming it, its module and how to register it.
     """
-    return _Lowering(graph, anatomy).program(name=name, recipe=recipe, input_shape=input_shape)
+    return _Lowering(graph, anatomy, recipe=recipe).program(name=name, input_shape=input_shape)
 
 
 class _Lowering:
     """The state of one pass: steps so far, and what each node has become."""
 
-    def __init__(self, graph: GraphModule, anatomy: Anatomy) -> None:
+    def __init__(self, graph: GraphModule, anatomy: Anatomy, *, recipe: Recipe) -> None:
         self._graph = graph
+        self._recipe: Recipe = recipe
+        self._written: dict[Node, tuple[_Value, str]] = {}  # activations in a write-back: the value, the product's site
         self._values: dict[Node, _Value] = {}
         self._steps: list[Apply | Move] = []
         self._accounts: list[Account] = []
@@ -68,7 +72,7 @@ class _Lowering:
         self._count = 0
         self._sites = Sites(graph, anatomy)
 
-    def program(self, *, name: str, recipe: Recipe, input_shape: tuple[int, ...]) -> Program:
+    def program(self, *, name: str, input_shape: tuple[int, ...]) -> Program:
         """Lower every node."""
         inputs = [node for node in self._graph.graph.nodes if node.op == "placeholder"]
         if len(inputs) != 1:
@@ -90,7 +94,7 @@ class _Lowering:
             raise CaptureError("the model returns nothing that depends on its images")
         return Program(
             name=name,
-            recipe=recipe,
+            recipe=self._recipe,
             input_shape=input_shape,
             steps=tuple(self._steps),
             constants=self._constants,
@@ -113,6 +117,8 @@ class _Lowering:
         role: Role = "computes" if sites else "moves" if steps else "stays"
         if self._values[node].sizes:
             role = "sizes"
+        if node in self._written:
+            role, sites = "writes", (self._written[node][1],)
         named = isinstance(node.target, torch._ops.OpOverload | str)
         op = str(node.target) if named else getattr(node.target, "__name__", str(node.target))
         return Account(op=op, path=path_of(node), role=role, sites=sites)
@@ -121,6 +127,8 @@ class _Lowering:
         target = str(node.target)
         if node.target in ALIASES:
             return self._values[node.args[0]]  # type: ignore[index]
+        if node in self._written:
+            return self._written[node][0]
         if node.target is DROPOUT:
             return self._dropout(node)
         moves = MOVES[node.target].function if node.target in MOVES else node.target
@@ -204,10 +212,11 @@ class _Lowering:
     def _operator(self, node: Node) -> _Value:
         lowered = lowering_of(node, path_of(node))(*node.args, **node.kwargs)
         inputs = [self._input(argument) for argument in lowered.inputs]
-        operator, writes = lowered.operator, self._sole_quantizer(node)
-        written = None
+        operator, written, within = lowered.operator, None, self._write_back_of(node)
+        writes = self._sole_quantizer(node if within is None else within)
         if isinstance(operator, Linear | Conv2d | Gemm):
-            operator, inputs, written = self._product(node, operator, inputs, writes)
+            grid = None if writes is None or within is None else narrowed(writes, within)
+            operator, inputs, written = self._product(node, operator, inputs, writes, grid=grid)
         elif writes is not None or any(x is not None and x.affine is not None for x in inputs):
             reads = tuple(None if x is None else x.affine for x in inputs)
             operator, written = Quantized(inner=operator, reads=reads, writes=writes), writes
@@ -225,12 +234,28 @@ class _Lowering:
                 )
             )
             out = moved
-        return _Value(number=out, affine=written)
+        value = _Value(number=out, affine=written)
+        if within is not None and written is not None:
+            self._written[within] = (value, self._steps[-1].site.name)  # type: ignore[union-attr]
+        return value
+
+    def _write_back_of(self, node: Node) -> Node | None:
+        """The clamp that is part of what a product writes back, if the recipe has it so."""
+        if self._recipe != "int8" or node.target not in WITH_WEIGHTS:
+            return None
+        after = activation_after(node)
+        return after if after is not None and clamped(after) is not None else None
 
     def _product(
-        self, node: Node, operator: Linear | Conv2d | Gemm, inputs: list[_Value | None], writes: Affine | None
+        self,
+        node: Node,
+        operator: Linear | Conv2d | Gemm,
+        inputs: list[_Value | None],
+        writes: Affine | None,
+        *,
+        grid: Grid | None,
     ) -> tuple[Operator, list[_Value | None], Affine | None]:
-        """An integer matrix product where both operands are int8 words, a float one elsewhere."""
+        """An integer product where both operands are words, a float one elsewhere; `grid` narrows what it writes."""
         if isinstance(operator, Gemm):
             inputs = [_as_words(value) for value in inputs]
         x, other = inputs[0], inputs[1]
@@ -246,18 +271,23 @@ class _Lowering:
             inputs = [value if value is None else self._plain(value, node) for value in inputs]
             loads = 2 if isinstance(operator, Gemm) else 1
             return operator, self._loaded(node, operator, inputs, loads), None
-        grid = SYMMETRIC if writes is None else writes.grid
-        dtype = torch.float32 if writes is None else torch.int8
+        words = grid or (SYMMETRIC if writes is None else writes.grid)
+        dtype = torch.float32 if writes is None else words.dtype
 
         def written(unit: Tensor) -> WriteBack:
             multiplier = (unit if writes is None else unit / writes.scale).to(torch.float32)
-            return WriteBack(multiplier=multiplier, dtype=dtype, grid=grid)
+            return WriteBack(multiplier=multiplier, dtype=dtype, grid=words)
 
         if isinstance(operator, Gemm):
             if x.affine.grid.zero or (other.affine is not None and other.affine.grid.zero):
                 raise CaptureError(
                     f"{node.target} in module {path_of(node) or '(root)'!r} multiplies activations with zero points: "
-                    "quantise both operands of such products symmetrically, as radhard.quantize does"
+                    "quantise both operands of such products without one, as radhard.quantize does"
+                )
+            if other.affine is not None and other.affine.grid.dtype != torch.int8:
+                raise CaptureError(
+                    f"{node.target} in module {path_of(node) or '(root)'!r} has a right factor of uint8 words: "
+                    "quantise it to int8, as radhard.quantize does, so that products are words of 16 bits"
                 )
             unit = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.affine.scale
             return replace(operator, write_back=written(unit)), self._loaded(node, operator, inputs, 2), writes

@@ -1,6 +1,6 @@
 """The ATen operations that move or compare data: no word is multiplied or added, nothing is exposed.
 
-A quantised value is int8 words with a scale. `MOVES` says of each operation which of them it may be given:
+A quantised value is words of 8 bits with a scale. `MOVES` says of each operation which of them it may be given:
 
 * "any": it moves or selects words whatever they stand for;
 * "zero": it also makes zeros or compares with 0, which is the word 0 only where the zero point is 0;
@@ -50,7 +50,7 @@ class _Around:
 
 
 class _InFloats(_Around):
-    """The operation, which torch computes of floats only: they hold int8 words exactly."""
+    """The operation, which torch computes of floats only: they hold words of 8 bits exactly."""
 
     def __call__(self, x: Tensor, *rest: Any, **options: Any) -> Any:
         return self.op(x.to(torch.float32), *rest, **options).to(x.dtype)
@@ -206,7 +206,7 @@ def words_of(op: Any, arguments: tuple[Any, ...], /, **options: Any) -> Words:
 def register_move(op: Any, function: Callable[..., Any] | None = None, *, words: Words = "plain") -> None:
     """Declare that the ATen operation `op` only moves or compares data; `function` computes it (default: itself).
 
-    It is given float32, unless `words` says that int8 words will do (see this module's text).
+    It is given float32, unless `words` says that words of 8 bits will do (see this module's text).
     """
     if op in MOVES:
         raise ValueError(f"{op} is registered as a move already")

@@ -54,16 +54,18 @@ class Move:
     out: int
 
 
-Role = Literal["computes", "moves", "stays", "sizes"]
+Role = Literal["computes", "writes", "moves", "stays", "sizes"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """What became of one node of the exported graph: `op` in the module at `path`.
 
-    It "computes" at `sites`; or it "moves" or compares data; or it "stays" without a step of its own, as a copy, a
-    check, or a scale that the operator beside it absorbs; or it computes from "sizes" alone what is the same for all
-    images, and is not exposed. What depends on constants alone was computed before, and is no node any more.
+    It "computes" at `sites`; or it is part of what the product at `sites` "writes" back, as a ReLU that a convolution
+    feeds alone, and has no operation of its own; or it "moves" or compares data; or it "stays" without a step of its
+    own, as a copy, a check, or a scale that the operator beside it absorbs; or it computes from "sizes" alone what is
+    the same for all images, and is not exposed. What depends on constants alone was computed before, and is no node
+    any more.
     """
 
     op: str
@@ -276,7 +278,8 @@ def _feed(state: Any, value: Any) -> None:
     elif is_dataclass(value):
         state.update(type(value).__name__.encode())
         for field in fields(value):
-            if field.name != "function":
+            later = "later" in field.metadata and getattr(value, field.name) == field.default
+            if field.name != "function" and not later:
                 _feed(state, getattr(value, field.name))
     elif isinstance(value, dict):
         _feed(state, sorted(value.items()))

@@ -1,17 +1,12 @@
-"""Static symmetric int8 by torchao's PT2E flow: per-channel weights, per-tensor activations.
-
-Both operands of every matrix product are int8, of QK^T and AV too. Recipe `int8` also requantises every product's
-result to int8, as an integer accelerator writes it back; `int8-float` leaves results as float32.
-"""
+"""Static quantisation to 8 bits by torchao's PT2E flow: what is calibrated, and how it becomes an integer program."""
 
 import hashlib
 import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import get_args
 
-import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
@@ -24,15 +19,12 @@ from radhard.program.lower import lower
 from radhard.program.observers import give, scales_of
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
+from radhard.program.quantizer import IntegerRecipe, quantizer
 from radhard.program.strange import first_strange
 
-IntegerRecipe = Literal["int8", "int8-symmetric", "int8-float"]
 RECIPES: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
 SCALE_BITS: dict[str, int] = {}
 """Significant bits of a scale by recipe; all those of float32 where none are named."""
-_ATEN = torch.ops.aten
-_WITH_WEIGHTS = {_ATEN.linear.default, _ATEN.conv2d.default, _ATEN.conv2d.padding}
-_OF_ACTIVATIONS = {_ATEN.matmul.default, _ATEN.bmm.default}
 
 
 def quantize(
@@ -57,7 +49,7 @@ def quantize(
 
     with warnings.catch_warnings(), undisturbed():
         warnings.simplefilter("ignore")
-        graph = prepare_pt2e(_copy(program.graph), _quantizer(recipe))
+        graph = prepare_pt2e(_copy(program.graph), quantizer(recipe))
         if calibration is None:
             calibration = _calibrated(graph, program, batches, recipe=recipe)
         else:
@@ -156,49 +148,3 @@ def _copy(graph: GraphModule) -> GraphModule:
     from copy import deepcopy
 
     return deepcopy(graph)
-
-
-def _quantizer(recipe: IntegerRecipe) -> Any:
-    from torchao.quantization.pt2e import HistogramObserver, PerChannelMinMaxObserver
-    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
-
-    activation = QuantizationSpec(
-        dtype=torch.int8,
-        quant_min=-128,
-        quant_max=127,
-        qscheme=torch.per_tensor_symmetric,
-        is_dynamic=False,
-        observer_or_fake_quant_ctr=HistogramObserver,
-    )
-    weight = QuantizationSpec(
-        dtype=torch.int8,
-        quant_min=-127,
-        quant_max=127,
-        qscheme=torch.per_channel_symmetric,
-        ch_axis=0,
-        is_dynamic=False,
-        observer_or_fake_quant_ctr=PerChannelMinMaxObserver,
-    )
-
-    class Products(Quantizer):  # type: ignore[misc]
-        """Annotates every matrix product, and nothing else."""
-
-        def annotate(self, model: GraphModule) -> GraphModule:
-            """Both operands int8; the result too where the recipe writes it back so."""
-            for node in model.graph.nodes:
-                operands = {n: activation for n in node.args[:2] if isinstance(n, Node)}
-                if node.target in _WITH_WEIGHTS:
-                    operands[node.args[1]] = weight
-                elif node.target not in _OF_ACTIVATIONS:
-                    continue
-                node.meta["quantization_annotation"] = QuantizationAnnotation(
-                    input_qspec_map=operands,
-                    output_qspec=None if recipe == "int8-float" else activation,
-                    _annotated=True,
-                )
-            return model
-
-        def validate(self, model: GraphModule) -> None:
-            """Nothing to refuse: what cannot be lowered is refused there."""
-
-    return Products()

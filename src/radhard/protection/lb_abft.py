@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.ops.octets import OCTETS
 from radhard.protection.detection import Flagged, Suspects, Width, check_width, detect, locate
 from radhard.protection.recovery import POLICIES, Policy, Recovery
 from radhard.protection.shape import Block
@@ -59,9 +60,9 @@ class LbAbft:
         return work.write(surgery.total)
 
     def _visible(self, work: Work, suspects: Suspects, *, block: Block) -> Flagged:
-        """The blocks that are off by enough to be seen in an int8 word."""
+        """The blocks that are off by enough to be seen in a word of 8 bits."""
         write_back, at = work.write_back, suspects.flagged
-        if write_back is None or write_back.dtype != torch.int8 or not len(at.g):
+        if write_back is None or write_back.dtype not in OCTETS or not len(at.g):
             return at
         _, q, i, j = suspects.actual.shape
         entries = work.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)

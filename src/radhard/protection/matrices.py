@@ -20,12 +20,13 @@ from radhard.machine.gemm import WriteBack, operands
 from radhard.machine.site import Column
 from radhard.operators import Conv2d, Linear
 from radhard.ops.backends import product
+from radhard.ops.octets import OCTETS
 from radhard.protection.shape import Shape
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Matrices:
-    """`a` [g, m, k] int8 times `b` [h, n, k] int8, each transposed: product x takes b[x % h] -> [g, m, n].
+    """`a` [g, m, k] int8 or uint8 times `b` [h, n, k] int8, each transposed: product x takes b[x % h] -> [g, m, n].
 
     Product x is number `piece[x]` of `pieces` of the image in slot `slot[x]`. `bias` [h, n] int32; `stored` says that b
     is a weight. `split` gives an output of the operator as [g, m, n], `merge` is its inverse. Of a float product a, b
@@ -61,12 +62,12 @@ class Matrices:
 
 
 def matrices(operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
-    """The products of one application. InputError for an operator that is none, or whose words are not int8."""
+    """The products of one application. InputError for an operator that is none, or whose words are not of 8 bits."""
     found = _laid_out(operator, inputs, site)
-    if found.a.dtype != torch.int8:
+    if found.a.dtype not in OCTETS:
         raise InputError(
-            f"site {site.name!r}: {operator.name} computes in {found.a.dtype}; checksums are exact for int8 words "
-            "only: quantise the program, or protect the site by float-abft or by TMR"
+            f"site {site.name!r}: {operator.name} computes in {found.a.dtype}; checksums are exact for words of 8 "
+            "bits only: quantise the program, or protect the site by float-abft or by TMR"
         )
     return found
 

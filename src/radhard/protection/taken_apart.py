@@ -106,7 +106,7 @@ class Written(Operator):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Requantized(Operator):
-    """Results [...] float32 of `whole`, then its inputs -> the int8 words that it writes.
+    """Results [...] float32 of `whole`, then its inputs -> the words that it writes.
 
     `first_step` is the number of steps that `whole` takes before it writes.
     """

@@ -19,6 +19,7 @@ from radhard.report.anatomy import PRODUCTS
 
 _MEANING = {
     "computes": "exposed",
+    "writes": "in the write-back of the product before it",
     "moves": "data movement",
     "stays": "no step of its own",
     "sizes": "from sizes alone, not exposed",
@@ -63,7 +64,7 @@ def coverage(program: Program) -> Coverage:
         key = (account.op, account.role)
         nodes[key] += 1
         tally = operations.setdefault(key, Counter())
-        for name in account.sites:
+        for name in account.sites if account.role == "computes" else ():
             tally.update({kind: costs[name].operations(kind) for kind in KINDS})
     rows = [
         OpRow(op=op, role=role, nodes=nodes[op, role], operations={kind: tally[kind] for kind in KINDS})
