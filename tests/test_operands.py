@@ -149,7 +149,7 @@ def test_what_is_read_as_it_lies_must_be_contiguous_and_of_its_size(name: str, o
     ("name", "own", "value", "message"),
     [
         ("linear", "x", words(3, 5), r"weight has shape \[5, 4\]; it must be \[n = 5, k = 5\]|weight has shape"),
-        ("linear", "dtype", torch.float64, "dtype is torch.float64; it must be torch.int8 or torch.float32"),
+        ("linear", "dtype", torch.float64, "dtype is torch.float64; it must be torch.int8 or torch.uint8"),
         ("linear", "grid", [0, 1], "grid is .*it must be 3 numbers"),
         ("conv2d", "groups", 0, "groups is 0; it must be 1 or more"),
         ("conv2d", "groups", 2, "weight has shape .*channels / groups x height x width of a filter"),
