@@ -30,7 +30,7 @@ def test_a_program_is_read_with_its_shape_its_classes_and_its_weights(tmp_path):
     images = torch.linspace(-1, 1, 5 * 3 * 8 * 8).view(5, 3, 8, 8)
     assert torch.allclose(model.module.module()(images), module(images))
     assert (model.input_shape, model.classes, model.weights) == ((3, 8, 8), 5, str(path))
-    assert model.assumed == ("mean", "std", "preprocessing")
+    assert model.assumed == ("mean", "std")
     assert model.mean == (0.485, 0.456, 0.406)
 
 
@@ -46,7 +46,7 @@ def test_a_quantised_program_is_read(tmp_path):
 def test_mean_and_std_can_be_said(archive):
     model = load(str(archive), mean=(0.5,), std=(0.1, 0.2, 0.3))
     assert (model.mean, model.std) == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3))
-    assert model.assumed == ("preprocessing",)
+    assert model.assumed == ()
 
 
 def test_a_program_takes_its_own_shape_and_weights_only(archive, tmp_path):

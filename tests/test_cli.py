@@ -28,6 +28,7 @@ from tests.benches import fashion_bench
 
 POINT = {
     "ber", "trials", "n", "accuracy", "low", "high", "relative", "relative_low", "relative_high", "changed",
+    "changed_low", "changed_high",
     "non_finite", "flips_expected", "flips", "ended",
 }  # fmt: skip
 SMALL = ("--images", "12", "--trials", "2", "--ber", "1e-7,4e-7")
@@ -69,13 +70,14 @@ def call(*arguments: object) -> str:
 
 
 def refused(*arguments: object) -> str:
-    """The message of a command that refuses: exit code 2, one message on stderr, nothing on stdout."""
+    """The message of a command that refuses: exit code 2, last on stderr, nothing on stdout; before it only notes."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
-    assert result.stderr.startswith("radhard: ")
-    return result.stderr
+    *_notes, message = result.stderr.splitlines()
+    assert message.startswith("radhard: ")
+    return message
 
 
 def swept(*arguments: object) -> dict[str, Any]:

@@ -132,7 +132,8 @@ def test_the_csv_reads_back(tmp_path: Path) -> None:
     write_csv([sweep(), sweep("second")], tmp_path / "points.csv")
     with (tmp_path / "points.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["model", *vars(NOTHING)]
+    assert list(rows[0]) == ["model", "measure", *vars(NOTHING)]
+    assert {row["measure"] for row in rows} == {"accuracy"}
     assert [row["model"] for row in rows] == ["toy"] * 4 + ["second"] * 4
     assert [float(row["ber"]) for row in rows[4:]] == [p.ber for p in POINTS]
     assert float(rows[1]["low"]) == POINTS[1].low

@@ -15,18 +15,18 @@ from radhard.errors import InputError
 from radhard.models import decode as decoding
 from radhard.models import identity as identifying
 from radhard.models.classes import check_labels, model_labels
-from radhard.models.decode import Frame, decode
+from radhard.models.decode import decode
 from radhard.models.factory import list_factory
 from radhard.models.folder import list_folder
 from radhard.models.idx import write_idx
 from radhard.models.listing import Listing
-from radhard.models.preprocessing import Preprocessing
+from radhard.models.picture import Frame
+from radhard.models.preprocessing import Preprocessing, enlarged
 from radhard.models.vision import import_timm
 from tests.pictures import noise, save
 
 
 def frame(size=(20, 20), *, channels=3, **values) -> Frame:
-    values = {"crop_pct": 1.0, **values}
     return Frame(preprocessing=Preprocessing(size=size, **values), channels=channels, mean=(0.5,) * channels)
 
 
@@ -61,10 +61,10 @@ def test_a_folder_is_listed_with_what_is_not_read(tree: Path) -> None:
     assert listing.class_names == ("cat", "dog", "eel")
     assert sorted(listing.names) == sorted([*GOOD, "dog/cut.jpg", "dog/text.jpg"])
     assert listing.name == "val"
-    others, empty = listing.remarks
-    assert "2 file(s)" in others
-    assert "stray.png" in others
-    assert "dog/notes.txt" in others
+    others, beside, empty, deep = listing.remarks
+    assert others == "val: 1 file(s) not read, as they are no images in a class folder: dog/notes.txt"
+    assert beside == "val: 1 image(s) beside the class folders, not read: stray.png"
+    assert "cat/deep" in deep
     assert "1 class folder(s)" in empty
     assert "eel" in empty
 
@@ -122,9 +122,10 @@ def test_nothing_is_left_when_all_are_bad(tree: Path) -> None:
 
 
 def test_pixels_of_16_bits_are_not_cut_to_8(tmp_path: Path) -> None:
-    save(Image.fromarray(np.full((4, 4), 40_000, np.uint16)), tmp_path / "a" / "deep.png")
-    with pytest.raises(InputError, match=r"a/deep\.png \(ValueError: its pixels have more than 8 bits"):
-        decoded(list_folder(tmp_path), frame=frame((4, 4)))
+    save(Image.fromarray(np.full((4, 4), 40_001, np.uint16)), tmp_path / "a" / "deep.png")
+    data = decoded(list_folder(tmp_path), frame=frame((4, 4), channels=1))
+    assert data.images.dtype == torch.uint16
+    assert data.batch(torch.tensor([0]), mean=(0.0,), std=(1.0,))[0, 0, 0, 0] == np.float32(40_001 / 65_535)
 
 
 # --- colours and sizes ---
@@ -189,14 +190,15 @@ def test_preprocessing_is_resize_and_crop(interpolation, crop_mode, resized, tmp
     whole = shrunk(wide, resized[0], kernel=kernel, support=support)
     top, left = (round((side - 24) / 2) for side in resized)
     expected = np.moveaxis(whole[top : top + 24, left : left + 24], 2, 0)
-    wanted = frame((24, 24), interpolation=interpolation, crop_pct=0.875, crop_mode=crop_mode)
+    size = (24, 24)
+    wanted = frame(size, interpolation=interpolation, resize=enlarged(size, crop_pct=0.875), crop_mode=crop_mode)
     found = decoded(list_folder(tmp_path), frame=wanted).images[0]
     assert found.dtype == torch.uint8
     assert np.abs(found.numpy() - expected).max() <= 1
 
 
 def test_a_model_of_two_channels_takes_no_files(tree: Path) -> None:
-    with pytest.raises(InputError, match="2 channels"):
+    with pytest.raises(InputError, match=r"it has 3 channels \(RGB\), the model takes 2"):
         decoded(list_folder(tree), frame=frame(channels=2))
 
 
@@ -224,7 +226,7 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(InputError, match=r"2\.0 GiB of pixels do not fit into .*TMPDIR"):
-        decoding.pixels((2**21, 1, 32, 32))
+        decoding.empty((2**21, 1, 32, 32))
 
 
 # --- identity ---

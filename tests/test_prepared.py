@@ -19,13 +19,17 @@ GIVEN = (
     "--data", "timm:torch/cifar10", "--data-root", "images", "--split", "test", "--samples", "30", "--data-seed", "7",
     "--calibration", "others", "--calibration-split", "extra", "--skip-bad", "--checkpoint", "w.pth", "--pretrained",
     "--input-shape", "3,4,5", "--mean", "0.5", "--std", "0.1,0.2,0.3", "--recipe", "int8-float",
+    "--labels", "l.csv", "--classes", "c.txt", "--resize", "8x9", "--crop-pct", "0.5", "--interpolation", "box",
 )  # fmt: skip
 CHOSEN = DataChoice(
     data="timm:torch/cifar10", root=Path("images"), split="test", samples=30, seed=7, calibration="others",
-    calibration_split="extra", bad="skip",
+    calibration_split="extra", bad="skip", labels="l.csv", classes=Path("c.txt"),
 )  # fmt: skip
-MODEL = {"weights": "pretrained", "input_shape": (3, 4, 5), "mean": (0.5,), "std": (0.1, 0.2, 0.3)}
-DEFAULT = {"weights": "random", "input_shape": None, "mean": None, "std": None}
+MODEL = {
+    "weights": "pretrained", "input_shape": (3, 4, 5), "mean": (0.5,), "std": (0.1, 0.2, 0.3), "resize": (8, 9),
+    "crop_pct": 0.5, "interpolation": "box",
+}  # fmt: skip
+DEFAULT = {"weights": "random", **dict.fromkeys(("input_shape", "mean", "std", "resize", "crop_pct", "interpolation"))}
 COMMANDS = {
     "sweep": ("--images", "11", "--ber", "1e-7"),
     "vulnerability": ("--images", "11", "--ber", "1e-7"),

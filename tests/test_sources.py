@@ -1,6 +1,7 @@
 """Models by name: timm, torchvision, Hugging Face folders, Python files, and what they are told to differ in."""
 
 import json
+import math
 import re
 import shutil
 from dataclasses import replace
@@ -19,9 +20,12 @@ import radhard
 from radhard.cli.commands import app
 from radhard.cli.model import tell_assumed
 from radhard.errors import InputError, ModelError
-from radhard.models import from_hugging_face
+from radhard.models import from_hugging_face, from_zoo
+from radhard.models.dataset import normalise
 from radhard.models.deepvit import VARIANTS, DeepViT, DeepViTShape
 from radhard.models.load import load
+from radhard.models.loaded import Wanted
+from radhard.models.picture import Frame
 from radhard.models.preprocessing import Preprocessing
 from radhard.models.vision import import_timm, import_torchvision, import_transformers
 from tests.test_models import Malicious
@@ -74,7 +78,8 @@ def test_deepvit_is_loaded_by_its_official_name_and_from_its_checkpoint(tmp_path
     name = "deepvit_patch16_224_re_attn_16b"
     model = load(name, input_shape=(3, 32, 32), seed=1)
     assert (model.classes, model.mean, model.std, model.weights) == (1000, (0.5,) * 3, (0.5,) * 3, "random, seed 1")
-    assert model.preprocessing == Preprocessing(size=(32, 32), interpolation="bicubic", crop_pct=0.9)
+    assert model.preprocessing == Preprocessing(size=(32, 32))  # the official one is for 224 pixels
+    assert from_zoo.from_deepvit(Wanted(name=name)).preprocessing.resize == (248, 248)
     state = {f"module.{key}": value for key, value in model.module.state_dict().items()}
     state["module.head.weight"], state["module.head.bias"] = torch.ones(7, 384), torch.zeros(7)
     torch.save({"state_dict": state}, tmp_path / "w.pth")
@@ -114,10 +119,12 @@ def test_timms_preprocessing_is_its_own():
     got = load("test_vit").preprocessing
     assert got == Preprocessing(
         size=config["input_size"][1:],
+        resize=(math.floor(config["input_size"][1] / config["crop_pct"]),) * 2,
         interpolation=config["interpolation"],
-        crop_pct=config["crop_pct"],
         crop_mode=config["crop_mode"],
+        stated_by="timm's configuration of test_vit",
     )
+    assert load("test_vit", input_shape=(3, 64, 64)).preprocessing == Preprocessing(size=(64, 64))
 
 
 def test_an_architecture_that_cannot_take_a_shape_says_so():
@@ -177,7 +184,7 @@ def test_torchvisions_models_come_with_their_preprocessing():
     model = load("torchvision:shufflenet_v2_x0_5", seed=4, input_shape=(3, 64, 64))
     assert (model.classes, model.weights, model.assumed) == (1000, "random, seed 4", ())
     assert (model.mean, model.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    assert model.preprocessing == Preprocessing(size=(64, 64), interpolation="bilinear", crop_pct=224 / 256)
+    assert model.preprocessing == Preprocessing(size=(64, 64))  # that of the weights is for 224 pixels
     assert torch.equal(logits(model), logits(load("torchvision:shufflenet_v2_x0_5", seed=4, input_shape=(3, 64, 64))))
 
 
@@ -188,7 +195,13 @@ def test_torchvisions_resolution_is_that_of_its_default_weights():
     expected = models.EfficientNet_V2_S_Weights.DEFAULT.transforms()
     model = load("torchvision:efficientnet_v2_s")
     assert model.input_shape == (3, expected.crop_size[0], expected.crop_size[0]) == (3, 384, 384)
-    assert model.preprocessing.crop_pct == 1.0
+    assert model.preprocessing == Preprocessing(
+        size=(384, 384),
+        resize=(384, 384),
+        crop_mode="center",
+        interpolation="bilinear",
+        stated_by="torchvision's weights of efficientnet_v2_s",
+    )
 
 
 def test_torchvisions_auxiliary_classifiers_stay_out():
@@ -261,7 +274,11 @@ def test_a_folder_of_hugging_face_gives_its_classifiers_logits(prefix, folder, s
         assert torch.equal(model.module(images), saved[1](images).logits)
     assert (model.input_shape, model.classes, model.weights) == ((3, 16, 16), 5, str(folder))
     assert model.preprocessing == Preprocessing(
-        size=(16, 16), interpolation="bilinear", crop_pct=1.0, crop_mode="squash"
+        size=(16, 16),
+        resize=(16, 16),
+        interpolation="bilinear",
+        crop_mode="squash",
+        stated_by="preprocessor_config.json",
     )
     assert not model.module.training
 
@@ -282,7 +299,8 @@ def test_an_exported_classifier_of_transformers_is_read_with_its_own_type_of_out
 def test_without_its_processor_the_preprocessing_is_assumed(folder):
     (folder / "preprocessor_config.json").unlink()
     model = load(str(folder))
-    assert model.assumed == ("input_shape", "mean", "std", "preprocessing")
+    assert model.assumed == ("input_shape", "mean", "std")
+    assert model.preprocessing == Preprocessing(size=model.input_shape[1:])
     assert model.input_shape == (3, 16, 16)
 
 
@@ -369,15 +387,8 @@ def test_timms_transform_does_what_the_folders_processor_does(kind, folder):
 
     found = read_processor(folder, config=import_transformers().ViTConfig())
     how = found.preprocessing(found.input_shape)
-    transform = import_timm().data.create_transform(
-        input_size=found.input_shape,
-        interpolation=how.interpolation,
-        crop_pct=how.crop_pct,
-        crop_mode=how.crop_mode,
-        mean=found.mean,
-        std=found.std,
-    )
-    got = transform(Image.fromarray(pixels))
+    transform = Frame(preprocessing=how, channels=3, mean=found.mean).transform()
+    got = normalise(transform(Image.fromarray(pixels))[None], mean=found.mean, std=found.std)[0]
     assert got.shape == expected.shape
     one_level = 1 / (255 * min(found.std))
     assert (got - expected).abs().max() <= 1.5 * one_level
@@ -429,7 +440,7 @@ def file(tmp_path):
 def test_a_python_file_makes_the_module(file):
     model = load(f"{file}:make", input_shape=(3, 5, 5), seed=3)
     assert (model.classes, model.module.training) == (4, False)
-    assert model.assumed == ("mean", "std", "preprocessing")
+    assert model.assumed == ("mean", "std")
     assert model.weights == f"as {file}:make makes them, seed 3"
     assert torch.equal(logits(model), logits(load(f"{file}:make", input_shape=(3, 5, 5), seed=3)))
     assert not torch.equal(logits(model), logits(load(f"{file}:make", input_shape=(3, 5, 5), seed=4)))
@@ -494,7 +505,7 @@ def test_inspect_takes_a_python_file_and_a_shape(tmp_path):
     record = json.loads(done.stdout)
     assert record["weights"] == f"as {tmp_path / 'own.py'}:make makes them, seed 0"
     assert record["macs"] == 12 * 4
-    assert "own.py:make does not state its mean, std, preprocessing: assumed" in " ".join(done.stderr.split())
+    assert "own.py:make does not state its mean, std: assumed" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(

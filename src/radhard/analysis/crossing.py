@@ -27,8 +27,8 @@ class Crossing:
 
 
 def crossing(points: Sequence[Point], *, level: float) -> Crossing:
-    """The first two neighbouring rates between which accuracy falls to `level`, linear in log BER between them."""
-    return falls_to([(p.ber, p.accuracy) for p in points if p.ber > 0 and p.n > 0], level=level)
+    """The first two neighbouring rates between which `kept` falls to `level`, linear in log BER between them."""
+    return falls_to([(p.ber, p.kept) for p in points if p.ber > 0 and p.n > 0], level=level)
 
 
 def falls_to(values: Sequence[tuple[float, float]], *, level: float) -> Crossing:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from radhard.analysis.intervals import clustered
+from radhard.analysis.intervals import Interval, clustered
 from radhard.analysis.relative import relative
 from radhard.campaign.counted import Counted, count
 from radhard.campaign.experiment import Campaign, Setting
@@ -16,9 +16,10 @@ from radhard.campaign.store import Store
 class Point:
     """Rates at one `ber` over `n` answers in `trials`; `low` ... `high` is the accuracy's 95 % interval.
 
+    Where images have no labels, accuracy is NaN, and `changed` is what is measured.
     `relative` is accuracy over the clean accuracy of the same program on the same images, with its own interval.
-    `changed`: share whose prediction is not the clean one. `non_finite`: share that met a NaN or an infinity.
-    `flips_expected`, `flips`: bits flipped an image, by the BER and as drawn. `ended`: what ended the trials.
+    `changed`: share whose prediction is not the clean one, and its interval. `non_finite`: share that met a NaN or an
+    infinity. `flips_expected`, `flips`: bits flipped an image, by the BER and as drawn. `ended`: what ended the trials.
     """
 
     ber: float
@@ -35,6 +36,13 @@ class Point:
     flips_expected: float
     flips: float
     ended: str
+    changed_low: float = 0.0
+    changed_high: float = 1.0
+
+    @property
+    def kept(self) -> float:
+        """Accuracy, or, where images have no labels, the share of answers that are the clean ones."""
+        return 1 - self.changed if math.isnan(self.accuracy) else self.accuracy
 
     def as_dict(self) -> dict[str, Any]:
         """The point as JSON values; a rate of no answers is null, and so is a limit that is infinite."""
@@ -48,8 +56,11 @@ def point(setting: Setting, counted: Counted, *, clean: Tally) -> Point:
     """What was counted of a setting, and of the same program without faults -> its point."""
     tally = counted.tally
     accuracy = clustered(tally.correct, trials=tally.trials)
+    changed = clustered(tally.changed, trials=tally.trials)
     known = clean.trials > 0  # in a shard some images may lack their clean answer
     ratio = relative(tally.correct * known, trials=tally.trials * known, clean=clean.correct)
+    if not setting.labelled:
+        accuracy = ratio = Interval(rate=math.nan, low=math.nan, high=math.nan)
     n = tally.n
     return Point(
         ber=setting.ber,
@@ -61,7 +72,9 @@ def point(setting: Setting, counted: Counted, *, clean: Tally) -> Point:
         relative=ratio.rate,
         relative_low=ratio.low,
         relative_high=ratio.high,
-        changed=int(tally.changed.sum()) / n if n else math.nan,
+        changed=changed.rate,
+        changed_low=changed.low,
+        changed_high=changed.high,
         non_finite=int(tally.non_finite.sum()) / n if n else math.nan,
         flips_expected=setting.bits * setting.ber,
         flips=int(tally.flips.sum()) / n if n else math.nan,

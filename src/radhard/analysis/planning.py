@@ -113,6 +113,7 @@ def plan_of(planner: Planner, planned: Planned) -> Plan:
             trials=ordering.trials,
             calibrated_on=ordering.bench.calibrated_on,
             judged=(judging.bench.data, judging.images),
+            pixels=ordering.bench.pixels,
         ),
         order=tuple(candidate.as_dict() for candidate in planned.order),
         frontier=tuple(step.as_dict() for step in planned.frontier),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from radhard.analysis.crossing import Crossing, crossing
 from radhard.analysis.curve import Point
 from radhard.campaign.experiment import Setting
+from radhard.models.pixels import Pixels
 
 TEN_POINTS = 0.1
 """The loss, as a share of all answers, at which a model is called damaged in a comparison."""
@@ -17,7 +18,7 @@ class Sweep:
 
     `macs`: multiply-accumulates of matrix products and convolutions an image. `back_end`: what computed its products.
     `images`: how many were asked for. `calibrated_on`: which images the scales are from. `skipped`: how many images
-    could not be read and were left out.
+    could not be read and were left out. `pixels`: what was done to them.
     """
 
     settings: tuple[Setting, ...]
@@ -28,6 +29,7 @@ class Sweep:
     images: int
     calibrated_on: str = ""
     skipped: int = 0
+    pixels: Pixels | None = None
 
     @property
     def setting(self) -> Setting:
@@ -40,6 +42,11 @@ class Sweep:
         return self.setting.model
 
     @property
+    def labelled(self) -> bool:
+        """Whether the images have labels, so that there is an accuracy."""
+        return self.setting.labelled
+
+    @property
     def recipe(self) -> str:
         """The recipe of the program that the faults were in."""
         return self.setting.recipe
@@ -47,9 +54,9 @@ class Sweep:
     @property
     def loses_10_points(self) -> Crossing:
         """Where accuracy is 10 points under the clean one of the same program."""
-        return crossing(self.points, level=self.clean[self.recipe].accuracy - TEN_POINTS)
+        return crossing(self.points, level=self.clean[self.recipe].kept - TEN_POINTS)
 
     @property
     def loses_half(self) -> Crossing:
         """Where accuracy is half of the clean one of the same program."""
-        return crossing(self.points, level=self.clean[self.recipe].accuracy / 2)
+        return crossing(self.points, level=self.clean[self.recipe].kept / 2)

@@ -12,6 +12,7 @@ from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
 from radhard.machine import Kind
 from radhard.models.dataset import Dataset
+from radhard.models.pixels import Pixels
 from radhard.models.supply import CALIBRATION_IMAGES
 from radhard.program import Program
 from radhard.program.description import describe
@@ -35,6 +36,8 @@ class Bench:
     calibrated_on: str = ""
     calibration: Dataset | None = None
     scales_from: str = ""
+    pixels: Pixels | None = None
+    """What was done to the images' pixels; None where the images came as a tensor."""
 
     def hardening(self, recipe: str, *, words: Words) -> Hardening:
         """What protecting the program of a recipe needs: its products, and the ranges that it has when calibrated."""
@@ -87,15 +90,16 @@ def calibration_batches(data: Dataset, *, mean: tuple[float, ...], std: tuple[fl
 
 
 def made_by(bench: Bench) -> Mapping[str, str]:
-    """What computes each program: its digest -> JSON of versions, of the back ends of its products and of the
-    processor's instructions, by which float operators may differ in their last bits.
+    """What computes each program: its digest -> JSON of versions, of the back ends of its products, of what was
+    done to pixels, and of the processor's instructions, by which float operators may differ in their last bits.
     """
     versions = {
         "radhard": version("radhard"),
         "torch": torch.__version__,
         "processor": torch.backends.cpu.get_cpu_capability(),
     }
-    return {p.digest: canonical_json({**versions, "back_end": p.backends}) for p in bench.programs.values()}
+    pixels = {} if bench.pixels is None else {"pixels": bench.pixels.as_dict()}
+    return {p.digest: canonical_json({**versions, "back_end": p.backends, **pixels}) for p in bench.programs.values()}
 
 
 def descriptions(bench: Bench) -> Mapping[str, str]:
@@ -118,6 +122,7 @@ def clean_setting(bench: Bench, recipe: str) -> Setting:
         data=bench.data.name,
         data_digest=bench.data.digest,
         normalisation=(bench.mean, bench.std),
+        labelled=bench.data.labelled,
     )
 
 

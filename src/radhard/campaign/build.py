@@ -13,6 +13,7 @@ from radhard.models.decode import Progress
 from radhard.models.fashion import fashion_mnist
 from radhard.models.finite import check_finite
 from radhard.models.loaded import LoadedModel
+from radhard.models.pixels import pixels_of
 from radhard.models.supply import DataChoice, supply
 from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
 
@@ -65,6 +66,7 @@ def build(
         calibrated_on=supplied.calibrated_on if found is None or found.when == "same images" else found.source,
         scales_from="" if found is None else found.source,
         calibration=supplied.calibration,
+        pixels=pixels_of(evaluated, loaded=loaded),
     )
 
 

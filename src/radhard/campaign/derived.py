@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radhard.campaign.experiment import Unit
-from radhard.campaign.outcomes import Outcome
+from radhard.campaign.outcomes import Outcome, right
 
 
 def contradiction(
@@ -18,8 +18,11 @@ def contradiction(
         ("a number of flips below 0", outcome.flips < 0),
         ("a number of values that are not finite below 0", outcome.non_finite < 0),
     ]
-    if labels is not None:
-        checks.append(("'correct' is not: prediction equals label", outcome.correct != (outcome.prediction == labels)))
+    against = outcome if unit.setting.reference else clean
+    if labels is not None and (against is not None or unit.setting.labelled):
+        answers = (against or outcome).prediction
+        expected = right(outcome.prediction, labels=labels, clean=answers)
+        checks.append(("'correct' is not: prediction equals label", outcome.correct != expected))
     if unit.setting.clean:
         checks.append(("flips without faults", outcome.flips != 0))
     if clean is not None:

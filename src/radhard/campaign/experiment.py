@@ -43,6 +43,8 @@ class Setting:
     bits: int = 0
     """Bits of one image's inference that these faults can flip."""
     protection: Protection | None = None
+    labelled: bool = True
+    """Whether the images have labels; where they have none, an answer is right that is the clean one."""
 
     @property
     def reference(self) -> bool:
@@ -75,6 +77,7 @@ class Setting:
             "normalisation": [list(values) for values in self.normalisation],
             "faults": faults,
             **({} if self.protection is None else {"protection": self.protection.as_dict()}),
+            **({} if self.labelled else {"labels": None}),
         }
 
     @cached_property
@@ -110,6 +113,7 @@ class Setting:
             data=self.data,
             data_digest=self.data_digest,
             normalisation=self.normalisation,
+            labelled=self.labelled,
         )
 
 

@@ -1,11 +1,12 @@
 """The images that chose a plan, told apart from those that evaluate it: by identity and content."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from radhard.errors import InputError
 from radhard.models.dataset import Dataset
+from radhard.models.pixels import Pixels
 from radhard.protection import Plan
 
 
@@ -19,7 +20,13 @@ def fingerprints(data: Dataset, *, images: int) -> list[str]:
 
 
 def chosen_on(
-    data: Dataset, *, images: int, trials: int, calibrated_on: str, judged: tuple[Dataset, int]
+    data: Dataset,
+    *,
+    images: int,
+    trials: int,
+    calibrated_on: str,
+    judged: tuple[Dataset, int],
+    pixels: Pixels | None = None,
 ) -> dict[str, Any]:
     """What a plan's file says of the images that chose it; its fingerprints are those of the `judged` ones, too."""
     return {
@@ -28,8 +35,26 @@ def chosen_on(
         "images": images,
         "trials": trials,
         "calibrated_on": calibrated_on,
+        **({} if pixels is None else {"pixels": pixels.as_dict()}),
         "fingerprints": [*fingerprints(data, images=images), *fingerprints(judged[0], images=judged[1])],
     }
+
+
+def before_any(data: Dataset, *, seen: Collection[str], most: int) -> int:
+    """How many of the first `most` images of `data` come before one whose fingerprint was `seen`."""
+    found = fingerprints(data, images=min(most, len(data)))
+    known = set(seen)
+    return next((place for place, one in enumerate(found) if one in known), len(found))
+
+
+def check_apart(data: Dataset, *, images: int, chosen: Dataset, select: int) -> None:
+    """Raise InputError if one of the first `images` of `data` is among the first `select` that choose."""
+    both = set(fingerprints(data, images=images)) & set(fingerprints(chosen, images=select))
+    if both:
+        raise InputError(
+            f"{len(both)} of the {images} images of {data.name} are among the {select} that choose layers, and would "
+            "flatter them: take fewer (--images, --select)"
+        )
 
 
 def check_held_out(plan: Plan, data: Dataset, *, images: int) -> None:

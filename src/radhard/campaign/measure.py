@@ -11,7 +11,7 @@ from torch import Tensor
 
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
-from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome
+from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome, right
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips, draw, exposed, patches_of, room
 from radhard.machine import Clean
@@ -104,10 +104,11 @@ class _Answers:
 
     def measured(self) -> Measured:
         """The outcome, and what it took."""
+        clean = self._prediction if self._clean is None else self._clean.prediction
         outcome = Outcome(
             prediction=self._prediction,
-            correct=self._prediction == self._labels,
-            changed=self._prediction != (self._prediction if self._clean is None else self._clean.prediction),
+            correct=right(self._prediction, labels=self._labels, clean=clean),
+            changed=self._prediction != clean,
             non_finite=self._non_finite,
             flips=self._flips,
             account=self._account,

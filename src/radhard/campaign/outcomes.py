@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radhard.errors import StoreError
+from radhard.models.listing import UNLABELLED
 from radhard.protection import Account
 
 UNDECIDED = -1
@@ -22,9 +23,9 @@ Bools = npt.NDArray[np.bool_]
 class Outcome:
     """Of B images: `prediction`, `non_finite`, `flips` int32 [B], `correct`, `changed` bool [B].
 
-    `prediction` is a class or UNDECIDED. `changed`: the prediction is not the clean one. `non_finite` counts
-    the values that were NaN or infinite on the way, as the run says; `flips` the bits that flipped. `account` says
-    what protection did, all B images together; None where there is none.
+    `prediction` is a class or UNDECIDED. `correct` is `right` of it. `changed`: the prediction is not the clean one.
+    `non_finite` counts the values that were NaN or infinite on the way, as the run says; `flips` the bits that flipped.
+    `account` says what protection did, all B images together; None where there is none.
     """
 
     prediction: Ints
@@ -37,6 +38,15 @@ class Outcome:
     def __len__(self) -> int:
         """B, the number of images."""
         return len(self.prediction)
+
+
+def right(prediction: Ints, *, labels: npt.NDArray[np.integer[Any]], clean: Ints) -> Bools:
+    """Whether each answer of [B] counts: it is the label's class, or, of an image without label, the clean answer.
+
+    So the share that is right is accuracy, or one less the SDC rate of top-1 where the images have no labels.
+    """
+    counted: Bools = np.where(labels == UNLABELLED, prediction == clean, prediction == labels)
+    return counted
 
 
 COLUMNS = ("prediction", "correct", "changed", "non_finite", "flips", "account")

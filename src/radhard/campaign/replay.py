@@ -12,6 +12,7 @@ from radhard.campaign.measure import predictions
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
 from radhard.machine import Clean
+from radhard.models.listing import UNLABELLED
 from radhard.program import run
 
 
@@ -34,6 +35,7 @@ class Replayed:
         columns = (self.images, self.flips, self.labels, predictions(self.clean), predictions(self.logits))
         fields = ("image", "flips", "label", "clean", "prediction")
         found = [dict(zip(fields, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+        found = [{**row, "label": None if row["label"] == UNLABELLED else row["label"]} for row in found]
         return [{**row, "file": name} for row, name in zip(found, self.names, strict=True)] if self.names else found
 
 

@@ -50,6 +50,8 @@ def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
         seed=params["data_seed"],
         calibration=params["calibration"],
         calibration_split=params["calibration_split"],
+        labels=params["labels"],
+        classes=None if params["classes"] is None else Path(params["classes"]),
         bad="skip" if params["skip_bad"] else "stop",
         part=part,
     )
@@ -63,7 +65,7 @@ def of_each(
     source: Source,
     checkpoints: Mapping[str, Path],
     recipe: str,
-    images: int,
+    images: int | None,
     console: Console,
     store: Store,
     plans: Mapping[str, Mapping[str, Plan]] | None = None,
@@ -125,7 +127,7 @@ def prepared(
     checkpoint: Path | None,
     recipe: str,
     console: Console,
-    images: int = 1,
+    images: int | None = None,
     told: str | None = None,
     store: Store | None = None,
     plans: Mapping[str, Plan] | None = None,
@@ -139,7 +141,7 @@ def prepared(
     with _preparing(f"{told or model}: capturing and calibrating", console=console) as progress:
         loaded = source.model.load(model, checkpoint)
         known = [*source.scales, *of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
-        bench = build.build(loaded, recipe=recipe, data=source.data, images=images, progress=progress, known=known)
+        bench = build.build(loaded, recipe=recipe, data=source.data, images=images or 1, progress=progress, known=known)
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
     if bench.scales_from not in ("", "the model"):
@@ -159,6 +161,22 @@ def calibrated(source: Source, model: str, *, checkpoint: Path | None, recipe: s
     return bench
 
 
+def counted(bench: Bench, asked: int | None, *, default: int, console: Console) -> int:
+    """How many images are taken: as many as were `asked` for, else `default`, or all of fewer, which is told."""
+    if asked is not None:
+        return asked
+    held = len(bench.data)
+    if held < default:
+        console.print(
+            f"{bench.data.name} has fewer images than the {default:,} that are taken by default: all {held:,} are "
+            "taken (--images)",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+    return min(default, held)
+
+
 @contextmanager
 def _preparing(text: str, *, console: Console) -> Iterator[Progress | None]:
     """Show `text`, and images as they are decoded, while the work within goes on, if the console is a terminal."""
@@ -170,12 +188,19 @@ def _preparing(text: str, *, console: Console) -> Iterator[Progress | None]:
 
 
 def _tell_data(bench: Bench, *, console: Console) -> None:
-    """Say which images calibrated, and what was left out: every unreadable image by name, other files in short."""
+    """Say what was done to the pixels; of images that are not embedded, which calibrated, and what was left out.
+
+    Every unreadable image is told by name, other files in short.
+    """
+    if bench.pixels is not None:
+        console.print(bench.pixels.line(), highlight=False, markup=False, soft_wrap=True)
     if not bench.data.names and not bench.data.skipped and not bench.data.remarks:
         return
-    console.print(f"{bench.data.name}; int8 scales from {bench.calibrated_on}", highlight=False, markup=False)
+    text = f"{bench.data.name}; int8 scales from {bench.calibrated_on}"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
     for remark in bench.data.remarks:
-        console.print(remark, highlight=False, markup=False)
+        console.print(remark, highlight=False, markup=False, soft_wrap=True)
     if bench.data.skipped:
         names = ", ".join(bench.data.skipped)
-        console.print(f"{len(bench.data.skipped)} image(s) could not be read and are left out: {names}", markup=False)
+        text = f"{len(bench.data.skipped)} image(s) could not be read and are left out: {names}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -26,18 +26,23 @@ def compare(
     ] = RIVALS,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
-    split: options.Split = "validation",
+    split: options.Split = None,
     samples: options.Samples = None,
     data_seed: options.DataSeed = 0,
     calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = "train",
+    calibration_split: options.CalibrationSplit = None,
     skip_bad: options.SkipBad = False,
+    labels: options.Labels = None,
+    classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    resize: options.Resize = None,
+    crop_pct: options.CropPct = None,
+    interpolation: options.Interpolation = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
@@ -51,8 +56,13 @@ def compare(
     ] = "all",
     max_loss: Annotated[float, typer.Option(help="percentage points, the target of --extent needed")] = 2.0,
     select: Annotated[
-        int, typer.Option(min=1, help="images on which --extent needed chooses layers; none evaluates")
-    ] = 300,
+        int | None,
+        typer.Option(
+            min=1,
+            help="images on which --extent needed chooses layers; none evaluates. Default: 300, or a quarter of fewer "
+            "than 1,200",
+        ),
+    ] = None,
     reference: Annotated[
         str | None,
         typer.Option(help="the scheme that the others are paired with; default: the first of --schemes"),
@@ -62,7 +72,7 @@ def compare(
         typer.Option(help="percentage points: two schemes are equivalent if their accuracies surely differ by less"),
     ] = 2.0,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
-    images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
+    images: options.Images = None,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
@@ -107,20 +117,22 @@ def compare(
     from radhard.analysis.rivals import Needed, Rivals
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.executor import InProcess
+    from radhard.campaign.held_out import before_any, check_apart, fingerprints
     from radhard.campaign.rates import whole_curve
-    from radhard.cli.bench import of_each, opened, prepared, source_of
+    from radhard.cli.bench import counted, of_each, opened, prepared, source_of
     from radhard.cli.conditions import Bed, show
     from radhard.cli.live import following
     from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
+    from radhard.models.supply import check_labelled
     from radhard.protection import read_method
 
     methods = [read_method(text) for text in texts]
     pairing = Pairing(reference=methods[texts.index(other)].title, margin=share)
     chosen, exposed, console = selection(ctx.params), words_of(words), notes()
-    counted = Weights(**each)
+    costs = Weights(**each)
     with opened(store) as kept:
-        bed = Bed(images=images, trials=trials, chunk=chunk, batch=batch, weights=counted, store=kept, console=console)
+        bed = Bed(trials=trials, chunk=chunk, batch=batch, weights=costs, store=kept, console=console)
 
         def measured(bench: "Bench", course: "Course") -> "Evaluation":
             def at(rate: float, of: "Bench" = bench) -> "Setting":
@@ -128,7 +140,8 @@ def compare(
                     of, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
                 )
 
-            needed = None
+            check_labelled(bench.data, doing="compare")
+            needed, taken = None, counted(bench, images, default=options.DEFAULT_IMAGES, console=console)
             if extent == "needed":
                 apart = prepared(
                     source_of(ctx.params, part="select"),
@@ -139,10 +152,17 @@ def compare(
                     console=console,
                     store=kept,
                 )
+                choose = counted(apart, select, default=min(300, max(1, len(apart.data) // 4)), console=console)
+                if images is None:
+                    taken = before_any(bench.data, seen=fingerprints(apart.data, images=choose), most=taken)
+                    console.print(
+                        f"the first {taken:,} of them evaluate: the next one chooses layers (--images, --select)"
+                    )
+                check_apart(bench.data, images=taken, chosen=apart.data, select=choose)
                 choosing = Ordering(
                     bench=apart,
                     plain=at(0.0, apart),
-                    images=select,
+                    images=choose,
                     trials=trials,
                     store=kept,
                     executor=InProcess(bench=apart, batch=batch),
@@ -152,7 +172,7 @@ def compare(
             rivals = Rivals(
                 hardening=bench.hardening(recipe, words=exposed),
                 methods=tuple(methods),
-                weights=counted,
+                weights=costs,
                 needed=needed,
             )
             wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
@@ -160,7 +180,7 @@ def compare(
             for rate in wanted:
                 under = rivals.conditions(at(rate))
                 conditions += under if conditions else (*rivals.clean(under), *under)
-            return bed.measure(bench, conditions, course=course, pairing=pairing)
+            return bed.measure(bench, conditions, images=taken, course=course, pairing=pairing)
 
         found = of_each(
             models,

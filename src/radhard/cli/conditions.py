@@ -28,7 +28,6 @@ from radhard.report.conditions_record import conditions_record, write_conditions
 class Bed:
     """How conditions are measured, the same for every model."""
 
-    images: int
     trials: int
     chunk: int
     batch: int
@@ -37,9 +36,18 @@ class Bed:
     console: Console
 
     def measure(
-        self, bench: Bench, conditions: Sequence[Condition], *, course: Course, pairing: Pairing | None = None
+        self,
+        bench: Bench,
+        conditions: Sequence[Condition],
+        *,
+        images: int,
+        course: Course,
+        pairing: Pairing | None = None,
     ) -> Evaluation:
-        """Measure what the store lacks of them, and of the float program without faults; pair them if asked to."""
+        """Measure what the store lacks of them on the first `images`, and of the float program without faults.
+
+        They are paired if `pairing` says how.
+        """
         every = {(c.name, c.setting.digest): c for c in conditions}
         if "float" in bench.programs and all(c.setting.recipe != "float" for c in conditions):
             original = Condition(name="float program", setting=clean_setting(bench, "float"))
@@ -47,7 +55,7 @@ class Bed:
         asked = Conditions(
             bench=bench,
             conditions=tuple(every.values()),
-            on=Trials(images=self.images, trials=self.trials, chunk=self.chunk),
+            on=Trials(images=images, trials=self.trials, chunk=self.chunk),
         )
         progress = asked.measure(self.store, executor=InProcess(bench=bench, batch=self.batch))
         follow(progress, course=course, console=self.console)

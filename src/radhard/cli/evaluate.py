@@ -9,6 +9,8 @@ from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from radhard.analysis.conditions import Condition, Evaluation
     from radhard.campaign.bench import Bench
     from radhard.cli.live import Course
@@ -24,24 +26,29 @@ def evaluate(
     ],
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
-    split: options.Split = "validation",
+    split: options.Split = None,
     samples: options.Samples = None,
     data_seed: options.DataSeed = 0,
     calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = "train",
+    calibration_split: options.CalibrationSplit = None,
     skip_bad: options.SkipBad = False,
+    labels: options.Labels = None,
+    classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    resize: options.Resize = None,
+    crop_pct: options.CropPct = None,
+    interpolation: options.Interpolation = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan a model; default: the rates of the plans"),
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
-    images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
+    images: options.Images = None,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
@@ -77,6 +84,7 @@ def evaluate(
     from radhard.cli.conditions import Bed, show
     from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
+    from radhard.models.supply import check_labelled
     from radhard.protection import read_plan
 
     chosen, exposed, console = selection(ctx.params), words_of(words), notes()
@@ -85,7 +93,6 @@ def evaluate(
     called = {model: {name: one for name, one in plans.items() if one.model == model} for model in models}
     with opened(store) as kept:
         bed = Bed(
-            images=images,
             trials=trials,
             chunk=chunk,
             batch=batch,
@@ -96,9 +103,11 @@ def evaluate(
 
         def measured(bench: "Bench", course: "Course") -> "Evaluation":
             conditions: list[Condition] = []
+            check_labelled(bench.data, doing="evaluate")
+            taken = images or _not_chosen(of_model[bench.model], bench, console=console)
             for one in of_model[bench.model]:
                 one.check(bench.programs[recipe])
-                check_held_out(one, bench.data, images=images)
+                check_held_out(one, bench.data, images=taken)
                 at = (0.0, *(rates or (one.ber,)))
                 settings = [
                     clean_setting(bench, recipe)
@@ -110,7 +119,7 @@ def evaluate(
                 ]
                 note = f"plan for BER {one.ber:g}" if len(of_model[bench.model]) > 1 else ""
                 conditions += evaluated(settings, protection=one.protection, note=note)
-            return bed.measure(bench, conditions, course=course)
+            return bed.measure(bench, conditions, images=taken, course=course)
 
         found = of_each(
             models,
@@ -124,6 +133,21 @@ def evaluate(
             plans=called,
         )
     show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")
+
+
+def _not_chosen(plans: "list[Plan]", bench: "Bench", *, console: "Console") -> int:
+    """How many images are taken by default: those before the first that chose one of the plans; which is told."""
+    from radhard.campaign.held_out import before_any
+    from radhard.cli.bench import counted
+
+    wanted = counted(bench, None, default=options.DEFAULT_IMAGES, console=console)
+    seen = [one for plan in plans for one in plan.chosen_on.get("fingerprints", ())]
+    apart = before_any(bench.data, seen=seen, most=wanted)
+    if not apart:
+        raise InputError(f"--plan: the first image of {bench.data.name} chose the plan; give other images (--data)")
+    if apart < wanted:
+        console.print(f"the first {apart:,} of these are evaluated: the next one chose a plan", highlight=False)
+    return apart
 
 
 def _by_model(plans: "list[Plan]", *, models: list[str], rates: tuple[float, ...] | None) -> "dict[str, list[Plan]]":

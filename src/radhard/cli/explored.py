@@ -69,7 +69,7 @@ class Explorer:
             return accuracy_so_far(state) if known is None else f"factor of {name} {percent(known)}"
 
         follow(progress, course=self.course, console=self.console, so_far=describe)
-        return Explored(found=vulnerability(study, store=self.store))
+        return Explored(found=vulnerability(study, store=self.store), pixels=self.bench.pixels)
 
     def at_loss(self, points: float) -> Explored:
         """The factors at the rate that costs so much accuracy, as a share of all answers."""

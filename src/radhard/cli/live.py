@@ -47,7 +47,10 @@ def accuracy_so_far(state: Progress) -> str:
     """`accuracy 78.1 % (76.0 - 80.2)`: that of the setting just measured; nothing if it is not known."""
     if state.tally.n == 0:
         return ""
-    return f"accuracy {percent(clustered(state.tally.correct, trials=state.tally.trials))}"
+    tally = state.tally
+    if not state.unit.setting.labelled:
+        return f"SDC {percent(clustered(tally.changed, trials=tally.trials))}"
+    return f"accuracy {percent(clustered(tally.correct, trials=tally.trials))}"
 
 
 def percent(interval: Interval) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -13,6 +13,7 @@ from radhard.errors import InputError
 from radhard.models.load import LoadedModel
 from radhard.models.load import load as load_model
 from radhard.models.loaded import Shape, Weights
+from radhard.models.preprocessing import Size
 
 MOST_PIXELS = 2**26
 """Words of one image, over all its channels: 8,192 x 8,192 of one."""
@@ -29,22 +30,37 @@ class ModelChoice:
     input_shape: Shape | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    resize: int | Size | Literal["none"] | None = None
+    crop_pct: float | None = None
+    interpolation: str | None = None
 
     def load(self, name: str, checkpoint: Path | None = None) -> LoadedModel:
         """The model `name` so. Errors are those of `radhard.models.load.load`."""
         return load_model(
-            name, checkpoint, weights=self.weights, input_shape=self.input_shape, mean=self.mean, std=self.std
+            name,
+            checkpoint,
+            weights=self.weights,
+            input_shape=self.input_shape,
+            mean=self.mean,
+            std=self.std,
+            resize=self.resize,
+            crop_pct=self.crop_pct,
+            interpolation=self.interpolation,
         )
 
 
 def model_choice(params: Mapping[str, Any]) -> ModelChoice:
     """The model options in a command's `ctx.params` as one value. InputError for numbers that cannot be read."""
     input_shape, mean, std = params["input_shape"], params["mean"], params["std"]
+    resize = params.get("resize")  # commands that take no images have none
     return ModelChoice(
         weights="pretrained" if params["pretrained"] else "random",
         input_shape=None if input_shape is None else shape(input_shape),
         mean=None if mean is None else numbers(mean, option="--mean"),
         std=None if std is None else numbers(std, option="--std"),
+        resize=None if resize is None else edges(resize),
+        crop_pct=params.get("crop_pct"),
+        interpolation=params.get("interpolation"),
     )
 
 
@@ -71,6 +87,18 @@ def shape(text: str) -> Shape:
         )
     channels, height, width = (size or 0 for size in sizes)
     return channels, height, width
+
+
+def edges(text: str) -> int | Size | Literal["none"]:
+    """`248` -> 248, `32x48` -> (32, 48), height first, `none` -> "none"."""
+    if text == "none":
+        return "none"
+    height, times, width = text.partition("x")
+    if not (height.isdecimal() and int(height)) or (times and not (width.isdecimal() and int(width))):
+        raise InputError(
+            f"--resize {text}: write pixels of the shorter edge, such as 248, of both, such as 32x32, or none"
+        )
+    return (int(height), int(width)) if times else int(height)
 
 
 def numbers(text: str, *, option: str) -> tuple[float, ...]:

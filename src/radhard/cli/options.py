@@ -27,6 +27,24 @@ Mean = Annotated[
     str | None, typer.Option(help="mean of pixels in [0, 1], one number or one a channel; default: as --input-shape")
 ]
 Std = Annotated[str | None, typer.Option(help="standard deviation of pixels in [0, 1]; default: as --input-shape")]
+Resize = Annotated[
+    str | None,
+    typer.Option(
+        help="resize images to so many pixels of the shorter edge and cut the middle out, such as 248; or to height x "
+        "width, such as 32x32; none: not at all. Default: what the model's configuration states; where none does, "
+        "images must be of the model's size"
+    ),
+]
+CropPct = Annotated[
+    float | None,
+    typer.Option(
+        "--crop-pct",
+        help="resize so that this share of the image, such as 0.875, is the model's size, and cut that out",
+    ),
+]
+Interpolation = Annotated[
+    str | None, typer.Option(help="how images are resized: nearest, bilinear, bicubic, lanczos, box, hamming")
+]
 Recipe = Annotated[
     str,
     typer.Option(
@@ -37,12 +55,19 @@ Recipe = Annotated[
 Data = Annotated[
     str,
     typer.Option(
-        help="the images that are classified: fashion-mnist (embedded), a folder with a folder of images for each "
-        "class, or timm:NAME for what timm's data set factory reads, such as timm:torch/cifar10"
+        help="the images that are classified: fashion-mnist (embedded); a folder with a folder of images for each "
+        "class, or with images and a list of labels, or without; .npz, .npy, IDX, CIFAR's files, tars (docs/data.md); "
+        "or timm:NAME for what timm's data set factory reads, such as timm:torch/cifar10"
     ),
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="where the images of timm:NAME are")]
-Split = Annotated[str, typer.Option(help="which split of timm:NAME is classified")]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="which split is classified, where the data have several: train, validation, test, or a name of their own; "
+        "default: of timm:NAME validation, else the one beside train. none: folders called so are classes"
+    ),
+]
 Samples = Annotated[int | None, typer.Option(min=1, help="draw so many of the images; default: all")]
 DataSeed = Annotated[int, typer.Option(help="what samples and their order are drawn from")]
 Calibration = Annotated[
@@ -52,7 +77,9 @@ Calibration = Annotated[
         "fifth of fewer than 2,560, are set apart and not classified"
     ),
 ]
-CalibrationSplit = Annotated[str, typer.Option(help="which split of timm:NAME calibrates, with --calibration")]
+CalibrationSplit = Annotated[
+    str | None, typer.Option(help="which split calibrates, with --calibration; default: train, where there are several")
+]
 Scales = Annotated[
     list[Path] | None,
     typer.Option(
@@ -61,6 +88,20 @@ Scales = Annotated[
     ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="leave out images that cannot be read, instead of stopping")]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="a CSV or text file with the label of each image of --data; none: no labels, so that sweep and "
+        "vulnerability count the answers that change. Default: folders are classes, or a list of labels that lies there"
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        help="a file with the name of a class in each line, in the order of the model's outputs; default: names in "
+        "sorted order, numbers 0 ... K - 1 as numbers"
+    ),
+]
 Kinds = Annotated[str, typer.Option(help="kinds of operations whose results can flip: mul, add, load, special")]
 Layers = Annotated[list[str] | None, typer.Option("--layer", help="only sites of this layer; a pattern, repeatable")]
 Modules = Annotated[
@@ -93,9 +134,13 @@ UntilWidth = Annotated[
         "percentage points, such as 0.5"
     ),
 ]
+Images = Annotated[
+    int | None, typer.Option(min=1, help="how many test images, from the first on; default: 1000, or all of fewer")
+]
 Batch = Annotated[int, typer.Option(min=1, help="images at a time: changes speed and memory, not the result")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
 
+DEFAULT_IMAGES = 1000
 DEFAULT_KINDS = "mul,add"
 DEFAULT_WEIGHTS = "mul=1,add=1,cmp=1"
 DEFAULT_WORDS = "product=int16,accumulator=int32"

@@ -20,18 +20,23 @@ def plan(
     ber: Annotated[str, typer.Option(help="the bit error rate that the model must stand, such as 1e-8")],
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
-    split: options.Split = "validation",
+    split: options.Split = None,
     samples: options.Samples = None,
     data_seed: options.DataSeed = 0,
     calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = "train",
+    calibration_split: options.CalibrationSplit = None,
     skip_bad: options.SkipBad = False,
+    labels: options.Labels = None,
+    classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoint = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    resize: options.Resize = None,
+    crop_pct: options.CropPct = None,
+    interpolation: options.Interpolation = None,
     scheme: Annotated[
         str, typer.Option(help="how: a scheme and its options behind colons, such as lb-abft:policy=leave:ranges=none")
     ] = "row-abft",
@@ -49,7 +54,13 @@ def plan(
     frontier: Annotated[
         Literal["whole", "needed"], typer.Option(help="measure all steps, or until a limit is passed")
     ] = "whole",
-    images: Annotated[int, typer.Option(min=1, help="how many images choose the plan; none evaluates it")] = 500,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="how many images choose the plan; none evaluates it. Default: 500, or a quarter of fewer than 2,000",
+        ),
+    ] = None,
     judge: Annotated[
         int | None,
         typer.Option(min=1, help="how many further images judge whether it meets the target; default: as many"),
@@ -104,6 +115,7 @@ def plan(
     from radhard.cli.live import Course, following
     from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
+    from radhard.models.supply import check_labelled
     from radhard.protection import read_method, read_plan, write_plan
     from radhard.report.frontier import frontier_data, write_frontier
     from radhard.report.frontier_figure import draw_frontier
@@ -117,20 +129,28 @@ def plan(
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"--beside {path}: its frontier is damaged ({error!r}); make the plan again") from error
     console = notes()
-    judging = judge or images
     limits = Limits(loss=lost, overhead=most, level=sure)
-    if lost and (least := images_needed(lost, level=sure)) > judging:
-        console.print(
-            f"{judging} images that judge cannot show that at most {max_loss:g} points are lost, whatever they answer: "
-            f"at {level:g} % that takes {least:,.0f} of which no answer differs, and more where some do (--judge)",
-            highlight=False,
-            markup=False,
-        )
     source = source_of(ctx.params, part="select")
     with opened(store) as kept:
-        whole = prepared(
-            source, model, checkpoint=checkpoint, recipe=recipe, images=images + judging, console=console, store=kept
-        )
+        asked = None if images is None else images + (judge or images)
+        whole = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=asked, console=console, store=kept)
+        check_labelled(whole.data, doing="plan")
+        choosing = images or min(500, max(1, len(whole.data) // 4))
+        judging = judge or choosing
+        if choosing + judging > len(whole.data):
+            raise InputError(
+                f"{choosing} images are to choose and {judging} to judge, {whole.data.name} has {len(whole.data)}: ask "
+                "for fewer (--images, --judge)"
+            )
+        console.print(f"{choosing:,} images choose, {judging:,} others judge (--images, --judge)")
+        if lost and (least := images_needed(lost, level=sure)) > judging:
+            console.print(
+                f"{judging} images that judge cannot show that at most {max_loss:g} points are lost, whatever they "
+                f"answer: at {level:g} % that takes {least:,.0f} of which no answer differs, and more where some do "
+                "(--judge)",
+                highlight=False,
+                markup=False,
+            )
         following_ = following(Course(model=model), console=console)
 
         def on(bench: "Bench", count: int) -> Ordering:
@@ -146,9 +166,9 @@ def plan(
                 follow=following_,
             )
 
-        choosers, judges = shared(whole, images, judging)
+        choosers, judges = shared(whole, choosing, judging)
         chooser = Chooser(
-            ordering=on(choosers, images),
+            ordering=on(choosers, choosing),
             hardening=whole.hardening(recipe, words=exposed),
             method=method,
             limits=limits,

@@ -18,14 +18,19 @@ def replay(
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    resize: options.Resize = None,
+    crop_pct: options.CropPct = None,
+    interpolation: options.Interpolation = None,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
-    split: options.Split = "validation",
+    split: options.Split = None,
     samples: options.Samples = None,
     data_seed: options.DataSeed = 0,
     calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = "train",
+    calibration_split: options.CalibrationSplit = None,
     skip_bad: options.SkipBad = False,
+    labels: options.Labels = None,
+    classes: options.Classes = None,
     scales: options.Scales = None,
     trial: Annotated[int | None, typer.Option(min=0, help="which trial, if the table has several")] = None,
     recipe: options.Recipe = "int8",
@@ -58,7 +63,14 @@ def replay(
 
     def show() -> None:
         if json_:
-            record = {"model": model, "recipe": recipe, "trial": flips.trial, "images": replayed.records()}
+            pixels = None if bench.pixels is None else bench.pixels.as_dict()
+            record = {
+                "model": model,
+                "recipe": recipe,
+                "trial": flips.trial,
+                "pixels": pixels,
+                "images": replayed.records(),
+            }
             typer.echo(json.dumps(record, allow_nan=False))
         else:
             output().print(replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}"))

@@ -18,24 +18,29 @@ def sweep(
     models: options.Models,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
-    split: options.Split = "validation",
+    split: options.Split = None,
     samples: options.Samples = None,
     data_seed: options.DataSeed = 0,
     calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = "train",
+    calibration_split: options.CalibrationSplit = None,
     skip_bad: options.SkipBad = False,
+    labels: options.Labels = None,
+    classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    resize: options.Resize = None,
+    crop_pct: options.CropPct = None,
+    interpolation: options.Interpolation = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 5,
-    images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 1000,
+    images: options.Images = None,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
@@ -68,7 +73,7 @@ def sweep(
     from radhard.campaign.execute import Shard
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import comparable_curve, whole_curve
-    from radhard.cli.bench import of_each, opened, source_of
+    from radhard.cli.bench import counted, of_each, opened, source_of
     from radhard.cli.live import Course
     from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
@@ -83,6 +88,8 @@ def sweep(
     with opened(store) as kept:
 
         def measured(bench: "Bench", course: Course) -> "Sweep":
+            taken = counted(bench, images, default=options.DEFAULT_IMAGES, console=console)
+
             def at(rate: float) -> "Setting":
                 return faulty_setting(
                     bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
@@ -91,7 +98,7 @@ def sweep(
             return run_sweep(
                 bench,
                 tuple(map(at, rates or default(at(0.0).bits, recipe=recipe))),
-                extent=Extent(images=images, trials=trials, chunk=chunk, stop=stop),
+                extent=Extent(images=taken, trials=trials, chunk=chunk, stop=stop),
                 store=kept,
                 executor=InProcess(bench=bench, batch=batch),
                 shard=Shard(index=index, of=of),

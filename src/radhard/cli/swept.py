@@ -70,6 +70,7 @@ def run_sweep(
         images=extent.images,
         calibrated_on=bench.calibrated_on,
         skipped=len(bench.data.skipped),
+        pixels=bench.pixels,
     )
 
 
@@ -77,8 +78,11 @@ def show_tables(sweeps: Sequence[Sweep], *, console: Console) -> None:
     """Print what was measured of each model, its clean programs first; of several models a comparison."""
     for sweep in sweeps:
         setting = sweep.setting
-        console.print(clean_table(sweep.clean, title=f"{setting.model} on {setting.data}, no faults"))
+        if sweep.labelled:
+            console.print(clean_table(sweep.clean, title=f"{setting.model} on {setting.data}, no faults"))
         title = f"{setting.model}, recipe {setting.recipe}, {setting.words.name}"
+        if not sweep.labelled:
+            title += f"; {setting.data}, without labels: SDC is the share of top-1 answers that are not the clean ones"
         console.print(points_table(sweep.points, title=title))
     if len(sweeps) > 1:
         console.print(comparison_table(sweeps))

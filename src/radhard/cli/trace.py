@@ -19,16 +19,23 @@ def trace(
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    resize: options.Resize = None,
+    crop_pct: options.CropPct = None,
+    interpolation: options.Interpolation = None,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
-    split: options.Split = "validation",
+    split: options.Split = None,
     samples: options.Samples = None,
     data_seed: options.DataSeed = 0,
     calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = "train",
+    calibration_split: options.CalibrationSplit = None,
     skip_bad: options.SkipBad = False,
+    labels: options.Labels = None,
+    classes: options.Classes = None,
     scales: options.Scales = None,
-    images: Annotated[int, typer.Option(min=1, help="how many test images, from the first on")] = 10,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="how many test images, from the first on; default: 10, or all of fewer")
+    ] = None,
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0")] = 0,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = options.DEFAULT_KINDS,
@@ -44,7 +51,7 @@ def trace(
     rate = parse.rate(ber)
     written = outputs.opened(ctx, out=(".parquet", ".csv"))
 
-    from radhard.cli.bench import prepared, source_of
+    from radhard.cli.bench import counted, prepared, source_of
     from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
     from radhard.faults import MOST_ROWS, Faults, draw_in_parts, expected, write_trace
@@ -54,12 +61,13 @@ def trace(
     console = notes()
     source = source_of(ctx.params)
     bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
-    ids = bench.data.ids[:images]
+    taken = counted(bench, images, default=10, console=console)
+    ids = bench.data.ids[:taken]
     program = bench.programs[recipe]
     flips = len(ids) * sum(expected(program.costs, faults).values())
     if flips > MOST_ROWS:
         raise InputError(
-            f"--ber {ber}: some {flips:,.3g} flips in {images} images are expected, a table has at most {MOST_ROWS:,}: "
+            f"--ber {ber}: some {flips:,.3g} flips in {taken} images are expected, a table has at most {MOST_ROWS:,}: "
             "take a lower --ber, fewer --images, or some sites (--layer, --module, --operator, --site)"
         )
     rows: list[int] = []
@@ -68,4 +76,4 @@ def trace(
         rows.append(write_trace(draw_in_parts(program, faults, ids), file, files=bench.data.name_of(ids)))
 
     written.end(out=write)
-    typer.echo(f"{out}: {rows[0]:,} flips in {images} images, {rows[0] / images:,.4g} an image")
+    typer.echo(f"{out}: {rows[0]:,} flips in {taken} images, {rows[0] / taken:,.4g} an image")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -28,6 +29,11 @@ def model_labels(class_names: Sequence[str], *, classes: int, name: str) -> list
         subset = timm.data.infer_imagenet_subset({"num_classes": classes})
         if subset is not None:
             return _synset_labels(class_names, timm.data.ImageNetInfo(subset), subset=subset, name=name)
+    if all(known.isdecimal() for known in class_names) and list(class_names) != sorted(class_names, key=int):
+        raise InputError(
+            f"data {name}: classes are the numbers {', '.join(class_names[:4])}, ... in the order of text, not of "
+            "numbers: say which output each is by --classes FILE, one name a line"
+        )
     if len(class_names) != classes:
         shown = ", ".join(class_names[:5]) + (", ..." if len(class_names) > 5 else "")
         raise InputError(
@@ -36,6 +42,30 @@ def model_labels(class_names: Sequence[str], *, classes: int, name: str) -> list
             "one folder for every class, be it empty; or a model of these classes"
         )
     return list(range(classes))
+
+
+def read_classes(path: Path) -> list[str]:
+    """A file with the name of a class in each line -> the names, in the order of a model's outputs."""
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--classes {path} cannot be read as text ({error}); write a class in each line") from error
+    names = [name for name in names if name]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"--classes {path}: {twice[0]!r} is there twice; name each output's class once")
+    return names
+
+
+def named_labels(class_names: Sequence[str], *, names: Sequence[str], classes: int, name: str) -> list[int]:
+    """The outputs of the classes of a data set, from the `names` of all outputs. InputError for one that has none."""
+    if len(names) != classes:
+        raise InputError(f"--classes names {len(names)} classes, the model has {classes} outputs; name each of them")
+    if not class_names:
+        raise InputError(f"--classes: the labels of data {name} are numbers, the model's outputs; leave it out")
+    unknown = [known for known in class_names if known not in names]
+    if unknown:
+        raise InputError(f"--classes: it does not name {', '.join(unknown[:5])}, which data {name} has as classes")
+    return [names.index(known) for known in class_names]
 
 
 def check_labels(labels: Tensor, *, classes: int, name: str) -> None:

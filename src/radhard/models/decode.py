@@ -5,24 +5,23 @@ Nothing turns an image as its EXIF orientation says, since neither torchvision n
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.models.classes import check_labels
 from radhard.models.dataset import Dataset
-from radhard.models.listing import Listing, Open
-from radhard.models.preprocessing import Preprocessing
-from radhard.models.vision import import_timm
+from radhard.models.listing import UNLABELLED, Listing, Open
+from radhard.models.picture import Form, Frame, MisfitError, Picture
+from radhard.models.preprocessing import Size, by
 
 IN_MEMORY_BYTES = 1 << 30
 """Pixels beyond this are kept in a temporary file that is mapped into memory."""
@@ -30,51 +29,20 @@ IN_MEMORY_BYTES = 1 << 30
 Progress = Callable[[int, int], None]
 """Told how many images of how many are decoded."""
 
-_MODES = {1: "L", 3: "RGB"}
 _AT_ONCE = 256  # images in flight
+_TRIED = 8  # images of which the first that can be opened tells the type of all
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
-    """How images are made to fit a model: its preprocessing, channels (1 grey, 3 RGB) and mean, for borders."""
+class _Read:
+    """What became of the image of a row: form, pixels and label; or its size, which does not fit; or what is wrong."""
 
-    preprocessing: Preprocessing
-    channels: int
-    mean: tuple[float, ...]
-
-    def transform(self) -> Callable[[Image.Image], Tensor]:
-        """PIL image -> uint8 [C, H, W], as timm does it; safe on any thread. InputError for other channels."""
-        if self.channels not in _MODES:
-            raise InputError(
-                f"the model takes images of {self.channels} channels; image files have 1 (grey) or 3 (RGB)"
-            )
-        import_timm()
-        from timm.data import create_transform
-
-        as_timm = create_transform(
-            self.preprocessing.size,
-            interpolation=self.preprocessing.interpolation,
-            crop_pct=self.preprocessing.crop_pct,
-            crop_mode=self.preprocessing.crop_mode,
-            mean=self.mean,
-            use_prefetcher=True,  # ends in uint8: what it fetches is normalised later
-        )
-        return lambda image: as_timm(converted(image, mode=_MODES[self.channels]))
-
-
-def open_image(file: str | Path | BinaryIO) -> Image.Image:
-    """An image, decoded to its last pixel. Raises what PIL raises for a file that is none, or cut short."""
-    with Image.open(file) as image:
-        image.load()
-        return image
-
-
-def converted(image: Image.Image, *, mode: str) -> Image.Image:
-    """A grey, palette, CMYK or RGB image -> `mode`; transparency is dropped, as torchvision and timm do."""
-    if image.mode[0] in "IF":
-        raise ValueError(f"its pixels have more than 8 bits (mode {image.mode}); save it with 8 bits a channel")
-    image.info.pop("transparency", None)  # PIL warns of one that it cannot keep
-    return image.convert(mode)
+    row: int
+    form: Form | None = None
+    pixels: Tensor | None = None
+    label: int = -1
+    misfit: Size | None = None
+    reason: str = ""
 
 
 def decode(
@@ -89,30 +57,44 @@ def decode(
 ) -> Dataset:
     """The images at `places` of a listing, in this order, on as many threads as torch may use.
 
-    `labels` maps the listing's labels to the model's. Images that cannot be read or decoded to the end raise one
-    InputError that names the first few; with `bad="skip"` they are left out and are the data set's `skipped`.
+    `labels` maps the listing's labels to the model's. Sizes that do not fit raise InputError. Images that cannot be
+    read or decoded to the end raise one InputError that names the first few; with `bad="skip"` they are left out and
+    are the data set's `skipped`.
     """
-    channels, (height, width) = frame.channels, frame.preprocessing.size
-    images = pixels((len(places), channels, height, width))
+    shape = (len(places), frame.channels, *frame.preprocessing.size)
+    images: Tensor | None = None
     found = torch.full((len(places),), -1, dtype=torch.int64)
     row_of = {place: row for row, place in enumerate(places)}
-    work = partial(_into, images, found, frame.transform())
+    work = partial(_opened, frame.transform(), frame)
     wrong: dict[int, str] = {}
+    forms: Counter[Form] = Counter()
     jobs = ((row_of[place], open_) for place, open_ in listing.read(places))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         done = 0
         for jobs_at_once in _groups(jobs):
-            for row, reason in pool.map(work, jobs_at_once):
+            misfits: dict[str, Size] = {}
+            for read in pool.map(work, jobs_at_once):
                 done += 1
-                if reason:
-                    wrong[row] = reason
+                if read.misfit is not None:
+                    misfits[listing.label(places[read.row])] = read.misfit
+                elif read.pixels is None or read.form is None:
+                    wrong[read.row] = read.reason
+                else:
+                    images = empty(shape, dtype=read.pixels.dtype) if images is None else images
+                    if read.pixels.dtype == images.dtype:
+                        images[read.row], found[read.row] = read.pixels, read.label
+                        forms[read.form] += 1
+                    else:
+                        wrong[read.row] = f"its pixels are {read.pixels.dtype}, those before {images.dtype}"
                 if progress is not None:
                     progress(done, len(places))
+            _check_sizes(misfits, listing, frame)
     if done < len(places):
         raise InputError(f"{listing.name} gave {done} of the {len(places)} images that it should hold")
     kept = [row for row in range(len(places)) if row not in wrong]
     skipped = [f"{listing.label(places[row])} ({wrong[row]})" for row in sorted(wrong)]
     _check_bad(skipped, kept=len(kept), name=listing.name, bad=bad)
+    assert images is not None  # something was read, or the check has raised
     for row, old in enumerate(kept if wrong else ()):  # rows only move up: none is overwritten before it is moved
         images[row] = images[old]
     chosen = [places[row] for row in kept]
@@ -125,14 +107,16 @@ def decode(
         names=tuple(listing.names[place] for place in chosen) if listing.names else (),
         skipped=tuple(listing.label(places[row]) for row in sorted(wrong)),
         remarks=listing.remarks,
+        forms=dict(forms.most_common()),
     )
 
 
-def pixels(shape: tuple[int, int, int, int]) -> Tensor:
-    """uint8 of `shape`: in memory, or, beyond IN_MEMORY_BYTES, in a temporary file that ends with the tensor."""
-    size = torch.Size(shape).numel()
+def empty(shape: tuple[int, int, int, int], *, dtype: torch.dtype = torch.uint8) -> Tensor:
+    """Of `shape`: in memory, or, beyond IN_MEMORY_BYTES, in a temporary file that ends with the tensor."""
+    count = torch.Size(shape).numel()
+    size = count * dtype.itemsize
     if size <= IN_MEMORY_BYTES:
-        return torch.empty(shape, dtype=torch.uint8)
+        return torch.empty(shape, dtype=dtype)
     with tempfile.NamedTemporaryFile(prefix="radhard-") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows now, not as a bus error later
@@ -141,20 +125,33 @@ def pixels(shape: tuple[int, int, int, int]) -> Tensor:
                 f"{size / 2**30:,.1f} GiB of pixels do not fit into {tempfile.gettempdir()} ({error.strerror}); let "
                 "TMPDIR name a folder with more room, or take fewer --samples"
             ) from error
-        return torch.from_file(file.name, shared=True, size=size, dtype=torch.uint8).view(shape)
+        return torch.from_file(file.name, shared=True, size=count, dtype=dtype).view(shape)
 
 
-def _into(
-    images: Tensor, labels: Tensor, transform: Callable[[Image.Image], Tensor], job: tuple[int, Open]
-) -> tuple[int, str]:
+def _opened(transform: Callable[[Picture], Tensor], frame: Frame, job: tuple[int, Open]) -> _Read:
     row, open_ = job
     try:
-        image, label = open_()
-        images[row] = transform(image)
-        labels[row] = int(label)
+        picture, label = open_()
+        return _Read(row=row, form=frame.form(picture), pixels=transform(picture), label=int(label))
+    except MisfitError as error:
+        return _Read(row=row, misfit=error.size)
     except Exception as error:  # a broken file may make PIL raise anything
-        return row, f"{type(error).__name__}: {error}"
-    return row, ""
+        return _Read(row=row, reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _check_sizes(misfits: Mapping[str, Size], listing: Listing, frame: Frame) -> None:
+    """Raise InputError if images are not of the model's size; nothing resizes them without being told to."""
+    if not misfits:
+        return
+    size = frame.preprocessing.size
+    sizes = list(dict.fromkeys(misfits.values()))
+    found = ", ".join(map(by, sizes[:3])) + (", ..." if len(sizes) > 3 else "")
+    edge = f"{size[0]}x{size[1]}"
+    raise InputError(
+        f"data {listing.name}: images are {found} ({next(iter(misfits))} for one), the model takes {by(size)}, and "
+        f"nothing states how to resize: say --resize {edge} (each edge), --resize {max(size)} (the shorter edge, then "
+        "the middle), or --crop-pct with --interpolation, as the model was trained; or give its own --input-shape"
+    )
 
 
 def _groups(jobs: Iterable[tuple[int, Open]]) -> Iterator[list[tuple[int, Open]]]:
@@ -174,7 +171,7 @@ def _check_bad(skipped: Sequence[str], *, kept: int, name: str, bad: str) -> Non
 
 
 def _mapped(found: Tensor, labels: Sequence[int] | None, *, name: str) -> Tensor:
-    if labels is None:
+    if labels is None or bool((found == UNLABELLED).all()):
         return found
     check_labels(found, classes=len(labels), name=name)
     return torch.tensor(labels, dtype=torch.int64)[found]

@@ -14,9 +14,9 @@ from typing import Any
 from PIL import Image
 
 from radhard.errors import InputError
-from radhard.models.decode import open_image
-from radhard.models.folder import few
 from radhard.models.listing import Listing, Open
+from radhard.models.picture import Picture, open_image
+from radhard.models.tree import few
 from radhard.models.vision import import_timm
 
 
@@ -48,6 +48,7 @@ def list_factory(name: str, *, root: Path | None, split: str) -> Listing:
         count=count,
         class_names=_class_names(found, reader),
         names=names,
+        layout=f"timm:{name}",
         remarks=_remarks(names, Path(base))
         if names and Path(base).is_dir() and not hasattr(reader, "tar_state")
         else (),
@@ -97,7 +98,7 @@ def _read_any(reader: Any, lock: Lock, places: Sequence[int]) -> Iterator[tuple[
         yield place, partial(_open, reader, lock, place)
 
 
-def _open(reader: Any, lock: Lock, place: int) -> tuple[Image.Image, int]:
+def _open(reader: Any, lock: Lock, place: int) -> tuple[Picture, int]:
     with lock:  # tars and data bases are not made for several threads; decoding is outside
         content, label, *_ = reader[place]
         if not isinstance(content, Image.Image):

@@ -38,7 +38,7 @@ def from_archive(wanted: Wanted) -> LoadedModel:
         classes=classes,
         weights=str(path),
         preprocessing=Preprocessing(size=shape[1:]),
-        assumed=("mean", "std", "preprocessing"),
+        assumed=("mean", "std"),
     )
 
 

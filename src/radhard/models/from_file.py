@@ -47,7 +47,7 @@ def from_file(wanted: Wanted) -> LoadedModel:
         source = str(checkpoint)
     shape = wanted.input_shape or _DEFAULT_SHAPE
     mean, std = assumed_normalisation(shape[0])
-    fields = ("mean", "std", "preprocessing")
+    fields = ("mean", "std")
     return LoadedModel(
         name=wanted.name,
         module=module,

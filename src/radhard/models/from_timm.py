@@ -11,7 +11,7 @@ from radhard.errors import ModelError
 from radhard.models.checkpoint import load_fitting, read_checkpoint
 from radhard.models.deepvit import VARIANTS
 from radhard.models.loaded import LoadedModel, Wanted, assumed_normalisation, count_classes
-from radhard.models.preprocessing import Preprocessing
+from radhard.models.preprocessing import Preprocessing, Size, enlarged
 from radhard.models.vision import import_timm
 from radhard.models.zoo import ZOO, listed, near
 
@@ -60,13 +60,21 @@ def from_timm(wanted: Wanted) -> LoadedModel:
         std=std,
         classes=classes,
         weights=source,
-        preprocessing=Preprocessing(
-            size=shape[1:],
-            interpolation=needs["interpolation"],
-            crop_pct=needs["crop_pct"],
-            crop_mode=needs["crop_mode"],
-        ),
+        preprocessing=_preprocessing(needs, size=shape[1:], name=name),
         assumed=assumed,
+    )
+
+
+def _preprocessing(needs: Mapping[str, Any], *, size: Size, name: str) -> Preprocessing:
+    """timm's configuration, where it is for images of that size; for others nothing is stated."""
+    if tuple(needs["input_size"][1:]) != size:
+        return Preprocessing(size=size)
+    return Preprocessing(
+        size=size,
+        resize=enlarged(size, crop_pct=needs["crop_pct"]),
+        crop_mode=needs["crop_mode"],
+        interpolation=needs["interpolation"],
+        stated_by=f"timm's configuration of {name}",
     )
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from radhard.errors import ModelError
 from radhard.models.checkpoint import load_fitting, read_checkpoint
 from radhard.models.loaded import IMAGENET_MEAN, IMAGENET_STD, LoadedModel, Shape, Wanted, count_classes
-from radhard.models.preprocessing import Preprocessing
+from radhard.models.preprocessing import Preprocessing, Size
 from radhard.models.vision import import_torchvision
 from radhard.models.zoo import near
 
@@ -40,8 +40,7 @@ def from_torchvision(wanted: Wanted) -> LoadedModel:
         pretrained = f"torchvision's pretrained {models.get_model_weights(name).DEFAULT}"
         source = pretrained if wanted.weights == "pretrained" else f"random, seed {wanted.seed}"
     module = module.eval()
-    crop, resize = (224, 256) if transforms is None else (transforms.crop_size[0], transforms.resize_size[0])
-    shape = wanted.input_shape or _own_shape(module, default=crop)
+    shape = wanted.input_shape or _own_shape(module, default=224 if transforms is None else transforms.crop_size[0])
     return LoadedModel(
         name=wanted.name,
         module=module,
@@ -50,12 +49,8 @@ def from_torchvision(wanted: Wanted) -> LoadedModel:
         std=IMAGENET_STD if transforms is None else tuple(transforms.std),
         classes=count_classes(module, shape, name=wanted.name),
         weights=source,
-        preprocessing=Preprocessing(
-            size=shape[1:],
-            interpolation="bilinear" if transforms is None else transforms.interpolation.value,
-            crop_pct=crop / resize,
-        ),
-        assumed=("mean", "std", "preprocessing") if transforms is None else (),
+        preprocessing=_preprocessing(transforms, size=shape[1:], name=name),
+        assumed=("mean", "std") if transforms is None else (),
     )
 
 
@@ -65,6 +60,19 @@ def _transforms(models: ModuleType, name: str) -> Any:
         return models.get_model_weights(name).DEFAULT.transforms()
     except (AttributeError, ValueError):  # no entry of weights, or an empty one
         return None
+
+
+def _preprocessing(transforms: Any, *, size: Size, name: str) -> Preprocessing:
+    """That of the weights, where it is for images of that size; for others nothing is stated."""
+    if transforms is None or size != (transforms.crop_size[0], transforms.crop_size[0]):
+        return Preprocessing(size=size)
+    return Preprocessing(
+        size=size,
+        resize=(transforms.resize_size[0], transforms.resize_size[0]),
+        crop_mode="center",
+        interpolation=transforms.interpolation.value,
+        stated_by=f"torchvision's weights of {name}",
+    )
 
 
 def _own_shape(module: nn.Module, *, default: int) -> Shape:

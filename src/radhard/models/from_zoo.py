@@ -8,7 +8,7 @@ from radhard.errors import InputError, ModelError
 from radhard.models.checkpoint import load_fitting, put_weights, read_checkpoint
 from radhard.models.deepvit import VARIANTS, DeepViT
 from radhard.models.loaded import LoadedModel, Wanted
-from radhard.models.preprocessing import Preprocessing
+from radhard.models.preprocessing import Preprocessing, Size, enlarged
 from radhard.models.zoo import ZOO
 from radhard.program.calibration import read_calibration
 
@@ -34,7 +34,7 @@ def from_zoo(wanted: Wanted) -> LoadedModel:
         std=entry.std,
         classes=entry.classes,
         weights=str(source),
-        preprocessing=Preprocessing(size=entry.input_shape[1:], crop_pct=1.0),
+        preprocessing=Preprocessing(size=entry.input_shape[1:]),
         calibrations=() if wanted.checkpoint else tuple(map(read_calibration, entry.calibrations)),
     )
 
@@ -68,5 +68,13 @@ def from_deepvit(wanted: Wanted) -> LoadedModel:
         std=(_HALF,) * channels,
         classes=int(module.num_classes),  # type: ignore[arg-type]
         weights=source,
-        preprocessing=Preprocessing(size=(height, width), interpolation="bicubic", crop_pct=_CROP_PCT),
+        preprocessing=_preprocessing((height, width), own=VARIANTS[wanted.name].image),
     )
+
+
+def _preprocessing(size: Size, *, own: int) -> Preprocessing:
+    """DeepViT's official one, which is for squares of `own` pixels; for others nothing is stated."""
+    if size != (own, own):
+        return Preprocessing(size=size)
+    resize = enlarged(size, crop_pct=_CROP_PCT)
+    return Preprocessing(size=size, resize=resize, crop_mode="center", stated_by="DeepViT's official configuration")

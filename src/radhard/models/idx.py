@@ -15,11 +15,12 @@ _UBYTE = 0x08
 
 
 def read_idx(path: Path, *, dims: int) -> npt.NDArray[np.uint8]:
-    """A gzipped IDX file of unsigned bytes -> uint8 array of `dims` axes. InputError names a broken file."""
+    """An IDX file of unsigned bytes, gzipped or not -> uint8 array of `dims` axes. InputError names a broken file."""
     try:
-        raw = gzip.decompress(path.read_bytes())
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; expected a gzipped IDX file") from None
+        raise InputError(f"{path} does not exist; expected an IDX file") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read as gzip ({error}); get the file again") from error
     header = 4 + 4 * dims

@@ -1,7 +1,9 @@
 """A model by its name: of the zoo, of timm, torchvision or Hugging Face, or a file of the user's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -14,6 +16,7 @@ from radhard.models.from_timm import from_timm
 from radhard.models.from_torchvision import from_torchvision
 from radhard.models.from_zoo import from_deepvit, from_zoo
 from radhard.models.loaded import LoadedModel, Shape, Wanted, Weights, normalised
+from radhard.models.preprocessing import Size, restated
 from radhard.models.seeding import drawn_from
 from radhard.models.zoo import ZOO, listed
 
@@ -34,13 +37,17 @@ def load(
     input_shape: Shape | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    resize: int | Size | Literal["none"] | None = None,
+    crop_pct: float | None = None,
+    interpolation: str | None = None,
 ) -> LoadedModel:
     """The model `name` in eval mode, float32. `name` is one of the zoo or of DeepViT's variants, a name of timm's,
     `timm:NAME`, `torchvision:NAME`, `hf:NAME`, a Hugging Face folder, `FILE.py:FUNCTION`, or `FILE.pt2`.
 
     The zoo, Hugging Face and .pt2 files bring their weights. Those of timm, torchvision and DeepViT are random,
     drawn from `seed` alone, or "pretrained": downloaded. A `checkpoint` replaces any but a .pt2's. `input_shape`
-    (C, H, W), `mean` and `std` (one a channel, or one for all) replace what the source says. torch's global
+    (C, H, W), `mean` and `std` (one a channel, or one for all) replace what the source says; so do `resize`,
+    `crop_pct` and `interpolation`, as `radhard.models.preprocessing.restated` takes them. torch's global
     generator is left as it was. ModelError for an unknown name and for what cannot be built or is not safe to
     load, InputError for a shape that the model does not take.
     """
@@ -51,7 +58,8 @@ def load(
     wanted = Wanted(name=name, checkpoint=checkpoint, weights=weights, seed=seed, input_shape=input_shape)
     with drawn_from(torch.Generator().manual_seed(seed)):
         model = _source(name)(wanted)
-    return normalised(model, mean=mean, std=std)
+    pixels = restated(model.preprocessing, resize=resize, crop_pct=crop_pct, interpolation=interpolation)
+    return replace(normalised(model, mean=mean, std=std), preprocessing=pixels)
 
 
 def _source(name: str) -> Source:

@@ -8,9 +8,11 @@ from typing import Any
 
 from radhard.errors import ModelError
 from radhard.models.loaded import Shape, assumed_normalisation
-from radhard.models.preprocessing import Preprocessing
+from radhard.models.preprocessing import CropMode, Interpolation, Preprocessing, Size
 
-_RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # PIL's codes 0 to 5
+_STATED_BY = "preprocessor_config.json"
+# PIL's codes 0 to 5
+_RESAMPLE: tuple[Interpolation, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 _WARPED = 384  # pixels: from there on ConvNeXt's processor squashes images instead of cropping them
 
 
@@ -21,16 +23,12 @@ class Processor:
     input_shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    interpolation: str
-    crop_pct: float
-    crop_mode: str
+    stated: Preprocessing
     assumed: tuple[str, ...] = ()
 
     def preprocessing(self, shape: Shape) -> Preprocessing:
-        """The preprocessing for images of `shape`."""
-        return Preprocessing(
-            size=shape[1:], interpolation=self.interpolation, crop_pct=self.crop_pct, crop_mode=self.crop_mode
-        )
+        """What the file states, where it is for images of `shape`; for others nothing is stated."""
+        return self.stated if self.stated.size == shape[1:] else Preprocessing(size=shape[1:])
 
 
 def read_processor(folder: Path, *, config: Any) -> Processor:
@@ -41,50 +39,64 @@ def read_processor(folder: Path, *, config: Any) -> Processor:
     file = folder / "preprocessor_config.json"
     channels = int(getattr(config, "num_channels", 3))
     if not file.is_file():
-        size = getattr(config, "image_size", 224)
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = _own_size(config)
         mean, std = assumed_normalisation(channels)
         return Processor(
             input_shape=(channels, height, width),
             mean=mean,
             std=std,
-            interpolation="bicubic",
-            crop_pct=0.875,
-            crop_mode="center",
-            assumed=("input_shape", "mean", "std", "preprocessing"),
+            stated=Preprocessing(size=(height, width)),
+            assumed=("input_shape", "mean", "std"),
         )
     try:
         fields: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        height, width, crop_pct, crop_mode = _geometry(fields)
+        stated = _geometry(fields, config=config)
         mean, std = _normalisation(fields, channels=channels)
-        code = fields.get("resample", 2)
         return Processor(
-            input_shape=(channels, height, width),
+            input_shape=(channels, *stated.size),
             mean=mean,
             std=std,
-            interpolation=_RESAMPLE[code],
-            crop_pct=crop_pct,
-            crop_mode=crop_mode,
+            stated=stated,
             assumed=() if "image_mean" in fields or not fields.get("do_normalize", True) else ("mean", "std"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(f"{file} cannot be read as an image processor ({type(error).__name__}: {error})") from error
 
 
-def _geometry(fields: Mapping[str, Any]) -> tuple[int, int, float, str]:
-    """Height, width, share that the crop keeps, crop mode."""
+def _geometry(fields: Mapping[str, Any], *, config: Any) -> Preprocessing:
+    """The resize and the crop that are switched on; without either, images are of the model's own size."""
+    crop = _sides(fields.get("crop_size", fields.get("size"))) if fields.get("do_center_crop") else None
+    if not fields.get("do_resize", True):
+        mode: CropMode = "none" if crop is None else "center"
+        return Preprocessing(size=crop or _own_size(config), crop_mode=mode, stated_by=_STATED_BY)
     size = fields["size"]
-    crop = _sides(fields.get("crop_size", size)) if fields.get("do_center_crop") else None
     if isinstance(size, int):  # of old files: both edges, but the shorter one where a crop follows
         size = {"shortest_edge": size} if crop or "crop_pct" in fields else {"height": size, "width": size}
     if "height" in size:
-        height, width = _sides(size)
-        return (height, width, 1.0, "squash") if crop is None else (*crop, crop[0] / height, "squash")
+        resize = _sides(size)
+        return _resized(fields, size=crop or resize, resize=resize, mode="squash")
     edge = int(size["shortest_edge"])
     if "crop_pct" in fields:
-        return (edge, edge, float(fields["crop_pct"]), "center") if edge < _WARPED else (edge, edge, 1.0, "squash")
-    height, width = crop or (edge, edge)
-    return height, width, min(height, width) / edge, "center"
+        if edge >= _WARPED:
+            return _resized(fields, size=(edge, edge), resize=(edge, edge), mode="squash")
+        longer = int(edge / float(fields["crop_pct"]))
+        return _resized(fields, size=(edge, edge), resize=(longer, longer), mode="center")
+    return _resized(fields, size=crop or (edge, edge), resize=(edge, edge), mode="center")
+
+
+def _resized(fields: Mapping[str, Any], *, size: Size, resize: Size, mode: CropMode) -> Preprocessing:
+    return Preprocessing(
+        size=size,
+        resize=resize,
+        crop_mode=mode,
+        interpolation=_RESAMPLE[fields.get("resample", 2)],
+        stated_by=_STATED_BY,
+    )
+
+
+def _own_size(config: Any) -> Size:
+    size = getattr(config, "image_size", 224)
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _sides(size: int | Mapping[str, int]) -> tuple[int, int]:

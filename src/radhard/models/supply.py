@@ -1,49 +1,55 @@
 """Which images a run sees: those that are evaluated, and those that calibrate, which are never the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from radhard.errors import InputError
-from radhard.models.classes import check_labels, model_labels
+from radhard.models.arrays import fitted
+from radhard.models.classes import check_labels, model_labels, named_labels, read_classes
 from radhard.models.dataset import Dataset
-from radhard.models.decode import Frame, Progress, decode
-from radhard.models.factory import list_factory
+from radhard.models.decode import Progress, decode
 from radhard.models.fashion import fashion_mnist
-from radhard.models.folder import few, list_folder
 from radhard.models.identity import drawn_order
-from radhard.models.listing import Listing
+from radhard.models.layouts import FACTORY, list_data
+from radhard.models.listing import UNLABELLED, Listing
 from radhard.models.loaded import LoadedModel
+from radhard.models.picture import Frame
+from radhard.models.same import repeated, same_pictures
+from radhard.models.tree import few
 
 EMBEDDED = "fashion-mnist"
 CALIBRATION_IMAGES = 512
-_FACTORY = "timm:"
 Part = Literal["evaluate", "select"]
 _LEAST = 2  # images of a calibration
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataChoice:
-    """What a user chose: `data` is `fashion-mnist`, an image folder, or `timm:NAME` with its `root` and `split`.
+    """What a user chose: `data` is `fashion-mnist`, a folder or file, or `timm:NAME` with its `root`; and its `split`.
 
-    `samples` of it are drawn with `seed`; None takes all, of a folder or timm's in drawn order, too. `calibration`
-    names another set, of timm's its `calibration_split`; None sets a share of the data apart. `bad` says what is
-    done about images that cannot be read. `part`: those that "evaluate", from the first on, or those on which a
-    protection is to "select" its plan: of the embedded images ones that nothing else sees, else from the last one back.
+    `labels`: "none", "folders" or a list of them, where the layout does not say it. `classes`: a file that names the
+    classes in the order of the model's outputs. `samples` of it are drawn with `seed`; None takes all, of a folder or
+    timm's in drawn order, too. `calibration` names another set, with its `calibration_split`; None sets a share of the
+    data apart. `bad` says what is done about images that cannot be read. `part`: those that "evaluate", from the first
+    on, or those on which a protection is to "select" its plan: of the embedded images ones that nothing else sees, else
+    from the last one back.
     """
 
     data: str = EMBEDDED
     root: Path | None = None
-    split: str = "validation"
+    split: str | None = None
     samples: int | None = None
     seed: int = 0
     calibration: str | None = None
-    calibration_split: str = "train"
+    calibration_split: str | None = None
     bad: Literal["stop", "skip"] = "stop"
     part: Part = "evaluate"
+    labels: str | None = None
+    classes: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,16 +67,20 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
     Raises InputError where there are too few, where some cannot be read, where labels cannot be the model's, and
     where images that would calibrate are among those that are evaluated.
     """
-    if choice.root is not None and not any((text or "").startswith(_FACTORY) for text in _texts(choice)):
+    if choice.root is not None and not any((text or "").startswith(FACTORY) for text in _texts(choice)):
         raise InputError(
-            f"--data-root {choice.root} goes with --data {_FACTORY}NAME; a folder is given as --data itself"
+            f"--data-root {choice.root} goes with --data {FACTORY}NAME; a folder is given as --data itself"
         )
     if choice.data == EMBEDDED:
+        _check_embedded(choice)
         evaluated = _sample_of(_embedded(choice), choice)
-        check_shape(loaded, evaluated)
+        if _is_as_stored(loaded):
+            check_shape(loaded, evaluated)
+        else:
+            evaluated = fitted(evaluated, frame=_frame(loaded), progress=progress)
         return _calibrated(choice, loaded, evaluated=evaluated, locations=frozenset(), progress=progress)
-    listing = _listing(choice.data, root=choice.root, split=choice.split)
-    labels = model_labels(listing.class_names, classes=loaded.classes, name=listing.name)
+    listing = list_data(choice.data, root=choice.root, split=choice.split, labels=choice.labels)
+    labels = _model_labels(listing, choice, loaded)
     order = listing.order(seed=choice.seed)
     share = 0 if choice.calibration is not None else calibration_share(listing.count, name=listing.name)
     apart, rest = order[:share], order[share:]
@@ -87,13 +97,24 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
         bad=choice.bad,
         progress=progress,
     )
-    check_labels(evaluated.labels, classes=loaded.classes, name=listing.name)
+    if evaluated.labelled:
+        check_labels(evaluated.labels, classes=loaded.classes, name=listing.name)
+    evaluated = replace(evaluated, remarks=(listing.understood(), *listing.remarks, *repeated(evaluated)))
     if choice.calibration is not None:
         locations = frozenset(map(listing.location, chosen))
         return _calibrated(choice, loaded, evaluated=evaluated, locations=locations, progress=progress)
     text = f"{share} of the {listing.count:,} images of {listing.name}, set apart with seed {choice.seed}"
     calibration = decode(listing, apart, name=text, frame=_frame(loaded), bad=choice.bad, progress=progress)
-    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=_told(calibration))
+    return _supplied(evaluated, calibration)
+
+
+def check_labelled(data: Dataset, *, doing: str) -> None:
+    """Raise InputError if images have no labels, which `doing` something takes, such as `plan`."""
+    if not data.labelled:
+        raise InputError(
+            f"{doing} needs labels, as it decides by accuracy, and {data.name} has none: give them by --labels FILE; "
+            "sweep and vulnerability work without, by the share of answers that change"
+        )
 
 
 def calibration_share(count: int, *, name: str) -> int:
@@ -121,15 +142,27 @@ def _texts(choice: DataChoice) -> tuple[str, str]:
     return choice.data, choice.calibration or ""
 
 
-def _listing(text: str, *, root: Path | None, split: str) -> Listing:
-    if text.startswith(_FACTORY):
-        return list_factory(text.removeprefix(_FACTORY), root=root, split=split)
-    if not Path(text).is_dir():
-        raise InputError(
-            f"data {text!r} is not known; it is {EMBEDDED}, a folder with a folder of images for each class, or "
-            f"{_FACTORY}NAME for what timm's data set factory reads"
-        )
-    return list_folder(Path(text))
+def _model_labels(listing: Listing, choice: DataChoice, loaded: LoadedModel) -> list[int] | None:
+    """The model's output for each label of the listing; None where labels are outputs, or there are none."""
+    if UNLABELLED in listing.labels:
+        if choice.classes is not None:
+            raise InputError(f"--classes {choice.classes}: data {listing.name} has no labels; leave it out")
+        return None
+    if choice.classes is None:
+        return model_labels(listing.class_names, classes=loaded.classes, name=listing.name)
+    names = read_classes(choice.classes)
+    return named_labels(listing.class_names, names=names, classes=loaded.classes, name=listing.name)
+
+
+def _check_embedded(choice: DataChoice) -> None:
+    for option, value in (("--split", choice.split), ("--labels", choice.labels), ("--classes", choice.classes)):
+        if value is not None:
+            raise InputError(f"{option} {value}: the embedded images have their own; give a folder as --data")
+
+
+def _is_as_stored(loaded: LoadedModel) -> bool:
+    """Whether the embedded images are taken as they are: nothing was said of a resize."""
+    return loaded.preprocessing.stated_by != "options" or loaded.preprocessing.crop_mode == "none"
 
 
 def _frame(loaded: LoadedModel) -> Frame:
@@ -175,17 +208,39 @@ def _calibrated(
         calibration = fashion_mnist("calibration").take(
             torch.arange(CALIBRATION_IMAGES), name="fashion-mnist/calibration"
         )
-        check_shape(loaded, calibration)
+        if _is_as_stored(loaded):
+            check_shape(loaded, calibration)
+        else:
+            calibration = fitted(calibration, frame=_frame(loaded), progress=progress)
         text = f"{len(calibration)} images of {calibration.name}"
-        return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
-    listing = _listing(choice.calibration, root=choice.root, split=choice.calibration_split)
+        if choice.data == EMBEDDED:
+            return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
+        return _supplied(evaluated, replace(calibration, name=text))
+    listing = list_data(choice.calibration, root=choice.root, split=choice.calibration_split, option="--calibration")
     order = listing.order(seed=choice.seed)[:CALIBRATION_IMAGES]
     if len(order) < _LEAST:
         raise InputError(f"--calibration {choice.calibration}: it has one image; at least {_LEAST} calibrate")
     _check_apart(listing, order, locations=locations, evaluated=evaluated.name)
     text = f"{len(order)} of the {listing.count:,} images of {listing.name}, drawn with seed {choice.seed}"
     calibration = decode(listing, order, name=text, frame=_frame(loaded), bad=choice.bad, progress=progress)
-    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=_told(calibration))
+    return _supplied(evaluated, calibration)
+
+
+def _supplied(evaluated: Dataset, calibration: Dataset) -> Supply:
+    """Both, without the pictures that would calibrate and are evaluated, too, under whatever name: these are told."""
+    both = same_pictures(calibration, as_in=evaluated)
+    text = _told(calibration)
+    if both:
+        names = [calibration.names[place] if calibration.names else f"image {place}" for place in both]
+        left = [place for place in range(len(calibration)) if place not in set(both)]
+        if len(left) < _LEAST:
+            raise InputError(
+                f"{len(both)} of {len(calibration)} pictures would calibrate and be evaluated ({few(names, 'files')}), "
+                "under other names; give other images by --calibration"
+            )
+        text += f", without {few(names, 'that are evaluated, too, under another name')}"
+        calibration = calibration.take(torch.tensor(left), name=calibration.name)
+    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
 
 
 def _told(calibration: Dataset) -> str:

@@ -32,6 +32,7 @@ def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
         "data": setting.data,
         "data_digest": setting.data_digest,
         "calibrated_on": bench.calibrated_on,
+        "pixels": None if bench.pixels is None else bench.pixels.as_dict(),
         "kinds": sorted(setting.kinds),
         "where": setting.where.as_dict(),
         "seed": setting.seed,

@@ -30,13 +30,15 @@ class Band:
 class Line:
     """A model's line: for each BER > 0 in rising order, its accuracy and that `relative` to clean.
 
-    `clean`: recipe -> accuracy with no fault. A relative accuracy that is not known is NaN.
+    `clean`: recipe -> accuracy with no fault. A relative accuracy that is not known is NaN. `changed`: the share of
+    answers that are not the clean ones, which is drawn where images have no labels.
     """
 
     model: str
     ber: tuple[float, ...]
     accuracy: Band
     relative: Band
+    changed: Band
     clean: Mapping[str, float]
 
 
@@ -47,6 +49,7 @@ class CurveData:
     title: str
     subtitle: str
     lines: tuple[Line, ...]
+    labelled: bool = True
 
 
 def curve_data(sweeps: Sequence[Sweep]) -> CurveData:
@@ -61,8 +64,14 @@ def curve_data(sweeps: Sequence[Sweep]) -> CurveData:
         subtitle=(
             f"recipe {sweeps[0].recipe}, flips in {kinds}{place}, words {setting.words.name}\n"
             f"{setting.data}, {n} answers a point on {sweeps[0].images:,} images; bars and bands are 95 % intervals"
+            + (
+                ""
+                if setting.labelled
+                else "\nno labels, hence no accuracy: shown is SDC, answers that differ from clean"
+            )
         ),
         lines=tuple(map(_line, sweeps)),
+        labelled=setting.labelled,
     )
 
 
@@ -74,7 +83,26 @@ def draw_curve(data: CurveData, path: Path) -> None:
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
     )
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharex=True)
+    panels = list(figure.subplots(1, 2, sharex=True)) if data.labelled else [figure.subplots()]
+    left = panels[0]
+    handles = _draw_accuracy(data, *panels) if data.labelled else _draw_changed(data, left)
+    if any(line.ber for line in data.lines):
+        left.set_xscale("log")
+        left.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
+        for axes in panels:
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    left.set_title(data.subtitle, loc="left", fontsize=9, color=GREY)
+    left.annotate(
+        data.title, (0, 1), xycoords="axes fraction", xytext=(0, 23 + 12 * data.subtitle.count("\n")),
+        textcoords="offset points", fontsize=13, fontweight="bold",
+    )  # fmt: skip
+    columns = 3 if len(data.lines) == 1 else 2
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=4)
+    write_figure(figure, path)
+
+
+def _draw_accuracy(data: CurveData, left: Axes, right: Axes) -> list[Line2D]:
+    """Accuracy, and that relative to clean; what the legend names."""
     handles = []
     for number, line in enumerate(data.lines):
         _draw_band(left, line.ber, line.accuracy, number=number)
@@ -86,19 +114,16 @@ def draw_curve(data: CurveData, path: Path) -> None:
     right.axhline(1.0, color=GREY, linewidth=1.0, linestyle=DASHES[1], zorder=1)
     _frame(left, top=1.0, label="accuracy")
     _frame(right, top=_top(data), label="accuracy relative to clean")
-    if any(line.ber for line in data.lines):
-        left.set_xscale("log")
-        left.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
-        for axes in (left, right):
-            axes.xaxis.set_minor_formatter(NullFormatter())
-    left.set_title(data.subtitle, loc="left", fontsize=9, color=GREY)
-    left.annotate(
-        data.title, (0, 1), xycoords="axes fraction", xytext=(0, 35), textcoords="offset points", fontsize=13,
-        fontweight="bold",
-    )  # fmt: skip
-    columns = 3 if len(data.lines) == 1 else 2
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=4)
-    write_figure(figure, path)
+    return handles
+
+
+def _draw_changed(data: CurveData, axes: Axes) -> list[Line2D]:
+    """The share of answers that change, of images without labels; what the legend names."""
+    handles = [_draw_band(axes, line.ber, line.changed, number=number) for number, line in enumerate(data.lines)]
+    for handle, line in zip(handles, data.lines, strict=True):
+        handle.set_label(line.model)
+    _frame(axes, top=1.0, label="SDC: top-1 differs from the fault-free answer")
+    return handles
 
 
 def _shown(points: Iterable[Point]) -> list[Point]:
@@ -124,7 +149,12 @@ def _line(sweep: Sweep) -> Line:
             low=column(lambda p: p.relative_low),
             high=column(lambda p: p.relative_high),
         ),
-        clean={recipe: p.accuracy for recipe, p in sweep.clean.items() if p.n > 0},
+        changed=Band(
+            rate=column(lambda p: p.changed),
+            low=column(lambda p: p.changed_low),
+            high=column(lambda p: p.changed_high),
+        ),
+        clean={recipe: p.accuracy for recipe, p in sweep.clean.items() if p.n > 0 and sweep.labelled},
     )
 
 

@@ -15,31 +15,37 @@ from radhard.analysis.evenness import Evenness
 from radhard.analysis.intervals import Interval
 from radhard.analysis.operating import OperatingPoint
 from radhard.analysis.vulnerability import Vulnerability, Vulnerable
+from radhard.models.pixels import Pixels
+from radhard.report.record import measure_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explored:
     """The factors `found` at one bit error rate, and the operating `point` if a loss was what found the rate.
 
-    `searched`: forward passes at the rates that were tried for it; other losses may have tried the same.
+    `searched`: forward passes at the rates that were tried for it; other losses may have tried the same. `pixels`: what
+    was done to the images.
     """
 
     found: Vulnerability
     point: OperatingPoint | None = None
     searched: float = 0.0
+    pixels: Pixels | None = None
 
     @property
     def label(self) -> str:
         """`10 points lost (BER 3.1e-08)`, or `BER 3.1e-08`."""
         rate = f"BER {self.found.setting.ber:.3g}"
-        return rate if self.point is None else f"{100 * self.point.loss:g} points lost ({rate})"
+        lost = "points lost" if self.found.setting.labelled else "% of answers changed"
+        return rate if self.point is None else f"{100 * self.point.loss:g} {lost} ({rate})"
 
 
 def factors_table(explored: Explored) -> Table:
     """One row a component, the most vulnerable first; factors in percentage points."""
     found = explored.found
     setting, by = found.setting, found.study.parts.by
-    title = f"{setting.model}, recipe {setting.recipe}, {explored.label}: vulnerability by {by}, percentage points"
+    of = "percentage points" if setting.labelled else "percentage points of SDC (answers that change; no labels)"
+    title = f"{setting.model}, recipe {setting.recipe}, {explored.label}: vulnerability by {by}, {of}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
     headings = (
         "rank", by, "factor", "95 % interval", "all at once", "operations", "exposed bits", "points a Gbit", "unpaired",
@@ -63,15 +69,15 @@ def summary(explored: Explored) -> list[str]:
     """What the table does not say: accuracy, images and trials, the operating point, the work."""
     found, point = explored.found, explored.point
     lines = [
-        f"accuracy: clean {found.clean.accuracy:.2%}, no component protected {found.plain.accuracy:.2%}; lost "
-        f"{100 * found.loss.rate:.2f} points ({_points(found.loss.low, found.loss.high)}, paired)",
+        _lost(found),
         f"n = {found.plain.n:,} pairs of answers a component: {found.study.images:,} images, {found.trials} trials "
         f"(ended by {found.ended}); intervals are clustered by image, those for all at once Bonferroni's",
     ]
     if point is not None:
         low, high = (("not bounded" if limit is None else f"{limit:.3g}") for limit in (point.low, point.high))
         lines.append(
-            f"a loss of {100 * point.loss:g} percentage points relative to clean is at BER {point.ber:.3g} "
+            f"a loss of {100 * point.loss:g} percentage points relative to clean"
+            f"{'' if found.setting.labelled else ' (of answers that change)'} is at BER {point.ber:.3g} "
             f"(95 % interval {low} - {high}; {len(point.tried)} rates tried, {explored.searched:,.0f} forward passes)"
         )
     if ratios := [c.unpaired_ratio for c in found.components if c.n]:
@@ -92,6 +98,17 @@ def summary(explored: Explored) -> list[str]:
         names = ", ".join(name or "-" for name in unexposed)
         lines.append(f"nothing can flip in, hence a factor of 0: {names}")
     return lines
+
+
+def _lost(found: Vulnerability) -> str:
+    plain = found.plain
+    if not found.setting.labelled:
+        return (
+            f"no labels, hence no accuracy: with no component protected {plain.changed:.2%} of the answers are not the "
+            f"clean ones ({plain.changed_low:.2%} - {plain.changed_high:.2%})"
+        )
+    points = f"{100 * found.loss.rate:.2f} points ({_points(found.loss.low, found.loss.high)}, paired)"
+    return f"accuracy: clean {found.clean.accuracy:.2%}, no component protected {plain.accuracy:.2%}; lost {points}"
 
 
 def _even(found: Evenness, *, of: str) -> list[str]:
@@ -122,6 +139,9 @@ def explored_record(explored: Explored) -> dict[str, Any]:
         "recipe": setting.recipe,
         "data": setting.data,
         "data_digest": setting.data_digest,
+        "pixels": None if explored.pixels is None else explored.pixels.as_dict(),
+        "labelled": setting.labelled,
+        "measure": measure_of(setting),
         "by": study.parts.by,
         "ber": setting.ber,
         "operating_point": None if explored.point is None else explored.point.as_dict(),
@@ -150,13 +170,13 @@ def explored_record(explored: Explored) -> dict[str, Any]:
 def write_factors(explored: Sequence[Explored], path: Path) -> None:
     """Write one row a component and rate: the model, the BER, the loss that found it, the fields of Vulnerable."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        head = ["model", "recipe", "by", "ber", "loss"]
+        head = ["model", "recipe", "by", "ber", "loss", "measure"]
         writer = csv.DictWriter(file, fieldnames=[*head, *(field.name for field in fields(Vulnerable))])
         writer.writeheader()
         for one in explored:
             setting = one.found.setting
             lost = None if one.point is None else one.point.loss
-            values = (setting.model, setting.recipe, one.found.study.parts.by, setting.ber, lost)
+            values = (setting.model, setting.recipe, one.found.study.parts.by, setting.ber, lost, measure_of(setting))
             place = dict(zip(head, values, strict=True))
             writer.writerows({**place, **component.as_dict()} for component in one.found.components)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from radhard.models.dataset import Dataset
+from radhard.models.picture import SCALES
 from radhard.report.factors import Explored
 from radhard.report.heatmap import HeatmapData, Panel
 
@@ -19,7 +20,8 @@ def heatmap_data(explored: Sequence[Explored], *, image: Image) -> HeatmapData:
     models = {one.found.setting.model for one in explored}
     where = "words of the input image" if first.setting.kinds == {"load"} else "operations of a patch's region"
     return HeatmapData(
-        title=f"{first.setting.model if len(models) == 1 else 'Several models'}: vulnerability by patch",
+        title=f"{first.setting.model if len(models) == 1 else 'Several models'}: vulnerability by patch"
+        + ("" if first.setting.labelled else ", SDC avoided (images without labels)"),
         subtitle=(
             f"recipe {first.setting.recipe}, flips in {', '.join(sorted(first.setting.kinds))} ({where})\n"
             f"{first.setting.data}, {first.study.images:,} images, {first.trials} trials"
@@ -30,11 +32,13 @@ def heatmap_data(explored: Sequence[Explored], *, image: Image) -> HeatmapData:
 
 
 def mean_image(data: Dataset, *, images: int) -> Image:
-    """The mean of the first images, in 0 ... 1: float64 [H, W], or [H, W, 3] in colour."""
+    """The mean of the first images, in 0 ... 1: float64 [H, W], the mean of all channels, or [H, W, 3] of three."""
     total = torch.zeros(data.images.shape[1:], dtype=torch.float64)
     for part in torch.split(torch.arange(images), 256):
         total += data.images[part].to(torch.float64).sum(0)
-    mean: Image = (total / (255 * images)).numpy()
+    mean: Image = (total / images / SCALES[data.images.dtype]).numpy()
+    if data.images.dtype == torch.float32:  # floats have no scale of their own: the mean's range is shown
+        mean = (mean - mean.min()) / max(float(np.ptp(mean)), 1e-30)
     return mean.transpose(1, 2, 0) if len(mean) == 3 else mean.mean(0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
+from radhard.campaign.experiment import Setting
 
 
 def sweep_record(sweep: Sweep) -> dict[str, Any]:
@@ -20,7 +21,10 @@ def sweep_record(sweep: Sweep) -> dict[str, Any]:
         "data_digest": setting.data_digest,
         "calibrated_on": sweep.calibrated_on,
         "skipped": sweep.skipped,
+        "pixels": None if sweep.pixels is None else sweep.pixels.as_dict(),
         "images": sweep.images,
+        "labelled": sweep.labelled,
+        "measure": measure_of(setting),
         "kinds": sorted(setting.kinds),
         "words": setting.words.as_dict(),
         "back_end": dict(sweep.back_end),
@@ -34,10 +38,16 @@ def sweep_record(sweep: Sweep) -> dict[str, Any]:
     }
 
 
+def measure_of(setting: Setting) -> str:
+    """What losses and factors are of: `accuracy`, or, without labels, `kept`: one less the SDC rate of top-1."""
+    return "accuracy" if setting.labelled else "kept"
+
+
 def write_csv(sweeps: Sequence[Sweep], path: Path) -> None:
-    """Write one row a point: the model, then the fields of Point; a rate of no answers is empty."""
+    """Write one row a point: the model, the measure, then the fields of Point; what is not known is empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=["model", *(field.name for field in fields(Point))])
+        writer = csv.DictWriter(file, fieldnames=["model", "measure", *(field.name for field in fields(Point))])
         writer.writeheader()
         for sweep in sweeps:
-            writer.writerows({"model": sweep.model, **point.as_dict()} for point in sweep.points)
+            place = {"model": sweep.model, "measure": measure_of(sweep.setting)}
+            writer.writerows({**place, **point.as_dict()} for point in sweep.points)

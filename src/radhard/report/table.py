@@ -13,20 +13,11 @@ from radhard.campaign.replay import Replayed
 
 
 def points_table(points: Sequence[Point], *, title: str) -> Table:
-    """One row a point of a sweep."""
+    """One row a point of a sweep; without accuracy where no image has a label."""
     table = narrow(title)
-    for heading in (
-        "BER",
-        "trials",
-        "n",
-        "flips expected",
-        "flips",
-        "accuracy",
-        "95 % interval",
-        "of clean",
-        "changed",
-        "non-finite",
-    ):
+    labelled = not points or not all(math.isnan(p.accuracy) for p in points if p.n)
+    measured = ("accuracy", "95 % interval", "of clean", "changed") if labelled else ("SDC (changed)", "95 % interval")
+    for heading in ("BER", "trials", "n", "flips expected", "flips", *measured, "non-finite"):
         table.add_column(heading, justify="right", overflow="fold")
     for p in points:
         table.add_row(
@@ -34,10 +25,24 @@ def points_table(points: Sequence[Point], *, title: str) -> Table:
             str(p.trials),
             f"{p.n:,}",
             f"{p.flips_expected:,.4g}",
-            *((f"{p.flips:,.4g}", f"{p.accuracy:.2%}", f"{p.low:.2%} - {p.high:.2%}") if p.n else ("-",) * 3),
-            *("-" if math.isnan(share) else f"{share:.2%}" for share in (p.relative, p.changed, p.non_finite)),
+            f"{p.flips:,.4g}" if p.n else "-",
+            *(_accuracy(p) if labelled else _changed(p)),
+            _share(p.non_finite),
         )
     return table
+
+
+def _accuracy(p: Point) -> tuple[str, ...]:
+    rates = (f"{p.accuracy:.2%}", f"{p.low:.2%} - {p.high:.2%}") if p.n else ("-", "-")
+    return (*rates, _share(p.relative), _share(p.changed))
+
+
+def _changed(p: Point) -> tuple[str, ...]:
+    return (f"{p.changed:.2%}", f"{p.changed_low:.2%} - {p.changed_high:.2%}") if p.n else ("-", "-")
+
+
+def _share(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.2%}"
 
 
 def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
@@ -53,12 +58,14 @@ def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
 
 def comparison_table(sweeps: Sequence[Sweep]) -> Table:
     """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
+    labelled = all(sweep.labelled for sweep in sweeps)
+    lost = ("10 points lost", "half lost") if labelled else ("10 % change", "half change")
     table = narrow(
-        f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the BER at which accuracy is lost, "
-        "between two that were measured"
+        f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the BER at which "
+        f"{'accuracy is lost' if labelled else 'answers change'}, between two that were measured"
     )
-    recipes = tuple(dict.fromkeys(recipe for sweep in sweeps for recipe in sweep.clean))
-    headings = ("MACs", "exposed bits", *recipes, "10 points lost", "half lost")
+    recipes = tuple(dict.fromkeys(recipe for sweep in sweeps for recipe in sweep.clean if sweep.labelled))
+    headings = ("MACs", "exposed bits", *recipes, *lost)
     for heading in ("model", *headings):
         numbers = heading in ("MACs", "exposed bits")
         table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold", no_wrap=numbers)
@@ -68,7 +75,7 @@ def comparison_table(sweeps: Sequence[Sweep]) -> Table:
             sweep.model,
             f"{sweep.macs:,}",
             f"{sweep.setting.bits:,}",
-            *(f"{p.accuracy:.2%}" if p and p.n else "-" for p in clean),
+            *(_share(p.accuracy) if p and p.n else "-" for p in clean),
             where_lost(sweep.loses_10_points),
             where_lost(sweep.loses_half),
         )
