@@ -335,12 +335,23 @@ def test_a_working_torchvision_is_left_untouched(monkeypatch):
     assert vision._declared == []
 
 
-def test_another_error_of_torchvision_is_not_swallowed(monkeypatch):
-    def broken(_name):
-        raise RuntimeError("operator torchvision::roi_align does not exist")
+def test_another_error_of_torchvision_is_not_swallowed(tmp_path):
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::roi_align does not exist')\n")
+    done = run_python("from radhard.models.vision import import_torchvision as cure\ncure()", path=[tmp_path])
+    assert "RuntimeError: operator torchvision::roi_align does not exist" in done.stderr
 
-    monkeypatch.setattr(vision.importlib, "import_module", broken)
-    monkeypatch.setitem(sys.modules, "torchvision.part", ModuleType("torchvision.part"))
-    with pytest.raises(RuntimeError, match="roi_align"):
-        vision.import_torchvision()
-    assert "torchvision.part" in sys.modules
+
+def test_whoever_imports_torchvision_after_radhard_gets_it_cured(tmp_path):
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(BROKEN_TORCHVISION)
+    (package / "half.py").write_text("")
+    done = run_python(
+        "import sys, radhard\nassert 'torch' not in sys.modules\n"
+        "import torchvision\nfrom torchvision import half\n"
+        "assert sys.modules['torchvision'] is torchvision and torchvision.half is half\n"
+        "sys.stdout.write(torchvision.__spec__.name)",
+        path=[tmp_path],
+    )
+    assert done.stdout == "torchvision", done.stderr
+

@@ -459,9 +459,9 @@ MISTAKES = {
     "nowhere.py:make": r"nowhere\.py is not a file",
     "mine.py:mak": r"has no function 'mak'; it has .*Did you mean make",
     "mine.py:text": r"text\(\) of .*mine\.py returned a str, not a torch\.nn\.Module",
-    "mine.py:broken": r"mine\.py raised ZeroDivisionError: .*\(line 22, in broken: return 1 / 0\)",
-    "syntax.py:make": r"syntax\.py raised SyntaxError: .*\(line 2: def make\(:\)",
-    "exits.py:make": r"exits\.py raised SystemExit: 3 \(line 2, in <module>: sys\.exit\(3\)\)",
+    "mine.py:broken": r"mine\.py raised ZeroDivisionError: .*\(line 22, in broken: `return 1 / 0`\)",
+    "syntax.py:make": r"syntax\.py raised SyntaxError: .*\(line 2: `def make\(:`\)",
+    "exits.py:make": r"exits\.py raised SystemExit: 3 \(line 2, in <module>: `sys\.exit\(3\)`\)",
     "mine.py:make": r"does not take images \[3, 224, 224\] .*--input-shape",
 }
 
@@ -481,12 +481,12 @@ def test_pretrained_does_not_apply_to_a_python_file(file):
 
 class Auxiliary(nn.Module):
     def forward(self, images):
-        return {"logits": images.flatten(1)}
+        return {"out": images.flatten(1), "aux": images.flatten(1)}
 
 
 def test_a_module_that_returns_no_tensor_is_named(tmp_path):
     (tmp_path / "d.py").write_text("from tests.test_sources import Auxiliary as make\n")
-    with pytest.raises(ModelError, match="returns a dict, not one tensor of logits"):
+    with pytest.raises(ModelError, match=r"returns a dict \(\['out'\] \[2, 4\], \['aux'\] \[2, 4\]\), and a classifier returns one"):
         load(f"{tmp_path / 'd.py'}:make", input_shape=(1, 2, 2))
 
 

@@ -4,11 +4,14 @@
     faults = rh.Faults(ber=1e-8, seed=0)                            # which bits flip
     result = rh.run(program, images, rh.Faulty(rh.Clean(), faults))  # logits under faults
 
-The names are imported when they are first used, so that `radhard --help` does not wait for torch.
+The names are imported when they are first used, so that `radhard --help` does not wait for torch. After
+`import radhard` a torchvision that does not find its operators is repaired when anybody first imports it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from radhard.models.vision import repair_on_import
 
 if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
@@ -67,6 +70,9 @@ __all__ = [
     "trace",
     "write_trace",
 ]
+
+
+repair_on_import()
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,7 @@ def evaluate(
     classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoints = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,

@@ -24,6 +24,7 @@ def harden(
     classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoint = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,

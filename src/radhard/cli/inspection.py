@@ -16,6 +16,7 @@ def inspect(
     ctx: typer.Context,
     model: options.Model,
     checkpoint: options.Checkpoint = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,

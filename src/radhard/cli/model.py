@@ -27,6 +27,7 @@ class ModelChoice:
     """The model options of a command; None leaves to the source what it says."""
 
     weights: Weights = "random"
+    checkpoint_key: str | None = None
     input_shape: Shape | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -39,6 +40,7 @@ class ModelChoice:
         return load_model(
             name,
             checkpoint,
+            checkpoint_key=None if checkpoint is None else self.checkpoint_key,
             weights=self.weights,
             input_shape=self.input_shape,
             mean=self.mean,
@@ -51,10 +53,14 @@ class ModelChoice:
 
 def model_choice(params: Mapping[str, Any]) -> ModelChoice:
     """The model options in a command's `ctx.params` as one value. InputError for numbers that cannot be read."""
+    key = params["checkpoint_key"]
+    if key is not None and not params["checkpoint"]:
+        raise InputError(f"--checkpoint-key {key}: it is of a checkpoint, and none is given (--checkpoint FILE)")
     input_shape, mean, std = params["input_shape"], params["mean"], params["std"]
     resize = params.get("resize")  # commands that take no images have none
     return ModelChoice(
         weights="pretrained" if params["pretrained"] else "random",
+        checkpoint_key=key,
         input_shape=None if input_shape is None else shape(input_shape),
         mean=None if mean is None else numbers(mean, option="--mean"),
         std=None if std is None else numbers(std, option="--std"),

@@ -14,6 +14,10 @@ MODEL_HELP = (
 )
 Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
 Checkpoint = Annotated[Path | None, typer.Option(help="weights to load, a file of safetensors or of torch.save")]
+CheckpointKey = Annotated[
+    str | None,
+    typer.Option(help="which weights to take from a checkpoint that holds several, such as ema or model.backbone"),
+]
 Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"each is {MODEL_HELP}; several are compared")]
 Checkpoints = Annotated[
     list[str] | None,

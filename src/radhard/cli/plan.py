@@ -30,6 +30,7 @@ def plan(
     classes: options.Classes = None,
     scales: options.Scales = None,
     checkpoint: options.Checkpoint = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,

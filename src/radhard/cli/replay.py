@@ -14,6 +14,7 @@ def replay(
     model: options.Model,
     trace: Annotated[Path, typer.Option(help="the table, .parquet or .csv, of `radhard trace` or by hand")],
     checkpoint: options.Checkpoint = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,

@@ -15,6 +15,7 @@ def trace(
     ber: Annotated[str, typer.Option(help="probability that an exposed bit flips")],
     out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv")],
     checkpoint: options.Checkpoint = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,

@@ -25,7 +25,7 @@ def from_archive(wanted: Wanted) -> LoadedModel:
     if wanted.checkpoint is not None:
         raise InputError(f"--checkpoint {wanted.checkpoint}: {path} holds its own weights; export it again with others")
     program = read_program(path)
-    shape, classes = _shapes(program, path)
+    shape, classes = shapes_of(program, path)
     if wanted.input_shape not in (None, shape):
         raise InputError(f"--input-shape {wanted.input_shape}: {path} was exported for images {list(shape)}")
     mean, std = assumed_normalisation(shape[0])
@@ -62,7 +62,7 @@ def read_program(path: Path) -> ExportedProgram:
         ) from error
 
 
-def _shapes(program: ExportedProgram, path: Path) -> tuple[Shape, int]:
+def shapes_of(program: ExportedProgram, path: Path | str) -> tuple[Shape, int]:
     """The one input's (C, H, W), and the number of classes."""
     inputs, outputs = program.graph_signature.user_inputs, program.graph_signature.user_outputs
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}

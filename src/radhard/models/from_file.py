@@ -1,29 +1,36 @@
 """A module that the user's own Python file makes: `path/to/file.py:function`."""
 
-import importlib.util
+import contextlib
 import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
+from torch.export import ExportedProgram
 
-from radhard.errors import ModelError
-from radhard.models.checkpoint import put_weights, read_checkpoint, unwrapped
+from radhard.errors import CaptureError, ModelError
+from radhard.models.checkpoint import read_checkpoint
+from radhard.models.from_archive import shapes_of
+from radhard.models.importing import import_file
 from radhard.models.loaded import LoadedModel, Wanted, assumed_normalisation, count_classes
 from radhard.models.preprocessing import Preprocessing
 from radhard.models.zoo import listed, near
+from radhard.program.accepted import check_module, unwrapped_module
+from radhard.program.export import answers
+from radhard.program.user_code import one_line, place_of
 
 _DEFAULT_SHAPE = (3, 224, 224)
 
 
 def from_file(wanted: Wanted) -> LoadedModel:
-    """Run the file, call the function without arguments, take the module that it returns.
+    """Run the file, call the function without arguments, take the module or exported program that it returns.
 
-    The file's folder is importable while it runs. ModelError for a missing file or function, for what the file
-    raises (with the place in it), and for a function that returns no module.
+    Wrappers such as DataParallel are taken off, other floats become float32, and lazy layers get their shapes from
+    images of zeros. ModelError for a missing file or function, for what the file raises (with the place in the user's
+    code), and for a function that returns anything else.
     """
     path_text, _, function = wanted.name.rpartition(":")
     path = Path(path_text)
@@ -35,17 +42,28 @@ def from_file(wanted: Wanted) -> LoadedModel:
         raise ModelError(
             f"--pretrained does not apply to {wanted.name}: its function sets the weights, or --checkpoint"
         )
-    with _importable(path.parent):
-        made = _within(path, lambda: _call(path, function), doing=f"{function}()")
-    if not isinstance(made, nn.Module):
-        raise ModelError(f"{function}() of {path} returned a {type(made).__name__}, not a torch.nn.Module")
-    module = made.float().eval()
+    with _as_users(path, doing="running it"):
+        found = import_file(path)
+    with _as_users(path, doing=f"calling {function}()"):
+        made = _made(found, path, function)
     source = f"as {wanted.name} makes them, seed {wanted.seed}"
-    if wanted.checkpoint is not None:
-        checkpoint = read_checkpoint(wanted.checkpoint)
-        put_weights(module, unwrapped(checkpoint.tensors, module.state_dict().keys()), source=checkpoint.path)
-        source = str(checkpoint)
     shape = wanted.input_shape or _DEFAULT_SHAPE
+    if isinstance(made, ExportedProgram):
+        if wanted.checkpoint is not None:
+            raise ModelError(
+                f"--checkpoint {wanted.checkpoint}: {function}() of {path} made an exported program, which "
+                "holds its own weights"
+            )
+        shape, classes = shapes_of(made, wanted.name)
+        module: nn.Module | ExportedProgram = made
+    elif isinstance(made, nn.Module):
+        module, cast = _ready(unwrapped_module(made), name=wanted.name, shape=shape)
+        if wanted.checkpoint is not None:
+            source = read_checkpoint(wanted.checkpoint, key=wanted.checkpoint_key).put(module)
+        source += cast
+        classes = count_classes(module, shape, name=wanted.name)
+    else:
+        raise ModelError(f"{function}() of {path} returned a {type(made).__name__}, not a torch.nn.Module")
     mean, std = assumed_normalisation(shape[0])
     fields = ("mean", "std")
     return LoadedModel(
@@ -54,23 +72,18 @@ def from_file(wanted: Wanted) -> LoadedModel:
         input_shape=shape,
         mean=mean,
         std=std,
-        classes=count_classes(module, shape, name=wanted.name),
+        classes=classes,
         weights=source,
         preprocessing=Preprocessing(size=shape[1:]),
         assumed=fields if wanted.input_shape else ("input_shape", *fields),
     )
 
 
-def _call(path: Path, function: str) -> Any:
-    """Run the file as a module of its own and call its function."""
-    name = f"radhard_model_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise ModelError(f"{path} is not a Python file: its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where classes of the file look themselves up
-    spec.loader.exec_module(module)
+def _made(module: ModuleType, path: Path, function: str) -> Any:
+    """What the function of that name returns; a module of that name as it is."""
     made = getattr(module, function, None)
+    if isinstance(made, nn.Module):
+        return made
     if not callable(made):
         names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ModelError(
@@ -79,32 +92,40 @@ def _call(path: Path, function: str) -> Any:
     return made()
 
 
-def _within(path: Path, work: Callable[[], Any], *, doing: str) -> Any:
-    """What `work` returns. What it raises becomes a ModelError that shows the place in the user's file."""
+def _ready(module: nn.Module, *, name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, str]:
+    """The module in eval mode and float32, and what its parameters were before. CaptureError for one that cannot be."""
+    with contextlib.suppress(NotImplementedError):  # an exported module is as it was exported
+        module.eval()
+    if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+        answers(module, torch.zeros(2, *shape), name=name)
+    check_module(module, name=name)
+    kinds = {p.dtype for p in module.parameters() if p.is_floating_point()} - {torch.float32}
+    if not kinds:
+        return module, ""
+    names = sorted(str(kind).removeprefix("torch.") for kind in kinds)
+    return module.float(), f", {' and '.join(names)} converted to float32"
+
+
+@contextlib.contextmanager
+def _as_users(path: Path, *, doing: str) -> Iterator[None]:
+    """Within it the user's code runs: what it prints goes to stderr; what it raises becomes a ModelError."""
     try:
-        return work()
-    except ModelError:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (ModelError, CaptureError):
         raise
     except (Exception, SystemExit) as error:
+        place = place_of(error).removeprefix(f" at {path.resolve()}, ")
         raise ModelError(
-            f"{path} raised {type(error).__name__}: {error} ({_place(error, path, doing=doing)})"
+            f"{path} raised {type(error).__name__}: {one_line(error)} ({place.removeprefix(' at ') or doing}"
+            f"{_hint(error, path)})"
         ) from error
 
 
-def _place(error: BaseException, path: Path, *, doing: str) -> str:
-    """The innermost line of the user's file in the traceback."""
-    if isinstance(error, SyntaxError) and error.filename == str(path.resolve()):
-        return f"line {error.lineno}: {(error.text or '').strip()}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.resolve()]
-    return f"line {frames[-1].lineno}, in {frames[-1].name}: {frames[-1].line}" if frames else f"calling {doing}"
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Within it, the folder's modules can be imported, as when Python runs a file of it."""
-    entry = str(folder.resolve())
-    sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        sys.path.remove(entry)
+def _hint(error: BaseException, path: Path) -> str:
+    """What an import that failed may want."""
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return f"; put an __init__.py into {path.parent} and the folders above that belong to the package"
+    if isinstance(error, ModuleNotFoundError):
+        return f"; modules are looked for beside {path.name}, in the current folder and in what is installed"
+    return ""

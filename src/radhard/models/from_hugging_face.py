@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from radhard.errors import ModelError
-from radhard.models.checkpoint import read_checkpoint, unwrapped
+from radhard.models.checkpoint import Checkpoint, check_finite, check_numbers, read_checkpoint, stored_numbers
 from radhard.models.loaded import LoadedModel, Wanted, count_classes
 from radhard.models.processor import read_processor
 from radhard.models.vision import import_transformers
 from radhard.models.zoo import listed
+from radhard.program.user_code import one_line
 
 _SAFE_FILES = ("*.json", "*.safetensors")
 _PICKLES = "pytorch_model*.bin"
@@ -29,8 +30,8 @@ def from_hugging_face(wanted: Wanted) -> LoadedModel:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} holds no config.json: give a folder that transformers' save_pretrained wrote")
     module, source = _build(transformers, folder, wanted)
-    module.register_forward_hook(_logits)
     module = module.float().eval()
+    check_finite(module, source=source)
     processor = read_processor(folder, config=module.config)
     shape = wanted.input_shape or processor.input_shape
     return LoadedModel(
@@ -46,12 +47,6 @@ def from_hugging_face(wanted: Wanted) -> LoadedModel:
     )
 
 
-def _logits(_module: nn.Module, _args: Any, output: Any) -> Tensor:
-    """A hook: of what a classifier of transformers returns, the logits alone."""
-    logits: Tensor = output.logits
-    return logits
-
-
 def _downloaded(name: str) -> Path:
     """The hub's model -> its folder in the local cache, with pickled weights only where there are no others."""
     from huggingface_hub import snapshot_download
@@ -62,8 +57,8 @@ def _downloaded(name: str) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=[*_SAFE_FILES, _PICKLES]))
     except Exception as error:  # no network, no such model, no right to read it: a dozen types
         raise ModelError(
-            f"hf:{name} is no local folder and could not be read from the hub ({type(error).__name__}: {error}). "
-            "Without a network, give a local folder that holds config.json and *.safetensors"
+            f"hf:{name} is no local folder and could not be read from the hub ({type(error).__name__}: "
+            f"{one_line(error)}). Without a network, give a local folder that holds config.json and *.safetensors"
         ) from error
     return folder
 
@@ -71,7 +66,7 @@ def _downloaded(name: str) -> Path:
 def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, str]:
     """The module and where its weights are from. transformers puts them in itself: it knows older versions' keys."""
     auto = transformers.AutoModelForImageClassification
-    safe, tensors, source = _weights(folder, wanted)
+    safe, checkpoints, source = _weights(folder, wanted)
     options: dict[str, Any]
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -80,13 +75,21 @@ def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, 
         else:
             empty = auto.from_config(config, trust_remote_code=False)
             auto, where = type(empty), None
-            options = {"state_dict": unwrapped(tensors, empty.state_dict().keys())}
+            own = empty.state_dict()
+            found = [checkpoint.state(own.keys()) for checkpoint in checkpoints]
+            tensors = {key: value for state, _ in found for key, value in state.items()}
+            check_numbers(tensors, own, source=source)
+            source, options = (found[0][1] if wanted.checkpoint else source), {"state_dict": tensors}
         with _quiet(transformers):
             module, told = auto.from_pretrained(where, config=config, output_loading_info=True, **options)
+        if safe:
+            check_numbers(stored_numbers(folder.glob("*.safetensors")), module.state_dict(), source=source)
+    except ModelError:
+        raise
     except Exception as error:  # transformers raises ValueError, OSError, KeyError, ImportError ...
         raise ModelError(
             f"transformers cannot build an image classifier from {folder} with the weights of {source} "
-            f"({type(error).__name__}: {error}); code that comes with a model is never run"
+            f"({type(error).__name__}: {one_line(error)}); code that comes with a model is never run"
         ) from error
     if told["missing_keys"] or told["mismatched_keys"]:
         wrong = sorted(map(str, (*told["missing_keys"], *told["mismatched_keys"])))
@@ -110,16 +113,15 @@ def _quiet(transformers: Any) -> Iterator[None]:
             bars.enable_progress_bar()
 
 
-def _weights(folder: Path, wanted: Wanted) -> tuple[bool, dict[str, Tensor], str]:
-    """Whether transformers reads the folder's safetensors; else the tensors; and where they are from."""
+def _weights(folder: Path, wanted: Wanted) -> tuple[bool, list[Checkpoint], str]:
+    """Whether transformers reads the folder's safetensors; else the files of weights; and where they are from."""
     if wanted.checkpoint is not None:
-        checkpoint = read_checkpoint(wanted.checkpoint)
-        return False, dict(checkpoint.tensors), str(checkpoint)
+        return False, [read_checkpoint(wanted.checkpoint, key=wanted.checkpoint_key)], str(wanted.checkpoint)
     if list(folder.glob("*.safetensors")):
-        return True, {}, str(folder)
+        return True, [], str(folder)
     files = sorted(folder.glob(_PICKLES))
     if not files:
         raise ModelError(
             f"{folder} holds no weights (*.safetensors or {_PICKLES}): give a file of weights by --checkpoint FILE"
         )
-    return False, {key: value for file in files for key, value in read_checkpoint(file).tensors.items()}, str(folder)
+    return False, [read_checkpoint(file) for file in files], str(folder)

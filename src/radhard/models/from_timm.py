@@ -14,6 +14,7 @@ from radhard.models.loaded import LoadedModel, Wanted, assumed_normalisation, co
 from radhard.models.preprocessing import Preprocessing, Size, enlarged
 from radhard.models.vision import import_timm
 from radhard.models.zoo import ZOO, listed, near
+from radhard.program.user_code import one_line
 
 
 def from_timm(wanted: Wanted) -> LoadedModel:
@@ -34,7 +35,7 @@ def from_timm(wanted: Wanted) -> LoadedModel:
     module: Any = build(None)
     needs: dict[str, Any] = timm.data.resolve_model_data_config(module)
     if wanted.checkpoint is not None:
-        checkpoint = read_checkpoint(wanted.checkpoint)
+        checkpoint = read_checkpoint(wanted.checkpoint, key=wanted.checkpoint_key)
         module, source = load_fitting(
             lambda n: module if n is None else build(n),
             checkpoint,
@@ -96,7 +97,7 @@ def _create(timm: ModuleType, name: str, wanted: Wanted, *, classes: int | None)
     except (
         Exception
     ) as error:  # timm raises RuntimeError for a tag, the architecture asserts, downloads fail in their own ways
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {one_line(error)}"
         if pretrained:
             raise ModelError(
                 f"timm's pretrained weights of {name} could not be loaded ({reason}). Without a network, give a file "

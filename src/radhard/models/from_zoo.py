@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import nn
 
 from radhard.errors import InputError, ModelError
-from radhard.models.checkpoint import load_fitting, put_weights, read_checkpoint
+from radhard.models.checkpoint import load_fitting, read_checkpoint
 from radhard.models.deepvit import VARIANTS, DeepViT
 from radhard.models.loaded import LoadedModel, Wanted
 from radhard.models.preprocessing import Preprocessing, Size, enlarged
@@ -24,8 +24,7 @@ def from_zoo(wanted: Wanted) -> LoadedModel:
             f"--input-shape {wanted.input_shape}: {wanted.name} of the zoo takes images {list(entry.input_shape)} only"
         )
     module = entry.build()
-    source = read_checkpoint(wanted.checkpoint or entry.weights)
-    put_weights(module, source.tensors, source=source.path)
+    source = read_checkpoint(wanted.checkpoint or entry.weights, key=wanted.checkpoint_key).put(module)
     return LoadedModel(
         name=wanted.name,
         module=module.eval(),
@@ -33,7 +32,7 @@ def from_zoo(wanted: Wanted) -> LoadedModel:
         mean=entry.mean,
         std=entry.std,
         classes=entry.classes,
-        weights=str(source),
+        weights=source,
         preprocessing=Preprocessing(size=entry.input_shape[1:]),
         calibrations=() if wanted.checkpoint else tuple(map(read_calibration, entry.calibrations)),
     )
@@ -59,7 +58,9 @@ def from_deepvit(wanted: Wanted) -> LoadedModel:
     if wanted.checkpoint is None:
         module, source = build(None), f"random, seed {wanted.seed}"
     else:
-        module, source = load_fitting(build, read_checkpoint(wanted.checkpoint), classes=shape.classes)
+        module, source = load_fitting(
+            build, read_checkpoint(wanted.checkpoint, key=wanted.checkpoint_key), classes=shape.classes
+        )
     return LoadedModel(
         name=wanted.name,
         module=module.eval(),

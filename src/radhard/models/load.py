@@ -32,6 +32,7 @@ def load(
     name: str,
     checkpoint: Path | None = None,
     *,
+    checkpoint_key: str | None = None,
     seed: int = 0,
     weights: Weights = "random",
     input_shape: Shape | None = None,
@@ -45,9 +46,10 @@ def load(
     `timm:NAME`, `torchvision:NAME`, `hf:NAME`, a Hugging Face folder, `FILE.py:FUNCTION`, or `FILE.pt2`.
 
     The zoo, Hugging Face and .pt2 files bring their weights. Those of timm, torchvision and DeepViT are random,
-    drawn from `seed` alone, or "pretrained": downloaded. A `checkpoint` replaces any but a .pt2's. `input_shape`
-    (C, H, W), `mean` and `std` (one a channel, or one for all) replace what the source says; so do `resize`,
-    `crop_pct` and `interpolation`, as `radhard.models.preprocessing.restated` takes them. torch's global
+    drawn from `seed` alone, or "pretrained": downloaded. A `checkpoint` replaces any but a .pt2's; where its file
+    holds several sets of weights, `checkpoint_key` says which. `input_shape` (C, H, W), `mean` and `std` (one a
+    channel, or one for all) replace what the source says; so do `resize`, `crop_pct` and `interpolation`, as
+    `radhard.models.preprocessing.restated` takes them. torch's global
     generator is left as it was. ModelError for an unknown name and for what cannot be built or is not safe to
     load, InputError for a shape that the model does not take.
     """
@@ -55,7 +57,16 @@ def load(
         raise InputError(f"weights {weights!r} are not known; they are 'random' or 'pretrained'")
     if input_shape is not None and (len(input_shape) != 3 or min(input_shape) < 1):
         raise InputError(f"input_shape {input_shape!r}: give channels, height and width, each at least 1")
-    wanted = Wanted(name=name, checkpoint=checkpoint, weights=weights, seed=seed, input_shape=input_shape)
+    if checkpoint_key is not None and checkpoint is None:
+        raise InputError(f"checkpoint_key {checkpoint_key!r}: it is of a checkpoint, and none is given (--checkpoint)")
+    wanted = Wanted(
+        name=name,
+        checkpoint=checkpoint,
+        checkpoint_key=checkpoint_key,
+        weights=weights,
+        seed=seed,
+        input_shape=input_shape,
+    )
     with drawn_from(torch.Generator().manual_seed(seed)):
         model = _source(name)(wanted)
     pixels = restated(model.preprocessing, resize=resize, crop_pct=crop_pct, interpolation=interpolation)

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from radhard.errors import InputError, ModelError
+from radhard.errors import CaptureError, InputError, ModelError
 from radhard.models.preprocessing import Preprocessing
 from radhard.program.calibration import Calibration
+from radhard.program.export import answers
+from radhard.program.outputs import logits_in, tensor_at, wrapper_for
+from radhard.program.user_code import one_line, place_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,6 +30,7 @@ class Wanted:
 
     name: str
     checkpoint: Path | None = None
+    checkpoint_key: str | None = None
     weights: Weights = "random"
     seed: int = 0
     input_shape: Shape | None = None
@@ -82,27 +87,30 @@ def normalised(
     )
 
 
-@torch.no_grad()
 def count_classes(module: nn.Module, shape: Shape, *, name: str) -> int:
     """The number of logits of an image, by running two images [2, *shape] of zeros through `module` (eval mode).
 
-    Raises ModelError where that fails or gives anything but one float tensor [2, classes].
+    A module that returns one tensor [2, classes] in something else, or one called logits, is given a hook that returns
+    it. Raises ModelError for one that fails, or that returns anything but logits, with the wrapper to write.
     """
     try:
-        logits = module(torch.zeros(2, *shape))
+        out = answers(module, torch.zeros(2, *shape), name=f"model {name}")
+    except CaptureError:
+        raise
     except Exception as error:  # whatever the module's own code raises
         raise ModelError(
-            f"model {name} does not take images {list(shape)} ({type(error).__name__}: {error}); give the shape "
-            "that it takes by --input-shape"
+            f"model {name} does not take images {list(shape)}{place_of(error)} ({type(error).__name__}: "
+            f"{one_line(error)}); give the shape that it takes by --input-shape"
         ) from error
-    if not isinstance(logits, Tensor):
-        raise ModelError(
-            f"model {name} returns a {type(logits).__name__}, not one tensor of logits: wrap it in a module that "
-            "returns the logits alone"
-        )
-    if logits.ndim != 2 or len(logits) != 2 or not logits.is_floating_point():
-        raise ModelError(
-            f"model {name} returns {logits.dtype} {list(logits.shape)} for 2 images; a classifier returns float logits "
-            "[2, classes]"
-        )
+    place = logits_in(out)
+    logits = None if place is None else tensor_at(out, place)
+    if place is None or logits is None or len(logits) != 2:
+        raise ModelError(f"model {name} returns {wrapper_for(out, name=name)}")
+    if not isinstance(out, Tensor):
+        module.register_forward_hook(partial(_alone, place))
     return logits.shape[1]
+
+
+def _alone(place: str, _module: nn.Module, _images: Any, out: Any) -> Tensor:
+    """A hook: of what a module returns, the logits alone."""
+    return tensor_at(out, place)

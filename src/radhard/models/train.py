@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from radhard.models.card import Training, card
-from radhard.models.checkpoint import put_weights, read_checkpoint
+from radhard.models.checkpoint import read_checkpoint
 from radhard.models.dataset import Dataset
 from radhard.models.fashion import calibration_indices, fashion_mnist, training_set
 from radhard.models.recipe import EpochDone, fit
@@ -53,7 +53,7 @@ def train(
     weights = out / f"{name}.safetensors"
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
     test = fashion_mnist("test")
-    put_weights(module, read_checkpoint(weights).tensors, source=weights)  # what the file holds is what is judged
+    read_checkpoint(weights).put(module)  # what the file holds is what is judged
     right = correct(module.eval(), test, mean=entry.mean, std=entry.std)
     training = Training(
         recipe=recipe,

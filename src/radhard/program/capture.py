@@ -1,29 +1,30 @@
 """From a user's module to a program: torch.export, operations taken apart, constants folded, every row attributed.
 
 The module is exported with a dynamic batch and left as it was. A program that is exported already is taken as it is,
-quantised or not.
+quantised or not. In the end the program is run beside the module: where they differ, there is no program.
 """
 
-import traceback
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
-from radhard.errors import CaptureError, InputError
+from radhard.errors import CaptureError, InputError, RadhardError
 from radhard.machine import undisturbed
+from radhard.program.accepted import check_module, check_state, unwrapped_module
+from radhard.program.agreement import check_agreement, logits_of
 from radhard.program.anatomy import Anatomy
 from radhard.program.decompositions import decomposed
+from radhard.program.export import exported
 from radhard.program.fold import fold
 from radhard.program.lower import lower
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program, Recipe
-
-_LIBRARIES = (Path(torch.__file__).parent, Path(__file__).parent)
+from radhard.program.state import check_random, without_state
+from radhard.program.user_code import one_line, place_of
 
 
 def capture(
@@ -37,54 +38,44 @@ def capture(
 
     Its recipe is "float", or "pt2e" for a model that torchao's PT2E flow has quantised. `anatomy` maps patterns of
     site names to (layer, module) and overrides the rules. Raises CaptureError if torch.export refuses the model, an
-    operation is not registered, or images of a batch are not independent.
+    operation is not registered, images of a batch are not independent, or the program answers otherwise than the
+    model, as one does that draws random numbers or keeps state. InputError for one in training mode.
     """
     if not isinstance(example, Tensor) or example.dtype != torch.float32 or example.ndim < 2 or not len(example):
         raise InputError("example: give a float32 tensor [B, ...] of at least one image, as the model takes them")
-    with warnings.catch_warnings(), undisturbed():
+    given = name or type(model).__name__
+    with warnings.catch_warnings(), undisturbed(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
-        exported = model if isinstance(model, ExportedProgram) else _exported(model, example)
-        _check_batch(exported, example)
-        graph = fold(decomposed(exported).module())
-    overrides: Anatomy = anatomy or {}
-    program = lower(
-        graph,
-        name=name or type(model).__name__,
-        recipe=_recipe(graph),
-        input_shape=tuple(example.shape[1:]),
-        anatomy=overrides,
-    )
-    return attribute_rows(program)
+        if isinstance(model, ExportedProgram):
+            return _program(model, example, name=given, anatomy=anatomy or {})
+        module = unwrapped_module(model)
+        given = name or type(module).__name__
+        check_module(module, name=given)
+        check_state(module, name=given, device=example.device)
+        logits_of(module, example[:1], name=given)
+        program = _program(exported(module, example, name=given), example, name=given, anatomy=anatomy or {})
+        if program.recipe == "float":
+            check_agreement(program, module, example, name=given)
+    return program
 
 
-def _exported(model: nn.Module, example: Tensor) -> ExportedProgram:
-    if model.training and not isinstance(model, GraphModule):  # what PT2E made cannot be asked to leave it
-        raise InputError(f"{type(model).__name__} is in training mode: call model.eval() before capture")
-    batch = example[:1].expand(2, *example.shape[1:]).contiguous()
+def _program(source: ExportedProgram, example: Tensor, *, name: str, anatomy: Anatomy) -> Program:
+    """The exported program as one of ours. Errors of torch about its parts become a CaptureError of one line."""
     try:
-        return torch.export.export(model, (batch,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-    except Exception as error:  # torch.export raises what the user's forward raises, and a dozen types of its own
-        reason = str(error).strip() or type(error).__name__
+        _check_batch(source, example)
+        taken_apart = decomposed(source)
+        check_random(taken_apart.graph, name=name)
+        graph = fold(without_state(taken_apart, name=name))
+        program = lower(graph, name=name, recipe=_recipe(graph), input_shape=tuple(example.shape[1:]), anatomy=anatomy)
+        return attribute_rows(program)
+    except RadhardError:
+        raise
+    except Exception as error:  # a graph that torch's own passes or kernels do not take
+        cause = next((e for e in (error.__cause__, error.__context__) if isinstance(e, CaptureError)), error)
         raise CaptureError(
-            f"torch.export refuses {type(model).__name__} for images {list(example.shape[1:])}{_place(error)}: {reason}"
+            f"the exported graph of {name} cannot be made a program{place_of(error)} ({type(cause).__name__}: "
+            f"{one_line(cause)})"
         ) from error
-
-
-def _place(error: BaseException) -> str:
-    """Where in the model's own code it failed: the last line of the error's trace that is none of torch's or ours."""
-    frames: list[traceback.FrameSummary] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        frames += traceback.extract_tb(cause.__traceback__)
-        cause = cause.__cause__
-    theirs = [f for f in frames if Path(f.filename).is_file() and not _is_library(Path(f.filename))]
-    if not theirs:
-        return ""
-    return f" at {theirs[-1].filename}, line {theirs[-1].lineno}, in {theirs[-1].name}: `{theirs[-1].line}`"
-
-
-def _is_library(file: Path) -> bool:
-    return any(file.is_relative_to(folder) for folder in _LIBRARIES)
 
 
 def _check_batch(exported: ExportedProgram, example: Tensor) -> None:

@@ -27,9 +27,11 @@ from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, 
 from radhard.program.registry import lowering_of
 from radhard.program.sites import Sites, path_of
 from radhard.program.unsigned import clamped
+from radhard.program.user_code import place_of_node
 
 __all__ = ["lower", "lowerings"]  # importing lowerings registers them
 
+_OTHER_NUMBERS = {torch.float16, torch.bfloat16, torch.float64, torch.complex32, torch.complex64, torch.complex128}
 _QUANTIZE = "quantized_decomposed.quantize_per_tensor."
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor."
 _DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
@@ -84,7 +86,10 @@ class _Lowering:
                 self._values[node] = _Value(constant=constant(self._graph, node))
             elif node.op == "call_function":
                 first = len(self._steps)
-                self._values[node] = self._call(node)
+                try:
+                    self._values[node] = self._call(node)
+                except CaptureError as error:
+                    raise CaptureError(f"{error}{place_of_node(node)}") from error
                 self._accounts.append(self._account(node, self._steps[first:]))
             elif node.op == "output":
                 output = self._output(node)
@@ -210,6 +215,13 @@ class _Lowering:
         return _Value(number=out, affine=affine if keep else None, sizes=sizes)
 
     def _operator(self, node: Node) -> _Value:
+        value = node.meta.get("val")
+        if isinstance(value, Tensor) and value.dtype in _OTHER_NUMBERS:
+            raise CaptureError(
+                f"{node.target} in module {path_of(node) or '(root)'!r} computes in "
+                f"{str(value.dtype).removeprefix('torch.')}, and operators compute in float32: leave out autocast, "
+                ".half(), .double() and the like in forward"
+            )
         lowered = lowering_of(node, path_of(node))(*node.args, **node.kwargs)
         inputs = [self._input(argument) for argument in lowered.inputs]
         operator, written, within = lowered.operator, None, self._write_back_of(node)
