@@ -173,8 +173,11 @@ def test_a_moving_average_is_taken_where_it_is_alone_and_said(key, tmp_path):
     alone, both = load(SMALL, tmp_path / "alone.pt"), load(SMALL, tmp_path / "both.pt")
     assert alone.weights == f"{tmp_path / 'alone.pt'} ({key})"
     assert torch.equal(alone.module.norm.weight, state["norm.weight"])
-    assert both.weights == str(tmp_path / "both.pt")
+    assert both.weights == f"{tmp_path / 'both.pt'} (beside {key}, which --checkpoint-key takes)"
     assert torch.equal(both.module.blocks[0].attn.qkv.weight, other["blocks.0.attn.qkv.weight"])
+    chosen = load(SMALL, tmp_path / "both.pt", checkpoint_key=key)
+    assert chosen.weights == f"{tmp_path / 'both.pt'} ({key})"
+    assert torch.equal(chosen.module.norm.weight, state["norm.weight"])
 
 
 def test_a_checkpoint_tells_its_number_of_classes(tmp_path):
@@ -302,7 +305,7 @@ def test_a_torchvision_without_its_operators_is_cured(tmp_path):
 def test_timm_works_in_a_fresh_process_and_is_not_imported_before_it_is_needed():
     done = run_python(
         "import sys, radhard.models.load, radhard.models.train\n"
-        "assert not {'timm', 'torchvision', 'scipy'} & set(sys.modules), 'imported too early'\n"
+        "assert not {'timm', 'torchvision', 'transformers'} & set(sys.modules), 'imported too early'\n"
         "from radhard.models.vision import import_timm\n"
         "timm = import_timm()\n"
         "import torchvision.transforms.v2, torchvision.models\n"
@@ -354,4 +357,3 @@ def test_whoever_imports_torchvision_after_radhard_gets_it_cured(tmp_path):
         path=[tmp_path],
     )
     assert done.stdout == "torchvision", done.stderr
-

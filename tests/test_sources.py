@@ -486,7 +486,9 @@ class Auxiliary(nn.Module):
 
 def test_a_module_that_returns_no_tensor_is_named(tmp_path):
     (tmp_path / "d.py").write_text("from tests.test_sources import Auxiliary as make\n")
-    with pytest.raises(ModelError, match=r"returns a dict \(\['out'\] \[2, 4\], \['aux'\] \[2, 4\]\), and a classifier returns one"):
+    with pytest.raises(
+        ModelError, match=r"returns a dict \(\['out'\] \[2, 4\], \['aux'\] \[2, 4\]\), and a classifier returns one"
+    ):
         load(f"{tmp_path / 'd.py'}:make", input_shape=(1, 2, 2))
 
 

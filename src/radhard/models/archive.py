@@ -20,6 +20,7 @@ import torch
 from torch.export.pt2_archive import PT2ArchiveReader, PT2ArchiveWriter
 
 from radhard.errors import ModelError
+from radhard.models.archive_tensors import TensorMeta, check_values, stored_tensors
 
 _FORMAT = frozenset({"archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id"})
 _MODEL = "models/model.json"
@@ -84,7 +85,14 @@ def checked(path: Path) -> Checked:
         for name in sorted(set(names) - _FORMAT):
             writer.write_bytes(name, _member(path, name, reader.read_bytes(name)))
     buffer.seek(0)
-    return Checked(archive=buffer, graph=_object(path, _MODEL, reader.read_bytes(_MODEL)))
+    graph = _object(path, _MODEL, reader.read_bytes(_MODEL))
+    lengths = {name: len(reader.read_bytes(name)) for name in names if _PAYLOAD.fullmatch(name)}
+    tensors: dict[str, TensorMeta] = {}
+    for name in set(_CONFIGS).intersection(names):
+        config = _object(path, name, reader.read_bytes(name))
+        tensors |= stored_tensors(path, name, config, lengths)
+    check_values(path, graph, tensors)
+    return Checked(archive=buffer, graph=graph)
 
 
 def _member(path: Path, name: str, data: bytes) -> bytes:

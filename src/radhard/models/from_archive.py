@@ -10,9 +10,10 @@ from torch.export import ExportedProgram
 
 from radhard.errors import InputError, ModelError
 from radhard.models.archive import checked
-from radhard.models.loaded import LoadedModel, Shape, Wanted, assumed_normalisation
+from radhard.models.loaded import LoadedModel, Shape, Wanted, assumed_normalisation, check_size
 from radhard.models.preprocessing import Preprocessing
 from radhard.models.vision import import_torchvision, import_transformers
+from radhard.models.zoo import listed
 
 _QUANTISED = "torch.ao.quantization.fx._decomposed"  # importing it registers the operators that PT2E writes
 
@@ -25,6 +26,13 @@ def from_archive(wanted: Wanted) -> LoadedModel:
     if wanted.checkpoint is not None:
         raise InputError(f"--checkpoint {wanted.checkpoint}: {path} holds its own weights; export it again with others")
     program = read_program(path)
+    broken = [
+        key
+        for key, value in program.named_parameters()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
+    if broken:
+        raise ModelError(f"the weights of {path} are not all finite: {listed(broken)}; export a model that is whole")
     shape, classes = shapes_of(program, path)
     if wanted.input_shape not in (None, shape):
         raise InputError(f"--input-shape {wanted.input_shape}: {path} was exported for images {list(shape)}")
@@ -76,5 +84,5 @@ def shapes_of(program: ExportedProgram, path: Path | str) -> tuple[Shape, int]:
         raise ModelError(f"{path} takes no images [B, C, H, W] of one size C, H, W: export it for such")
     if not isinstance(logits, Tensor) or logits.ndim != 2 or not isinstance(logits.shape[1], int):
         raise ModelError(f"{path} returns no logits [B, classes]: export the classifier alone")
-    channels, height, width = images.shape[1:]
+    channels, height, width = check_size((images.shape[1], images.shape[2], images.shape[3]), of=str(path))
     return (channels, height, width), logits.shape[1]

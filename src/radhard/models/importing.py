@@ -28,6 +28,7 @@ _OURS = frozenset(
     | {"numba", "scipy", "pyarrow", "matplotlib", "PIL", "rich", "typer"}
 )
 _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
+_brought: set[str] = set()  # the top-level modules that users' files have imported
 _seen: list[str] = []  # the folders of the last file, which stay at the end of sys.path for imports in forward
 
 
@@ -94,6 +95,7 @@ def _importable(folders: Sequence[str]) -> Iterator[None]:
     sys.path[:] = [*folders, *before]
     importlib.invalidate_caches()
     installed = _forget(folders)
+    others = set(sys.modules)
     known = _Known(folders)
     sys.meta_path.insert(0, known)
     repair_on_import()
@@ -104,6 +106,7 @@ def _importable(folders: Sequence[str]) -> Iterator[None]:
         added = [entry for entry in sys.path if entry not in before and entry not in folders]  # by the file itself
         _seen[:] = [folder for folder in folders if folder not in before]
         sys.path[:] = [*added, *before, *_seen]
+        _brought.update({name.partition(".")[0] for name in sys.modules} - others)
         sys.modules.update(installed)
 
 
@@ -111,7 +114,7 @@ def _forget(folders: Sequence[str]) -> dict[str, ModuleType]:
     """Drop from sys.modules what is imported otherwise now; those of them that are installed packages."""
     names = {entry.partition(".")[0] for folder in folders for entry in os.listdir(folder)}
     installed = {}
-    for name in sorted(names.intersection(sys.modules) - sys.stdlib_module_names - _OURS - {"__main__"}):
+    for name in sorted((names | _brought).intersection(sys.modules) - sys.stdlib_module_names - _OURS - {"__main__"}):
         origin = _origin(getattr(sys.modules[name], "__spec__", None))
         if not origin or _origin(PathFinder.find_spec(name, sys.path)) == origin:
             continue

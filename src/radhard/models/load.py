@@ -15,7 +15,7 @@ from radhard.models.from_hugging_face import from_hugging_face
 from radhard.models.from_timm import from_timm
 from radhard.models.from_torchvision import from_torchvision
 from radhard.models.from_zoo import from_deepvit, from_zoo
-from radhard.models.loaded import LoadedModel, Shape, Wanted, Weights, normalised
+from radhard.models.loaded import LoadedModel, Shape, Wanted, Weights, check_size, normalised
 from radhard.models.preprocessing import Size, restated
 from radhard.models.seeding import drawn_from
 from radhard.models.zoo import ZOO, listed
@@ -57,6 +57,8 @@ def load(
         raise InputError(f"weights {weights!r} are not known; they are 'random' or 'pretrained'")
     if input_shape is not None and (len(input_shape) != 3 or min(input_shape) < 1):
         raise InputError(f"input_shape {input_shape!r}: give channels, height and width, each at least 1")
+    if input_shape is not None:
+        check_size(input_shape, of="input_shape")
     if checkpoint_key is not None and checkpoint is None:
         raise InputError(f"checkpoint_key {checkpoint_key!r}: it is of a checkpoint, and none is given (--checkpoint)")
     wanted = Wanted(

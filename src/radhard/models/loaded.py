@@ -1,5 +1,6 @@
 """What a source is asked for, and the model that it gives."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,7 @@ from radhard.program.user_code import one_line, place_of
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_LARGEST = 2**28  # values of an image: one of 3 x 9,459 x 9,459
 Weights = Literal["random", "pretrained"]
 Shape = tuple[int, int, int]
 
@@ -55,6 +57,13 @@ class LoadedModel:
     preprocessing: Preprocessing
     assumed: tuple[str, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
+
+
+def check_size(shape: Shape, *, of: str) -> Shape:
+    """`shape` itself. InputError for images of more values than any model takes, which would fill the memory."""
+    if math.prod(shape) > _LARGEST:
+        raise InputError(f"{of}: images {list(shape)} have {math.prod(shape):,} values; at most {_LARGEST:,} are taken")
+    return shape
 
 
 def assumed_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 Parts = Mapping[str, Mapping[str, Tensor]]
 
 _DEPTH = 4  # how far training programs nest what they save
+_MOST = 16  # entries of a list that may be models
 _OPTIMISER = {"param_groups", "state"}  # an optimiser's mapping, whose tensors are no weights
 _AVERAGED = re.compile(r"(^|[^a-z])(ema|averaged?|swa|shadow)([^a-z]|$)", re.IGNORECASE)
 
@@ -20,7 +21,8 @@ def parts_of(content: Any) -> dict[str, dict[str, Tensor]]:
 
 def _parts(content: Any, *, at: tuple[str, ...], depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
     if isinstance(content, list | tuple):
-        content = {str(number): value for number, value in enumerate(content)}
+        for number, value in enumerate(content[:_MOST]):
+            yield from _parts(value, at=(*at, str(number)), depth=depth + 1)
     if not isinstance(content, Mapping) or set(map(str, content)) >= _OPTIMISER:
         return
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}

@@ -18,13 +18,13 @@ from radhard.program.accepted import check_module, check_state, unwrapped_module
 from radhard.program.agreement import check_agreement, logits_of
 from radhard.program.anatomy import Anatomy
 from radhard.program.decompositions import decomposed
-from radhard.program.export import exported
+from radhard.program.export import exported, place_of_forward
 from radhard.program.fold import fold
 from radhard.program.lower import lower
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program, Recipe
-from radhard.program.state import check_random, without_state
-from radhard.program.user_code import one_line, place_of
+from radhard.program.state import check_autocast, check_random, without_state
+from radhard.program.user_code import has_place, one_line, place_of
 
 
 def capture(
@@ -53,7 +53,12 @@ def capture(
         check_module(module, name=given)
         check_state(module, name=given, device=example.device)
         logits_of(module, example[:1], name=given)
-        program = _program(exported(module, example, name=given), example, name=given, anatomy=anatomy or {})
+        source = exported(module, example, name=given)
+        try:
+            program = _program(source, example, name=given, anatomy=anatomy or {})
+        except CaptureError as error:
+            place = "" if has_place(str(error)) else place_of_forward(module)
+            raise CaptureError(f"{error}{place}") from error
         if program.recipe == "float":
             check_agreement(program, module, example, name=given)
     return program
@@ -63,6 +68,7 @@ def _program(source: ExportedProgram, example: Tensor, *, name: str, anatomy: An
     """The exported program as one of ours. Errors of torch about its parts become a CaptureError of one line."""
     try:
         _check_batch(source, example)
+        check_autocast(source, name=name)
         taken_apart = decomposed(source)
         check_random(taken_apart.graph, name=name)
         graph = fold(without_state(taken_apart, name=name))

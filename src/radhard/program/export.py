@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from radhard.errors import CaptureError
-from radhard.program.user_code import one_line, place_of
+from radhard.program.user_code import is_users, one_line, place_of
 
 _MODES: tuple[dict[str, Any], ...] = ({"strict": False}, {"strict": True})
 _DYNAMIC = {0: torch.export.Dim.DYNAMIC}
@@ -82,12 +82,12 @@ def call_of(model: nn.Module, *, name: str) -> Call:
 
 
 def place_of_forward(model: nn.Module) -> str:
-    """` (FILE, line N)` where a module's forward is written; empty where no file says."""
+    """` (FILE, line N)` where a module's forward is written; empty where no file of the user's says."""
     try:
         file, line = inspect.getsourcefile(type(model).forward), inspect.getsourcelines(type(model).forward)[1]
     except (OSError, TypeError):
         return ""
-    return f" ({file}, line {line})" if file else ""
+    return f" ({file}, line {line})" if file and is_users(file) else ""
 
 
 def answers(model: nn.Module, images: Tensor, *, name: str) -> Any:

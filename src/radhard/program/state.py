@@ -13,6 +13,21 @@ _COPY = torch.ops.aten.copy_.default
 _ASSERTIONS = ("aten._assert_async", "aten._assert_scalar")
 
 
+def check_autocast(exported: ExportedProgram, *, name: str) -> None:
+    """Raise CaptureError for a part of forward that autocast computes in another format, naming the line."""
+    for node in exported.graph.nodes:
+        if node.target is not torch.ops.higher_order.wrap_with_autocast:
+            continue
+        device, dtype, enabled, _, part, *_ = node.args
+        if enabled and device == "cpu" and dtype != torch.float32:
+            inside = getattr(exported.graph_module, part.target).graph.nodes
+            place = next((found for one in inside if (found := place_of_node(one))), "")
+            raise CaptureError(
+                f"{name} computes in {str(dtype).removeprefix('torch.')} under autocast, and operators compute in "
+                f"float32: leave out autocast in forward, or give it enabled=False{place}"
+            )
+
+
 def check_random(graph: Graph, *, name: str) -> None:
     """Raise CaptureError for an operation that draws random numbers, naming the line; dropout at rest is none."""
     for node in graph.nodes:

@@ -11,6 +11,7 @@ import torch
 from torch.fx import Node
 
 _FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)(?:, in (?P<function>[^\n,]+))?')
+_PLACE = re.compile(r"\bat [^\n]+, line \d+")
 _LIBRARIES = tuple(
     {
         Path(torch.__file__).parent,
@@ -29,13 +30,13 @@ def place_of(error: BaseException) -> str:
     """
     chain = list(_chain(error))
     for one in chain:
-        if isinstance(one, SyntaxError) and one.filename and _is_users(one.filename):
+        if isinstance(one, SyntaxError) and one.filename and is_users(one.filename):
             return f" at {one.filename}, line {one.lineno}: `{(one.text or '').strip()}`"
     traced = [
         (frame.filename, frame.lineno or 0, frame.name)
         for one in reversed(chain)
         for frame in traceback.extract_tb(one.__traceback__)
-        if _is_users(frame.filename)
+        if is_users(frame.filename)
     ]
     if traced:
         return _told(*traced[-1])
@@ -44,13 +45,26 @@ def place_of(error: BaseException) -> str:
 
 def place_in(text: str) -> str:
     """As `place_of`, of a stack of frames in the form of Python's traces."""
-    found = [(m["file"], int(m["line"]), m["function"] or "") for m in _FRAME.finditer(text) if _is_users(m["file"])]
+    found = [(m["file"], int(m["line"]), m["function"] or "") for m in _FRAME.finditer(text) if is_users(m["file"])]
     return _told(*found[-1]) if found else ""
 
 
 def place_of_node(node: Node) -> str:
     """As `place_of`, of the line that a node of an exported graph was made for."""
     return place_in(str(node.meta.get("stack_trace") or ""))
+
+
+def has_place(text: str) -> bool:
+    """Whether a message says a place as `place_of` does."""
+    return _PLACE.search(text) is not None
+
+
+def is_users(file: str) -> bool:
+    """Whether a file, or a cell of a notebook, is none of Python's, of an installed package or of ours."""
+    if file.startswith(_MADE) or not (Path(file).is_file() or linecache.getline(file, 1)):
+        return False
+    path = Path(file)
+    return not _INSTALLED.intersection(path.parts) and not any(path.is_relative_to(folder) for folder in _LIBRARIES)
 
 
 def one_line(error: BaseException) -> str:
@@ -73,10 +87,3 @@ def _told(file: str, line: int, function: str) -> str:
     code = linecache.getline(file, line).strip()
     within = f", in {function}" if function else ""
     return f" at {file}, line {line}{within}" + (f": `{code}`" if code else "")
-
-
-def _is_users(file: str) -> bool:
-    if file.startswith(_MADE) or not (Path(file).is_file() or linecache.getline(file, 1)):
-        return False
-    path = Path(file)
-    return not _INSTALLED.intersection(path.parts) and not any(path.is_relative_to(folder) for folder in _LIBRARIES)
