@@ -20,7 +20,7 @@ from radhard.models.preprocessing import Preprocessing
 from radhard.models.zoo import listed, near
 from radhard.program.accepted import check_module, unwrapped_module
 from radhard.program.export import answers
-from radhard.program.user_code import one_line, place_of
+from radhard.program.user_code import first_line, place_of
 
 _DEFAULT_SHAPE = (3, 224, 224)
 
@@ -117,7 +117,7 @@ def _as_users(path: Path, *, doing: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         place = place_of(error).removeprefix(f" at {path.resolve()}, ")
         raise ModelError(
-            f"{path} raised {type(error).__name__}: {one_line(error)} ({place.removeprefix(' at ') or doing}"
+            f"{path} raised {type(error).__name__}: {first_line(error)} ({place.removeprefix(' at ') or doing}"
             f"{_hint(error, path)})"
         ) from error
 

@@ -16,7 +16,7 @@ from radhard.models.loaded import LoadedModel, Wanted, count_classes
 from radhard.models.processor import read_processor
 from radhard.models.vision import import_transformers
 from radhard.models.zoo import listed
-from radhard.program.user_code import one_line
+from radhard.program.user_code import first_line
 
 _SAFE_FILES = ("*.json", "*.safetensors")
 _PICKLES = "pytorch_model*.bin"
@@ -58,7 +58,7 @@ def _downloaded(name: str) -> Path:
     except Exception as error:  # no network, no such model, no right to read it: a dozen types
         raise ModelError(
             f"hf:{name} is no local folder and could not be read from the hub ({type(error).__name__}: "
-            f"{one_line(error)}). Without a network, give a local folder that holds config.json and *.safetensors"
+            f"{first_line(error)}). Without a network, give a local folder that holds config.json and *.safetensors"
         ) from error
     return folder
 
@@ -89,7 +89,7 @@ def _build(transformers: Any, folder: Path, wanted: Wanted) -> tuple[nn.Module, 
     except Exception as error:  # transformers raises ValueError, OSError, KeyError, ImportError ...
         raise ModelError(
             f"transformers cannot build an image classifier from {folder} with the weights of {source} "
-            f"({type(error).__name__}: {one_line(error)}); code that comes with a model is never run"
+            f"({type(error).__name__}: {first_line(error)}); code that comes with a model is never run"
         ) from error
     if told["missing_keys"] or told["mismatched_keys"]:
         wrong = sorted(map(str, (*told["missing_keys"], *told["mismatched_keys"])))

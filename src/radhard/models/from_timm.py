@@ -14,7 +14,7 @@ from radhard.models.loaded import LoadedModel, Wanted, assumed_normalisation, co
 from radhard.models.preprocessing import Preprocessing, Size, enlarged
 from radhard.models.vision import import_timm
 from radhard.models.zoo import ZOO, listed, near
-from radhard.program.user_code import one_line
+from radhard.program.user_code import first_line
 
 
 def from_timm(wanted: Wanted) -> LoadedModel:
@@ -97,7 +97,7 @@ def _create(timm: ModuleType, name: str, wanted: Wanted, *, classes: int | None)
     except (
         Exception
     ) as error:  # timm raises RuntimeError for a tag, the architecture asserts, downloads fail in their own ways
-        reason = f"{type(error).__name__}: {one_line(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         if pretrained:
             raise ModelError(
                 f"timm's pretrained weights of {name} could not be loaded ({reason}). Without a network, give a file "

@@ -12,7 +12,7 @@ from radhard.models.loaded import IMAGENET_MEAN, IMAGENET_STD, LoadedModel, Shap
 from radhard.models.preprocessing import Preprocessing, Size
 from radhard.models.vision import import_torchvision
 from radhard.models.zoo import near
-from radhard.program.user_code import one_line
+from radhard.program.user_code import first_line
 
 
 def from_torchvision(wanted: Wanted) -> LoadedModel:
@@ -93,7 +93,7 @@ def _create(models: ModuleType, name: str, wanted: Wanted, *, classes: int | Non
             warnings.simplefilter("ignore", FutureWarning)  # Inception and GoogLeNet, of how they draw their weights
             return _sized(models, name, options, shape=wanted.input_shape)
     except Exception as error:  # downloads and constructors fail in their own ways
-        reason = f"{type(error).__name__}: {one_line(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         if pretrained:
             raise ModelError(
                 f"torchvision's pretrained weights of {name} could not be loaded ({reason}). Without a network, give "

@@ -16,7 +16,7 @@ from radhard.models.preprocessing import Preprocessing
 from radhard.program.calibration import Calibration
 from radhard.program.export import answers
 from radhard.program.outputs import logits_in, tensor_at, wrapper_for
-from radhard.program.user_code import one_line, place_of
+from radhard.program.user_code import first_line, place_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -109,7 +109,7 @@ def count_classes(module: nn.Module, shape: Shape, *, name: str) -> int:
     except Exception as error:  # whatever the module's own code raises
         raise ModelError(
             f"model {name} does not take images {list(shape)}{place_of(error)} ({type(error).__name__}: "
-            f"{one_line(error)}); give the shape that it takes by --input-shape"
+            f"{first_line(error)}); give the shape that it takes by --input-shape"
         ) from error
     place = logits_in(out)
     logits = None if place is None else tensor_at(out, place)

@@ -14,7 +14,7 @@ from radhard.machine import Clean
 from radhard.program.export import answers, place_of_forward
 from radhard.program.outputs import tensors_in, wrapper_for
 from radhard.program.program import Program, run
-from radhard.program.user_code import one_line, place_of
+from radhard.program.user_code import first_line, place_of
 
 _TOLERANCE = 1e-3  # of the largest logit; float32 in another order is some 1e-6
 
@@ -32,7 +32,7 @@ def logits_of(module: nn.Module, images: Tensor, *, name: str) -> Tensor:
     except Exception as error:  # whatever the module's own code raises
         raise CaptureError(
             f"{name} does not take images {list(images.shape[1:])}{place_of(error)} ({type(error).__name__}: "
-            f"{one_line(error)}); give an example of the shape that it takes"
+            f"{first_line(error)}); give an example of the shape that it takes"
         ) from error
     finally:
         for key, buffer in module.named_buffers():

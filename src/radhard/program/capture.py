@@ -24,7 +24,7 @@ from radhard.program.lower import lower
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program, Recipe
 from radhard.program.state import check_autocast, check_random, without_state
-from radhard.program.user_code import has_place, one_line, place_of
+from radhard.program.user_code import first_line, has_place, place_of
 
 
 def capture(
@@ -80,7 +80,7 @@ def _program(source: ExportedProgram, example: Tensor, *, name: str, anatomy: An
         cause = next((e for e in (error.__cause__, error.__context__) if isinstance(e, CaptureError)), error)
         raise CaptureError(
             f"the exported graph of {name} cannot be made a program{place_of(error)} ({type(cause).__name__}: "
-            f"{one_line(cause)})"
+            f"{first_line(cause)})"
         ) from error
 
 

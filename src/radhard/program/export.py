@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from radhard.errors import CaptureError
-from radhard.program.user_code import is_users, one_line, place_of
+from radhard.program.user_code import first_line, is_users, place_of
 
 _MODES: tuple[dict[str, Any], ...] = ({"strict": False}, {"strict": True})
 _DYNAMIC = {0: torch.export.Dim.DYNAMIC}
@@ -134,4 +134,4 @@ def _reason(errors: Sequence[BaseException]) -> str:
         for error in errors:
             if any(mark in str(error) for mark in marks):
                 return cure
-    return one_line(errors[0])
+    return first_line(errors[0])

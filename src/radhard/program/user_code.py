@@ -67,7 +67,7 @@ def is_users(file: str) -> bool:
     return not _INSTALLED.intersection(path.parts) and not any(path.is_relative_to(folder) for folder in _LIBRARIES)
 
 
-def one_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, in one line: its first one that says anything, or the name of its type."""
     lines = [" ".join(line.split()) for line in str(error).splitlines()]
     return next((line for line in lines if line), type(error).__name__)
