@@ -1,5 +1,6 @@
 """Ranges of non-linear sites: the limits against a run by hand, the bounds made of them, and what they leave alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -57,8 +58,11 @@ def test_limits_are_the_least_and_largest_value_of_a_run(recipe: str) -> None:
     assert set(limits) == NON_LINEAR
     values = watched(recipe)
     for name, (low, high) in limits.items():
-        assert low == pytest.approx(float(values[name].min()), abs=1e-6), name
-        assert high == pytest.approx(float(values[name].max()), abs=1e-6), name
+        least, largest = float(values[name].min()), float(values[name].max())
+        assert least - 2**-9 * abs(least) - 1e-6 <= low <= least + 1e-6, name
+        assert largest - 1e-6 <= high <= largest + 2**-9 * abs(largest) + 1e-6, name
+        for value in (low, high):  # ten significant bits: the same where float kernels differ in the last
+            assert (math.frexp(value)[0] * 2**10).is_integer()
 
 
 def limits_of(recipe: str = "int8") -> dict[str, tuple[float, float]]:

@@ -251,6 +251,20 @@ def test_a_module_with_calibration() -> None:
     assert torch.equal(module(images(3)), run(program, images(3)).logits)
 
 
+def test_a_plan_that_carries_its_scales_decides_them() -> None:
+    """The images give the shape alone: their own scales would make another program."""
+    model = seeded(TinyViT())
+    program = quantize(capture(model, images(16, seed=2)), [images(16, seed=2)])
+    plan = radhard.Plan(
+        model=program.name, program=program.digest, recipe=program.recipe, ber=1e-8, protection=all_products(program),
+        calibration=program.calibration,
+    )  # fmt: skip
+    module = radhard.harden(model, plan, calibration=[images(4, seed=3)])
+    assert torch.equal(module(images(3)), run(program, images(3)).logits)
+    with pytest.raises(InputError, match="its scales are other ones: other images calibrated it"):
+        radhard.harden(quantize(capture(model, images(4, seed=3)), [images(4, seed=3)]), plan)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     protection: Protection

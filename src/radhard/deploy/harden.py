@@ -9,8 +9,8 @@ from radhard.deploy.body import body_of
 from radhard.deploy.hardened import Hardened, OnAlarm
 from radhard.errors import InputError
 from radhard.ops import Policy
-from radhard.program import Program, capture, quantize
-from radhard.protection import Protection
+from radhard.program import RECIPES, Program, capture, quantize
+from radhard.protection import Plan, Protection
 
 
 class Planned(Protocol):
@@ -38,13 +38,13 @@ def harden(
     """The model as a module that checks itself as `plan` says, with the same inputs and outputs.
 
     Its logits are those of the program, bit for bit, when nothing is wrong. A module is captured and quantised to int8
-    with batches of `calibration` images [B, ...] float32. What cannot be repaired raises FaultError ("raise"), warns
-    ("warn"), or is computed once more on another back end before it raises ("recompute"). Raises InputError for a plan
-    of another program, of unknown sites or of schemes that do not fit them.
+    with batches of `calibration` images [B, ...] float32; a plan that carries its scales decides them. What cannot be
+    repaired raises FaultError ("raise"), warns ("warn"), or is computed once more on another back end before it raises
+    ("recompute"). Raises InputError for a plan of another program, of unknown sites or of schemes that do not fit them.
     """
     if policy not in get_args(Policy):
         raise InputError(f"policy {policy!r} is not known; choose from {', '.join(get_args(Policy))}")
-    program = _program(model, calibration)
+    program = _program(model, plan, calibration)
     protection = _protection(plan, program)
     names = {site.name for site in program.sites}
     if unknown := sorted(protection.schemes.keys() - names):
@@ -56,7 +56,7 @@ def harden(
     return Hardened(body, name=program.name, input_shape=program.input_shape, on_alarm=on_alarm).eval()
 
 
-def _program(model: nn.Module | Program, calibration: Iterable[Tensor] | None) -> Program:
+def _program(model: nn.Module | Program, plan: object, calibration: Iterable[Tensor] | None) -> Program:
     if isinstance(model, Program):
         if calibration is not None:
             raise InputError(f"{model.name} is a program, which is calibrated already: leave calibration out")
@@ -66,7 +66,15 @@ def _program(model: nn.Module | Program, calibration: Iterable[Tensor] | None) -
         raise InputError(
             f"{type(model).__name__} is not quantised: give calibration=[images, ...], typical images as it takes them"
         )
-    return quantize(capture(model, batches[0]), batches)
+    captured = capture(model, batches[0])
+    if not isinstance(plan, Plan):
+        return quantize(captured, batches)
+    recipe = next((recipe for recipe in RECIPES if recipe == plan.recipe), None)
+    if recipe is None:
+        raise InputError(f"the plan is for recipe {plan.recipe}: give a program of that recipe, not a module")
+    if plan.calibration is not None and plan.calibration.program == captured.digest:
+        return quantize(captured, recipe=recipe, calibration=plan.calibration)
+    return quantize(captured, batches, recipe=recipe)
 
 
 def _protection(plan: Any, program: Program) -> Protection:
@@ -74,6 +82,8 @@ def _protection(plan: Any, program: Program) -> Protection:
         return plan
     if not isinstance(getattr(plan, "protection", None), Protection):
         raise InputError(f"plan is {type(plan).__name__}; give a Plan, or a radhard.protection.Protection")
+    if isinstance(plan, Plan):
+        plan.check(program)
     if plan.program != program.digest:
         raise InputError(
             f"the plan is for the program {plan.program}, and {program.name} is {program.digest}: plan for this, or "
