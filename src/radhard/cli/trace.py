@@ -48,7 +48,10 @@ def trace(
     seed: options.Seed = 0,
     words: options.WordsText = options.DEFAULT_WORDS,
 ) -> None:
-    """Write the faults that a sweep with the same options meets: trial, image, site, kind, index, bit."""
+    """Write the faults that a sweep with the same options meets: trial, image, site, kind, index, bit.
+
+    `index` counts the operations of a kind at a site in an image, in the order that docs/traces.md describes.
+    """
     rate = parse.rate(ber)
     written = outputs.opened(ctx, out=(".parquet", ".csv"))
 
