@@ -104,9 +104,7 @@ def corpus(folder: Path) -> list[Kind]:
         for place in range(24):
             pixels = noise.integers(0, 256, (28, 28), dtype=np.uint8)
             Image.fromarray(pixels).save(path(f"images-{suffix}/{place % 10}/{place}.{suffix}"))
-    picture = {
-        suffix: folder / f"images-{suffix}" / "0" / f"0.{suffix}" for suffix in ("png", "jpg", "bmp", "gif", "tif")
-    }
+    picture = {suffix: folder / f"images-{suffix}" / "0" / f"0.{suffix}" for suffix in PICTURES}
     many = {"images": noise.integers(0, 256, (40, 28, 28), dtype=np.uint8), "labels": noise.integers(0, 10, 40)}
     np.savez(path("arrays/data.npz"), **many)
 
