@@ -219,3 +219,31 @@ def test_the_digest_is_of_what_is_computed() -> None:
         model.blocks[1].mlp.fc1.weight[3, 2] += 1e-3
     digests.add(capture(model, images(2)).digest)
     assert len(digests) == 6
+
+
+def test_batches_of_a_loader_calibrate_by_their_images() -> None:
+    x = images(6)
+    labelled = torch.utils.data.TensorDataset(x, torch.arange(6))
+    program, expected = tiny_program("float"), quantize(tiny_program("float"), [x[:3], x[3:]]).digest
+    loader = torch.utils.data.DataLoader(labelled, batch_size=3)  # gives lists
+    assert quantize(program, loader).digest == expected
+    assert quantize(program, [(x[:3], torch.zeros(3)), (x[3:], ["a", "b", "c"], {"more": 1})]).digest == expected
+
+
+@pytest.mark.parametrize(
+    ("batch", "told"),
+    [
+        ({"image": 0, "label": 1}, r"is a dict of image, label: give tensors of images, .*\(batch\['image'\] for"),
+        ("paths", "is a str: give tensors of images, or pairs of images and labels"),
+        ((), "is a tuple: give tensors"),
+        ((torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)), "is a tuple of Tensor, Tensor: give"),
+        ((torch.zeros(1, 8, 8), 3), r"is one image \[1, 8, 8\]: give batches \[B, 1, 8, 8\]"),
+        (torch.zeros(1, 8, 8), "is one image"),
+        (torch.zeros(2, 1, 8, 8, dtype=torch.uint8), r"is uint8: give images as the model takes them, float32 \[B, 1"),
+        (torch.zeros(2, 1, 8, 8, dtype=torch.float64), "is float64"),
+    ],
+)
+def test_batches_that_are_none(batch: object, told: str) -> None:
+    with pytest.raises(InputError, match=f"calibration batch 0 {told}") as caught:
+        quantize(tiny_program("float"), [batch])
+    assert "\n" not in str(caught.value)

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -149,6 +152,40 @@ def test_bad_images_that_would_calibrate_are_told(folder: Path) -> None:
     assert found.calibration.names == calibration.names[:3] + calibration.names[4:]
     assert found.calibrated_on.endswith(f"seed 0, without 1 that cannot be read: {calibration.names[3]}")
     assert found.evaluated.skipped == ()
+
+
+def test_no_picture_calibrates_and_is_evaluated_under_another_name(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "twice"
+    for path in folder.rglob("*.jpg"):
+        for name in (f"a_{path.name}", f"b_{path.name}") if path.parent.name < "3" else (path.name,):
+            (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+            (root / path.parent.name / name).write_bytes(path.read_bytes())
+    for label in "0123456789":
+        (root / label).mkdir(exist_ok=True)
+    found = supply(DataChoice(data=str(root)), vit())
+    content = [{image.numpy().tobytes() for image in data.images} for data in (found.evaluated, found.calibration)]
+    assert not content[0] & content[1]
+    left_out = calibration_share(60 + 18, name="d") - len(found.calibration)
+    assert left_out > 0
+    assert f", without {left_out} that are evaluated, too, under another name: " in found.calibrated_on
+    (repeated,) = [remark for remark in found.evaluated.remarks if "more than once" in remark]
+    assert repeated.endswith(", ...")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    with pytest.raises(InputError, match=r"60 of 60 pictures would calibrate and be evaluated .*, under other names"):
+        supplied(folder, calibration=str(copy))
+
+
+def test_embedded_images_are_resized_if_so_asked() -> None:
+    loaded = load("test_vit", input_shape=(1, 32, 32), resize=(32, 32), mean=[0], std=[1])
+    loaded = replace(loaded, classes=10)
+    found = supply(DataChoice(samples=40), loaded)
+    assert found.evaluated.images.shape == (40, 1, 32, 32)
+    assert found.calibration.images.shape == (512, 1, 32, 32)
+    whole = fashion_mnist("test")
+    first = Image.fromarray(whole.images[found.evaluated.ids[0], 0].numpy()).resize((32, 32), Image.Resampling.BICUBIC)
+    assert torch.equal(found.evaluated.images[0, 0], torch.from_numpy(np.array(first)))
+    with pytest.raises(InputError, match="--split val: the embedded images have their own"):
+        supply(DataChoice(split="val"), loaded)
 
 
 def command(*arguments: object) -> str:

@@ -5,7 +5,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 from torch import Tensor
 from torch.fx import GraphModule, Node
@@ -13,6 +13,7 @@ from torch.fx import GraphModule, Node
 from radhard.errors import InputError
 from radhard.machine import undisturbed
 from radhard.program.anatomy import Anatomy
+from radhard.program.batches import images_of
 from radhard.program.calibration import Calibration, feed_images
 from radhard.program.fold import constant
 from radhard.program.lower import lower
@@ -29,7 +30,7 @@ SCALE_BITS: dict[str, int] = {}
 
 def quantize(
     program: Program,
-    batches: Iterable[Tensor] = (),
+    batches: Iterable[Any] = (),
     *,
     recipe: IntegerRecipe = "int8",
     anatomy: Anatomy | None = None,
@@ -37,6 +38,7 @@ def quantize(
 ) -> Program:
     """The int8 program of a float one, its scales from `batches` of calibration images [B, ...] float32.
 
+    A batch may be a pair of images and labels, as a DataLoader gives it: its images calibrate.
     A `calibration` that was made before takes their place; that of the result is its `calibration`. Raises InputError
     for an unknown recipe, a program that is quantised already, no images or both, images that are not finite or of the
     wrong shape, or a calibration of another program.
@@ -61,12 +63,11 @@ def quantize(
     return replace(attribute_rows(lowered), calibration=calibration)
 
 
-def _calibrated(
-    graph: GraphModule, program: Program, batches: Iterable[Tensor], *, recipe: IntegerRecipe
-) -> Calibration:
+def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe) -> Calibration:
     """Run the images through a prepared graph, and keep what its observers found."""
     seen, count, scales = hashlib.sha256(), 0, dict[str, tuple[float, int]]()
-    for number, images in enumerate(batches):
+    for number, batch in enumerate(batches):
+        images = images_of(batch, input_shape=program.input_shape, place=f"calibration batch {number}")
         _check(program, images, number)
         try:
             logits = graph(images)
@@ -100,7 +101,7 @@ def _check_values(program: Program, images: Tensor, number: int) -> None:
 
 
 def _check_calibration(
-    calibration: Calibration, program: Program, batches: Iterable[Tensor], *, recipe: IntegerRecipe
+    calibration: Calibration, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe
 ) -> None:
     if list(batches):
         raise InputError(f"{program.name}: both images and a calibration are given; leave one of the two out")
