@@ -112,6 +112,10 @@ class Float16:
 _OTHERS: dict[str, Word] = {word.name: word for word in (Float32(), BFloat16(), Float16(), UInt8())}
 
 
+CARRIERS = (*_CONTAINERS.values(), *(word.dtype for word in _OTHERS.values()))
+"""The types of tensors that carry words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Words:
     """The words of an integer matrix product: those of its products and those of its running sums."""
@@ -161,7 +165,7 @@ def word_of(dtype: torch.dtype) -> Word:
     for word in _OTHERS.values():
         if dtype == word.dtype:
             return word
-    known = ", ".join(str(known) for known in (*_CONTAINERS.values(), *(w.dtype for w in _OTHERS.values())))
+    known = ", ".join(map(str, CARRIERS))
     raise InputError(f"dtype {dtype} carries no word that can flip; convert the tensor to one of {known}")
 
 

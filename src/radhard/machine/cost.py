@@ -11,7 +11,7 @@ from radhard.errors import CaptureError
 from radhard.machine.arithmetic import Kind, Plain, Rows, Special
 from radhard.machine.operator import Operator
 from radhard.machine.site import Site
-from radhard.words import Word, Words, word_of
+from radhard.words import CARRIERS, Word, Words, word_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,4 +139,10 @@ def _read(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site) -> 
     tally = Tally(1)
     first = next(x for x in inputs if x is not None)
     operator.text(tally, *units.gather(torch.zeros(1, dtype=torch.int64, device=first.device)))
+    for step in tally.steps:
+        if step.per_unit and step.dtype not in CARRIERS:
+            raise CaptureError(
+                f"site {site.name!r}: {operator.name} yields words in {step.dtype}, of which no bit can flip; convert "
+                f"what it reads to one of {', '.join(map(str, CARRIERS))}"
+            )
     return Cost(grid=site.image_grid(units.grid), steps=tuple(tally.steps))

@@ -24,7 +24,7 @@ from radhard.program.fold import constant
 from radhard.program.fused import WITH_WEIGHTS, activation_after, narrowed
 from radhard.program.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
-from radhard.program.registry import lowering_of
+from radhard.program.registry import is_registered, lowering_of
 from radhard.program.sites import Sites, path_of
 from radhard.program.unsigned import clamped
 from radhard.program.user_code import place_of_node
@@ -34,6 +34,8 @@ __all__ = ["lower", "lowerings"]  # importing lowerings registers them
 _OTHER_NUMBERS = {torch.float16, torch.bfloat16, torch.float64, torch.complex32, torch.complex64, torch.complex128}
 _QUANTIZE = "quantized_decomposed.quantize_per_tensor."
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor."
+_COUNTED = (torch.bool, torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
+_COMPUTED = (torch.float32, torch.int32, torch.int64)  # types in which operators compute
 _DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
 
 
@@ -148,6 +150,8 @@ class _Lowering:
             return self._weight(node)
         if all(value.number is None for value in leaves):
             return self._move(node, function=moves, words="plain", sizes=True)
+        if _type(node) == torch.bool and node.target not in MOVES and is_registered(node.target):
+            return self._move(node, function=node.target, words="plain")  # a product of booleans is logic
         if node.target in MOVES:
             words = words_of(node.target, node.args, **node.kwargs)
             return self._move(node, function=moves, words=words, sizes=node.target in OF_SIZES)
@@ -223,7 +227,7 @@ class _Lowering:
                 ".half(), .double() and the like in forward"
             )
         lowered = lowering_of(node, path_of(node))(*node.args, **node.kwargs)
-        inputs = [self._input(argument) for argument in lowered.inputs]
+        inputs = [self._input(argument, node) for argument in lowered.inputs]
         operator, written, within = lowered.operator, None, self._write_back_of(node)
         writes = self._sole_quantizer(node if within is None else within)
         if isinstance(operator, Linear | Conv2d | Gemm):
@@ -330,10 +334,26 @@ class _Lowering:
         ]
         return [*read, *inputs[count:]]
 
-    def _input(self, argument: Any) -> _Value | None:
-        if isinstance(argument, Node):
-            return self._values[argument]
-        return None if argument is None else _Value(constant=torch.tensor(argument, dtype=torch.float32))
+    def _input(self, argument: Any, node: Node) -> _Value | None:
+        """What `node` computes from: where it is of booleans or integers, in the type in which it is computed."""
+        dtype = _type(node)
+        if dtype not in _COMPUTED:
+            raise CaptureError(
+                f"{node.target} in module {path_of(node) or '(root)'!r} computes in {dtype}; operators compute in "
+                "float32, or in integers: convert with .float() before it"
+            )
+        if not isinstance(argument, Node):
+            return None if argument is None else _Value(constant=torch.tensor(argument, dtype=dtype))
+        value, found = self._values[argument], _type(argument)
+        if value.affine is not None or found == dtype or found not in _COUNTED:
+            return value
+        if value.constant is not None:
+            return _Value(constant=value.constant.to(dtype))
+        out, function = self._new(), torch.ops.aten.to.dtype
+        self._steps.append(
+            Move(function=function, name=str(function), arguments=(self._ref(value), dtype), options={}, out=out)
+        )
+        return _Value(number=out)
 
     def _plain(self, value: _Value, node: Node) -> _Value:
         """The value as float32, dequantised if it is words."""
@@ -359,6 +379,12 @@ class _Lowering:
     def _new(self) -> int:
         self._count += 1
         return self._count - 1
+
+
+def _type(node: Node) -> torch.dtype:
+    """The type of what a node yields; float32 where the exporter does not say."""
+    value = node.meta.get("val")
+    return value.dtype if isinstance(value, Tensor) else torch.float32
 
 
 def _as_words(value: _Value | None) -> _Value | None:
