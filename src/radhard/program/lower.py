@@ -344,7 +344,8 @@ class _Lowering:
             )
         if not isinstance(argument, Node):
             return None if argument is None else _Value(constant=torch.tensor(argument, dtype=dtype))
-        value, found = self._values[argument], _type(argument)
+        value = self._values[argument]
+        found = value.constant.dtype if isinstance(value.constant, Tensor) else _type(argument)
         if value.affine is not None or found == dtype or found not in _COUNTED:
             return value
         if value.constant is not None:
