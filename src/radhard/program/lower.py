@@ -35,7 +35,6 @@ _OTHER_NUMBERS = {torch.float16, torch.bfloat16, torch.float64, torch.complex32,
 _QUANTIZE = "quantized_decomposed.quantize_per_tensor."
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor."
 _COUNTED = (torch.bool, torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
-_COMPUTED = (torch.float32, torch.int32, torch.int64)  # types in which operators compute
 _DEQUANTIZE_CHANNELS = "quantized_decomposed.dequantize_per_channel.default"
 
 
@@ -337,11 +336,6 @@ class _Lowering:
     def _input(self, argument: Any, node: Node) -> _Value | None:
         """What `node` computes from: where it is of booleans or integers, in the type in which it is computed."""
         dtype = _type(node)
-        if dtype not in _COMPUTED:
-            raise CaptureError(
-                f"{node.target} in module {path_of(node) or '(root)'!r} computes in {dtype}; operators compute in "
-                "float32, or in integers: convert with .float() before it"
-            )
         if not isinstance(argument, Node):
             return None if argument is None else _Value(constant=torch.tensor(argument, dtype=dtype))
         value = self._values[argument]
