@@ -82,7 +82,9 @@ def test_logic_is_no_operation(name: str) -> None:
 @pytest.mark.parametrize("to", [torch.float64, torch.float16, torch.bfloat16])
 def test_other_floats_are_refused_by_name(to: torch.dtype) -> None:
     model, x = seeded(lambda y: (y.to(to) * 2).float())
-    with pytest.raises(CaptureError, match=rf"aten\.mul\.Tensor in module '\(root\)' computes in {str(to)[6:]}, .*float32"):
+    with pytest.raises(
+        CaptureError, match=rf"aten\.mul\.Tensor in module '\(root\)' computes in {str(to)[6:]}, .*float32"
+    ):
         capture(model, x)
 
 
