@@ -1,7 +1,9 @@
 """The one-sided limit of a loss: its error against every outcome there can be, and against simulated studies."""
 
 import math
+import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from radhard.analysis.noninferiority import (
     Differences,
     differences,
     images_needed,
+    images_to_tell,
     lower_limit,
     p_value,
     upper_limit,
@@ -130,3 +133,25 @@ def test_how_many_images_it_takes(margin: float, loss: float, differing: float, 
     assert found == expected
     if math.isfinite(found) and not differing:
         assert limit(0, 0, int(found)) <= margin < limit(0, 0, int(found) - 1)
+
+
+def test_how_many_more_images_would_tell() -> None:
+    few = Differences(lost=2, gained=0, n=60)
+    assert upper_limit(few) > 0.1
+    found = images_to_tell(few, margin=0.1)
+    assert 60 < found < 100  # never fewer than did not tell
+    more = Differences(lost=math.ceil(2 * found / 60), gained=0, n=int(found))
+    assert upper_limit(more) <= 0.1
+    assert images_to_tell(few, margin=2 / 60) == math.inf
+    assert images_to_tell(Differences(lost=0, gained=0, n=0), margin=0.1) == math.inf
+
+
+def test_the_table_of_the_docs_is_what_the_function_says() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "planning.md").read_text()
+    rows = re.findall(r"^\| (\d+) points \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 4
+    for points, cells in rows:
+        d = int(points) / 100
+        asked = ((0.0, 0.0), (0.0, 0.02), (0.0, 0.05), (d / 2, max(0.05, d / 2)), (d / 2, 0.1))
+        expected = [images_needed(d, loss=loss, differing=differing) for loss, differing in asked]
+        assert [int(cell.replace(",", "")) for cell in cells.split(" | ")] == expected

@@ -150,7 +150,7 @@ def test_the_figure_has_a_panel_of_differences(tmp_path: Path, rates: int) -> No
     assert bare.difference is not None
     assert all(map(math.isnan, bare.difference.rate))
     draw_conditions(data, tmp_path / "x.svg")
-    assert "accuracy minus that of" in (tmp_path / "x.svg").read_text()
+    assert "points more than" in (tmp_path / "x.svg").read_text()
 
 
 def test_no_pairs_no_panel() -> None:

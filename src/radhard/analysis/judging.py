@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from radhard.analysis.conditions import Outcome
-from radhard.analysis.noninferiority import Differences, images_needed, lower_limit, upper_limit
+from radhard.analysis.noninferiority import Differences, images_to_tell, lower_limit, upper_limit
 
 Verdict = Literal["met", "not met", "cannot tell"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -98,15 +98,7 @@ class Judgement:
     @property
     def needed(self) -> float:
         """How many images would decide, if all goes on as on these; infinite where more than the target is lost."""
-        differing = self.step.outcome.differing
-        if not differing.n or self.step.outcome.loss.rate >= self.loss:
-            return math.inf
-        return images_needed(
-            self.loss,
-            level=self.limit.level,
-            loss=self.step.outcome.loss.rate,
-            differing=(differing.lost + differing.gained) / differing.n,
-        )
+        return images_to_tell(self.step.outcome.differing, margin=self.loss, level=self.limit.level)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

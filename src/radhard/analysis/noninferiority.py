@@ -36,6 +36,7 @@ Floats = npt.NDArray[np.float64]
 _APART = 0.02  # Berger and Boos: the shares of differing answers that are not looked at, as a part of the error
 _GRID = 65
 _CLOSE = 1e-5  # of a limit
+_FAR = 1_000_000  # images: as good as infinitely many
 _NEGLIGIBLE = 1e-10  # probability beyond the numbers of differing answers that are summed
 
 
@@ -131,6 +132,27 @@ def images_needed(margin: float, *, level: float = LEVEL, loss: float = 0.0, dif
     least = math.log((1 - level) * (1 - _APART)) / math.log1p(-margin)
     z = NormalDist().inv_cdf(level)
     return math.ceil(max(least, z * z * max(0.0, max(differing, abs(loss)) - loss**2) / (margin - loss) ** 2))
+
+
+def images_to_tell(of: Differences, *, margin: float, level: float = LEVEL) -> float:
+    """How many images would show that less than `margin` is lost, if all goes on as on these; infinite if it is not."""
+    if not of.n or (of.lost - of.gained) / of.n >= margin:
+        return math.inf
+
+    def shown(n: int) -> bool:
+        lost, gained = math.ceil(of.lost * n / of.n), math.floor(of.gained * n / of.n)
+        found = Differences(lost=lost, gained=gained, n=n)
+        return (lost - gained) / n < margin and p_value(found, margin=margin, level=level) <= 1 - level
+
+    low, high = 0, of.n
+    while not shown(high):
+        low, high = high, 2 * high
+        if high > _FAR:
+            return math.inf
+    while high - low > max(1, low // 50):
+        middle = (low + high) // 2
+        low, high = (low, middle) if shown(middle) else (middle, high)
+    return high
 
 
 def _score(lost: Floats | int, gained: Floats | int, *, n: int, margin: float) -> Floats:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from radhard.report.conditions_lines import ConditionLine, ConditionsData, ConditionsPanel, clean_told, overhead_scale
-from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, write_figure
+from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, point_ticks, write_figure
 
 _ACCURACY, _OVERHEAD = COLOURS[0], COLOURS[1]
 
@@ -46,10 +46,12 @@ def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
     for axes in grid.flat:
         axes.xaxis.set_major_formatter(percent_ticks())
         axes.xaxis.set_minor_formatter(NullFormatter())
+    if across > 2:
+        grid[0, 2].xaxis.set_major_formatter(point_ticks())  # of the whole column
     grid[-1, 0].set_xlabel("accuracy")
     grid[-1, 1].set_xlabel("overhead, in % of the model's operations")
     if across > 2:
-        grid[-1, 2].set_xlabel(f"accuracy minus that of {data.reference}")
+        grid[-1, 2].set_xlabel(f"points more than {data.reference}")
     left = 0.15 / width
     figure.text(left, 1 - 0.12 / height, f"{data.title}, at BER {ber:g}", va="top", fontsize=13, fontweight="bold")
     figure.text(left, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)

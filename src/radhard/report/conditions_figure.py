@@ -23,7 +23,7 @@ from radhard.report.conditions_lines import (
     clean_told,
     overhead_scale,
 )
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, write_figure
+from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, point_ticks, write_figure
 
 _ACROSS = 3  # models beside each other
 
@@ -57,7 +57,7 @@ def draw_conditions(data: ConditionsData, path: Path) -> None:
             _draw_differences(axes, panel, names=data.names)
             axes.set_ylim(*_differences(data))
             if column == 0:
-                axes.set_ylabel(f"accuracy minus that of\n{data.reference}")
+                axes.set_ylabel(f"points more than\n{data.reference}")
         last = third[-1] if third else lower
         last.set_xlabel("bit error rate")
         for axes in (upper, lower, *third):
@@ -153,7 +153,7 @@ def _draw_differences(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str
         style = _style(number)
         axes.vlines(line.ber, line.difference.low, line.difference.high, color=style["color"], linewidth=0.9)
         axes.plot(line.ber, line.difference.rate, **style)
-    axes.yaxis.set_major_formatter(percent_ticks())
+    axes.yaxis.set_major_formatter(point_ticks())
     _frame(axes)
 
 

@@ -21,6 +21,11 @@ def percent_ticks() -> FuncFormatter:
     return FuncFormatter(lambda share, _: f"{100 * share:.4g}%")
 
 
+def point_ticks() -> FuncFormatter:
+    """Ticks of a difference of shares in percentage points."""
+    return FuncFormatter(lambda share, _: f"{100 * share:.4g}")
+
+
 def check_suffix(path: Path) -> None:
     """Raise InputError unless the file's name ends in .png or .svg."""
     if path.suffix not in SUFFIXES:
