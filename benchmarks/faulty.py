@@ -1,8 +1,8 @@
-"""What faults cost: faulty inference over clean inference of all models, the two in turns: `python -m benchmarks.faulty`.
+"""What faults cost: faulty inference over clean inference of all models: `python -m benchmarks.faulty`.
 
 The zoo at the bit error rates at which it loses accuracy, the six models at full size (random weights) at those of the
-paper. One thread; ratios of best times, so that the load of the machine drops out. Writes benchmarks/FAULTY.md and .json;
-models that are named replace their rows, the others keep theirs.
+paper. One thread; ratios of best processor times, the cases taking turns, so that the load of the machine drops out.
+Writes benchmarks/FAULTY.md and .json; models that are named replace their rows, the others keep theirs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.claims.data import between, rate, table
-from benchmarks.speed import interleaved
+from benchmarks.turns import take_turns
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean
 from radhard.models.load import load
@@ -41,8 +41,7 @@ def measure(name: str, *, rounds: int) -> dict[str, Any]:
     cases: dict[str, Any] = {"clean": lambda: run(program, images, Clean())}
     for ber, machine in machines.items():
         cases[rate(ber)] = lambda machine=machine: run(program, images, machine)
-    times = interleaved(cases, rounds=rounds)
-    best = {case: min(values) for case, values in times.items()}
+    best = {case: float(times.cpu.min()) for case, times in take_turns(cases, rounds=rounds).items()}
     return {
         "model": name,
         "kind": kind,
@@ -60,8 +59,9 @@ def written(found: dict[str, Any]) -> str:
         "# What faults cost",
         "",
         f"`python -m benchmarks.faulty`, recipe `{RECIPE}`, every multiplication and addition exposed, one thread, torch",
-        f"{torch.__version__}, {platform.machine()}. Times of faulty inference over clean inference, each the best of so many",
-        "rounds in which the cases take turns: a busy machine changes the times, hardly the ratios. Batches of 64 (zoo) and 4.",
+        f"{torch.__version__}, {platform.machine()}. Processor times of faulty inference over clean inference, each the best",
+        "of so many rounds in which the cases take turns: a busy machine changes the times, hardly the ratios. Batches of 64",
+        "(zoo) and 4.",
     ]
     for kind, rates in (("full", OF_FULL), ("zoo", OF_ZOO)):
         rows = [row for row in found.values() if row["kind"] == kind]

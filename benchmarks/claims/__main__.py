@@ -13,6 +13,7 @@ from benchmarks.claims.data import RESULTS
 ZOO = "zoo-evaluate"
 BLOCKS: dict[str, Callable[[], str]] = {
     "curves": options.curves,
+    "passes": options.passes,
     "claims 2 to 5": vulnerability.judged,
     "claim 2": vulnerability.operating_points,
     "claim 3": partial(vulnerability.evenness, "blocks"),

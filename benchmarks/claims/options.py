@@ -96,6 +96,22 @@ def kinds() -> str:
     )
 
 
+def passes() -> str:
+    """What going on from the run with nothing protected spares."""
+    told = {}
+    for name, what in (("layer", "layers"), ("blocks", "blocks"), ("module", "modules"), ("patch", "patches (input)"),
+                       ("operations", "patches (operations)")):  # fmt: skip
+        found = points(f"zoo-{name}")
+        told[what] = between((p["forward_passes"] / p["naive_forward_passes"] for p in found), 2)
+    search = {p["search_forward_passes"] for p in points("zoo-layer")}
+    return paragraph(
+        "A component is run only from the first step on that a flip in it touches, and as long as its words differ. At the "
+        "thousands of flips an image of these rates that spares little: of the naive forward passes, "
+        + listed([f"{share} by {what}" for what, share in told.items()])
+        + f" were run. The search of the operating points, {between(search, 0)} passes a model and study, is not in them."
+    )
+
+
 # --- schemes against each other ---
 
 
