@@ -52,7 +52,7 @@ POLICIES: dict[str, Scheme] = {
     "block": LbAbft(block=WHOLE, policy="block"),
     "RowAbft": RowAbft(block=WHOLE),
 }
-# the shares of reference/protection.md 2.4: an independent simulation of flips of +-2^bit
+# the shares of an independent simulation of flips of +-2^bit
 PUBLISHED = {
     ("leave", 0.1): 0.948, ("leave", 1.0): 0.573, ("leave", 4.0): 0.081,
     ("intersect", 0.1): 0.9994, ("intersect", 1.0): 0.994, ("intersect", 4.0): 0.991,

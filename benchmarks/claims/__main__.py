@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.claims import blocks, options, protection, vulnerability
+from benchmarks.claims import blocks, options, parts, protection, vulnerability
 from benchmarks.claims.data import RESULTS
 
 ZOO = "zoo-evaluate"
@@ -39,6 +39,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "overhead of options, int8-float": partial(protection.rivals, "vit-float", what="overhead"),
     "batches": options.batches,
     "batching": options.batching,
+    "silicon": parts.silicon,
+    "better": parts.better,
 }
 BLOCK = re.compile(r"<!-- claims: (?P<name>[^\n]*?) -->\n.*?<!-- claims end -->", re.DOTALL)
 
