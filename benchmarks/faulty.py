@@ -59,9 +59,9 @@ def written(found: dict[str, Any]) -> str:
         "# What faults cost",
         "",
         f"`python -m benchmarks.faulty`, recipe `{RECIPE}`, every multiplication and addition exposed, one thread,",
-        f"torch {torch.__version__}, {platform.machine()}. Processor times of faulty over clean inference, each the best",
-        "of so many rounds in which the cases take turns: a busy machine changes the times, hardly the ratios. Batches",
-        "of 64 (zoo) and 4.",
+        f"torch {torch.__version__}, {platform.machine()}. Processor times of faulty over clean inference, each",
+        "the best of so many rounds in which the cases take turns: a busy machine changes the times, hardly the",
+        "ratios. Batches of 64 (zoo) and 4.",
     ]
     for kind, rates in (("full", OF_FULL), ("zoo", OF_ZOO)):
         rows = [row for row in found.values() if row["kind"] == kind]
