@@ -27,9 +27,12 @@ CHOSEN = DataChoice(
 )  # fmt: skip
 MODEL = {
     "weights": "pretrained", "input_shape": (3, 4, 5), "mean": (0.5,), "std": (0.1, 0.2, 0.3), "resize": (8, 9),
-    "crop_pct": 0.5, "interpolation": "box",
+    "crop_pct": 0.5, "interpolation": "box", "checkpoint_key": None,
 }  # fmt: skip
-DEFAULT = {"weights": "random", **dict.fromkeys(("input_shape", "mean", "std", "resize", "crop_pct", "interpolation"))}
+DEFAULT = {
+    "weights": "random",
+    **dict.fromkeys(("input_shape", "mean", "std", "resize", "crop_pct", "interpolation", "checkpoint_key")),
+}
 COMMANDS = {
     "sweep": ("--images", "11", "--ber", "1e-7"),
     "vulnerability": ("--images", "11", "--ber", "1e-7"),
