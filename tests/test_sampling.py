@@ -221,7 +221,7 @@ def test_ids_enter_and_may_not_be_negative() -> None:
 def test_where_a_site_stands_does_not_enter_its_faults() -> None:
     """An override of the anatomy renames layers and modules; the faults are those of the site's name."""
     program = tiny_program("int8")
-    moved = program.with_sites(lambda site: replace(site, layer="elsewhere", module="Head", guessed=True))
+    moved = program.with_sites(lambda site: replace(site, layer="elsewhere", module="Head", layer_source="guess"))
     assert rows_of(draw(moved, FAULTS, IDS.numpy())) == rows_of(draw(program, FAULTS, IDS.numpy()))
 
 

@@ -173,12 +173,12 @@ def test_what_is_wrong_is_told_before_anything_is_built(
 
 
 def test_a_checkpoint_belongs_to_its_model() -> None:
-    assert parse.checkpoints([], models=["a", "b"]) == {}
-    assert parse.checkpoints(["w.safetensors"], models=["a"]) == {"a": Path("w.safetensors")}
-    assert parse.checkpoints(["x=w.safetensors"], models=["a"]) == {"a": Path("x=w.safetensors")}  # a file's name
-    assert parse.checkpoints(["b=w", "a=v"], models=["a", "b"]) == {"b": Path("w"), "a": Path("v")}
+    assert parse.of_models([], models=["a", "b"]) == {}
+    assert parse.of_models(["w.safetensors"], models=["a"]) == {"a": Path("w.safetensors")}
+    assert parse.of_models(["x=w.safetensors"], models=["a"]) == {"a": Path("x=w.safetensors")}  # a file's name
+    assert parse.of_models(["b=w", "a=v"], models=["a", "b"]) == {"b": Path("w"), "a": Path("v")}
     with pytest.raises(InputError, match="has w already"):
-        parse.checkpoints(["b=w", "b=v"], models=["a", "b"])
+        parse.of_models(["b=w", "b=v"], models=["a", "b"])
 
 
 # --- progress ---

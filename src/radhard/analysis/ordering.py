@@ -21,7 +21,7 @@ from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Setting
 from radhard.campaign.store import Store
 from radhard.faults import Faulty
-from radhard.machine import Clean
+from radhard.machine import MARKED, Clean
 from radhard.program import run
 from radhard.protection import Protection, Scheme
 
@@ -43,11 +43,13 @@ class Candidate:
     factor: Interval
     layer_factor: float
     operations: float
+    guessed: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Ready for JSON; `guessed` only where the layer is."""
         factor = {"rate": self.factor.rate, "low": self.factor.low, "high": self.factor.high}
-        return {**vars(self), "factor": factor}
+        values = {**vars(self), "factor": factor}
+        return values if self.guessed else {name: value for name, value in values.items() if name != "guessed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,9 @@ class Ordering:
         self, schemes: Mapping[str, Scheme], *, weights: Weights, grain: Grain = "site"
     ) -> tuple[Candidate, ...]:
         """The products that have a scheme, in the order of the program; of whole layers each has its layer's factor."""
-        layer_of = {site.name: site.layer for site in self.bench.program_of(self.plain).costs}
+        costs = self.bench.program_of(self.plain).costs
+        layer_of = {site.name: site.layer for site in costs}
+        guessed = {site.name for site in costs if site.layer_source in MARKED}
         layers = self.factors("layer")
         if grain == "site":
             sites = self.factors("site", only=tuple(schemes))
@@ -92,6 +96,7 @@ class Ordering:
                 factor=sites[name],
                 layer_factor=layers[layer_of[name]].rate,
                 operations=spent[name],
+                guessed=name in guessed,
             )
             for name in schemes
         )

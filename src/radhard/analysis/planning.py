@@ -118,4 +118,5 @@ def plan_of(planner: Planner, planned: Planned) -> Plan:
         order=tuple(candidate.as_dict() for candidate in planned.order),
         frontier=tuple(step.as_dict() for step in planned.frontier),
         calibration=ordering.bench.programs[plain.recipe].calibration,
+        anatomy=plain.overrides.as_dict(),
     )

@@ -123,6 +123,7 @@ def clean_setting(bench: Bench, recipe: str) -> Setting:
         data_digest=bench.data.digest,
         normalisation=(bench.mean, bench.std),
         labelled=bench.data.labelled,
+        overrides=bench.programs[recipe].overrides,
     )
 
 

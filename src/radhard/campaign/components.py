@@ -10,7 +10,7 @@ from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
-from radhard.machine import KINDS, Kind, Site
+from radhard.machine import KINDS, MARKED, Kind, Site
 from radhard.program import Program
 from radhard.protection.bounds import NON_LINEAR
 
@@ -22,7 +22,7 @@ BYS: tuple[By, ...] = get_args(By)
 class Component:
     """Operations in which a bit can flip, and `bits` of one image that can; `protected`: all others can.
 
-    `guessed`: no rule of the anatomy names the layer or the module of a site in it.
+    `guessed`: it is a layer or a module, and of a site in it no more than a guess, or the graph against a name.
     """
 
     name: str
@@ -80,7 +80,7 @@ def take_apart(
             protected=replace(left, where=spared, bits=whole.bits - bits),
             operations=sum(exposure.operations for exposure in inside.values()),
             bits=bits,
-            guessed=by in ("layer", "module") and any(site.guessed for site, _ in inside),
+            guessed=any(_source(site, by) in MARKED for site, _ in inside),
         )
 
     components = [component(name, *selection) for name, selection in chosen.items()]
@@ -134,6 +134,11 @@ def _selections(
                 inside = dict.fromkeys(site.operator for site in sites if site.module == name)
                 for operator in inside if len(inside) > 1 else ():
                     yield f"{name}: {operator}", (whole.kinds, replace(where, operators=(glob.escape(operator),)))
+
+
+def _source(site: Site, by: By) -> str:
+    """What says that a site is of its component."""
+    return {"layer": site.layer_source, "module": site.module_source}.get(by, "name")
 
 
 def _name(site: Site, by: By) -> str:

@@ -11,6 +11,7 @@ from radhard.campaign.outcomes import Tally
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where
 from radhard.machine import Kind
+from radhard.program import NONE, Overrides
 from radhard.protection import Protection
 from radhard.words import Words
 
@@ -45,6 +46,8 @@ class Setting:
     protection: Protection | None = None
     labelled: bool = True
     """Whether the images have labels; where they have none, an answer is right that is the clean one."""
+    overrides: Overrides = NONE
+    """What the user says of the anatomy: it decides which sites a layer or a module is."""
 
     @property
     def reference(self) -> bool:
@@ -78,6 +81,7 @@ class Setting:
             "faults": faults,
             **({} if self.protection is None else {"protection": self.protection.as_dict()}),
             **({} if self.labelled else {"labels": None}),
+            **({} if self.overrides == NONE else {"anatomy": self.overrides.as_dict()}),
         }
 
     @cached_property
@@ -114,6 +118,7 @@ class Setting:
             data_digest=self.data_digest,
             normalisation=self.normalisation,
             labelled=self.labelled,
+            overrides=self.overrides,
         )
 
 

@@ -24,8 +24,11 @@ from radhard.campaign.store import Store
 from radhard.cli.live import Course
 from radhard.cli.model import ModelChoice, model_choice, tell_assumed
 from radhard.cli.notes import notes
+from radhard.faults import EVERYWHERE, Where
+from radhard.machine import MARKED
 from radhard.models.decode import Progress
 from radhard.models.supply import DataChoice, Part
+from radhard.program import Program
 from radhard.protection import Plan
 
 T = TypeVar("T")
@@ -33,11 +36,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the options say of the model, but its name and checkpoint, and of the images; and scales from files."""
+    """What the options say of the model, but its name and checkpoint, of images, layers and modules; and scales."""
 
     model: ModelChoice
     data: DataChoice
     scales: tuple[Known, ...] = ()
+    places: Where = EVERYWHERE
 
 
 def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
@@ -55,7 +59,9 @@ def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
         bad="skip" if params["skip_bad"] else "stop",
         part=part,
     )
-    return Source(model=model_choice(params), data=data, scales=tuple(given(params.get("scales") or [])))
+    scales = tuple(given(params.get("scales") or []))
+    places = Where(layers=tuple(params.get("layer") or ()), modules=tuple(params.get("module") or ()))
+    return Source(model=model_choice(params), data=data, scales=scales, places=places)
 
 
 def of_each(
@@ -158,6 +164,7 @@ def calibrated(source: Source, model: str, *, checkpoint: Path | None, recipe: s
         bench = build.build(loaded, recipe=recipe, data=source.data, progress=progress, known=())
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
+    _tell_guessed(bench.programs[recipe], source.places, console=console)
     return bench
 
 
@@ -185,6 +192,24 @@ def _preparing(text: str, *, console: Console) -> Iterator[Progress | None]:
         return
     with console.status(text) as status:
         yield lambda done, total: status.update(f"{text}: {done:,} of {total:,} images decoded")
+
+
+def _tell_guessed(program: Program, places: Where, *, console: Console) -> None:
+    """Say it if layers or modules that are selected by name are guesses."""
+    sources = ("layer_source",) * bool(places.layers) + ("module_source",) * bool(places.modules)
+    guessed = [
+        site.name
+        for site in program.sites
+        if places.names(site) and any(getattr(site, source) in MARKED for source in sources)
+    ]
+    if guessed:
+        console.print(
+            f"{len(guessed)} of the selected sites, {guessed[0]} the first, have a layer or a module that is a guess, "
+            "or that a name contradicts: `radhard inspect` marks them with ?, --anatomy states them",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
 
 def _tell_data(bench: Bench, *, console: Console) -> None:

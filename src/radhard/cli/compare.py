@@ -44,6 +44,7 @@ def compare(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomies = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
@@ -98,7 +99,7 @@ def compare(
     Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
     at the bit error rate. Checks are those of one image at a time.
     """
-    files = parse.checkpoints(checkpoint or [], models=parse.models(models))
+    files = parse.of_models(checkpoint or [], models=parse.models(models))
     rates = None if ber is None else parse.rates(ber)
     each, lost = parse.weights(weights), parse.percent(max_loss, option="--max-loss")
     texts = [text.strip() for text in schemes.split(",") if text.strip()]

@@ -44,6 +44,7 @@ def evaluate(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomies = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan a model; default: the rates of the plans"),
@@ -71,7 +72,7 @@ def evaluate(
 
     Overhead counts the operations that were executed. Images that chose a plan are refused.
     """
-    files = parse.checkpoints(checkpoint or [], models=parse.models(models))
+    files = parse.of_models(checkpoint or [], models=parse.models(models))
     rates = None if ber is None else parse.rates(ber)
     each = parse.weights(weights)
     paths = parse.files(plan, option="--plan", suffix=".json")

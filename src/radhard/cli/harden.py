@@ -32,6 +32,7 @@ def harden(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomy = None,
     recipe: options.Recipe = "int8",
     policy: Annotated[
         Literal["raise", "warn", "recompute"], typer.Option(help="what is done about words that cannot be repaired")

@@ -21,6 +21,7 @@ def inspect(
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
     std: options.Std = None,
+    anatomy: options.Anatomy = None,
     recipe: options.Recipe = "int8",
     kinds: options.Kinds = options.DEFAULT_KINDS,
     layer: options.Layers = None,
@@ -33,6 +34,9 @@ def inspect(
     coverage: Annotated[
         bool, typer.Option("--coverage", help="say of every node of the exported graph what became of it")
     ] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="print a file for --anatomy, in TOML, with every site commented out")
+    ] = False,
     json_: options.Json = False,
 ) -> None:
     """Count the operations of one image's inference and the bits that faults can flip."""
@@ -41,7 +45,9 @@ def inspect(
     from radhard.cli.model import model_choice, tell_assumed
     from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
-    from radhard.report.anatomy import anatomy, anatomy_record, anatomy_table
+    from radhard.program import template as template_of
+    from radhard.report.anatomy import MARK, anatomy_record, anatomy_table
+    from radhard.report.anatomy import anatomy as anatomy_of
 
     chosen = selection(ctx.params)
     exposed = words_of(words)
@@ -54,7 +60,10 @@ def inspect(
     if coverage:
         _show_coverage(loaded, program, as_json=json_)
         return
-    found = anatomy(program, kinds=chosen.kinds, where=chosen.where, words=exposed, by=by)
+    if template:
+        typer.echo(template_of(program.sites), nl=False)
+        return
+    found = anatomy_of(program, kinds=chosen.kinds, where=chosen.where, words=exposed, by=by)
     if json_:
         typer.echo(json.dumps({"weights": loaded.weights, **anatomy_record(found)}, allow_nan=False))
         return
@@ -65,7 +74,7 @@ def inspect(
         f"{found.macs / 1e9:,.4g} G an image"
     )
     if any(row.guessed for row in found.rows):
-        console.print("? a layer or module was guessed: no rule of the anatomy names it")
+        console.print(MARK)
 
 
 def _show_coverage(loaded: "LoadedModel", program: "Program", *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from radhard.models.load import LoadedModel
 from radhard.models.load import load as load_model
 from radhard.models.loaded import Shape, Weights
 from radhard.models.preprocessing import Size
+from radhard.program import NONE, Overrides, read_overrides
 
 MOST_PIXELS = 2**26
 """Words of one image, over all its channels: 8,192 x 8,192 of one."""
@@ -24,7 +25,7 @@ LARGEST = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
-    """The model options of a command; None leaves to the source what it says."""
+    """The model options of a command; None leaves to the source what it says. `anatomy`: of each model that has one."""
 
     weights: Weights = "random"
     checkpoint_key: str | None = None
@@ -34,10 +35,11 @@ class ModelChoice:
     resize: int | Size | Literal["none"] | None = None
     crop_pct: float | None = None
     interpolation: str | None = None
+    anatomy: Mapping[str, Overrides] = field(default_factory=dict)
 
     def load(self, name: str, checkpoint: Path | None = None) -> LoadedModel:
         """The model `name` so. Errors are those of `radhard.models.load.load`."""
-        return load_model(
+        loaded = load_model(
             name,
             checkpoint,
             checkpoint_key=None if checkpoint is None else self.checkpoint_key,
@@ -49,6 +51,7 @@ class ModelChoice:
             crop_pct=self.crop_pct,
             interpolation=self.interpolation,
         )
+        return replace(loaded, overrides=self.anatomy.get(name, NONE))
 
 
 def model_choice(params: Mapping[str, Any]) -> ModelChoice:
@@ -67,7 +70,15 @@ def model_choice(params: Mapping[str, Any]) -> ModelChoice:
         resize=None if resize is None else edges(resize),
         crop_pct=params.get("crop_pct"),
         interpolation=params.get("interpolation"),
+        anatomy={name: read_overrides(path) for name, path in _anatomies(params).items()},
     )
+
+
+def _anatomies(params: Mapping[str, Any]) -> dict[str, Path]:
+    """The file of --anatomy of each model that has one."""
+    given = params.get("anatomy") or []  # `quantize` has none
+    models = params["models"] if "models" in params else [params["model"]]
+    return {models[0]: given} if isinstance(given, Path) else parse.of_models(given, models=models, option="--anatomy")
 
 
 def tell_assumed(loaded: LoadedModel, *, console: Console) -> None:

@@ -49,6 +49,14 @@ CropPct = Annotated[
 Interpolation = Annotated[
     str | None, typer.Option(help="how images are resized: nearest, bilinear, bicubic, lanczos, box, hamming")
 ]
+ANATOMY_HELP = (
+    "a .json or .toml file that says where sites stand, patterns of their names -> layer, module or both; it overrides "
+    "names and graph (`radhard inspect --template` prints one)"
+)
+Anatomy = Annotated[Path | None, typer.Option(help=ANATOMY_HELP)]
+Anatomies = Annotated[
+    list[str] | None, typer.Option("--anatomy", help=f"{ANATOMY_HELP}; with several models NAME=FILE, repeatable")
+]
 Recipe = Annotated[
     str,
     typer.Option(

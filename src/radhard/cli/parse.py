@@ -124,19 +124,19 @@ def models(names: list[str]) -> list[str]:
     return names
 
 
-def checkpoints(texts: list[str], *, models: list[str]) -> dict[str, Path]:
+def of_models(texts: list[str], *, models: list[str], option: str = "--checkpoint") -> dict[str, Path]:
     """`fashion-vit=vit.safetensors` -> the file of each model that has one; a single model needs no name."""
     found: dict[str, Path] = {}
     for text in texts:
         named = next((model for model in models if text.startswith(f"{model}=")), None)
         if named is None and len(models) > 1:
             raise InputError(
-                f"--checkpoint {text}: it names none of the models; write {models[0]}=FILE, or that of another of "
+                f"{option} {text}: it names none of the models; write {models[0]}=FILE, or that of another of "
                 f"{', '.join(models)}"
             )
         model, file = (models[0], text) if named is None else (named, text.removeprefix(f"{named}="))
         if model in found:
-            raise InputError(f"--checkpoint {text}: {model} has {found[model]} already; give each model one file")
+            raise InputError(f"{option} {text}: {model} has {found[model]} already; give each model one file")
         found[model] = Path(file)
     return found
 

@@ -38,6 +38,7 @@ def plan(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomy = None,
     scheme: Annotated[
         str, typer.Option(help="how: a scheme and its options behind colons, such as lb-abft:policy=leave:ranges=none")
     ] = "row-abft",

@@ -22,6 +22,7 @@ def replay(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomy = None,
     data: options.Data = "fashion-mnist",
     data_root: options.DataRoot = None,
     split: options.Split = None,

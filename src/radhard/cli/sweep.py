@@ -36,6 +36,7 @@ def sweep(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomies = None,
     ber: Annotated[
         str | None,
         typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
@@ -64,7 +65,7 @@ def sweep(
 
     Several models are measured one after another, drawn in one figure and compared in a table.
     """
-    files = parse.checkpoints(checkpoint or [], models=parse.models(models))
+    files = parse.of_models(checkpoint or [], models=parse.models(models))
     index, of = parse.fraction(shard)
     rates = None if ber is None else parse.rates(ber)
     written = outputs.opened(ctx)

@@ -22,13 +22,14 @@ from radhard.machine.gemm import Gemm, WriteBack
 from radhard.machine.keeping import Keeping, applied
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
-from radhard.machine.site import CHECK, Part, Site
+from radhard.machine.site import CHECK, MARKED, Part, Site, Source, least_sure
 from radhard.ops.backends import backend_names
 
 __all__ = [
     "CHECK",
     "KINDS",
     "LATER",
+    "MARKED",
     "SPECIALS",
     "SYMMETRIC",
     "UNSIGNED",
@@ -51,6 +52,7 @@ __all__ = [
     "Plain",
     "Rows",
     "Site",
+    "Source",
     "Special",
     "Step",
     "Sum",
@@ -61,6 +63,7 @@ __all__ = [
     "apply_special",
     "backend_names",
     "elements",
+    "least_sure",
     "read_cost",
     "rows",
     "saturate",

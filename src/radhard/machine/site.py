@@ -2,8 +2,10 @@
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -11,7 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Column = NDArray[np.int64]
+Source = Literal["override", "name", "graph", "disputed", "guess"]
+"""What says where a site stands: the user, names, the graph, the graph against a name, or nothing."""
+MARKED: frozenset[Source] = frozenset({"disputed", "guess"})
 CHECK = "/check/"  # in the name of a site, between the site that is checked and the check
+_SURE: tuple[Source, ...] = ("guess", "disputed", "graph", "name", "override")
+
+
+def least_sure(sources: Iterable[Source]) -> Source:
+    """Of the sources of a group that one which leaves most doubt; "name" for none."""
+    return min(sources, key=_SURE.index, default="name")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,20 +48,27 @@ class Site:
     Axis `batch_axis` of its output reads as [blocks, B, c / blocks], c = `rows_per_image`: with one block the rows
     `c i ... c i + c - 1` belong to image i of the batch; [tokens, batch] folded into one axis has a block a token.
     `batch_axis=None` is a site outside any batch: all of it belongs to the one image.
-    `guessed` says that no rule of the anatomy named its layer or module. A site that serves another, as a check does,
-    is `of` that one: whoever selects that one by its name selects both. With a `part` it executes some of its pieces.
+    `layer_source` and `module_source` say where its layer and its module are from. A site that serves another, as a
+    check does, is `of` that one: whoever selects that one by its name selects both. With a `part` it executes some of
+    its pieces.
     """
 
     name: str
     operator: str = ""
     layer: str = ""
     module: str = ""
-    guessed: bool = False
+    layer_source: Source = "name"
+    module_source: Source = "name"
     batch_axis: int | None = None
     rows_per_image: int = 1
     blocks: int = 1
     of: str = ""
     part: Part | None = None
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its layer or its module is guessed, or said otherwise by a name than by the graph."""
+        return bool(MARKED & {self.layer_source, self.module_source})
 
     @cached_property
     def key(self) -> int:

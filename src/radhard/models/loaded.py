@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from radhard.errors import CaptureError, InputError, ModelError
 from radhard.models.preprocessing import Preprocessing
+from radhard.program import NONE, Overrides
 from radhard.program.calibration import Calibration
 from radhard.program.export import answers
 from radhard.program.outputs import logits_in, tensor_at, wrapper_for
@@ -44,7 +45,7 @@ class LoadedModel:
 
     `mean` and `std` are one a channel, of pixels in [0, 1]; `preprocessing` comes before them. `weights` says where
     the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated. `calibrations` are
-    scales that come with the weights, each for a recipe.
+    scales that come with the weights, each for a recipe. `overrides`: what the user says of its anatomy.
     """
 
     name: str
@@ -57,6 +58,7 @@ class LoadedModel:
     preprocessing: Preprocessing
     assumed: tuple[str, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
+    overrides: Overrides = NONE
 
 
 def check_size(shape: Shape, *, of: str) -> Shape:

@@ -1,10 +1,10 @@
 """Programs: any exported model as steps over a machine, in float or int8, its rows attributed to images."""
 
-from radhard.program.anatomy import Anatomy
 from radhard.program.calibration import Calibration, read_calibration, write_calibration
 from radhard.program.capture import capture
 from radhard.program.intake import image_words, token_grid
 from radhard.program.moves import register_move
+from radhard.program.overrides import NONE, Anatomy, Overrides, read_overrides, template
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
 from radhard.program.quantize import RECIPES, quantize
 from radhard.program.quantizer import IntegerRecipe
@@ -12,6 +12,7 @@ from radhard.program.registry import Lowered, register
 from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
 
 __all__ = [
+    "NONE",
     "RECIPES",
     "Account",
     "Anatomy",
@@ -21,6 +22,7 @@ __all__ = [
     "KeptRun",
     "Lowered",
     "Move",
+    "Overrides",
     "Program",
     "Recipe",
     "Ref",
@@ -32,11 +34,13 @@ __all__ = [
     "image_words",
     "quantize",
     "read_calibration",
+    "read_overrides",
     "register",
     "register_move",
     "rerun",
     "run",
     "run_and_keep",
+    "template",
     "token_grid",
     "write_calibration",
 ]

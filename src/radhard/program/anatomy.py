@@ -1,4 +1,4 @@
-"""Where a site stands in the model: its module category, from the modules that enclose it within its layer.
+"""Where a site stands in the model: its layer and its module category, and what says so.
 
 Categories are the paper's, made complete:
 
@@ -9,21 +9,25 @@ Categories are the paper's, made complete:
 * Conv: convolutions of CNNs, and depthwise ones of hybrids.
 * FC: squeeze-and-excitation, its gate included, and linear layers that are none of the others.
 * Embed: the stem, position embeddings, patch embedding and merging between blocks.
-* Head: what is linear after the last block.
+* Head: what is linear after the last block, attention apart.
 * Residual: residual additions, layer scale and branch scale.
 
-Layers are found by `radhard.program.layers`. What no rule names is guessed, and says so.
+Three sources say it, in this order: the user's override, the names of the enclosing modules within the layer, as known
+families have them, and the graph (`radhard.program.claims`). Where names and graph differ the graph decides, and the
+site says so. What no source names is guessed. Layers are found by `radhard.program.blocks`.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from radhard.machine import Site, Source
+from radhard.program.claims import Claim
+from radhard.program.flow import LINEAR
 from radhard.program.layers import Layer, Stack, short
 
+BESIDE = frozenset({"quantize", "dequantize", "requantize", "load"})
+"""Operators that only move a word between memory and arithmetic: they stand where the one does that they serve."""
 MODULES = ("MHA-LF", "FF-LF", "NLF", "Conv", "FC", "Embed", "Head", "Residual")
-Anatomy = Mapping[str, tuple[str, str]]  # pattern of site names -> (layer, module)
 
 _PRODUCTS = "linear|matmul|conv2d"
 _LINEAR = f"{_PRODUCTS}|add|sub|mul"
@@ -40,43 +44,60 @@ _PARTS: _Rules = (
     (r"patch_?(embed|merging)|embedding|^pos_", _LINEAR, "Embed"),
 )
 # Read where none of these fits: a linear layer in a block and outside of its attention is of its MLP.
-_LEAVES: _Rules = (
-    (r"^(fc|linear|pwconv)\d:|^block:", "linear", "FF-LF"),
-    ("", "conv2d", "Conv"),
-    ("", "add|sub|mul", "Residual"),
-    ("", f"(?!({_LINEAR})$).*", "NLF"),
-)
+_LEAVES: _Rules = ((r"^(fc|linear|pwconv)\d:|^block:", "linear", "FF-LF"),)
 _ENDS = {"stem": "Embed", "head": "Head"}
-_GUESS = "FC"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The layer and module category of a site; `guessed` where no rule named them."""
+    """The layer and module category of a site, and what says each."""
 
     layer: str
     module: str
-    guessed: bool
+    layer_source: Source = "name"
+    module_source: Source = "name"
 
 
-def place(operator: str, stack: Stack, *, layer: Layer) -> Place:
-    """Operator name, enclosing modules [(path, class)] outermost first, and their layer -> where the site stands.
-
-    For a site that only moves a word between memory and arithmetic (load, quantise ...), `operator` is the name of
-    the one that it stands beside.
-    """
-    module = _fitting(operator, stack, layer)
-    if layer.kind in _ENDS and module != "NLF":
-        module = _ENDS[layer.kind]
-    return Place(layer=layer.name, module=module or _GUESS, guessed=layer.guessed or module is None)
+def place_of(site: Site) -> Place:
+    """Where a site of another program stands."""
+    return Place(layer=site.layer, module=site.module, layer_source=site.layer_source, module_source=site.module_source)
 
 
-def _fitting(operator: str, stack: Stack, layer: Layer) -> str | None:
+def place(operator: str, stack: Stack, *, layer: Layer, claim: Claim) -> Place:
+    """Operator, enclosing modules [(path, class)] outermost first, their layer, and what the graph says -> Place."""
+    module, source = _module(operator, _named(operator, stack, layer), layer=layer, claim=claim)
+    return Place(layer=layer.name, module=module, layer_source=layer.source, module_source=source)
+
+
+def _module(operator: str, named: str | None, *, layer: Layer, claim: Claim) -> tuple[str, Source]:
+    """The category that names and graph make together, and the source that decides."""
+    elementwise = operator in ("add", "sub", "mul")
+    if operator not in LINEAR or (elementwise and named == "NLF"):
+        return "NLF", "name"
+    if elementwise and claim.module == "NLF" and (claim.strong or named is None):
+        return "NLF", "graph" if named is None else "disputed"
+    if layer.kind in _ENDS and claim.module != "MHA-LF":
+        return _ENDS[layer.kind], "guess" if layer.source == "guess" else "name"
+    if claim.shared:
+        return "MHA-LF", "guess"
+    if claim.module is not None and (claim.strong or named is None):
+        ends = layer.kind in _ENDS
+        return claim.module, "name" if named == claim.module else "graph" if named is None or ends else "disputed"
+    if named is not None:
+        return named, "guess" if named == "MHA-LF" and not claim.attends else "name"
+    if operator == "conv2d":
+        return "Conv", "name"
+    if operator in ("add", "sub", "mul"):
+        return "Residual", "guess"
+    return "MHA-LF" if claim.of_activations else "FC", "guess"
+
+
+def _named(operator: str, stack: Stack, layer: Layer) -> str | None:
     """The category of the first rule that fits; the class of a block says nothing of its parts."""
     inside = [(path, kind) for path, kind in reversed(stack) if path and (path != layer.name or layer.kind != "block")]
     names = [f"{path.rsplit('.', 1)[-1]}:{short(kind)}".lower() for path, kind in inside if _within(path, layer)]
     for rules in (_PARTS, _LEAVES):
-        for name in names or [""]:
+        for name in names:
             for pattern, operators, module in rules:
                 if re.search(pattern, name) and re.fullmatch(operators, operator):
                     return module
@@ -85,11 +106,3 @@ def _fitting(operator: str, stack: Stack, layer: Layer) -> str | None:
 
 def _within(path: str, layer: Layer) -> bool:
     return layer.kind in _ENDS or path == layer.name or path.startswith(layer.name + ".")
-
-
-def overridden(name: str, found: Place, anatomy: Anatomy) -> Place:
-    """`found`, unless a pattern of the user's `anatomy` matches the site's name; the first match wins."""
-    for pattern, (layer, module) in anatomy.items():
-        if fnmatchcase(name, pattern):
-            return Place(layer=layer, module=module, guessed=False)
-    return found

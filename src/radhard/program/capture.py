@@ -5,7 +5,6 @@ quantised or not. In the end the program is run beside the module: where they di
 """
 
 import warnings
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +15,11 @@ from radhard.errors import CaptureError, InputError, RadhardError
 from radhard.machine import undisturbed
 from radhard.program.accepted import check_module, check_state, unwrapped_module
 from radhard.program.agreement import check_agreement, logits_of
-from radhard.program.anatomy import Anatomy
 from radhard.program.decompositions import decomposed
 from radhard.program.export import exported, place_of_forward
 from radhard.program.fold import fold
 from radhard.program.lower import lower
+from radhard.program.overrides import Anatomy, Overrides
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program, Recipe
 from radhard.program.state import check_autocast, check_random, without_state
@@ -32,22 +31,24 @@ def capture(
     example: Tensor,
     *,
     name: str | None = None,
-    anatomy: Mapping[str, tuple[str, str]] | None = None,
+    anatomy: Anatomy | Overrides | None = None,
 ) -> Program:
     """`example` [B, ...] float32, any B -> the program of `model` (in eval mode), for any batch size.
 
     Its recipe is "float", or "pt2e" for a model that torchao's PT2E flow has quantised. `anatomy` maps patterns of
-    site names to (layer, module) and overrides the rules. Raises CaptureError if torch.export refuses the model, an
-    operation is not registered, images of a batch are not independent, or the program answers otherwise than the
-    model, as one does that draws random numbers or keeps state. InputError for one in training mode.
+    site names to (layer, module), of which either may be None, and overrides what is found. Raises CaptureError if
+    torch.export refuses the model, an operation is not registered, images of a batch are not independent, or the
+    program answers otherwise than the model, as one does that draws random numbers or keeps state. InputError for one
+    in training mode, and for an `anatomy` that names no site or no category.
     """
     if not isinstance(example, Tensor) or example.dtype != torch.float32 or example.ndim < 2 or not len(example):
         raise InputError("example: give a float32 tensor [B, ...] of at least one image, as the model takes them")
     given = name or type(model).__name__
+    overrides = Overrides.of(anatomy)
     with warnings.catch_warnings(), undisturbed(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         if isinstance(model, ExportedProgram):
-            return _program(model, example, name=given, anatomy=anatomy or {})
+            return _program(model, example, name=given, overrides=overrides)
         module = unwrapped_module(model)
         given = name or type(module).__name__
         check_module(module, name=given)
@@ -55,7 +56,7 @@ def capture(
         logits_of(module, example[:1], name=given)
         source = exported(module, example, name=given)
         try:
-            program = _program(source, example, name=given, anatomy=anatomy or {})
+            program = _program(source, example, name=given, overrides=overrides)
         except CaptureError as error:
             place = "" if has_place(str(error)) else place_of_forward(module)
             raise CaptureError(f"{error}{place}") from error
@@ -64,7 +65,7 @@ def capture(
     return program
 
 
-def _program(source: ExportedProgram, example: Tensor, *, name: str, anatomy: Anatomy) -> Program:
+def _program(source: ExportedProgram, example: Tensor, *, name: str, overrides: Overrides) -> Program:
     """The exported program as one of ours. Errors of torch about its parts become a CaptureError of one line."""
     try:
         _check_batch(source, example)
@@ -72,7 +73,8 @@ def _program(source: ExportedProgram, example: Tensor, *, name: str, anatomy: An
         taken_apart = decomposed(source)
         check_random(taken_apart.graph, name=name)
         graph = fold(without_state(taken_apart, name=name))
-        program = lower(graph, name=name, recipe=_recipe(graph), input_shape=tuple(example.shape[1:]), anatomy=anatomy)
+        shape = tuple(example.shape[1:])
+        program = lower(graph, name=name, recipe=_recipe(graph), input_shape=shape, overrides=overrides)
         return attribute_rows(program)
     except RadhardError:
         raise

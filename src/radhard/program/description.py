@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from radhard.program.overrides import NONE
 from radhard.program.program import Apply, Program
 
 Description = Mapping[str, Any]
@@ -12,7 +13,7 @@ Description = Mapping[str, Any]
 
 def describe(program: Program) -> dict[str, Any]:
     """Ready for JSON: the recipe, digests of the `structure`, of the float program (`weights`), of the `scales` and of
-    the `anatomy`, and the `calibration` that an integer program was made with.
+    the `anatomy`, the user's `overrides` of it, and the `calibration` that an integer program was made with.
     """
     calibration = program.calibration
     steps = [
@@ -27,6 +28,7 @@ def describe(program: Program) -> dict[str, Any]:
         "weights": program.digest if calibration is None else calibration.program,
         "scales": "" if calibration is None else calibration.digest,
         "anatomy": _digest([[site.name, site.layer, site.module] for site in program.sites]),
+        **({} if program.overrides == NONE else {"overrides": program.overrides.as_dict()}),
         "calibration": None if calibration is None else calibration.as_dict(),
     }
 

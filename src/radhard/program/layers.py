@@ -1,9 +1,10 @@
 """The layers of a model: its transformer or residual blocks, what stands between them, the stem and the head.
 
-A block is the outermost enclosing module whose class is named like one (Block, BasicBlock, ViTLayer,
+By names, a block is the outermost enclosing module whose class is named like one (Block, BasicBlock, ViTLayer,
 InvertedResidual, DenseLayer ...) and is no stage. Where a model has no such class, the numbered children of `blocks`,
-`layers`, `stages`, `features` and the like are its blocks. What runs before the first block is the layer `stem`, what
-runs after the last one the layer `head`, whatever their names.
+`layers`, `stages`, `features` and the like are its blocks. Where neither is, the blocks of the residual stream are
+found in the graph (`radhard.program.blocks`), and so are those that names overlook or cut wrong. What runs before the
+first block is the layer `stem`, what runs after the last one the layer `head`, whatever their names.
 
 Between two blocks, a module that holds none (patch merging, downsampling, a stage's normalisation) is a layer of its
 own, named by its path: `layers.1.downsample`. Operations that a stage or the model itself does there belong to the
@@ -12,14 +13,16 @@ layer before.
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from radhard.machine import Source
 
 Stack = Sequence[tuple[str, str]]  # enclosing modules (path, class), outermost first
 
 _BLOCK = re.compile(
-    r"(block\w*|(?<!conv)layer|residual|bottleneck|bottle2neck|mbconv|separableconv|convbnact|fire|inception\w?)$"
+    r"(block\w*|(?<!conv)layer|(?<=\w)residual|bottleneck|bottle2neck|mbconv|separableconv|convbnact|fire|inception\w?)$"
 )
 _STAGE = re.compile(r"stage|denseblock|^basiclayer$|v2encoderlayer$|^maxvitblock$")
 _END = re.compile(r"stem|embed|head|classifier")  # blocks in there are parts of the stem or the head
@@ -30,37 +33,64 @@ _HEAD_NAME = re.compile(r"(^|\.)(head|heads|classifier|fc|fc_norm|norm|layernorm
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A layer, by its path where it is a block or stands between two; `guessed` where no rule found it."""
+    """A layer, by its path where it is a block or stands between two; `source` says what found it."""
 
     name: str
     kind: Literal["stem", "block", "between", "head"]
-    guessed: bool = False
+    source: Source = "name"
 
 
-_STEM = Layer(name="stem", kind="stem")
-_HEAD = Layer(name="head", kind="head")
+STEM = Layer(name="stem", kind="stem")
+HEAD = Layer(name="head", kind="head")
 
 
-def layers(stacks: Sequence[Stack]) -> list[Layer]:
-    """Enclosing modules of every operation, in the order they run -> the layer of each."""
+def named_blocks(stacks: Sequence[Stack]) -> tuple[list[str | None], Literal["class", "number", "none"]]:
+    """Enclosing modules of every operation -> the block that names say it is in, and what of names says so."""
     blocks = [_by_class(stack) for stack in stacks]
-    if not any(blocks):
-        blocks = [_by_number(stack) for stack in stacks]
+    if any(blocks):
+        return blocks, "class"
+    blocks = [_by_number(stack) for stack in stacks]
+    return blocks, "number" if any(blocks) else "none"
+
+
+def named_as_end(stack: Stack) -> bool:
+    """Whether a module around an operation is named as parts of a stem or of a head are."""
+    return any(_END.search(f"{path.rsplit('.', 1)[-1]}:{short(kind)}".lower()) for path, kind in stack if path)
+
+
+def layers(
+    stacks: Sequence[Stack],
+    blocks: Sequence[str | None],
+    *,
+    sources: Mapping[str, Source],
+    holding: Sequence[bool],
+) -> list[Layer]:
+    """Enclosing modules of every operation, in the order they run, and its block -> the layer of each.
+
+    `sources`: what found each block. `holding`: which operations are products; next to blocks that the graph found, a
+    module that holds none is no layer of its own.
+    """
     if not any(blocks):
         return _by_name(stacks)
     held = [number for number, block in enumerate(blocks) if block]
+    by_graph = any(source != "name" for source in sources.values())
     between = _between(stacks, blocks)
+    solid = {name for name, holds in zip(between, holding, strict=True) if holds or not by_graph}
+    ends = [
+        replace(end, source="name" if sources[blocks[place] or ""] == "name" else "graph")
+        for end, place in ((STEM, held[0]), (HEAD, held[-1]))
+    ]
     found: list[Layer] = []
     for number, block in enumerate(blocks):
         if block:
-            found.append(Layer(name=block, kind="block"))
+            found.append(Layer(name=block, kind="block", source=sources[block]))
         elif number < held[0]:
-            found.append(_STEM)
+            found.append(ends[0])
         elif number > held[-1]:
-            found.append(_HEAD)
+            found.append(ends[1])
         else:
             own = between[number]
-            found.append(Layer(name=own, kind="between") if own else found[-1])
+            found.append(Layer(name=own, kind="between") if own in solid and own else found[-1])
     return found
 
 
@@ -112,13 +142,14 @@ def _by_name(stacks: Sequence[Stack]) -> list[Layer]:
     for stack in stacks:
         path = _path(stack)
         if _STEM_NAME.search(path):
-            found.append(_STEM)
+            found.append(STEM)
         elif _HEAD_NAME.search(path):
-            found.append(_HEAD)
+            found.append(HEAD)
         elif path:
-            found.append(Layer(name=path.rpartition(".")[0] or path, kind="block", guessed=True))
+            found.append(Layer(name=path.rpartition(".")[0] or path, kind="block", source="guess"))
         else:
-            found.append(Layer(name="head" if found else "stem", kind="head" if found else "stem", guessed=True))
+            end = HEAD if found else STEM
+            found.append(replace(end, source="guess"))
     return found
 
 

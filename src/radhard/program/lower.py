@@ -5,7 +5,7 @@ reads it; data moves move the words. So an operator between a dequantisation and
 `Quantized` operator, and a matrix product between them an integer one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +19,11 @@ from radhard.machine import SYMMETRIC, Grid, Operator
 from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack
 from radhard.program import lowerings
 from radhard.program.affine import affine_of_words, channel_weight, stored_weight, tensor_weight
-from radhard.program.anatomy import Anatomy
+from radhard.program.anatomy import Place
 from radhard.program.fold import constant
 from radhard.program.fused import WITH_WEIGHTS, activation_after, narrowed
 from radhard.program.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
+from radhard.program.overrides import Overrides
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.registry import is_registered, lowering_of
 from radhard.program.sites import Sites, path_of
@@ -53,18 +54,32 @@ class _Value:
     sizes: bool = False
 
 
-def lower(graph: GraphModule, *, name: str, recipe: Recipe, input_shape: tuple[int, ...], anatomy: Anatomy) -> Program:
+def lower(
+    graph: GraphModule,
+    *,
+    name: str,
+    recipe: Recipe,
+    input_shape: tuple[int, ...],
+    overrides: Overrides,
+    known: Mapping[str, Place] | None = None,
+) -> Program:
     """The program of an exported graph with one input and one output.
 
-    Raises CaptureError for an operation that is not registered, naming it, its module and how to register it.
+    Sites stand where the user's `overrides` say, where they are `known` to by their names, or where they are found to.
+    Raises CaptureError for an operation that is not registered, naming it, its module and how to register it, and
+    InputError for an override that matches no site.
     """
-    return _Lowering(graph, anatomy, recipe=recipe).program(name=name, input_shape=input_shape)
+    lowering = _Lowering(graph, recipe=recipe)
+    program = lowering.program(name=name, input_shape=input_shape)
+    places = lowering.sites.places(overrides, known=known or {})
+    placed = program.with_sites(lambda site: replace(site, **vars(places[site.name])))
+    return replace(placed, overrides=overrides)
 
 
 class _Lowering:
     """The state of one pass: steps so far, and what each node has become."""
 
-    def __init__(self, graph: GraphModule, anatomy: Anatomy, *, recipe: Recipe) -> None:
+    def __init__(self, graph: GraphModule, *, recipe: Recipe) -> None:
         self._graph = graph
         self._recipe: Recipe = recipe
         self._written: dict[Node, tuple[_Value, str]] = {}  # activations in a write-back: the value, the product's site
@@ -73,7 +88,7 @@ class _Lowering:
         self._accounts: list[Account] = []
         self._constants: dict[int, Tensor] = {}
         self._count = 0
-        self._sites = Sites(graph, anatomy)
+        self.sites = Sites(graph)
 
     def program(self, *, name: str, input_shape: tuple[int, ...]) -> Program:
         """Lower every node."""
@@ -360,7 +375,7 @@ class _Lowering:
     def _apply(self, node: Node, operator: Operator, inputs: Sequence[_Value | None], suffix: str | None = None) -> int:
         out = self._new()
         refs = tuple(None if value is None else self._ref(value) for value in inputs)
-        site = self._sites.site(node, operator, suffix)
+        site = self.sites.site(node, operator, suffix)
         self._steps.append(Apply(operator=operator, inputs=refs, site=site, out=out))
         return out
 

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names, undisturbed
 from radhard.program.calibration import Calibration
+from radhard.program.overrides import NONE, Overrides
 from radhard.program.patches import Placing, patch_of, pixels, unsigned, without_places
 
 IDENTITIES = 1 << 53
@@ -81,6 +82,7 @@ class Program:
     `constants` are weights and other tensors by value number. `graph` is the exported graph that the steps were
     lowered from; `quantize` starts from it. `accounts` says what became of each of its nodes, in their order.
     `calibration` holds the scales that an integer program was made with.
+    `overrides`: what the user says of the anatomy.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Program:
     graph: GraphModule
     accounts: tuple[Account, ...] = ()
     calibration: Calibration | None = None
+    overrides: Overrides = NONE
 
     @property
     def sites(self) -> tuple[Site, ...]:

@@ -12,12 +12,13 @@ from torch.fx import GraphModule, Node
 
 from radhard.errors import InputError
 from radhard.machine import undisturbed
-from radhard.program.anatomy import Anatomy
+from radhard.program.anatomy import place_of
 from radhard.program.batches import images_of
 from radhard.program.calibration import Calibration, feed_images
 from radhard.program.fold import constant
 from radhard.program.lower import lower
 from radhard.program.observers import give, scales_of
+from radhard.program.overrides import Anatomy, Overrides
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
 from radhard.program.quantizer import IntegerRecipe, quantizer
@@ -58,9 +59,17 @@ def quantize(
             _check_calibration(calibration, program, batches, recipe=recipe)
         give(graph, calibration.scales)
         graph = _with_shapes(convert_pt2e(graph, fold_quantize=True))
-    known = {site.name: (site.layer, site.module) for site in program.sites} | dict(anatomy or {})
-    lowered = lower(graph, name=program.name, recipe=recipe, input_shape=program.input_shape, anatomy=known)
-    return replace(attribute_rows(lowered), calibration=calibration)
+    said = Overrides.of(anatomy)
+    lowered = lower(
+        graph,
+        name=program.name,
+        recipe=recipe,
+        input_shape=program.input_shape,
+        overrides=said,
+        known={site.name: place_of(site) for site in program.sites},
+    )
+    overrides = Overrides(rows=(*said.rows, *program.overrides.rows))
+    return replace(attribute_rows(lowered), calibration=calibration, overrides=overrides)
 
 
 def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe) -> Calibration:

@@ -6,46 +6,98 @@ follows the module's (`blocks.0.attn.matmul`). Sites that would share a name are
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch.fx import GraphModule, Node
 
 from radhard.machine import Operator, Site
-from radhard.program.anatomy import Anatomy, overridden, place
-from radhard.program.layers import Layer, Stack, layers
+from radhard.program.anatomy import BESIDE, Place, place
+from radhard.program.attention import attentions
+from radhard.program.blocks import layers_of
+from radhard.program.claims import Claim, claims
+from radhard.program.feed_forward import feed_forwards
+from radhard.program.flow import Flow
+from radhard.program.layers import STEM, Layer, Stack
 from radhard.program.moves import ALIASES, MOVES
+from radhard.program.overrides import Overrides
 from radhard.program.registry import is_registered, lowering_of
+from radhard.program.stream import units
 
-_BESIDE = {"quantize", "dequantize", "requantize", "load"}  # operators that serve the one that they stand beside
+
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """A site's node, and the site that it serves, for one that only moves a word between memory and arithmetic."""
+
+    node: Node
+    serves: Node | None
 
 
 class Sites:
     """The sites of a graph; asked for in the order of its steps, as names are numbered."""
 
-    def __init__(self, graph: GraphModule, anatomy: Anatomy) -> None:
-        self._anatomy = anatomy
+    def __init__(self, graph: GraphModule) -> None:
+        self._graph = graph
         self._names: Counter[str] = Counter()
         nodes = [node for node in graph.graph.nodes if _computes(node)]
-        stacks = {node: stack_of(node) or _stack_of_users(node) for node in nodes}
-        self._layers: dict[Node, Layer] = dict(zip(nodes, layers(list(stacks.values())), strict=True))
+        self._stacks: dict[Node, Stack] = {node: stack_of(node) or _stack_of_users(node) for node in nodes}
         self._kinds: defaultdict[str, set[str]] = defaultdict(set)
         for node in nodes:
             self._kinds[path_of(node)].add(node.target.overloadpacket.__name__)
-        self._above = {path.rpartition(".")[0] for stack in stacks.values() for path, _ in stack}
+        self._above = {path.rpartition(".")[0] for stack in self._stacks.values() for path, _ in stack}
+        self._known: dict[str, _Named] = {}
 
     def site(self, node: Node, operator: Operator, suffix: str | None) -> Site:
         """The site of `operator`, applied for `node`; `suffix` names it where the module does not, as in a load."""
         stack = stack_of(node) or _stack_of_users(node)
         name = self._numbered(stack[-1][0] if stack else "", operator.name, suffix)
-        known = _nearest(node)
-        layer = self._layers.get(known) or Layer(name="stem", kind="stem", guessed=True)
-        beside = _operator(known) if operator.name in _BESIDE else operator.name
-        where = overridden(name, place(beside, stack, layer=layer), self._anatomy)
-        return Site(name=name, operator=operator.name, layer=where.layer, module=where.module, guessed=where.guessed)
+        self._known[name] = _Named(node=node, serves=_nearest(node) if operator.name in BESIDE else None)
+        return Site(name=name, operator=operator.name)
+
+    def places(self, overrides: Overrides, *, known: Mapping[str, Place]) -> dict[str, Place]:
+        """The place of every site that was asked for: the user's, the one that is `known`, or what is found.
+
+        A site that serves another stands where that does. InputError for a pattern of the user's that matches none.
+        """
+        mine = {named.node: name for name, named in self._known.items() if named.serves is None}
+        found: dict[str, Place] = {}
+        for name, named in self._known.items():
+            if named.serves is None:
+                found[name] = overrides.applied(name, known.get(name) or self._found(named.node))
+        for name, named in self._known.items():
+            if named.serves is not None:
+                beside = found.get(mine.get(named.serves, "")) or known.get(name) or self._found(named.serves)
+                found[name] = overrides.applied(name, beside)
+        overrides.check(tuple(found))
+        return found
+
+    def _found(self, node: Node) -> Place:
+        layer = self._layers.get(node) or Layer(name=STEM.name, kind="stem", source="guess")
+        operator = lowering_of(node, path_of(node))(*node.args, **node.kwargs).operator.name if _computes(node) else ""
+        return place(operator, self._stacks.get(node, ()), layer=layer, claim=self._claims.get(node, Claim()))
+
+    @cached_property
+    def _analysis(self) -> tuple[dict[Node, Layer], dict[Node, Claim]]:
+        flow = Flow(self._graph)
+        heeded = attentions(flow)
+        apart = frozenset(node for attention in heeded for node in attention.nodes)
+        mlps = feed_forwards(flow, apart=apart)
+        branches = units(flow, heeded, mlps)
+        layers = layers_of(flow, self._stacks, branches)
+        return layers, claims(flow, layers, attentions=heeded, mlps=mlps, units=branches)
+
+    @property
+    def _layers(self) -> dict[Node, Layer]:
+        return self._analysis[0]
+
+    @property
+    def _claims(self) -> dict[Node, Claim]:
+        return self._analysis[1]
 
     def _numbered(self, path: str, operator: str, suffix: str | None) -> str:
         leaf = path != "" and path not in self._above and len(self._kinds[path]) <= 1
-        name = path if leaf and operator not in _BESIDE else f"{path}.{operator}".lstrip(".")
+        name = path if leaf and operator not in BESIDE else f"{path}.{operator}".lstrip(".")
         if suffix is not None and not leaf:
             name = f"{path}.{suffix}".lstrip(".")
         self._names[name] += 1
@@ -89,9 +141,3 @@ def _nearest(node: Node) -> Node:
     while node.all_input_nodes and not _computes(node):
         node = node.all_input_nodes[0]
     return node
-
-
-def _operator(node: Node) -> str:
-    if not _computes(node):
-        return ""
-    return lowering_of(node, path_of(node))(*node.args, **node.kwargs).operator.name

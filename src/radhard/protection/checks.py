@@ -127,7 +127,8 @@ class Checks:
             operator=host.operator,
             layer=host.layer,
             module=host.module,
-            guessed=host.guessed,
+            layer_source=host.layer_source,
+            module_source=host.module_source,
             of=host.name,
             part=part,
         )

@@ -31,7 +31,7 @@ class Plan:
     images that did not choose it; a plan of format 1 has neither. `expected` is what was measured with it on these (in
     format 1: on those that chose it). `chosen_on` says which images chose and judged: never ones that evaluate.
     `order` and `frontier` are the steps that the choice was among. With its `calibration` the program is made again on
-    any machine.
+    any machine. `anatomy` is what the user said of layers.
     """
 
     model: str
@@ -52,6 +52,7 @@ class Plan:
     order: tuple[Mapping[str, Any], ...] = ()
     frontier: tuple[Mapping[str, Any], ...] = ()
     calibration: Calibration | None = None
+    anatomy: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, program: Program) -> None:
         """Raise InputError unless the plan is for `program`."""
@@ -85,6 +86,8 @@ class Plan:
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "calibration"}
         values["calibration"] = None if self.calibration is None else self.calibration.as_dict()
         values |= {"protection": self.protection.as_dict(), "order": list(self.order), "frontier": list(self.frontier)}
+        if not self.anatomy:
+            del values["anatomy"]
         return {"radhard_plan": FORMAT, **{k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}}
 
 
@@ -109,13 +112,16 @@ def read_plan(path: Path) -> Plan:
     version = values.pop("radhard_plan", None) if isinstance(values, dict) else None
     if version not in _READ or isinstance(version, bool):
         raise InputError(f"{place} is no plan of format {FORMAT} ('radhard_plan': {FORMAT}); `radhard plan` makes one")
+    values = {"anatomy": {}} | values
     if version == 1:
         values = {"verdict": "", "judged": {}, "calibration": None} | values
         if values.get("recipe") == "int8":  # what that recipe was called when format 1 was written
             values["recipe"] = "int8-symmetric"
     types: dict[str, type | tuple[type, ...]] = {
         **dict.fromkeys(("model", "program", "recipe", "strategy", "bound", "verdict"), str),
-        **dict.fromkeys(("protection", "method", "limits", "words", "judged", "expected", "chosen_on"), dict),
+        **dict.fromkeys(
+            ("protection", "method", "limits", "words", "judged", "expected", "chosen_on", "anatomy"), dict
+        ),
         **dict.fromkeys(("order", "frontier"), list),
         "ber": (int, float),
         "seed": int,

@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.faults import Faults, Where, exposures, patches_of
-from radhard.machine import KINDS, Cost, Kind, Site
-from radhard.program import Program
+from radhard.machine import KINDS, MARKED, Cost, Kind, Site, Source, least_sure
+from radhard.program import Overrides, Program
 from radhard.words import Words
 
 PRODUCTS = frozenset({"linear", "conv2d", "matmul"})
@@ -18,6 +18,11 @@ _HEADINGS: dict[Kind, str] = {
     "mul": "multiplications", "add": "additions", "load": "loads", "special": "special", "scale": "scalings",
 }  # fmt: skip
 
+MARK = (
+    "? a layer or module is a guess, or the graph says otherwise than a name; --anatomy states it (`radhard inspect "
+    "MODEL --template` prints a file for it)"
+)
+
 By = Literal["site", "layer", "module", "operator"]
 
 
@@ -25,7 +30,8 @@ By = Literal["site", "layer", "module", "operator"]
 class Row:
     """One site, or all `sites` of a layer, module or operator: operations of each kind, `exposed_bits`.
 
-    `guessed`: no rule of the anatomy names the layer or the module of a site in it.
+    `layer_source` and `module_source` say what the layers and the modules are from, the least sure of a group;
+    `guessed`: one of them is marked.
     """
 
     name: str
@@ -35,6 +41,8 @@ class Row:
     sites: int
     operations: Mapping[str, int]
     exposed_bits: int
+    layer_source: Source
+    module_source: Source
     guessed: bool
 
 
@@ -47,6 +55,7 @@ class Anatomy:
     by: By
     kinds: frozenset[Kind]
     words: Words
+    overrides: Overrides
     rows: tuple[Row, ...]
     total: Row
     macs: int
@@ -68,6 +77,8 @@ def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Wo
             sites=len(group),
             operations={kind: sum(cost.operations(kind) for cost in group.values()) for kind in KINDS},
             exposed_bits=exposed,
+            layer_source=least_sure(site.layer_source for site in group),
+            module_source=least_sure(site.module_source for site in group),
             guessed=any(site.guessed for site in group),
         )
 
@@ -81,6 +92,7 @@ def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Wo
         by=by,
         kinds=kinds,
         words=words,
+        overrides=program.overrides,
         rows=tuple(row(name, group) for name, group in groups.items()),
         total=row("total", program.costs),
         macs=sum(cost.operations("mul") for site, cost in program.costs.items() if site.operator in PRODUCTS),
@@ -95,6 +107,7 @@ def anatomy_record(found: Anatomy) -> dict[str, Any]:
         "kinds": sorted(found.kinds),
         "words": found.words.as_dict(),
         "by": found.by,
+        "anatomy": found.overrides.as_dict(),
         "macs": found.macs,
         "rows": [_record(row) for row in found.rows],
         "total": _record(found.total),
@@ -113,12 +126,19 @@ def anatomy_table(found: Anatomy) -> Table:
     for row in (*found.rows, found.total):
         if row is found.total:
             table.add_section()
-        place = [row.layer, row.module] if found.by == "site" else [f"{row.sites:,}"]
+        place = [f"{row.sites:,}"]
+        if found.by == "site":
+            place = [marked(row.layer, row.layer_source), marked(row.module, row.module_source)]
         counts = [row.operations[kind] for kind in kinds]
         if any(counts):
-            name = f"{row.name or '-'}{' ?' if row.guessed and row is not found.total else ''}"
-            table.add_row(name, *place, *(f"{n:,}" for n in (*counts, row.exposed_bits)))
+            source = {"layer": row.layer_source, "module": row.module_source}.get(found.by, "name")
+            table.add_row(marked(row.name, source), *place, *(f"{n:,}" for n in (*counts, row.exposed_bits)))
     return table
+
+
+def marked(name: str, source: str) -> str:
+    """A layer or module as tables and figures show it: with ? where its source is marked."""
+    return f"{name or '-'}{' ?' if source in MARKED else ''}"
 
 
 def _record(row: Row) -> dict[str, Any]:

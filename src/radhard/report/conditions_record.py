@@ -36,6 +36,7 @@ def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
         "kinds": sorted(setting.kinds),
         "where": setting.where.as_dict(),
         "seed": setting.seed,
+        "anatomy": setting.overrides.as_dict(),
         "words": setting.words.as_dict(),
         "weights": vars(evaluation.weights),
         "images": on.images,

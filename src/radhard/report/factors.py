@@ -16,6 +16,7 @@ from radhard.analysis.intervals import Interval
 from radhard.analysis.operating import OperatingPoint
 from radhard.analysis.vulnerability import Vulnerability, Vulnerable
 from radhard.models.pixels import Pixels
+from radhard.report.anatomy import MARK
 from radhard.report.record import measure_of
 
 
@@ -93,7 +94,7 @@ def summary(explored: Explored) -> list[str]:
         f"trials = {found.naive:,} ({share:.1%})"
     )
     if any(c.guessed for c in found.components):
-        lines.append("? a layer or module was guessed: no rule of the anatomy names it")
+        lines.append(MARK)
     if unexposed := found.study.parts.unexposed:
         names = ", ".join(name or "-" for name in unexposed)
         lines.append(f"nothing can flip in, hence a factor of 0: {names}")
@@ -149,6 +150,7 @@ def explored_record(explored: Explored) -> dict[str, Any]:
         "kinds": sorted(setting.kinds),
         "words": setting.words.as_dict(),
         "seed": setting.seed,
+        "anatomy": setting.overrides.as_dict(),
         "images": study.images,
         "trials": found.trials,
         "ended": found.ended,

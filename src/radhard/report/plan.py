@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from radhard.protection import Plan, Ranges, Scheme, scheme_dict, scheme_name
+from radhard.report.anatomy import MARK
 from radhard.report.conditions import fixed, percent, points
 from radhard.report.table import narrow
 
@@ -23,10 +24,11 @@ def plan_table(plan: Plan) -> Table:
     schemes = plan.protection.schemes
     total = sum(order[site]["operations"] for site in schemes if site in order)
     of_layer = _by_layer(plan, order)
+    guessed = {str(candidate["layer"]) for candidate in plan.order if candidate.get("guessed")}
     for layer, sites in of_layer.items():
         for k, site in enumerate(sites):
             table.add_row(
-                layer if k == 0 else "",
+                "" if k else f"{layer} ?" if layer in guessed else layer,
                 site,
                 described(schemes[site]),
                 *(_figures(order[site], total=total) if site in order else ("-",) * 4),
@@ -56,6 +58,8 @@ def plan_summary(plan: Plan) -> list[str]:
         lines.append(
             f"chosen on {chosen['images']:,} images of {chosen['data']}{also} in {trials}, fault seed {plan.seed}"
         )
+    if any(candidate.get("guessed") for candidate in plan.order):
+        lines.append(MARK)
     lines += [f"not protected: {site}: {why}" for site, why in expected.get("refused", {}).items()]
     return lines
 

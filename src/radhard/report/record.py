@@ -29,6 +29,7 @@ def sweep_record(sweep: Sweep) -> dict[str, Any]:
         "words": setting.words.as_dict(),
         "back_end": dict(sweep.back_end),
         "seed": setting.seed,
+        "anatomy": setting.overrides.as_dict(),
         "macs": sweep.macs,
         "exposed_bits": setting.bits,
         "clean": {recipe: point.as_dict()["accuracy"] for recipe, point in sweep.clean.items()},
