@@ -3,7 +3,7 @@
 import hashlib
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -15,6 +15,7 @@ from radhard.machine import undisturbed
 from radhard.program.anatomy import place_of
 from radhard.program.batches import images_of
 from radhard.program.calibration import Calibration, feed_images
+from radhard.program.doubled import Doubled
 from radhard.program.fold import constant
 from radhard.program.lower import lower
 from radhard.program.observers import give, scales_of
@@ -25,8 +26,12 @@ from radhard.program.quantizer import IntegerRecipe, quantizer
 from radhard.program.strange import first_strange
 
 RECIPES: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
-SCALE_BITS: dict[str, int] = {}
-"""Significant bits of a scale by recipe; all those of float32 where none are named."""
+SCALE_BITS: dict[str, int] = {"int8": 12}
+"""Significant bits of a scale by recipe; all those of float32 where none are named.
+
+A recipe that is named calibrates in float64, and so finds the same scales on every processor: rounded, they differ only
+where a value lies next to the middle between two.
+"""
 
 
 def quantize(
@@ -75,11 +80,12 @@ def quantize(
 def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe) -> Calibration:
     """Run the images through a prepared graph, and keep what its observers found."""
     seen, count, scales = hashlib.sha256(), 0, dict[str, tuple[float, int]]()
+    observe: Callable[[Tensor], Tensor] = Doubled(graph).run if recipe in SCALE_BITS else graph
     for number, batch in enumerate(batches):
         images = images_of(batch, input_shape=program.input_shape, place=f"calibration batch {number}")
         _check(program, images, number)
         try:
-            logits = graph(images)
+            logits = observe(images)
             scales = scales_of(graph, bits=SCALE_BITS.get(recipe))
         except (RuntimeError, ValueError) as error:  # of an observer, which cannot sort what is not finite
             _check_values(program, images, number)
