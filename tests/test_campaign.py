@@ -10,7 +10,6 @@ import pytest
 
 from radhard.analysis.curve import curve
 from radhard.analysis.stopping import UntilWidth
-from radhard.campaign.bench import anatomy_of
 from radhard.campaign.counted import count
 from radhard.campaign.execute import WHOLE, Progress, Shard, execute
 from radhard.campaign.experiment import Campaign, canonical_json
@@ -19,11 +18,8 @@ from radhard.campaign.outcomes import Tally
 from radhard.campaign.rates import even_in_logarithm, whole_curve
 from radhard.campaign.store import Store
 from radhard.errors import InputError
-from radhard.faults import Where
-from radhard.machine import Site
 from radhard.program import Recipe
 from tests.campaigns import Toy, outcome, setting
-from tests.models import tiny_program
 
 SETTINGS = (setting(0.0), setting(1e-9), setting(1e-8))
 CAMPAIGN = Campaign(settings=SETTINGS, images=250, trials=3, chunk=100)
@@ -262,24 +258,3 @@ def test_rates_of_a_range() -> None:
     assert whole_curve(100, recipe="int8")[-1] == 1.0  # a probability, however few the bits
     with pytest.raises(InputError, match="no bit"):
         whole_curve(0, recipe="int8")
-
-
-def test_layers_that_the_user_names_otherwise_make_another_setting() -> None:
-    """Two anatomies of one program may expose as many bits in other sites of a layer of one name."""
-    program = tiny_program("int8")
-    swapped = {"blocks.0": "blocks.1", "blocks.1": "blocks.0"}
-    other = program.with_sites(lambda site: placed(site, layer=swapped.get(site.layer, site.layer)))
-    assert other.digest == program.digest
-    first, everywhere = Where(layers=("blocks.0",)), Where(operators=("linear",))
-    assert anatomy_of(program, first) == anatomy_of(other, everywhere) == ""
-    assert anatomy_of(other, first) == anatomy_of(other, ~first) != ""
-    one, two = setting(where=first), setting(where=first, anatomy=anatomy_of(other, first))
-    assert one.digest != two.digest
-    assert one.without_faults().digest == two.without_faults().digest
-
-
-def placed(site: Site, *, layer: str) -> Site:
-    """The site as an override of the user's places it."""
-    found = replace(site, layer=layer)
-    object.__setattr__(found, "layer_source", "override")
-    return found

@@ -1,6 +1,5 @@
 """What a campaign works on: the programs of a model, and the images it is given."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -114,15 +113,6 @@ def exposed_bits(program: Program, faults: Faults) -> int:
     return sum(exposure.bits for exposure in found.values())
 
 
-def anatomy_of(program: Program, where: Where) -> str:
-    """The anatomy that a selection by layers or modules depends on: a digest if the user overrides it, else ""."""
-    sites = program.sites
-    overridden = any("override" in (getattr(s, "layer_source", ""), getattr(s, "module_source", "")) for s in sites)
-    if not (where.by_place and overridden):
-        return ""
-    return hashlib.sha256(canonical_json([[s.name, s.layer, s.module] for s in sites]).encode()).hexdigest()
-
-
 def clean_setting(bench: Bench, recipe: str) -> Setting:
     """The setting in which nothing flips."""
     return Setting(
@@ -152,8 +142,7 @@ def faulty_setting(
     faults = Faults(ber=ber, kinds=kinds, where=where, seed=seed, words=words)
     bits = exposed_bits(bench.programs[recipe], faults)
     clean = clean_setting(bench, recipe)
-    anatomy = anatomy_of(bench.programs[recipe], where)
-    return replace(clean, ber=ber, kinds=kinds, where=where, seed=seed, words=words, bits=bits, anatomy=anatomy)
+    return replace(clean, ber=ber, kinds=kinds, where=where, seed=seed, words=words, bits=bits)
 
 
 def protected(setting: Setting, protection: Protection | None) -> Setting:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from radhard.campaign.bench import Bench, anatomy_of
+from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Setting
 from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
@@ -77,7 +77,7 @@ def take_apart(
         spared = whole.where if by == "kind" else whole.where.sparing(where)
         return Component(
             name=name,
-            protected=replace(left, where=spared, bits=whole.bits - bits, anatomy=anatomy_of(program, spared)),
+            protected=replace(left, where=spared, bits=whole.bits - bits),
             operations=sum(exposure.operations for exposure in inside.values()),
             bits=bits,
             guessed=any(_source(site, by) in MARKED for site, _ in inside),

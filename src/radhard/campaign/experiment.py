@@ -44,8 +44,6 @@ class Setting:
     bits: int = 0
     """Bits of one image's inference that these faults can flip."""
     protection: Protection | None = None
-    anatomy: str = ""
-    """Digest of the layers and modules of all sites, where the user overrides them and `where` names some."""
     labelled: bool = True
     """Whether the images have labels; where they have none, an answer is right that is the clean one."""
     overrides: Overrides = NONE
@@ -81,7 +79,6 @@ class Setting:
             "data_digest": self.data_digest,
             "normalisation": [list(values) for values in self.normalisation],
             "faults": faults,
-            **({} if not self.anatomy or self.clean else {"anatomy": self.anatomy}),
             **({} if self.protection is None else {"protection": self.protection.as_dict()}),
             **({} if self.labelled else {"labels": None}),
             **({} if self.overrides == NONE else {"anatomy": self.overrides.as_dict()}),

@@ -49,11 +49,6 @@ class Where:
         return own.union(*(other.grids for other in self.spared))
 
     @property
-    def by_place(self) -> bool:
-        """Whether it names layers or modules, whose sites the anatomy of a program decides."""
-        return bool(self.layers or self.modules) or any(other.by_place for other in self.spared)
-
-    @property
     def fine(self) -> bool:
         """Whether it tells flips of one site apart, by patch or bit."""
         return bool(self.patches or self.bits) or any(other.fine for other in self.spared)
