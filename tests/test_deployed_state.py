@@ -4,6 +4,7 @@ import copy
 import io
 import multiprocessing
 import pickle
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -239,6 +240,17 @@ def test_alarms_under_threads(fault: tuple[int, int, int], monkeypatch: pytest.M
     for name, counts in module.counts().items():
         assert counts["checked"] == 200 * once.counts()[name]["checked"]
         assert counts["flagged"] == counts["alarms"] == counts["repaired"] == (200 if name == site else 0)
+
+
+def test_the_examples_of_the_documentation_run() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "deploy.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    session: dict[str, object] = {}
+    with torch.random.fork_rng():
+        for block in blocks:
+            exec(compile(block, "deploy.md", "exec"), session)
+    assert len(blocks) == 2
+    assert len(session["counts"]) == 3  # type: ignore[arg-type]
 
 
 def test_an_alarm_that_calls_the_module() -> None:

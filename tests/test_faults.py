@@ -34,6 +34,11 @@ SITES = tiny_program("float").sites
         ({"ber": 1e-6, "seed": -1}, r"seed=-1: .*2\*\*64"),
         ({"ber": 1e-6, "seed": 2**64}, "seed="),
         ({"ber": 1e-6, "trial": 2**32}, r"trial=4294967296: .*2\*\*32"),
+        ({"ber": 1e-6, "kinds": "mul"}, "kinds='mul': give a set of kinds"),
+        ({"ber": 1e-6, "seed": 1.5}, r"seed=1\.5: give an integer"),
+        ({"ber": 1e-6, "trial": True}, "trial=True: give an integer"),
+        ({"ber": 1e-6, "where": "head"}, r"where='head': give a radhard\.Where"),
+        ({"ber": 1e-6, "words": "int16"}, r"words='int16': give a radhard\.Words"),
         ({"ber": 1e-6, "words": Words(product=Int(8))}, "product=int8 cannot hold .* int16"),
         ({"ber": 1e-6, "words": Words(product=Int(40))}, "product=int40"),
         ({"ber": 1e-6, "words": Words(accumulator=Int(24))}, r"accumulator=int24.*int32\[0:24\]"),
@@ -59,6 +64,23 @@ def test_faults_are_a_value() -> None:
         "trial": 2,
         "words": {"product": "int16", "accumulator": "int32"},
     }
+
+
+def test_what_can_hit_nothing_is_refused() -> None:
+    program = tiny_program("float")
+    for faults in (Faults(ber=0.1, kinds={"scale"}), Faults(ber=0.1, kinds={"special"}, where=Where(sites=("head",)))):
+        with pytest.raises(InputError, match=r"kinds s.*: none of the \d+ sites that are selected has such an operation"):
+            draw(program, faults, np.arange(2))
+    with pytest.raises(InputError, match="the model has no site"):
+        Where().select(())
+    for wrong, message in (
+        ({"sites": "head"}, r"sites='head': give a tuple of patterns, sites=\('\.\.\.',\)"),
+        ({"bits": (3,)}, "bits=.*: give a tuple of patterns"),
+        ({"spared": ("head",)}, "spared=.*: give a tuple of Where"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Where(**wrong)
+    assert Where(sites=["head"]) == Where(sites=("head",))
 
 
 def names(where: Where) -> set[str]:

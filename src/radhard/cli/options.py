@@ -149,7 +149,14 @@ UntilWidth = Annotated[
 Images = Annotated[
     int | None, typer.Option(min=1, help="how many test images, from the first on; default: 1000, or all of fewer")
 ]
-Batch = Annotated[int, typer.Option(min=1, help="images at a time: changes speed and memory, not the result")]
+Batch = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="images at a time: changes speed and memory, not the result; in products that are computed in float32 "
+        "(recipe float) the last bits of logits may differ",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
 
 DEFAULT_IMAGES = 1000

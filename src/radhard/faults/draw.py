@@ -20,8 +20,19 @@ from radhard.words import Words
 
 
 def draw(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
-    """The faults that hit images `ids` [B] int64 in one run of `program`."""
+    """The faults that hit images `ids` [B] int64 in one run of `program`. InputError where none can."""
+    check_exposed(program.costs, faults)
     return draw_at(program.costs, faults, ids, patches=patches_of(program, faults.where))
+
+
+def check_exposed(costs: Mapping[Site, Cost], faults: Faults) -> None:
+    """Raise InputError where no operation that `faults` selects yields a word: nothing could ever flip."""
+    sites = faults.where.select(tuple(costs))
+    if not any(_streams(costs[site], faults.kinds, faults.words) for site in sites):
+        raise InputError(
+            f"kinds {', '.join(sorted(faults.kinds))}: none of the {len(sites)} sites that are selected has such an "
+            "operation, so nothing can flip; choose other kinds or sites (`radhard inspect` lists both)"
+        )
 
 
 def draw_at(
@@ -56,6 +67,7 @@ def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | tor
     """What `draw` gives, in its order, a part of about DRAWN_AT_ONCE flips at a time."""
     costs, patches, images = program.costs, patches_of(program, faults.where), distinct(ids)
     _check_keys(costs)
+    check_exposed(costs, faults)
 
     def drawn(sites: list[Site], faults: Faults, images: NDArray[np.int64]) -> Flips:
         found = draw_all({site: costs[site] for site in sites}, faults, images)

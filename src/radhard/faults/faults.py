@@ -31,14 +31,20 @@ class Faults:
             raise InputError(f"ber={self.ber!r}: the bit error rate is a number from 0 to 1")
         if not 0.0 <= self.ber <= 1.0:
             raise InputError(f"ber={self.ber}: the bit error rate is a probability, from 0 to 1")
+        if isinstance(self.kinds, str):
+            raise InputError(f"kinds={self.kinds!r}: give a set of kinds, kinds={{{self.kinds!r}}}")
         object.__setattr__(self, "kinds", frozenset(self.kinds))
         if unknown := sorted(self.kinds - set(KINDS)):
             raise InputError(f"kinds: {unknown[0]!r} is not a kind of operation; choose from {', '.join(KINDS)}")
         if not self.kinds:
             raise InputError(f"kinds is empty: nothing could flip; choose from {', '.join(KINDS)}")
         for name, value, bits in (("seed", self.seed, 64), ("trial", self.trial, 32)):
-            if not 0 <= value < 1 << bits:
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << bits:
                 raise InputError(f"{name}={value}: give an integer from 0 to 2**{bits} - 1")
+        if not isinstance(self.where, Where):
+            raise InputError(f"where={self.where!r}: give a radhard.Where, such as Where(sites=('head',))")
+        if not isinstance(self.words, Words):
+            raise InputError(f"words={self.words!r}: give a radhard.Words, such as Words(product=Int(16))")
         check_words(self.words)
 
     def as_dict(self) -> dict[str, Any]:

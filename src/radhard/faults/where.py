@@ -31,6 +31,14 @@ class Where:
     spared: tuple["Where", ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("layers", "modules", "operators", "sites", "patches", "bits"):
+            patterns = getattr(self, name)
+            if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
+                raise InputError(f"{name}={patterns!r}: give a tuple of patterns, {name}=('...',)")
+            object.__setattr__(self, name, tuple(patterns))
+        if not all(isinstance(other, Where) for other in self.spared):
+            raise InputError(f"spared={self.spared!r}: give a tuple of Where")
+        object.__setattr__(self, "spared", tuple(self.spared))
         if self.patches and self.grid is None:
             raise InputError(f"patches {', '.join(self.patches)} of which grid? give its rows and columns, grid=(7, 7)")
         if self.grid is not None and min(self.grid) < 1:
@@ -80,6 +88,8 @@ class Where:
             raise InputError("the model has no operation of arithmetic, so nothing in it can flip: take another model")
         self._check(sites)
         selected = tuple(site for site in sites if self.selects(site))
+        if not sites:
+            raise InputError("the model has no site: nothing in it multiplies or adds, so nothing can flip")
         if not selected:
             raise InputError(
                 f"the selection {self.name} leaves none of the model's {len(sites)} sites; widen a pattern"
