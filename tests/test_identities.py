@@ -57,7 +57,7 @@ def test_an_image_given_twice_meets_its_faults_twice(recipe: str, kind) -> None:
             assert rows[2] == rows[3], name
             assert got.non_finite[0] == got.non_finite[2] == got.non_finite[3]
             hit += rows[0] != bits(run(program, x[None]))[0]
-    assert hit > 4
+    assert hit > 1
 
 
 def test_what_is_counted_of_an_image_given_twice() -> None:

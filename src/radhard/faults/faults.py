@@ -31,8 +31,9 @@ class Faults:
             raise InputError(f"ber={self.ber!r}: the bit error rate is a number from 0 to 1")
         if not 0.0 <= self.ber <= 1.0:
             raise InputError(f"ber={self.ber}: the bit error rate is a probability, from 0 to 1")
-        if isinstance(self.kinds, str):
-            raise InputError(f"kinds={self.kinds!r}: give a set of kinds, kinds={{{self.kinds!r}}}")
+        given: object = self.kinds
+        if isinstance(given, str):
+            raise InputError(f"kinds={given!r}: give a set of kinds, kinds={{{given!r}}}")
         object.__setattr__(self, "kinds", frozenset(self.kinds))
         if unknown := sorted(self.kinds - set(KINDS)):
             raise InputError(f"kinds: {unknown[0]!r} is not a kind of operation; choose from {', '.join(KINDS)}")

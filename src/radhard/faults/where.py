@@ -88,8 +88,6 @@ class Where:
             raise InputError("the model has no operation of arithmetic, so nothing in it can flip: take another model")
         self._check(sites)
         selected = tuple(site for site in sites if self.selects(site))
-        if not sites:
-            raise InputError("the model has no site: nothing in it multiplies or adds, so nothing can flip")
         if not selected:
             raise InputError(
                 f"the selection {self.name} leaves none of the model's {len(sites)} sites; widen a pattern"
