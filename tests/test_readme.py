@@ -1,5 +1,6 @@
 """Every block of the README runs: the Python ones in one session, the commands in one folder."""
 
+import json
 import re
 import subprocess
 import sys
@@ -32,6 +33,9 @@ def test_commands_run(tmp_path: Path) -> None:
         assert name == "radhard"
         done = subprocess.run([radhard, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan["verdict"] == "met"
+    assert any(scheme["scheme"] == "row-abft" for scheme in plan["protection"]["sites"].values())
     assert (tmp_path / "faults.csv").read_text().startswith('"trial","image","site","kind","index","bit"')
 
 

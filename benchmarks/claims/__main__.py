@@ -1,4 +1,4 @@
-"""Write the blocks of `results/*.md` from the data beside them: `python -m benchmarks.claims`; `--check` only compares."""
+"""Write the blocks of `results/*.md` and the README from the data beside them: `python -m benchmarks.claims`; `--check` only compares."""
 
 import argparse
 import re
@@ -41,13 +41,18 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "batching": options.batching,
     "silicon": parts.silicon,
     "better": parts.better,
+    "speed": parts.speed,
 }
 BLOCK = re.compile(r"<!-- claims: (?P<name>[^\n]*?) -->\n.*?<!-- claims end -->", re.DOTALL)
 
 
 def files() -> list[Path]:
     """The Markdown files that have blocks."""
-    return [path for path in sorted(RESULTS.glob("*.md")) if "<!-- claims: " in path.read_text()]
+    return [
+        path
+        for path in (RESULTS.parent / "README.md", *sorted(RESULTS.glob("*.md")))
+        if "<!-- claims: " in path.read_text()
+    ]
 
 
 def fresh(text: str) -> str:
