@@ -1,5 +1,6 @@
 """Scales as a value: written, read, used again, carried by plans and stores, and what is said when they do not fit."""
 
+import inspect
 import json
 import math
 from dataclasses import replace
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 from radhard.campaign.contents import contents, rivals
 from radhard.campaign.merge import merge
 from radhard.campaign.store import Store
+from radhard.cli import compare, evaluate, harden, plan, replay, sweep, trace, vulnerability
+from radhard.cli import quantize as quantizing
 from radhard.cli.commands import app
 from radhard.errors import InputError
 from radhard.program import Calibration, capture, quantize, read_calibration, write_calibration
@@ -34,6 +37,11 @@ def net(seed=0):
 def other():
     return net(1)
 """
+COMMANDS = {
+    "compare": compare.compare, "evaluate": evaluate.evaluate, "harden": harden.harden, "plan": plan.plan,
+    "quantize": quantizing.quantize, "replay": replay.replay, "sweep": sweep.sweep, "trace": trace.trace,
+    "vulnerability": vulnerability.vulnerability,
+}  # fmt: skip
 SMALL = ("--input-shape", "1,28,28", "--images", "12", "--trials", "1", "--ber", "1e-5", "--chunk", "4")
 
 
@@ -127,6 +135,16 @@ def refused_at_last(*arguments: object) -> str:
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 2, done.output
     return done.stderr.splitlines()[-1]
+
+
+def test_every_command_on_a_model_and_images_has_the_same_options() -> None:
+    """They are read by their names: one that a command lacks would end it."""
+    taken = {name: set(inspect.signature(command).parameters) for name, command in COMMANDS.items()}
+    shared = set.intersection(*taken.values())
+    assert {"data", "calibration", "checkpoint", "checkpoint_key", "anatomy", "resize", "skip_bad", "recipe"} <= shared
+    for name, parameters in taken.items():
+        assert taken["harden"] - {"plan", "policy", "out", "model", "scales"} <= parameters, name
+        assert name == "quantize" or "scales" in parameters
 
 
 def test_a_run_takes_the_scales_that_it_is_given(net: str, tmp_path: Path) -> None:

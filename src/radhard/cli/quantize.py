@@ -23,6 +23,7 @@ def quantize(
     labels: options.Labels = None,
     classes: options.Classes = None,
     checkpoint: options.Checkpoint = None,
+    checkpoint_key: options.CheckpointKey = None,
     pretrained: options.Pretrained = False,
     input_shape: options.InputShape = None,
     mean: options.Mean = None,
@@ -30,6 +31,7 @@ def quantize(
     resize: options.Resize = None,
     crop_pct: options.CropPct = None,
     interpolation: options.Interpolation = None,
+    anatomy: options.Anatomy = None,
     recipe: options.Recipe = "int8",
     out: Annotated[Path, typer.Option(help="the file of the scales")] = Path("scales.json"),
 ) -> None:
