@@ -230,6 +230,14 @@ def test_a_file_of_classes_gives_their_outputs(tmp_path: Path) -> None:
         read_classes(tmp_path / "c.txt")
 
 
+def test_a_model_that_names_its_outputs_decides_the_order() -> None:
+    outputs = ("Dog", "cat", "bird")
+    assert model_labels(("cat", "dog"), classes=3, name="d", outputs=outputs) == [1, 0]
+    assert model_labels(("a", "b", "c"), classes=3, name="d", outputs=outputs) == [0, 1, 2]
+    with pytest.raises(InputError, match="the model has outputs called cat, as classes are, and none called eel, frog"):
+        model_labels(("cat", "eel", "frog"), classes=3, name="d", outputs=outputs)
+
+
 def test_images_beside_and_below_class_folders_are_told(tmp_path: Path) -> None:
     root = classes(tmp_path / "val")
     picture(root / "stray.png", seed=5)

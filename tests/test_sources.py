@@ -281,6 +281,10 @@ def test_a_folder_of_hugging_face_gives_its_classifiers_logits(prefix, folder, s
         stated_by="preprocessor_config.json",
     )
     assert not model.module.training
+    assert model.class_names == ()  # LABEL_0 ... are no names
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "id2label": dict(zip("43210", "abcde", strict=True))}))
+    assert load(f"{prefix}{folder}").class_names == tuple("edcba")
 
 
 def test_a_hugging_face_model_is_exported_with_its_logits_alone(folder):

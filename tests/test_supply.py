@@ -188,6 +188,17 @@ def test_embedded_images_are_resized_if_so_asked() -> None:
         supply(DataChoice(split="val"), loaded)
 
 
+def test_how_classes_are_matched_with_named_outputs_is_told(folder: Path) -> None:
+    for names, told in (
+        (tuple("9876543210"), "val: classes are matched with the model's outputs by name"),
+        (tuple("abcdefghij"), "val: 10 classes are matched with the model outputs by order: 0 is a, 1 is b, 2 is c"),
+    ):
+        data = supply(DataChoice(data=str(folder), samples=20), replace(vit(), class_names=names)).evaluated
+        assert data.remarks[1].startswith(told)
+        label = {"9876543210": lambda own: 9 - own, "abcdefghij": lambda own: own}["".join(names)]
+        assert data.labels.tolist() == [label(int(name.split("/")[0])) for name in data.names]
+
+
 def command(*arguments: object) -> str:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output

@@ -8,20 +8,34 @@ from typing import Any
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.models.tree import alike
 from radhard.models.vision import import_timm
 
 _SYNSET = re.compile(r"n\d{8}")
 
 
-def model_labels(class_names: Sequence[str], *, classes: int, name: str) -> list[int] | None:
+def model_labels(
+    class_names: Sequence[str], *, classes: int, name: str, outputs: Sequence[str] = ()
+) -> list[int] | None:
     """The names of a data set's classes -> the output of the model for each; None where names are not known.
 
-    ImageNet's synsets (n01440764 ...) are found by name where timm knows a subset of ImageNet with as many
-    `classes` as the model has, so some of them are enough. Else there must be exactly as many as the model has,
-    and their order decides. InputError where the labels cannot be the model's.
+    Where the model states the names of its `outputs`, and they are the data set's, these decide. ImageNet's synsets
+    (n01440764 ...) are found by name where timm knows a subset of ImageNet with as many `classes` as the model has. Of
+    either some of the classes are enough. Else there must be exactly as many as the model has, and their order decides.
+    InputError where the labels cannot be the model's.
     """
     if not class_names:
         return None
+    place = {alike(output): number for number, output in enumerate(outputs)}
+    known = [own for own in class_names if alike(own) in place]
+    if known and len(known) == len(class_names):
+        return [place[alike(own)] for own in class_names]
+    if known and not all(own.isdecimal() for own in known):
+        strange = [own for own in class_names if own not in known]
+        raise InputError(
+            f"data {name}: the model has outputs called {', '.join(known[:3])}, as classes are, and none called "
+            f"{', '.join(strange[:3])}: make the names alike, or name each output's class by --classes FILE"
+        )
     if all(_SYNSET.fullmatch(known) for known in class_names):
         import_timm()
         import timm.data

@@ -35,10 +35,10 @@ def list_folder(root: Path, *, split: str | None = None, labels: str | None = No
         )
     if labels == NONE:
         no_splits(split, name=root.resolve().name, option=option)
-        return _listing(root, dict.fromkeys(images, UNLABELLED), (), layout="folder of images", remarks=_passed(tree))
+        return _unlabelled(root, tree, images)
     if labels not in (None, FOLDERS):
         return _from_list(root, Path(labels), tree=tree, images=images)
-    splits = {} if split == NONE else _splits(images)
+    splits = {} if split == NONE else _splits(root, images)
     if splits:
         _own, folder = choose(splits, split, name=root.resolve().name, option=option)
         return list_folder(root / folder, labels=labels)
@@ -56,8 +56,15 @@ def list_folder(root: Path, *, split: str | None = None, labels: str | None = No
         return _from_list(root, root / lists[0], tree=tree, images=images)
     no_splits(split, name=root.resolve().name, option=option)
     if not inside:
-        return _listing(root, dict.fromkeys(images, UNLABELLED), (), layout="folder of images", remarks=_passed(tree))
+        return _unlabelled(root, tree, images)
     return _of_classes(root, tree, images=images, split=split)
+
+
+def _unlabelled(root: Path, tree: Tree, images: Sequence[str]) -> Listing:
+    others = [path for path in tree.files if not _is_image(path)]
+    told = [f"{root.resolve().name}: {few(others, 'file(s) not read, as they are no images')}"] if others else []
+    found = dict.fromkeys(images, UNLABELLED)
+    return _listing(root, found, (), layout="folder of images", remarks=(*told, *_passed(tree)))
 
 
 def _of_classes(root: Path, tree: Tree, *, images: Sequence[str], split: str | None) -> Listing:
@@ -186,7 +193,7 @@ def _check_level(root: Path, images: Sequence[str], *, split: str | None) -> Non
         )
 
 
-def _splits(images: Sequence[str]) -> dict[str, str]:
+def _splits(root: Path, images: Sequence[str]) -> dict[str, str]:
     """Folders called like splits, where they are splits: no other folder has images, or several are called so."""
     top = {path.split("/", 1)[0] for path in images if "/" in path}
     named = {name: name for name in sorted(top) if split_of(name) is not None}
@@ -198,8 +205,9 @@ def _splits(images: Sequence[str]) -> dict[str, str]:
     deeper = all(path.count("/") > 1 for path in images if path.split("/", 1)[0] in named)
     if len(named) > 1 or deeper:
         raise InputError(
-            f"data has {few(list(named), 'folder(s) called like splits')} and {few(rest, 'beside them')}: if splits "
-            f"are meant, give the folder of one as --data; if all of them are classes, --split {NONE}"
+            f"data {root.resolve().name} has {few(list(named), 'folder(s) called like splits')} and "
+            f"{few(rest, 'beside them')}: if splits are meant, give the folder of one as --data; if all of them are "
+            f"classes, --split {NONE}"
         )
     return {}
 

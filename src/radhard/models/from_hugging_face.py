@@ -14,6 +14,7 @@ from radhard.errors import ModelError
 from radhard.models.checkpoint import Checkpoint, check_finite, check_numbers, read_checkpoint, stored_numbers
 from radhard.models.loaded import LoadedModel, Wanted, count_classes
 from radhard.models.processor import read_processor
+from radhard.models.tree import alike
 from radhard.models.vision import import_transformers
 from radhard.models.zoo import listed
 from radhard.program.user_code import first_line
@@ -44,7 +45,16 @@ def from_hugging_face(wanted: Wanted) -> LoadedModel:
         weights=source,
         preprocessing=processor.preprocessing(shape),
         assumed=processor.assumed,
+        class_names=_class_names(module.config),
     )
+
+
+def _class_names(config: Any) -> tuple[str, ...]:
+    """The names of the outputs by the model's configuration; empty where it has transformers' own, LABEL_0 ..."""
+    known = getattr(config, "id2label", None) or {}
+    names = tuple(str(known[number]) for number in sorted(known))
+    plain = tuple(f"LABEL_{number}" for number in range(len(names)))
+    return () if names == plain or len({alike(name) for name in names}) < len(names) else names
 
 
 def _downloaded(name: str) -> Path:

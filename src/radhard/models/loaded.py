@@ -46,6 +46,7 @@ class LoadedModel:
     `mean` and `std` are one a channel, of pixels in [0, 1]; `preprocessing` comes before them. `weights` says where
     the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated. `calibrations` are
     scales that come with the weights, each for a recipe. `overrides`: what the user says of its anatomy.
+    `class_names` are those of the outputs, where they are stated.
     """
 
     name: str
@@ -59,6 +60,7 @@ class LoadedModel:
     assumed: tuple[str, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     overrides: Overrides = NONE
+    class_names: tuple[str, ...] = ()
 
 
 def check_size(shape: Shape, *, of: str) -> Shape:

@@ -19,7 +19,7 @@ from radhard.models.listing import UNLABELLED, Listing
 from radhard.models.loaded import LoadedModel
 from radhard.models.picture import Frame
 from radhard.models.same import repeated, same_pictures
-from radhard.models.tree import few
+from radhard.models.tree import alike, few
 
 EMBEDDED = "fashion-mnist"
 CALIBRATION_IMAGES = 512
@@ -99,7 +99,8 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
     )
     if evaluated.labelled:
         check_labels(evaluated.labels, classes=loaded.classes, name=listing.name)
-    evaluated = replace(evaluated, remarks=(listing.understood(), *listing.remarks, *repeated(evaluated)))
+    remarks = (listing.understood(), *_matched(listing, choice, loaded, labels), *listing.remarks, *repeated(evaluated))
+    evaluated = replace(evaluated, remarks=remarks)
     if choice.calibration is not None:
         locations = frozenset(map(listing.location, chosen))
         return _calibrated(choice, loaded, evaluated=evaluated, locations=locations, progress=progress)
@@ -149,9 +150,22 @@ def _model_labels(listing: Listing, choice: DataChoice, loaded: LoadedModel) -> 
             raise InputError(f"--classes {choice.classes}: data {listing.name} has no labels; leave it out")
         return None
     if choice.classes is None:
-        return model_labels(listing.class_names, classes=loaded.classes, name=listing.name)
+        return model_labels(listing.class_names, classes=loaded.classes, name=listing.name, outputs=loaded.class_names)
     names = read_classes(choice.classes)
     return named_labels(listing.class_names, names=names, classes=loaded.classes, name=listing.name)
+
+
+def _matched(
+    listing: Listing, choice: DataChoice, loaded: LoadedModel, labels: Sequence[int] | None
+) -> tuple[str, ...]:
+    """What to say of classes that are matched with a model's named outputs: how, if not in the same order."""
+    if labels is None or not loaded.class_names or choice.classes is not None:
+        return ()
+    outputs = [loaded.class_names[label] for label in labels]
+    if list(map(alike, listing.class_names)) == list(map(alike, outputs)):
+        return (f"{listing.name}: classes are matched with the model's outputs by name",)
+    pairs = [f"{own} is {output}" for own, output in zip(listing.class_names, outputs, strict=True)]
+    return (f"{listing.name}: {few(pairs, 'classes are matched with the model outputs by order')}",)
 
 
 def _check_embedded(choice: DataChoice) -> None:
