@@ -123,7 +123,7 @@ MISFITS: dict[str, tuple[State, str]] = {
     "bool": (changed("5.weight", lambda w: w > 0), r"5\.weight bool where the model has float32"),
     "complex": (changed("0.weight", lambda w: w.to(torch.complex64)), r"0\.weight complex64 where .* float32"),
     "a buffer of int": (changed("1.running_var", lambda w: w.int()), r"1\.running_var int32 where .* float32"),
-    "NaN": (changed("5.bias", lambda w: w * float("nan")), r"not all finite: 5\.bias \(5 of 5\)"),
+    "NaN": (changed("5.bias", lambda w: w * float("nan")), r"not all finite: 5\.bias \(5 of 5, such as nan\)"),
     "infinite": (changed("5.bias", lambda w: w / 0), r"not all finite: 5\.bias"),
     "beyond float32": (changed("5.bias", lambda w: w.double() * 1e300), r"not all finite: 5\.bias"),
     "missing": ({k: v for k, v in WANTED.items() if k != "0.bias"}, r"missing: 0\.bias"),

@@ -97,7 +97,7 @@ def _integer(recipe: Recipe) -> IntegerRecipe:
 
 def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:
     """The program as the model is. InputError if it is quantised and the recipe is not, or the other way round."""
-    check_finite(loaded.module, name=loaded.name)
+    check_finite(loaded.module, source=loaded.name)
     program = capture(loaded.module, batch, name=loaded.name, anatomy=loaded.overrides)
     if (program.recipe == "pt2e") != (recipe == "pt2e"):
         state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")

@@ -113,10 +113,13 @@ def _read(path: str | Path) -> pa.Table:
     try:
         if suffix == ".parquet":
             with pyarrow.parquet.ParquetFile(str(path)) as file:
-                return file.read(use_threads=False)
-        names = dict.fromkeys(COLUMNS, pa.string())
-        how = pyarrow.csv.ConvertOptions(column_types=names, strings_can_be_null=False)
-        return pyarrow.csv.read_csv(str(path), convert_options=how)
+                table = file.read(use_threads=False)
+        else:
+            types = dict.fromkeys(COLUMNS, pa.string())
+            how = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+            table = pyarrow.csv.read_csv(str(path), convert_options=how)
+        _ = table.column_names  # fails where a name is no text
+        return table
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"trace {path}: not a readable {suffix[1:]} table: {error}") from error
 

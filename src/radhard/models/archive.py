@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.export.pt2_archive import PT2ArchiveReader, PT2ArchiveWriter
 
 from radhard.errors import ModelError
 from radhard.models.archive_tensors import TensorMeta, check_values, stored_tensors
+from radhard.program.user_code import first_line
 
 _FORMAT = frozenset({"archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id"})
 _MODEL = "models/model.json"
@@ -78,21 +80,31 @@ def checked(path: Path) -> Checked:
         raise ModelError(
             f"{path} is not an archive that torch.export.save of torch 2.8 or later wrote, or is damaged: {error}"
         ) from error
+    read = partial(_read, path, reader)
     if _MODEL not in names:
         raise ModelError(f"{path} holds no exported program named model: write it by torch.export.save(program, file)")
     buffer = io.BytesIO()
     with PT2ArchiveWriter(buffer) as writer:
         for name in sorted(set(names) - _FORMAT):
-            writer.write_bytes(name, _member(path, name, reader.read_bytes(name)))
+            writer.write_bytes(name, _member(path, name, read(name)))
     buffer.seek(0)
-    graph = _object(path, _MODEL, reader.read_bytes(_MODEL))
-    lengths = {name: len(reader.read_bytes(name)) for name in names if _PAYLOAD.fullmatch(name)}
+    graph = _object(path, _MODEL, read(_MODEL))
+    lengths = {name: len(read(name)) for name in names if _PAYLOAD.fullmatch(name)}
     tensors: dict[str, TensorMeta] = {}
     for name in set(_CONFIGS).intersection(names):
-        config = _object(path, name, reader.read_bytes(name))
+        config = _object(path, name, read(name))
         tensors |= stored_tensors(path, name, config, lengths)
     check_values(path, graph, tensors)
     return Checked(archive=buffer, graph=graph)
+
+
+def _read(path: Path, reader: PT2ArchiveReader, name: str) -> bytes:
+    """The bytes of a member. ModelError where they are not those that the archive's checksum says."""
+    try:
+        found: bytes = reader.read_bytes(name)
+    except Exception as error:  # RuntimeError of a reader in C++
+        raise ModelError(f"{path} is damaged: {name} cannot be read ({first_line(error)})") from error
+    return found
 
 
 def _member(path: Path, name: str, data: bytes) -> bytes:

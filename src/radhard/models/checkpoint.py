@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from radhard.errors import ModelError
+from radhard.models.finite import check_finite
 from radhard.models.parts import Parts, averaged, largest, parts_of, selected, weighed
 from radhard.models.zoo import listed
 
@@ -214,17 +215,6 @@ def _of_other_numbers(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
         for key in sorted(own.keys() & state.keys())
         if not key.endswith("num_batches_tracked") and not _converts(state[key], own[key])
     ]
-
-
-def check_finite(module: nn.Module, *, source: str) -> None:
-    """Raise ModelError for parameters that are NaN or infinite: a model with such has no answers to compare."""
-    broken = [
-        f"{key} ({int((~value.isfinite()).sum()):,} of {value.numel():,})"
-        for key, value in module.named_parameters()
-        if value.is_floating_point() and not bool(value.isfinite().all())
-    ]
-    if broken:
-        raise ModelError(f"the weights of {source} are not all finite: {listed(broken)}; give a model that is whole")
 
 
 def _converts(given: Tensor, own: Tensor) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 from torch import nn
 
 from radhard.errors import ModelError
-from radhard.models.checkpoint import Checkpoint, check_finite, check_numbers, read_checkpoint, stored_numbers
+from radhard.models.checkpoint import Checkpoint, check_numbers, read_checkpoint, stored_numbers
+from radhard.models.finite import check_finite
 from radhard.models.loaded import LoadedModel, Wanted, count_classes
 from radhard.models.processor import read_processor
 from radhard.models.tree import alike
