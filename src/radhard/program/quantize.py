@@ -90,10 +90,7 @@ def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *,
         except (RuntimeError, ValueError) as error:  # of an observer, which cannot sort what is not finite
             _check_values(program, images, number)
             raise error
-        if not (
-            bool(logits.to(torch.float32).isfinite().all())
-            and all(math.isfinite(scale) for scale, _ in scales.values())
-        ):
+        if not (bool(logits.float().isfinite().all()) and all(math.isfinite(scale) for scale, _ in scales.values())):
             _check_values(program, images, number)
         feed_images(seen, images)
         count += len(images)
