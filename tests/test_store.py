@@ -215,6 +215,44 @@ def test_an_older_store_is_brought_up_to_date_and_that_is_said(tmp_path: Path) -
         store.outcome(UNIT)
 
 
+TABLES_3 = """
+CREATE TABLE setting (digest TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE unit (
+        setting TEXT NOT NULL REFERENCES setting (digest),
+        trial INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
+        prediction BLOB NOT NULL, correct BLOB NOT NULL, changed BLOB NOT NULL,
+        non_finite BLOB NOT NULL, flips BLOB NOT NULL, account BLOB NOT NULL DEFAULT x'',
+        PRIMARY KEY (setting, trial, start, stop)
+    );
+CREATE TABLE provenance (
+        setting TEXT NOT NULL, trial INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
+        seconds REAL NOT NULL, passes REAL NOT NULL, made_by TEXT NOT NULL,
+        PRIMARY KEY (setting, trial, start, stop),
+        FOREIGN KEY (setting, trial, start, stop) REFERENCES unit (setting, trial, start, stop)
+    );
+"""
+
+
+def test_a_store_as_the_version_before_wrote_it(tmp_path: Path) -> None:
+    """Letter by letter, line breaks among them."""
+    path, new = tmp_path / "run.db", tmp_path / "new.db"
+    file = sqlite3.connect(path)
+    file.executescript(TABLES_3)
+    file.execute(f"PRAGMA application_id = {APPLICATION}")
+    file.execute("PRAGMA user_version = 3")
+    file.execute("INSERT INTO setting VALUES (?, ?)", (UNIT.setting.digest, UNIT.setting.text))
+    file.execute("INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*UNIT.key, *pack(outcome(UNIT))))
+    file.execute("INSERT INTO provenance VALUES (?, ?, ?, ?, 0.5, 12.25, '{}')", UNIT.key)
+    file.commit()
+    file.close()
+    expected = rows(filled(tmp_path / "now.db", UNIT))
+    assert rows(path) == expected
+    assert merge(new, [path]).new == 1
+    with Store(path) as store:
+        assert "schema 3" in store.remarks[0]
+    assert rows(path) == rows(new) == expected
+
+
 # --- disks that cannot be written ---
 
 

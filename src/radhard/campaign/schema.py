@@ -119,7 +119,7 @@ def _making(origin: int, *, up_to: int = SCHEMA) -> Iterator[str]:
 def _definitions(file: sqlite3.Connection) -> tuple[str, ...]:
     """The definitions of all tables, by their names, blanks apart."""
     rows = file.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2")
-    return tuple(" ".join(str(value) for value in row).replace("\n", " ").replace("    ", " ") for row in rows)
+    return tuple(" ".join(" ".join(str(value) for value in row).split()) for row in rows)
 
 
 def columns_of(schema: int) -> str:
