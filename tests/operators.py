@@ -31,6 +31,7 @@ from radhard.operators import (
     Mul,
     Power,
     Quantized,
+    RealPower,
     RmsNorm,
     Sigmoid,
     Silu,
@@ -315,6 +316,12 @@ BARE: dict[str, Case] = {
         operator=HardSigmoid(), inputs=(3 * X,), torch=functional.hardsigmoid, count={"mul": 21, "add": 21}
     ),
     "hard_swish": Case(operator=HardSwish(), inputs=(3 * X,), torch=functional.hardswish, count={"mul": 42, "add": 21}),
+    "real_power": Case(
+        operator=RealPower(exponent=0.75),
+        inputs=(X.abs() + 0.1,),
+        torch=lambda x: x**0.75,
+        count={"mul": 21, "special": 42},
+    ),
     "power": Case(operator=Power(exponent=3), inputs=(X,), torch=lambda x: x**3, count={"mul": 42}),
     **{
         name: Case(

@@ -3,7 +3,7 @@
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
 from radhard.operators.batch_norm import BatchNorm
 from radhard.operators.conv2d import Conv2d
-from radhard.operators.elementwise import Div, Function, Identity, Power
+from radhard.operators.elementwise import Div, Function, Identity, Power, RealPower
 from radhard.operators.gelu import Gelu
 from radhard.operators.group_norm import GroupNorm
 from radhard.operators.hard import Clamp, HardSigmoid, HardSwish
@@ -37,6 +37,7 @@ __all__ = [
     "Mul",
     "Power",
     "Quantized",
+    "RealPower",
     "RmsNorm",
     "Sigmoid",
     "Silu",

@@ -50,6 +50,25 @@ class Power(Elementwise):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RealPower(Elementwise):
+    """x [...] float -> x to the power of `exponent`, no whole number: exp(exponent log x); NaN below 0."""
+
+    name: ClassVar[str] = "real_power"
+    exponent: float
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """One logarithm, one multiplication, one exponential."""
+        (x,) = tensors(inputs)
+        return m.special("exp", m.mul(m.special("log", x), self.exponent))
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """The same functions of torch; its power differs in the last bit with an element's place in a batch."""
+        del note
+        (x,) = tensors(inputs)
+        return (x.log() * self.exponent).exp()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Function(Elementwise):
     """x [...] float -> `function` of it [...]: one special operation."""
 

@@ -19,15 +19,17 @@ from torch.utils._pytree import tree_flatten
 from radhard.errors import CaptureError
 from radhard.program.moves import DROPOUT, OF_SIZES
 from radhard.program.registry import is_registered
+from radhard.program.windows import adaptive_avg_pool2d, avg_pool3d, col2im
 
 _ATEN = torch.ops.aten
 _ATTENTION = _ATEN.scaled_dot_product_attention.default
+_ADAPTIVE = (_ATEN.adaptive_avg_pool2d.default, _ATEN._adaptive_avg_pool2d.default)
 _ROUNDS = 8
 
 
 def decomposed(exported: ExportedProgram) -> ExportedProgram:
     """The exported program in registered operations, as far as they can be taken apart."""
-    table: dict[Any, Callable[..., Any]] = {_ATTENTION: _attention}
+    table: dict[Any, Callable[..., Any]] = {_ATTENTION: _attention, **dict.fromkeys(_ADAPTIVE, adaptive_avg_pool2d)}
     tried: set[Any] = set()
     for _ in range(_ROUNDS):
         exported = exported.run_decompositions(table)
@@ -144,6 +146,8 @@ def _variance(x: Tensor, dim: Any = None, *, correction: float | None = None, ke
 _OURS: dict[Any, Callable[..., Any]] = {
     _ATEN.addcmul.default: _addcmul,
     _ATEN.addmm.default: _addmm,
+    _ATEN.avg_pool3d.default: avg_pool3d,
+    _ATEN.col2im.default: col2im,
     _ATEN.baddbmm.default: _addmm,
     _ATEN.conv1d.default: _conv1d,
     _ATEN.linalg_vector_norm.default: _vector_norm,

@@ -53,9 +53,11 @@ def _pow(x: Node, exponent: float) -> Lowered:
     roots: dict[float, Special] = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
     if exponent in roots:
         return Lowered(operator=operators.Function(function=roots[exponent]), inputs=(x,))
-    if exponent != int(exponent) or not 2 <= exponent <= 8:
-        raise CaptureError(f"a power of {exponent}: known are whole ones from 2 to 8, 1/2, -1/2 and -1")
-    return Lowered(operator=operators.Power(exponent=int(exponent)), inputs=(x,))
+    if exponent == int(exponent) and 2 <= exponent <= 8:
+        return Lowered(operator=operators.Power(exponent=int(exponent)), inputs=(x,))
+    if exponent == int(exponent):
+        raise CaptureError(f"a power of {exponent}: whole ones are known from 2 to 8, and -1")
+    return Lowered(operator=operators.RealPower(exponent=exponent), inputs=(x,))
 
 
 def _function(name: Special) -> Lowering:

@@ -19,11 +19,6 @@ def _adaptive(x: Node, size: Sequence[int]) -> Lowered:
     wanted = pair(size)
     if wanted == (1, 1):
         return Lowered(operator=operators.Mean(dims=(2, 3)), inputs=(x,))
-    if any(h % w for h, w in zip(have, wanted, strict=True)):
-        raise CaptureError(
-            f"adaptive average pooling of {list(have)} to {list(wanted)}: windows of several sizes are not known; "
-            "choose an input size of which these are divisors"
-        )
     window = (have[0] // wanted[0], have[1] // wanted[1])
     return Lowered(operator=operators.AvgPool2d(size=window, stride=window), inputs=(x,))
 
