@@ -260,7 +260,7 @@ def test_what_cannot_be_lowered_is_named(tried: Callable[[Tensor], Tensor], what
 
 
 def test_a_fold_adds_what_meets_and_no_more() -> None:
-    """16 x 15 pixels of 4 channels, windows of 3 every 2: in a row 8 pixels of one column and 7 of two, 8 and 8 rows."""
+    """16 x 15 pixels of 4 channels, windows of 3 every 2: 8 columns of one and 7 of two in a row, 8 and 8 rows."""
     model = made(TRIED["fold as VOLO"])
     costs = [cost for site, cost in capture(model, images(1)).costs.items() if site.operator == "sum"]
     assert sum(cost.operations("add") for cost in costs) == 4 * (8 * 7 * (2 - 1) + 8 * 8 * (2 - 1) + 8 * 7 * (4 - 1))
