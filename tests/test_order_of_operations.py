@@ -23,6 +23,7 @@ from radhard.operators import (
     Linear,
     Mean,
     Mul,
+    RealPower,
     RmsNorm,
     Sigmoid,
     Silu,
@@ -58,6 +59,7 @@ CASES: dict[str, tuple[Operator, tuple[Tensor | None, ...], int]] = {
     "silu": (Silu(), (normal(2, N),), 1),
     "hard_sigmoid": (HardSigmoid(), (normal(2, N),), 1),
     "hard_swish": (HardSwish(), (normal(2, N),), 1),
+    "real_power": (RealPower(exponent=0.75), (normal(2, N).abs(),), 1),
 }  # fmt: skip
 
 
