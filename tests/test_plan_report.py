@@ -193,7 +193,7 @@ def test_the_summary_says_what_the_images_that_judge_say() -> None:
     assert normal < unsure.needed < 1.5 * normal
     hopeless = judgement(step_of(3), loss=0.01)
     text = plan_summary(replace(plan(), verdict=hopeless.verdict, judged=hopeless.as_dict()))
-    assert text[2].endswith("on these more than the target was lost, so that more images would hardly help")
+    assert text[2].endswith("on these no less than the target was lost, so that more images would hardly help")
     beyond = judgement(step_of(3), loss=0.004)
     text = plan_summary(replace(plan(), verdict=beyond.verdict, judged=beyond.as_dict()))
     assert text[2].startswith("not met: at least 0.78 points are lost (one-sided 95 % limit on 100 images")

@@ -108,7 +108,7 @@ def _wanted(plan: Plan) -> Iterator[str]:
 
 _REASONS = {
     "overhead": "the target is not surely met: more protection would pass the overhead limit",
-    "products": "the target is not surely met, though every product is protected: no more is left to protect",
+    "products": "the target is not surely met, though every product that the scheme can protect is protected",
 }
 
 
@@ -123,7 +123,7 @@ def _judged(plan: Plan) -> str:
         return f"not met: at least {fixed(loss['low'])} points are lost (one-sided {level} limit on {on})"
     needed = judged["images_needed"]
     more = (
-        "on these more than the target was lost, so that more images would hardly help"
+        "on these no less than the target was lost, so that more images would hardly help"
         if needed is None
         else f"if all goes on so, about {needed:,} would tell (--judge)"
     )
