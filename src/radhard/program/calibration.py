@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ FORMAT = 1
 class Calibration:
     """`scales`: by the name of an observed value (module path and operator), its scale and zero point.
 
-    `program`: digest of the float program, `recipe` that of the integer one; `images`: digest of the batches that
-    were seen, "" if unknown, and `count` how many images these are.
+    `shifts`: by the name of a layer, what the rounding of its weights adds to each of its channels on average, which
+    its bias takes back (recipe int8). `program`: digest of the float program, `recipe` that of the integer one;
+    `images`: digest of the batches that were seen, "" if unknown, and `count` how many images these are.
     """
 
     model: str
@@ -35,11 +36,15 @@ class Calibration:
     images: str
     count: int
     scales: Mapping[str, tuple[float, int]]
+    shifts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 in hexadecimal of the scales: equal for calibrations that make the same program of one model."""
-        return hashlib.sha256(json.dumps(_pairs(self.scales), sort_keys=True).encode()).hexdigest()
+        """SHA-256 in hexadecimal of scales and shifts: equal for calibrations that make the same program of a model."""
+        known: dict[str, Any] = _pairs(self.scales)
+        if self.shifts:
+            known = {"scales": known, "shifts": _lists(self.shifts)}
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON, in which floats are exact: the shortest decimal that reads back as the same."""
@@ -51,6 +56,7 @@ class Calibration:
             "images": self.images,
             "count": self.count,
             "scales": _pairs(self.scales),
+            **({"shifts": _lists(self.shifts)} if self.shifts else {}),
         }
 
     @staticmethod
@@ -62,7 +68,7 @@ class Calibration:
                 "makes one"
             )
         texts = ("model", "recipe", "program", "images")
-        if unknown := sorted(values.keys() - {*texts, "radhard_calibration", "count", "scales"}, key=str):
+        if unknown := sorted(values.keys() - {*texts, "radhard_calibration", "count", "scales", "shifts"}, key=str):
             raise InputError(f"{place}: {unknown[0]!r} is no field of a calibration")
         for name in texts:
             if not isinstance(values.get(name), str):
@@ -70,12 +76,16 @@ class Calibration:
         count, scales = values.get("count"), values.get("scales")
         if type(count) is not int or count < 0:
             raise InputError(f"{place}: 'count' is {count!r}, not a number of images")
+        shifts = values.get("shifts", {})
+        if not isinstance(shifts, dict):
+            raise InputError(f"{place}: 'shifts' is {shifts!r}, not a mapping of names to numbers")
         if not isinstance(scales, dict):
             raise InputError(f"{place}: 'scales' is {scales!r}, not a mapping of names to [scale, zero point]")
         return Calibration(
             **{name: values[name] for name in texts},
             count=count,
             scales={name: _scale(pair, place=f"{place}: scale {name!r}") for name, pair in scales.items()},
+            shifts={name: _numbers(found, place=f"{place}: shifts {name!r}") for name, found in shifts.items()},
         )
 
 
@@ -135,3 +145,13 @@ def _scale(pair: object, *, place: str) -> tuple[float, int]:
         if not isinstance(pair[0], bool) and 0.0 < scale < math.inf and -(2**31) <= zero < 2**31:
             return scale, zero
     raise InputError(f"{place} is {pair!r}; it is [scale, zero point], a number above 0 and a whole number")
+
+
+def _lists(shifts: Mapping[str, tuple[float, ...]]) -> dict[str, list[float]]:
+    return {name: list(found) for name, found in shifts.items()}
+
+
+def _numbers(found: object, *, place: str) -> tuple[float, ...]:
+    if isinstance(found, list) and all(type(value) in (int, float) and abs(value) < 1e30 for value in found):
+        return tuple(float(value) for value in found)
+    raise InputError(f"{place} are {str(found)[:80]}; they are finite numbers, one a channel")

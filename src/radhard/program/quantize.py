@@ -15,7 +15,6 @@ from radhard.machine import undisturbed
 from radhard.program.anatomy import place_of
 from radhard.program.batches import images_of
 from radhard.program.calibration import Calibration, feed_images
-from radhard.program.doubled import Doubled
 from radhard.program.fold import constant
 from radhard.program.lower import lower
 from radhard.program.observers import give, scales_of
@@ -23,6 +22,7 @@ from radhard.program.overrides import Anatomy, Overrides
 from radhard.program.probe import attribute_rows
 from radhard.program.program import Program
 from radhard.program.quantizer import IntegerRecipe, quantizer
+from radhard.program.shifts import Shifted, correct
 from radhard.program.strange import first_strange
 
 RECIPES: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
@@ -63,6 +63,8 @@ def quantize(
         else:
             _check_calibration(calibration, program, batches, recipe=recipe)
         give(graph, calibration.scales)
+        if recipe == "int8":
+            correct(graph, calibration.shifts)
         graph = _with_shapes(convert_pt2e(graph, fold_quantize=True))
     said = Overrides.of(anatomy)
     lowered = lower(
@@ -80,7 +82,8 @@ def quantize(
 def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe) -> Calibration:
     """Run the images through a prepared graph, and keep what its observers found."""
     seen, count, scales = hashlib.sha256(), 0, dict[str, tuple[float, int]]()
-    observe: Callable[[Tensor], Tensor] = Doubled(graph).run if recipe in SCALE_BITS else graph
+    shifted = Shifted(graph) if recipe == "int8" else None
+    observe: Callable[[Tensor], Tensor] = graph if shifted is None else shifted.observe
     for number, batch in enumerate(batches):
         images = images_of(batch, input_shape=program.input_shape, place=f"calibration batch {number}")
         _check(program, images, number)
@@ -103,6 +106,7 @@ def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *,
         images=seen.hexdigest(),
         count=count,
         scales=scales,
+        shifts={} if shifted is None else shifted.shifts,
     )
 
 
