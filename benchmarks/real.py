@@ -289,6 +289,8 @@ def _draw(known: dict[str, dict]) -> None:
 
     axes = (figure := Figure(figsize=(6.4, 4.0), layout="constrained")).subplots()
     for name, one in known.items():
+        if not one["changed"]:
+            continue
         points = [(p["ber"], p["changed"] / p["n"], wilson(p["changed"] / p["n"], n=p["n"])) for p in one["changed"]]
         rates, shares, bounds = zip(*points, strict=True)
         off = [
@@ -307,17 +309,18 @@ def _draw(known: dict[str, dict]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
+    parser.add_argument("--recipes", default="int8,int8-symmetric", help="compared with float")
     parser.add_argument("--crops", type=int, default=200, help="crops that compare int8 with float; 24 of the ViT")
     parser.add_argument("--hit", type=int, default=40, help="crops that faults hit at each rate; 24 of the ViT")
     chosen = parser.parse_args()
     for name in chosen.networks:
-        few = name == "vit-s-14"
-        count, hit = (24, 24) if few else (chosen.crops, chosen.hit)
+        most = 24 if name == "vit-s-14" else 1000
         qualities = {}
-        for recipe in ("int8", "int8-symmetric"):
-            qualities[recipe] = quality(name, recipe, count=count)
+        for recipe in chosen.recipes.split(","):
+            qualities[recipe] = quality(name, recipe, count=min(chosen.crops, most))
             print(name, recipe, qualities[recipe], flush=True)
-        write(name, qualities, changed(name, rates=RATES, count=hit))
+        write(name, qualities, [])
+        write(name, qualities, changed(name, rates=RATES, count=min(chosen.hit, most)))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _BITS = 6  # significant bits of a shift: 1 % of it, which is less than what the
 
 
 class Shifted(Doubled):
-    """Runs a graph that is prepared for quantisation in float64, and measures the mean of what each weight's rounding adds."""
+    """Runs a prepared graph in float64, and measures the mean of what the rounding of each weight adds."""
 
     def __init__(self, graph: GraphModule) -> None:
         super().__init__(graph)
