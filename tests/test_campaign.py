@@ -19,10 +19,19 @@ from radhard.campaign.rates import even_in_logarithm, whole_curve
 from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.program import Recipe
+from radhard.program.program import digested, recipe_digested
 from tests.campaigns import Toy, outcome, setting
 
 SETTINGS = (setting(0.0), setting(1e-9), setting(1e-8))
 CAMPAIGN = Campaign(settings=SETTINGS, images=250, trials=3, chunk=100)
+
+
+def test_a_setting_of_the_symmetric_recipe_is_that_of_older_stores() -> None:
+    """When they were written it was called int8, which is another recipe by now."""
+    older = json.loads(setting(recipe="int8-symmetric").text)
+    assert older["recipe"] == "int8"
+    assert json.loads(setting(recipe="int8").text)["recipe"] == "int8-unsigned"
+    assert {recipe_digested(digested(recipe)) for recipe in get_args(Recipe)} == set(get_args(Recipe))
 
 
 def run(campaign: Campaign, path: Path, *, executor: Toy | None = None, shard: Shard = WHOLE) -> list[Progress]:

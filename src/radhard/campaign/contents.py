@@ -10,6 +10,7 @@ from radhard.campaign.bench import Bench
 from radhard.campaign.schema import Key
 from radhard.campaign.store import Store
 from radhard.program.description import describe, difference
+from radhard.program.program import recipe_digested
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ def held(settings: Mapping[str, str], keys: Iterable[Key], *, programs: Mapping[
     for digest, text in settings.items():
         values = json.loads(text)
         names = ("model", "recipe", "program", "data", "data_digest")
+        values["recipe"] = recipe_digested(str(values.get("recipe", "")))
         groups[digest] = tuple(str(values.get(name, "")) for name in names)
         counts[groups[digest]] += 1
     for setting, _, start, stop in keys:

@@ -12,6 +12,7 @@ from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where
 from radhard.machine import Kind
 from radhard.program import NONE, Overrides
+from radhard.program.program import digested
 from radhard.protection import Protection
 from radhard.words import Words
 
@@ -73,7 +74,7 @@ class Setting:
             del faults["trial"]
         return {
             "model": self.model,
-            "recipe": self.recipe,
+            "recipe": digested(self.recipe),
             "program": self.program,
             "data": self.data,
             "data_digest": self.data_digest,

@@ -34,6 +34,7 @@ from radhard.campaign.schema import (
     upgrade,
 )
 from radhard.errors import InputError, StoreError
+from radhard.program.program import recipe_digested
 
 __all__ = ["APPLICATION", "SCHEMA", "Key", "Provenance", "Store"]
 
@@ -358,4 +359,5 @@ def _described(text: str) -> str:
         return "an unreadable setting"
     faults = values.get("faults")
     rate = f"BER {faults.get('ber')}" if isinstance(faults, Mapping) else "no faults"
-    return f"{values.get('model')}, {values.get('recipe')}, {rate}{', protected' if 'protection' in values else ''}"
+    recipe = recipe_digested(str(values.get("recipe")))
+    return f"{values.get('model')}, {recipe}, {rate}{', protected' if 'protection' in values else ''}"

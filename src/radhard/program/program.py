@@ -27,6 +27,16 @@ _DIGESTED: dict[Recipe, str] = {"int8-symmetric": "int8", "int8": "int8-unsigned
 """How a recipe enters a digest where its name does not: as it was called when the first digests were made."""
 
 
+def digested(recipe: str) -> str:
+    """How a recipe enters digests."""
+    return {str(name): text for name, text in _DIGESTED.items()}.get(recipe, recipe)
+
+
+def recipe_digested(text: str) -> str:
+    """The recipe that enters digests as `text`: inverse of `digested`."""
+    return next((name for name, known in _DIGESTED.items() if known == text), text)
+
+
 @dataclass(frozen=True)
 class Ref:
     """A value of the program, by its number."""
