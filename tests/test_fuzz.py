@@ -1,4 +1,7 @@
-"""Damaged files of every kind end a command with one line that says so, or do not matter."""
+"""Damaged files of every kind end a command with one line that says so, or do not matter.
+
+What reads files is tried by `test_readers`, much faster; here whole commands are.
+"""
 
 import os
 import subprocess
@@ -20,6 +23,7 @@ def tried(folder: Path, *, seed: int, count: int) -> list[str]:
     return lines[:-1]
 
 
+@pytest.mark.slow
 def test_a_few_files(tmp_path: Path) -> None:
     assert tried(tmp_path, seed=0, count=60) == []
 
