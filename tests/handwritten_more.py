@@ -7,7 +7,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.handwritten import DIM, HEAD_DIM, HEADS, OneLevel, Piece, PostNorm, Trunk, merge, split
+from tests.handwritten import (
+    CLASSES,
+    DIM,
+    HEAD_DIM,
+    HEADS,
+    Attend,
+    OneLevel,
+    Piece,
+    PostNorm,
+    Trunk,
+    merge,
+    perceptron,
+    split,
+)
 
 
 class Elementwise(Piece):
@@ -140,6 +153,87 @@ class WrittenGelu(Piece):
         x = x + self.attend(self.a(x))
         u = self.up(self.b(x))
         return x + self.down(u * 0.5 * (1 + torch.erf(u / math.sqrt(2))))
+
+
+class WrittenNorm(Piece):
+    """A layer normalisation in the block's own forward, weight and bias with it."""
+
+    def make(self) -> None:
+        super().make()
+        self.weight, self.bias = nn.Parameter(torch.ones(DIM)), nn.Parameter(torch.zeros(DIM))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(-1, keepdim=True)
+        variance = ((x - mean) ** 2).mean(-1, keepdim=True)
+        x = x + self.attend((x - mean) / torch.sqrt(variance + 1e-6) * self.weight + self.bias)
+        return x + self.down(functional.gelu(self.up(self.b(x))))
+
+
+class Sunk(Piece):
+    """A learned score beside those of the keys, which takes attention and gives no value."""
+
+    def make(self) -> None:
+        super().make()
+        self.sink = nn.Parameter(torch.zeros(1, HEADS, 1, 1))
+
+    def attend(self, x: Tensor) -> Tensor:
+        q, k, v = map(split, self.three(x).chunk(3, -1))
+        scores = torch.tanh(q @ k.mT) * 30
+        scores = torch.cat([scores, self.sink.expand(*scores.shape[:3], 1)], -1)
+        return self.back(merge(scores.softmax(-1)[..., :-1] @ v))
+
+
+class Relative(Piece):
+    """Scores of positions from the queries: a product with a table."""
+
+    def make(self) -> None:
+        super().make()
+        self.table = nn.Parameter(torch.zeros(16, 16, HEAD_DIM))
+
+    def attend(self, x: Tensor) -> Tensor:
+        q, k, v = map(split, self.three(x).chunk(3, -1))
+        scores = q @ k.mT + torch.einsum("bhid,ijd->bhij", q, self.table)
+        return self.back(merge(scores.softmax(-1) @ v))
+
+
+class Convolutions(nn.Module):
+    """A residual block of a CNN, with a projection on the shortcut where it halves the map."""
+
+    def __init__(self, into: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.c1, self.c2 = nn.Conv2d(into, out, 3, stride, 1), nn.Conv2d(out, out, 3, 1, 1)
+        self.short = nn.Conv2d(into, out, 1, stride) if stride > 1 else nn.Identity()
+        self.n = nn.BatchNorm2d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.short(x) + self.c2(torch.relu(self.n(self.c1(x)))))
+
+
+def convolutional() -> nn.Module:
+    """A residual network whose names and classes say nothing."""
+    body = nn.Sequential(Convolutions(4, 4, 1), Convolutions(4, 8, 2), Convolutions(8, 8, 1))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)
+    )
+
+
+class ListsOfParts(nn.Module):
+    """A list for each kind of part, none for the blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut = nn.Conv2d(1, DIM, 2, stride=2)
+        self.norms = nn.ModuleList([nn.LayerNorm(DIM), nn.LayerNorm(DIM)])
+        self.looks = nn.ModuleList([Attend(), Attend()])
+        self.nets = nn.ModuleList([perceptron(), perceptron()])
+        self.out = nn.Linear(DIM, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.cut(images).flatten(2).transpose(1, 2)
+        for norm, look, net in zip(self.norms, self.looks, self.nets, strict=True):
+            x = x + look(norm(x))
+            x = x + net(x)
+        return self.out(x.mean(1))
 
 
 class TwoGates(Piece):

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import pytest
 from torch import nn
 
-from radhard.program import Program, capture, quantize
+from radhard.program import Program, anatomy, capture, quantize
 from tests import handwritten as written
 from tests import handwritten_more as more
+from tests.architectures import BY_NAME
 from tests.handwritten import Trunk
 from tests.models import images, seeded
 
@@ -194,6 +195,41 @@ ROWS: Mapping[str, Row] = {
         QKV, SCALED, AROUND,
         "b NLF, up FF-LF, mul#2 NLF, mul#3 NLF, erf NLF, add#2 NLF, mul#4 NLF, down FF-LF, add#3 Residual",
     ),
+    "a norm written out": trunk(
+        more.WrittenNorm,
+        "mean NLF, add NLF, power NLF, mean#2 NLF, add#2 NLF, add#3 NLF, sqrt NLF, div NLF, mul NLF, add#4 NLF",
+        "three MHA-LF, matmul MHA-LF, mul#2 MHA-LF, softmax NLF, matmul#2 MHA-LF, back MHA-LF, add#5 Residual",
+        MLP.replace("add#2", "add#6"),
+    ),
+    "scores capped, and a sink": trunk(
+        more.Sunk,
+        QKV, "matmul MHA-LF, tanh NLF, mul MHA-LF, softmax NLF, matmul#2 MHA-LF", AROUND, MLP,
+    ),
+    "scores of positions": trunk(
+        more.Relative,
+        QKV, "matmul MHA-LF, matmul#2 MHA-LF, add MHA-LF, softmax NLF, matmul#3 MHA-LF, back MHA-LF, add#2 Residual",
+        MLP.replace("add#2", "add#3"),
+    ),
+    "a residual network": Row(
+        build=more.convolutional,
+        stem="0 Embed",
+        blocks=(
+            ("1.0", "1.0.c1 Conv, 1.0.c2 Conv, 1.0.add Residual"),
+            ("1.1", "1.1.short Conv, 1.1.c1 Conv, 1.1.c2 Conv, 1.1.add Residual"),
+            ("1.2", "1.2.c1 Conv, 1.2.c2 Conv, 1.2.add Residual"),
+        ),
+        head="2 NLF, 4 Head",
+    ),
+    "lists of parts": Row(
+        build=more.ListsOfParts,
+        blocks=tuple(
+            (f"block.{k}", f"norms.{k} NLF, looks.{k}.l1 MHA-LF, looks.{k}.matmul MHA-LF, looks.{k}.softmax NLF, "
+             f"looks.{k}.matmul#2 MHA-LF, looks.{k}.l2 MHA-LF, add{number(2 * k + 1)} Residual, nets.{k}.0 NLF, "
+             f"nets.{k}.1 FF-LF, nets.{k}.2 NLF, nets.{k}.3 FF-LF, add{number(2 * k + 2)} Residual")
+            for k in (0, 1)
+        ),
+        head="mean NLF, out Head",
+    ),
     "a mixer": trunk(
         written.Mixer,
         "a NLF, of_tokens.0 FF-LF, of_tokens.1 NLF, of_tokens.2 FF-LF, add Residual",
@@ -368,7 +404,14 @@ def found_in(program: Program) -> dict[str, tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("name", ROWS)
+FAST = 15  # rows of those that most people write; the others run in the nightly target
+EVERY = [
+    pytest.param(name, marks=[] if k < FAST or "level" in name or "head" in name else [pytest.mark.slow])
+    for k, name in enumerate(ROWS)
+]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_site_stands_where_it_was_stated_to(name: str) -> None:
     row = ROWS[name]
     program = capture(seeded(row.build()), images(2))
@@ -401,3 +444,35 @@ def test_quantised_sites_stand_where_the_float_ones_do(recipe: str) -> None:
     found = {site.name: (site.layer, site.module, site.layer_source, site.module_source) for site in program.sites}
     assert {name: place for name, place in found.items() if name in places} == places
     assert {found[name][1] for name in found if name.endswith("fc.matmul.quantize")} <= {"MHA-LF"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm:vit_base_patch16_224",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                "timm:swin_tiny_patch4_window7_224",
+                "own:deepvit",
+                "timm:cait_xxs24_224",
+                "timm:pvt_v2_b0",
+                "timm:convnext_atto",
+                "timm:beit_base_patch16_224",
+                "hf:ViT",
+            )
+        ),
+    ],
+)
+def test_the_graph_alone_says_what_names_say(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two derivations of a known family's categories; only that a merging of patches is one is told by its name."""
+    row = BY_NAME[name]
+    model = row.build()
+    by_names = {site.name: site.module for site in capture(model, row.images(1)).sites}
+    monkeypatch.setattr(anatomy, "_named", lambda *_: None)
+    by_graph = {site.name: site.module for site in capture(model, row.images(1)).sites}
+    assert {name: by_graph[name] for name, module in by_names.items() if module != by_graph[name]} == {
+        name: "FC" if "reduction" in name else "Conv"
+        for name in by_names
+        if re.search(r"(layers|stages)\.\d\.downsample\.(reduction|proj)", name) and by_names[name] == "Embed"
+    }

@@ -61,7 +61,8 @@ def claims(
                 (weak if flow.depthwise(node) else strong)[node] = "MHA-LF"
     found = {node: Claim(module=module) for node, module in weak.items()}
     found |= {node: Claim(module=module, strong=True) for node, module in strong.items()}
-    found |= {node: Claim(module="NLF") for node in normalisations(flow)}
+    written = (node for node in normalisations(flow) if strong.get(node) != "Residual")
+    found |= {node: Claim(module="NLF") for node in written}
     return {
         node: replace(
             found.get(node, Claim()),

@@ -154,9 +154,9 @@ def normalisations(flow: Flow) -> set[Node]:
     """
     found: set[Node] = set()
     for node in flow.nodes:
-        if flow.operator[node] not in ("sub", "mul", "div", "add"):
+        if flow.operator[node] not in ("mul", "div", "add"):
             continue
-        if len(flow.inputs[node]) == 2 and (flow.operator[node] != "add" or "sub" in str(node.target)):
+        if len(flow.inputs[node]) == 2 and (flow.operator[node] != "add" or _subtracts(node)):
             for statistic, value in (flow.inputs[node], flow.inputs[node][::-1]):
                 if numel(statistic) < numel(value) == numel(node) and _of_itself(flow, statistic, value):
                     found |= {node, *_parts(flow, statistic)}
@@ -187,17 +187,20 @@ def _parts(flow: Flow, statistic: Node) -> set[Node]:
     while todo:
         node, reduced = todo.pop()
         operator = flow.operator[node]
-        if node in found or not (
-            operator == "" or operator in _STATISTICS or operator in ("add", "mul", "sub", "clamp")
-        ):
+        if node in found or operator not in _STATISTICS | {"", "add", "mul", "clamp"}:
             continue
-        if reduced and operator not in ("", "mul", "power", "sub"):
+        if reduced and operator not in ("", "mul", "power") and not _subtracts(node):
             continue
         found.add(node)
-        if reduced and operator == "sub":
+        if reduced and _subtracts(node):
             continue
         todo += [(up, reduced or operator in ("mean", "sum")) for up in flow.inputs[node]]
     return found
+
+
+def _subtracts(node: Node) -> bool:
+    """Whether it is a difference, which is lowered to an addition."""
+    return "sub" in str(node.target)
 
 
 def _a_channel(flow: Flow, node: Node) -> bool:
