@@ -139,11 +139,17 @@ def test_identities_that_cannot_be(ids, message: str) -> None:
 
 
 def test_drawing_for_identities_that_cannot_be() -> None:
-    for ids in ([0.5], torch.tensor([1.0]), np.array([True])):
-        with pytest.raises(InputError, match=r"ids are .*; the identities of images are integers"):
+    for ids in ([0.5], torch.tensor([1.0]), np.array([True]), [[1, 2]], np.int64(3)):
+        with pytest.raises(InputError, match=r"ids are .*; the identities of images are integers \[B\]"):
             draw(tiny_program("int8"), Faults(ber=1e-4), ids)
     with pytest.raises(InputError, match="images are list"):
         run(tiny_program("int8"), images(2).tolist())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="images are on meta, where they have no values"):
+        run(tiny_program("int8"), images(2).to("meta"))
+    with pytest.raises(InputError, match=r"images are inside a transform of torch\.func"):
+        torch.func.vmap(lambda x: run(tiny_program("int8"), x).logits)(images(2)[:, None])
+    with pytest.raises(InputError, match="Faulty of float: give Faults, or a table of Flips"):
+        Faulty(Clean(), 1e-6)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("words", [Words(product=Int(8)), Words(product=Int(40)), Words(accumulator=Int(16))])

@@ -142,8 +142,8 @@ def _streams(cost: Cost, kinds: frozenset[Kind], words: Words) -> tuple[tuple[in
 def distinct(ids: NDArray[np.int64] | torch.Tensor) -> NDArray[np.int64]:
     """Each identity once, in their order: images of one identity have the same faults."""
     given = np.asarray(ids)
-    if len(given) and given.dtype.kind not in "iu":
-        raise InputError(f"ids are {given.dtype}; the identities of images are integers")
+    if given.ndim != 1 or (len(given) and given.dtype.kind not in "iu"):
+        raise InputError(f"ids are {given.dtype} {list(given.shape)}; the identities of images are integers [B]")
     images, first = np.unique(given.astype(np.int64), return_index=True)
     return images if len(images) == len(given) and (images == given).all() else given.astype(np.int64)[np.sort(first)]
 

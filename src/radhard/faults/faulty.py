@@ -37,6 +37,9 @@ class Faulty(Machine):
     """
 
     def __init__(self, inner: Machine, source: Faults | Flips, *, patches: Patches | None = None) -> None:
+        given: object = source
+        if not isinstance(given, Faults | Flips):
+            raise InputError(f"Faulty of {type(given).__name__}: give Faults, or a table of Flips")
         self.inner = inner
         self.source = source
         self._patches = patches

@@ -221,6 +221,9 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
     machine = machine or Clean()
     if not isinstance(images, Tensor):
         raise InputError(f"images are {type(images).__name__}; {program.name} takes a float32 tensor")
+    if images.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(images):
+        what = "on meta, where they have no values" if images.is_meta else "inside a transform of torch.func"
+        raise InputError(f"images are {what}; {program.name} takes a plain tensor, all images as one batch")
     if images.ndim != 1 + len(program.input_shape) or tuple(images.shape[1:]) != program.input_shape:
         expected = ", ".join(["B", *map(str, program.input_shape)])
         raise InputError(
