@@ -333,6 +333,15 @@ def test_lists_that_cannot_be_meant_are_refused(text: str, match: str, tmp_path:
     refused(root, match, labels=str(root / "labels.csv"))
 
 
+def test_a_list_that_is_no_file_and_a_split_of_a_list_are_refused(tmp_path: Path) -> None:
+    root = flat(tmp_path / "d", "0.png,1\n1.png,0\n2.png,1\n3.png,0\n")
+    refused(root, "--split val: data d has no splits", split="val")
+    for path in ("/dev/zero", str(tmp_path), str(tmp_path / "absent.csv")):
+        refused(root, "there is no such file", labels=path)
+        with pytest.raises(InputError, match="there is no such file"):
+            read_classes(Path(path))
+
+
 def test_a_list_and_folders_must_be_said(tmp_path: Path) -> None:
     root = tmp_path / "d"
     classes(root, ("part_1", "part_2"))

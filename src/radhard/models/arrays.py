@@ -96,6 +96,8 @@ def list_npy(path: Path, *, labels: str | None) -> Listing:
 
 def load_npy(path: Path) -> Array:
     """An .npy file, mapped into memory; nothing pickled is read. InputError for another file."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; give an .npy file")
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
@@ -156,6 +158,8 @@ def _numbers(labels: Array, *, name: str) -> npt.NDArray[np.int64]:
 
 
 def _lines(path: Path) -> Array:
+    if not path.is_file():
+        raise InputError(f"--labels {path}: there is no such file; give an .npy or text file")
     try:
         return np.array([int(line) for line in path.read_text().split()], np.int64)
     except (OSError, ValueError) as error:

@@ -60,6 +60,8 @@ def model_labels(
 
 def read_classes(path: Path) -> list[str]:
     """A file with the name of a class in each line -> the names, in the order of a model's outputs."""
+    if not path.is_file():
+        raise InputError(f"--classes {path}: there is no such file; write a class in each line of one")
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

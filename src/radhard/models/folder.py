@@ -37,6 +37,7 @@ def list_folder(root: Path, *, split: str | None = None, labels: str | None = No
         no_splits(split, name=root.resolve().name, option=option)
         return _unlabelled(root, tree, images)
     if labels not in (None, FOLDERS):
+        no_splits(split, name=root.resolve().name, option=option)
         return _from_list(root, Path(labels), tree=tree, images=images)
     splits = {} if split == NONE else _splits(root, images)
     if splits:
@@ -218,7 +219,10 @@ def _lists(root: Path, *, tree: Tree, images: Sequence[str], split: str | None, 
     named = {PurePosixPath(name).stem.split("_")[0]: name for name in names}
     if len(named) > 1 and len(named) == len(names) and all(split_of(stem) for stem in named):
         return [choose(named, split, name=root.resolve().name, option=option)[1]]
-    return [name for name in names if lists_images(root / name, images=images, root=root)]
+    found = [name for name in names if lists_images(root / name, images=images, root=root)]
+    if found:
+        no_splits(split, name=root.resolve().name, option=option)
+    return found
 
 
 def _passed(tree: Tree) -> list[str]:

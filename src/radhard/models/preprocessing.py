@@ -10,6 +10,8 @@ CropMode = Literal["none", "center", "squash", "border"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Size = tuple[int, int]
 
+_LARGEST = 16_384  # pixels of an edge
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
@@ -87,5 +89,7 @@ def restated(
             f"--resize {resize}: the model's {by(size)} pixels cannot be cut out of {by(target)}; give at least "
             f"{max(size)} or {size[0]}x{size[1]}"
         )
+    if target is not None and max(target) > _LARGEST:
+        raise InputError(f"--resize {resize or target}: at most {_LARGEST:,} pixels an edge are made")
     kind: Interpolation = next((k for k in get_args(Interpolation) if k == interpolation), stated.interpolation)
     return Preprocessing(size=size, resize=target, crop_mode=mode, interpolation=kind, stated_by="options")
