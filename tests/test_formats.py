@@ -249,6 +249,11 @@ def test_idx(packed: bool, tmp_path: Path) -> None:
     assert not read(file, channels=1, size=(28, 28)).labelled
 
 
+def test_idx_that_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t10k-images-idx3-ubyte")
+    refused(tmp_path, "is no file that can be read to its end", channels=1)
+
+
 def tar(path: Path, members: dict[str, bytes]) -> Path:
     with tarfile.open(path, "w") as opened:
         for name, content in members.items():

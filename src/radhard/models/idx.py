@@ -16,6 +16,8 @@ _UBYTE = 0x08
 
 def read_idx(path: Path, *, dims: int) -> npt.NDArray[np.uint8]:
     """An IDX file of unsigned bytes, gzipped or not -> uint8 array of `dims` axes. InputError names a broken file."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file that can be read to its end; expected an IDX file")
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
