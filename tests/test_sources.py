@@ -224,6 +224,13 @@ def test_torchvisions_checkpoint_tells_its_number_of_classes(tmp_path):
     assert torch.equal(model.module.fc.weight, state["fc.weight"])
 
 
+def test_torchvisions_other_models_are_told_from_classifiers():
+    with pytest.raises(ModelError, match=r"of torchvision\.models\.segmentation; write a file .*FILE\.py:FUNCTION"):
+        load("torchvision:fcn_resnet50")
+    with pytest.raises(ModelError, match=r"quantised in eager mode; give torchvision:resnet18, which"):
+        load("torchvision:quantized_resnet18")
+
+
 def test_torchvisions_unknown_and_unreachable_models_are_named(monkeypatch):
     with pytest.raises(ModelError, match=r"'resnet19' is no classifier of torchvision.*Did you mean resnet18"):
         load("torchvision:resnet19")

@@ -25,6 +25,8 @@ def from_torchvision(wanted: Wanted) -> LoadedModel:
 
     name = wanted.name.removeprefix("torchvision:")
     names = models.list_models(module=models)
+    if name not in names and name in models.list_models():
+        raise ModelError(f"model {name!r} of torchvision is no classifier: {_other_kind(models, name)}")
     if name not in names:
         raise ModelError(
             f"model {name!r} is no classifier of torchvision (torchvision.models.list_models()).{near(name, names)}"
@@ -54,6 +56,18 @@ def from_torchvision(wanted: Wanted) -> LoadedModel:
         weights=source,
         preprocessing=_preprocessing(transforms, size=shape[1:], name=name),
         assumed=("mean", "std") if transforms is None else (),
+    )
+
+
+def _other_kind(models: ModuleType, name: str) -> str:
+    """What a model of torchvision is that is none of its plain classifiers, and what to give instead."""
+    if name.startswith("quantized_"):
+        plain = name.removeprefix("quantized_")
+        return f"it is quantised in eager mode; give torchvision:{plain}, which radhard quantises itself"
+    kind = models.get_model_builder(name).__module__.split(".")[2]
+    return (
+        f"it is of torchvision.models.{kind}; write a file whose function makes it and returns logits [B, classes] "
+        "alone, and give FILE.py:FUNCTION"
     )
 
 

@@ -111,6 +111,11 @@ def count_classes(module: nn.Module, shape: Shape, *, name: str) -> int:
     except CaptureError:
         raise
     except Exception as error:  # whatever the module's own code raises
+        if "custom C++ ops" in str(error):
+            raise ModelError(
+                f"model {name} calls operators of torchvision in C++ (such as nms, in detectors), which this "
+                "torchvision has not beside this torch; classifiers need none of them"
+            ) from error
         raise ModelError(
             f"model {name} does not take images {list(shape)}{place_of(error)} ({type(error).__name__}: "
             f"{first_line(error)}); give the shape that it takes by --input-shape"
