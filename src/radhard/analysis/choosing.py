@@ -3,7 +3,7 @@
 As printed it takes the next product in the order until one of the two limits is passed, and the ranges of non-linear
 operators are added at the end. Three things are done otherwise. Accuracy and overhead are measured, both with their
 intervals, with the scheme executed under faults that hit its checks too. A step never passes the overhead limit: if
-the target is not reached within it, the step is the most accurate one that is within it. And the target counts as
+the target is not reached within it, the candidate is the most accurate step that is within it. And the target counts as
 reached by the upper limit of the loss, not by its estimate; having been looked for among many, that limit is no proof,
 which takes images that chose nothing (`judging`).
 """
@@ -103,7 +103,7 @@ class Chooser:
             chosen=chosen,
             steps=tuple(prefixes),
             place=place,
-            top=self._top(chosen, prefixes, steps, order=order) if reached else place,
+            top=self._top(chosen, prefixes, steps, order=order),
             reached=reached,
             frontier=tuple(steps),
             order=order,

@@ -56,9 +56,7 @@ class Planner:
         else:  # the model as it is has had its look
             others = [each for each in wanted if each != ((), False)]
             judgement = self._judge(others, looks=2) if others and choice.chosen is not bare else first
-        unmet: Bound = choice.bound
-        if choice.reached:
-            unmet = "products" if choice.top == len(choice.steps) - 1 else "overhead"
+        unmet: Bound = "products" if choice.top == len(choice.steps) - 1 else "overhead"
         step = judgement.step
         return Planned(
             judgement=judgement,

@@ -94,7 +94,7 @@ def plan(
 
     Some images choose, others judge: the target is met if the upper limit of the loss on these is within it, not met
     if the lower one is beyond it; else they cannot tell, and how many would is said. Targets that cannot be met end
-    with the most accurate plan within the overhead, and say which limit was in the way.
+    with the most protected plan within the overhead, and say which limit was in the way.
     """
     rate = parse.rate(ber)
     if rate == 0:
