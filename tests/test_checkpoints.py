@@ -122,6 +122,7 @@ MISFITS: dict[str, tuple[State, str]] = {
     "int8": (changed("5.weight", lambda w: (w * 100).char()), r"5\.weight int8 where the model has float32"),
     "bool": (changed("5.weight", lambda w: w > 0), r"5\.weight bool where the model has float32"),
     "complex": (changed("0.weight", lambda w: w.to(torch.complex64)), r"0\.weight complex64 where .* float32"),
+    "float8": (changed("5.weight", lambda w: w.to(torch.float8_e4m3fn)), r"5\.weight float8_e4m3fn where the model"),
     "a buffer of int": (changed("1.running_var", lambda w: w.int()), r"1\.running_var int32 where .* float32"),
     "NaN": (changed("5.bias", lambda w: w * float("nan")), r"not all finite: 5\.bias \(5 of 5, such as nan\)"),
     "infinite": (changed("5.bias", lambda w: w / 0), r"not all finite: 5\.bias"),
@@ -145,6 +146,17 @@ def test_what_is_no_weight_of_the_model_is_named(name: str, form: str, model: st
         load(model, path, input_shape=(3, 8, 8))
     assert re.search(fault, str(caught.value)), str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_tensors_without_values_and_sparse_ones_are_named(model: str, tmp_path: Path) -> None:
+    for change, named in (
+        (lambda w: w.to("meta"), r"float32 without values \(meta\)"),
+        (Tensor.to_sparse, "sparse_coo"),
+    ):
+        torch.save(changed("5.weight", change), tmp_path / "w.pth")
+        with pytest.raises(ModelError, match=rf"5\.weight .*{named} where the model has float32"):
+            load(model, tmp_path / "w.pth", input_shape=(3, 8, 8))
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")

@@ -76,7 +76,9 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     state = _read_torch(path)
     parts = parts_of(state)
     if not parts and isinstance(state, Mapping):
-        raise ModelError(f"checkpoint {path} holds values that are no tensors: {listed(map(str, state))}. {_SAFE}")
+        raise ModelError(
+            f"checkpoint {path} holds values that are no tensors: {listed(map(str, state)) or 'none'}. {_SAFE}"
+        )
     if not parts:
         raise ModelError(f"checkpoint {path} holds a {type(state).__name__}, not tensors by name: {_SAFE}")
     return Checkpoint(path=path, parts=parts, key=key)
@@ -219,7 +221,9 @@ def _of_other_numbers(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
 
 def _converts(given: Tensor, own: Tensor) -> bool:
     """Whether a checkpoint's tensor means what the model's does: a float for a float, the same whole numbers."""
-    if given.layout != torch.strided or given.is_quantized or given.is_complex() != own.is_complex():
+    if given.layout != torch.strided or given.is_meta or given.is_quantized or given.is_complex() != own.is_complex():
+        return False
+    if given.is_floating_point() and given.itemsize == 1:  # float8: words of a scale that is kept elsewhere
         return False
     if given.is_floating_point() or own.is_floating_point() or given.dtype == own.dtype:
         return given.dtype == own.dtype or (given.is_floating_point() and own.is_floating_point())
@@ -229,4 +233,6 @@ def _converts(given: Tensor, own: Tensor) -> bool:
 
 
 def _named(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
+    name = str(tensor.dtype).removeprefix("torch.")
+    kind = "" if tensor.layout == torch.strided else f" {str(tensor.layout).removeprefix('torch.')}"
+    return f"{name}{kind}{' without values (meta)' if tensor.is_meta else ''}"
