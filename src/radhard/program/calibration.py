@@ -92,9 +92,22 @@ class Calibration:
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write a calibration as JSON. InputError if the file cannot be written."""
     try:
-        path.write_text(json.dumps(calibration.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(_text(calibration.as_dict()) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"calibration {path} cannot be written: {error.strerror}; give another file") from error
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    """JSON with a line for each value, and for each entry of a mapping."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            entries = [f"  {json.dumps(key)}: {json.dumps(entry, allow_nan=False)}" for key, entry in value.items()]
+            body = ",\n".join(entries)
+            lines.append(f" {json.dumps(name)}: {{\n{body}\n }}")
+        else:
+            lines.append(f" {json.dumps(name)}: {json.dumps(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def read_calibration(path: Path) -> Calibration:
