@@ -220,3 +220,14 @@ def test_the_summary_says_what_was_in_the_way(bound: str, text: str) -> None:
 def test_a_plan_by_hand_is_shown() -> None:
     assert plan_summary(BY_HAND) == ["protected: 1 products by their schemes, 0 non-linear sites by ranges"]
     assert "standard-abft" in shown(plan_table(BY_HAND))
+
+
+def test_a_guessed_layer_is_marked() -> None:
+    made = plan()
+    order = tuple({**each, "guessed": True} if each["layer"] == "blocks.0" else each for each in made.order)
+    doubtful = replace(made, order=order)
+    assert "blocks.0 ?" in shown(plan_table(doubtful))
+    assert "blocks.1 ?" not in shown(plan_table(doubtful))
+    assert any("? a layer or module is a guess" in line for line in plan_summary(doubtful))
+    assert "?" not in shown(plan_table(made))
+    assert not any("?" in line for line in plan_summary(made))
