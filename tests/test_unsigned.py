@@ -14,13 +14,15 @@ from torch.nn import functional
 
 from radhard.deploy import harden
 from radhard.errors import InputError
-from radhard.faults import Faults, Faulty
+from radhard.faults import EVERYWHERE, Faults, Faulty
 from radhard.machine import Clean, Counting, Operator, Site
 from radhard.operators import Conv2d, Gemm, Linear
 from radhard.program import Apply, Calibration, Program, capture, quantize, run
 from radhard.program.unsigned import never_negative
 from radhard.protection import Block, HuangAbraham, LbAbft, Protection, RowAbft, StandardAbft, Tmr
+from radhard.report.anatomy import anatomy
 from radhard.report.coverage import coverage
+from radhard.words import Words
 from tests.hardened import all_products
 from tests.models import TinyViT, images, seeded
 
@@ -181,6 +183,10 @@ def test_the_graph_s_activations_are_accounted_for() -> None:
     assert "aten.clamp.default" in written
     rows = {(row.op, row.meaning): row.nodes for row in coverage(program()).rows}
     assert rows["aten.relu.default", "in the write-back of the product before it"] == 2
+    found = anatomy(program(), kinds=frozenset({"mul", "add"}), where=EVERYWHERE, words=Words(), by="site")
+    assert {row.name: row.writes for row in found.rows if row.writes} == {
+        "conv1": "relu", "conv2#2": "hardtanh", "conv3": "clamp", "fc1": "relu",
+    }  # fmt: skip
     assert not any(account.role == "writes" for account in program("int8-symmetric").accounts)
     assert not any(account.role == "writes" for account in program("int8-float").accounts)
 

@@ -31,7 +31,7 @@ class Row:
     """One site, or all `sites` of a layer, module or operator: operations of each kind, `exposed_bits`.
 
     `layer_source` and `module_source` say what the layers and the modules are from, the least sure of a group;
-    `guessed`: one of them is marked.
+    `guessed`: one of them is marked. `writes`: of a single site, the activation in its write-back, such as relu.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Row:
     layer_source: Source
     module_source: Source
     guessed: bool
+    writes: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,8 @@ def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Wo
     faults = Faults(ber=0.0, kinds=kinds, where=where, words=words)
     exposed_at = exposures(program.costs, faults, patches=patches_of(program, where))
 
+    written = {account.sites[0]: account.op.split(".")[1] for account in program.accounts if account.role == "writes"}
+
     def row(name: str, group: Mapping[Site, Cost]) -> Row:
         exposed = sum(exposure.bits for (site, _), exposure in exposed_at.items() if site in group)
         return Row(
@@ -80,6 +83,7 @@ def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Wo
             layer_source=least_sure(site.layer_source for site in group),
             module_source=least_sure(site.module_source for site in group),
             guessed=any(site.guessed for site in group),
+            writes=written.get(name, "") if by == "site" else "",
         )
 
     groups: dict[str, dict[Site, Cost]] = {}
@@ -132,7 +136,8 @@ def anatomy_table(found: Anatomy) -> Table:
         counts = [row.operations[kind] for kind in kinds]
         if any(counts):
             source = {"layer": row.layer_source, "module": row.module_source}.get(found.by, "name")
-            table.add_row(marked(row.name, source), *place, *(f"{n:,}" for n in (*counts, row.exposed_bits)))
+            name = f"{row.name} + {row.writes}" if row.writes else row.name
+            table.add_row(marked(name, source), *place, *(f"{n:,}" for n in (*counts, row.exposed_bits)))
     return table
 
 
