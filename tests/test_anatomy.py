@@ -460,6 +460,7 @@ def test_quantised_sites_stand_where_the_float_ones_do(recipe: str) -> None:
                 "timm:convnext_atto",
                 "timm:beit_base_patch16_224",
                 "hf:ViT",
+                "timm:mobilenetv3_small_050",
             )
         ),
     ],

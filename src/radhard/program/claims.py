@@ -125,7 +125,7 @@ def _between(flow: Flow, mlp: FeedForward, strong: dict[Node, str], weak: dict[N
             weak[node] = "FF-LF"
 
 
-_CURVES = frozenset({"erf", "tanh", "sigmoid", "hardsigmoid", "exp", "power", "relu", "clamp"})
+_CURVES = frozenset({"erf", "tanh", "sigmoid", "hard_sigmoid", "exp", "power", "relu", "clamp"})
 
 
 def _by_a_number(flow: Flow, node: Node) -> bool:

@@ -15,12 +15,26 @@ from torch.fx import Node
 from radhard.program.flow import Flow, numel, shape
 
 ACTIVATIONS = frozenset(
-    {"relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "clamp", "exp", "erf", "elu", "power"}
+    {
+        "relu",
+        "gelu",
+        "silu",
+        "sigmoid",
+        "tanh",
+        "hard_swish",
+        "hard_sigmoid",
+        "clamp",
+        "exp",
+        "erf",
+        "expm1",
+        "power",
+        "real_power",
+    }
 )
 _NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
 _STATISTICS = frozenset({"mean", "sum", "rsqrt", "sqrt", "reciprocal", "div", "power"})
 _PASSED = ACTIVATIONS | _NORMS | {"", "add", "sub", "mul", "div"}
-_SQUASHED = frozenset({"sigmoid", "hardsigmoid", "clamp", "tanh"})
+_SQUASHED = frozenset({"sigmoid", "hard_sigmoid", "clamp", "tanh"})
 _POOLED = frozenset({"mean", "avg_pool2d", "adaptive_avg_pool2d", "sum"})
 
 
