@@ -27,6 +27,12 @@ def activation_after(node: Node) -> Node | None:
     return users[0] if users[0].target in _AS_FLOATS or clamped(users[0]) is not None else None
 
 
+def clamp_after(node: Node) -> Node | None:
+    """The clamp that a convolution or a linear layer feeds alone; None for other nodes and other activations."""
+    after = activation_after(node) if node.target in WITH_WEIGHTS else None
+    return after if after is not None and clamped(after) is not None else None
+
+
 def narrowed(affine: Affine, activation: Node) -> Grid | None:
     """The words of `affine` that a clamp leaves: saturation at the words of its bounds. None for what is no clamp."""
     bounds = clamped(activation)

@@ -21,13 +21,12 @@ from radhard.program import lowerings
 from radhard.program.affine import affine_of_words, channel_weight, stored_weight, tensor_weight
 from radhard.program.anatomy import Place
 from radhard.program.fold import constant
-from radhard.program.fused import WITH_WEIGHTS, activation_after, narrowed
+from radhard.program.fused import clamp_after, narrowed
 from radhard.program.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
 from radhard.program.overrides import Overrides
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.registry import is_registered, lowering_of
-from radhard.program.sites import Sites, path_of
-from radhard.program.unsigned import clamped
+from radhard.program.sites import Sites, is_data, path_of
 from radhard.program.user_code import place_of_node
 
 __all__ = ["lower", "lowerings"]  # importing lowerings registers them
@@ -136,8 +135,7 @@ class _Lowering:
     def _account(self, node: Node, steps: Sequence[Apply | Move]) -> Account:
         sites = tuple(step.site.name for step in steps if isinstance(step, Apply))
         role: Role = "computes" if sites else "moves" if steps else "stays"
-        if self._values[node].sizes:
-            role = "sizes"
+        role = "sizes" if self._values[node].sizes else role
         if node in self._written:
             role, sites = "writes", (self._written[node][1],)
         named = isinstance(node.target, torch._ops.OpOverload | str)
@@ -208,12 +206,12 @@ class _Lowering:
 
     def _move(self, node: Node, *, function: Any, words: str, sizes: bool = False) -> _Value:
         nodes = [n for n in tree_flatten((node.args, node.kwargs))[0] if isinstance(n, Node)]
-        affines = {self._values[n].affine for n in nodes if _is_data(n)}
-        affine = next(iter(affines)) if len(affines) == 1 and _is_data(node) else None
+        affines = {self._values[n].affine for n in nodes if is_data(n)}
+        affine = next(iter(affines)) if len(affines) == 1 and is_data(node) else None
         keep = (
             affine is not None
             and not sizes
-            and all(self._values[n].constant is None for n in nodes if _is_data(n))
+            and all(self._values[n].constant is None for n in nodes if is_data(n))
             and (words == "any" or (words == "zero" and affine.grid.zero == 0))
         )
 
@@ -221,7 +219,7 @@ class _Lowering:
             if not isinstance(leaf, Node):
                 return leaf
             value = self._values[leaf]
-            if _is_data(leaf) and not keep and not sizes:
+            if is_data(leaf) and not keep and not sizes:
                 value = self._plain(value, leaf)
             return (
                 value.constant if value.number is None and not isinstance(value.constant, Tensor) else self._ref(value)
@@ -242,7 +240,7 @@ class _Lowering:
             )
         lowered = lowering_of(node, path_of(node))(*node.args, **node.kwargs)
         inputs = [self._input(argument, node) for argument in lowered.inputs]
-        operator, written, within = lowered.operator, None, self._write_back_of(node)
+        operator, written, within = lowered.operator, None, clamp_after(node) if self._recipe == "int8" else None
         writes = self._sole_quantizer(node if within is None else within)
         if isinstance(operator, Linear | Conv2d | Gemm):
             grid = None if writes is None or within is None else narrowed(writes, within)
@@ -268,13 +266,6 @@ class _Lowering:
         if within is not None and written is not None:
             self._written[within] = (value, self._steps[-1].site.name)  # type: ignore[union-attr]
         return value
-
-    def _write_back_of(self, node: Node) -> Node | None:
-        """The clamp that is part of what a product writes back, if the recipe has it so."""
-        if self._recipe != "int8" or node.target not in WITH_WEIGHTS:
-            return None
-        after = activation_after(node)
-        return after if after is not None and clamped(after) is not None else None
 
     def _product(
         self,
@@ -302,11 +293,10 @@ class _Lowering:
             loads = 2 if isinstance(operator, Gemm) else 1
             return operator, self._loaded(node, operator, inputs, loads), None
         words = grid or (SYMMETRIC if writes is None else writes.grid)
-        dtype = torch.float32 if writes is None else words.dtype
 
         def written(unit: Tensor) -> WriteBack:
             multiplier = (unit if writes is None else unit / writes.scale).to(torch.float32)
-            return WriteBack(multiplier=multiplier, dtype=dtype, grid=words)
+            return WriteBack(multiplier=multiplier, dtype=words.dtype if writes else torch.float32, grid=words)
 
         if isinstance(operator, Gemm):
             if x.affine.grid.zero or (other.affine is not None and other.affine.grid.zero):
@@ -408,20 +398,3 @@ def _as_words(value: _Value | None) -> _Value | None:
     if bool((scales != scales[0]).any()):
         return _Value(constant=value.constant)
     return _Value(constant=words, affine=Affine(scale=float(scales[0])))
-
-
-def _is_data(node: Node) -> bool:
-    """Whether a node yields tensors, rather than sizes."""
-    if node.op != "call_function":
-        return True
-    if node.target is torch.ops.aten.sym_size.int:
-        return False
-    value = node.meta.get("val")
-    if isinstance(value, Tensor):
-        return True
-    if isinstance(value, tuple | list):
-        return all(isinstance(item, Tensor) for item in value)
-    if value is not None:
-        return False
-    inputs = [n for n in tree_flatten(node.args)[0] if isinstance(n, Node)]
-    return not inputs or any(_is_data(n) for n in inputs)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.fx import GraphModule, Node
+from torch.utils._pytree import tree_flatten
 
 from radhard.machine import Operator, Site
 from radhard.program.anatomy import BESIDE, Place, place
@@ -141,3 +144,20 @@ def _nearest(node: Node) -> Node:
     while node.all_input_nodes and not _computes(node):
         node = node.all_input_nodes[0]
     return node
+
+
+def is_data(node: Node) -> bool:
+    """Whether a node yields tensors, rather than sizes."""
+    if node.op != "call_function":
+        return True
+    if node.target is torch.ops.aten.sym_size.int:
+        return False
+    value = node.meta.get("val")
+    if isinstance(value, Tensor):
+        return True
+    if isinstance(value, tuple | list):
+        return all(isinstance(item, Tensor) for item in value)
+    if value is not None:
+        return False
+    inputs = [n for n in tree_flatten(node.args)[0] if isinstance(n, Node)]
+    return not inputs or any(is_data(n) for n in inputs)
