@@ -45,11 +45,15 @@ def claims(
         strong[node] = "Residual"
     attending = {layers[node].name for one in attentions for node in one.values if node in layers}
     branches = [unit.branch for unit in units]
+    gated = list(gates(flow))
+    of_gates = {node for gate in gated for node in gate.products}
     for mlp in mlps:
-        if _is_of_a_block(flow, mlp, layers, branches=branches, attending=attending):
+        if not {mlp.first, mlp.last} & of_gates and _is_of_a_block(
+            flow, mlp, layers, branches=branches, attending=attending
+        ):
             strong |= {mlp.first: "FF-LF", mlp.last: "FF-LF"}
             _between(flow, mlp, strong, weak)
-    for gate in gates(flow):
+    for gate in gated:
         strong |= dict.fromkeys((*gate.products, gate.scale), "FC")
     shared: set[Node] = set()
     for attention in attentions:
