@@ -267,8 +267,8 @@ def _text(known: dict[str, dict]) -> str:
     lines += [
         "",
         "Aims: EfficientNet-Lite0 keeps 95 % of 200 answers at a cosine of 0.99, ViT-S/14 80 % of 24 at 0.98. The",
-        "pictures that calibrate must reach as far as those that are classified: in a first run words of the cat, whose",
-        "logits are largest, saturated, and its answers tied. So the cat calibrates since, and the astronaut is tested.",
+        "pictures that calibrate must reach as far as those that are classified: in a first run words of the cat,",
+        "whose logits are largest, saturated, and its answers tied. The cat calibrates since; the astronaut is tested.",
         "",
         "## Answers that flips change",
         "",

@@ -35,7 +35,7 @@ def family(name: str, recipe: str) -> Program:
 
 
 def bits(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.int8 else x.view(torch.int32)
+    return x.view(torch.int32) if x.is_floating_point() else x
 
 
 class Sparing:

@@ -72,7 +72,7 @@ def word_of(site: Site, kind: str, *, recipe: str) -> str:
     if recipe == "float":
         return "float32"
     if kind == "load":
-        return "int8"
+        return "uint8" if site.name.endswith("attn.matmul.load#3") else "int8"  # of the softmax, as V's factor
     return {"mul": "int16", "add": "int32"}[kind] if site.operator in ("conv2d", "linear", "matmul") else "float32"
 
 

@@ -19,7 +19,9 @@ class Doubled(Interpreter):
         super().__init__(graph)
 
     def run_node(self, n: Node) -> Any:
-        """One node, its inputs doubled."""
+        """One node, its inputs doubled; what a graph asserts of the types of its own tensors does not hold here."""
+        if n.target is torch.ops.aten._assert_tensor_metadata.default:
+            return None
         if n.op == "call_module":
             (x,), _ = self.fetch_args_kwargs_from_env(n)
             self.submodules[n.target](x.to(torch.float32) if isinstance(x, Tensor) else x)
