@@ -80,7 +80,7 @@ def hit_alike_in_any_batch(program: Program, images: torch.Tensor) -> None:
     assert 60 < len(trace(program, faults, ids)) < 150
     kept = [run_and_keep(program, images, machine, ids=ids) for machine in (Faulty(Clean(), faults), Clean())]
     hit, spared = (each.outputs for each in kept)
-    assert sum(not torch.equal(hit[site], spared[site]) for site in spared) > 10
+    assert sum(not torch.equal(hit[site], spared[site]) for site in spared) > 2
     together = kept[0].result
     parts = [run(program, images[i : i + 1], Faulty(Clean(), faults), ids=ids[i : i + 1]) for i in (1, 0)]
     assert torch.equal(together.logits.nan_to_num(), torch.cat([p.logits for p in parts[::-1]]).nan_to_num())
