@@ -17,7 +17,8 @@ demo: .venv/installed
 	$(BIN)/radhard demo
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not slow" --ignore tests/cuda
+	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not slow" tests/cuda
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -26,7 +27,8 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 nightly: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/cuda
+	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 tests/cuda
 	$(BIN)/python -m benchmarks.speed
 
 # scales of the zoo's integer programs, beside the weights: again after new weights or a change of calibration
