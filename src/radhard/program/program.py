@@ -64,6 +64,30 @@ class Move:
     options: Mapping[str, Any]
     out: int
 
+    def moved(self, value: Callable[[int], Any]) -> Any:
+        """What it makes of its inputs, each the `value` of a number."""
+        arguments, options = self._filled(value)
+        return self.function(*arguments, **options)
+
+    @cached_property
+    def _filled(self) -> Callable[[Callable[[int], Any]], Any]:
+        return _filler((self.arguments, dict(self.options)))
+
+
+def _filler(tree: Any) -> Callable[[Callable[[int], Any]], Any]:
+    """A tree with `Ref` leaves -> what fills them in: looked through once, where every run would do so."""
+    if isinstance(tree, Ref):
+        return lambda value: value(tree.number)
+    if not any(isinstance(leaf, Ref) for leaf in tree_flatten(tree)[0]):
+        return lambda _: tree
+    if isinstance(tree, dict):
+        fillers = {key: _filler(item) for key, item in tree.items()}
+        return lambda value: {key: fill(value) for key, fill in fillers.items()}
+    if type(tree) in (tuple, list):
+        kind, parts = type(tree), [_filler(item) for item in tree]
+        return lambda value: kind([fill(value) for fill in parts])
+    return lambda value: tree_map(lambda leaf: value(leaf.number) if isinstance(leaf, Ref) else leaf, tree)
+
 
 Role = Literal["computes", "writes", "moves", "stays", "sizes"]
 
@@ -174,6 +198,15 @@ class Program:
         return last
 
     @cached_property
+    def _last_read(self) -> dict[int, list[int]]:
+        """By the place of a step: the values that it is the last to read, but the output."""
+        found: dict[int, list[int]] = {}
+        for number, place in self._last_use.items():
+            if number != self.output:
+                found.setdefault(place, []).append(number)
+        return found
+
+    @cached_property
     def makers(self) -> dict[int, Apply | Move]:
         """The step that makes each value."""
         return {step.out: step for step in self.steps}
@@ -266,14 +299,9 @@ def _logits(program: Program, images: Tensor, machine: Machine) -> Tensor:
             inputs = [None if ref is None else values[ref.number] for ref in step.inputs]
             values[step.out] = machine.apply(step.operator, inputs, step.site)
         else:
-            arguments, options = tree_map(
-                lambda leaf: values[leaf.number] if isinstance(leaf, Ref) else leaf,
-                (step.arguments, dict(step.options)),
-            )
-            values[step.out] = step.function(*arguments, **options)
-        for ref in refs(step):
-            if program._last_use[ref.number] == place and ref.number != program.output:
-                values.pop(ref.number, None)
+            values[step.out] = step.moved(values.__getitem__)
+        for number in program._last_read.get(place, ()):
+            values.pop(number, None)
     logits: Tensor = values[program.output]
     return logits
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from radhard.machine import Cost, Keeping, Machine, Site, applied, undisturbed
 from radhard.ops.bits import bits
@@ -137,11 +136,7 @@ class _Values:
 
     def moved(self, step: Move, images: Tensor) -> Any:
         """What a move makes of its inputs for `images` [B] bool."""
-        arguments, options = tree_map(
-            lambda leaf: self.of(leaf.number, images) if isinstance(leaf, Ref) else leaf,
-            (step.arguments, dict(step.options)),
-        )
-        return step.function(*arguments, **options)
+        return step.moved(lambda number: self.of(number, images))
 
     def _merged(self, step: Apply, images: Tensor) -> Tensor:
         rows = self._kept(step, images)
