@@ -1,0 +1,46 @@
+"""Special functions of kernels: within two units in the last place of the CPU's, over all of float32."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+triton = pytest.importorskip("triton")
+tl = triton.language
+
+from radhard.ops.cuda import special  # noqa: E402
+
+_BLOCK = 4096
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _apply(x, y, function: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
+    i = tl.program_id(0) * block + tl.arange(0, block)
+    value = tl.load(x + i)
+    if function == 0:
+        value = special.exp(value)
+    elif function == 1:
+        value = special.tanh(value)
+    else:
+        value = special.erf(value)
+    tl.store(y + i, value)
+
+
+@pytest.mark.parametrize(("number", "function"), [(0, torch.exp), (1, torch.tanh), (2, torch.erf)])
+def test_special_functions_are_within_two_units_in_the_last_place(
+    number: int, function: Callable[..., Any], device: torch.device
+) -> None:
+    generator = torch.Generator().manual_seed(number)
+    raw = torch.randint(-(1 << 31), 1 << 31, (_BLOCK,), generator=generator, dtype=torch.int64)
+    wide = torch.rand(_BLOCK, generator=generator) * 193.0 - 104.0
+    narrow = torch.rand(_BLOCK, generator=generator) * 2.0 - 1.0
+    x = torch.cat([raw.to(torch.int32).view(torch.float32), wide, narrow, narrow * 4.0])
+    x[:6] = torch.tensor([0.0, -0.0, float("inf"), float("-inf"), float("nan"), 1e-40])
+    y = torch.empty_like(x).to(device)
+    _apply[(len(x) // _BLOCK,)](x.to(device), y, function=number, block=_BLOCK)
+    exact = function(x.double())
+    expected = exact.float()
+    unit = torch.nextafter(expected.abs(), torch.tensor(float("inf"))) - expected.abs()
+    same = (y.cpu() == expected) | (y.cpu().isnan() & expected.isnan())
+    assert bool((same | ((y.cpu().double() - exact).abs() <= 1.5 * unit.double())).all())
