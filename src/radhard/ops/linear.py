@@ -3,13 +3,15 @@
 `grid` is (zero, low, high) of the words written. Operands of the second are those of `radhard.ops.sums.Stored`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from radhard.ops import backends
 from radhard.ops.library import Recourse, note, operator
+from radhard.ops.on_device import on_device
 from radhard.ops.products import Output, again_of_weight, changed, settle
 from radhard.ops.sums import Stored
 from radhard.ops.write import Limits, write, write_checked
@@ -37,17 +39,44 @@ def checked(
     `stored` are the fields of a `Stored`, in their order.
     """
     weight, bias, columns, rows = stored
-    total = backends.product(a[None], weight[None])[0]
-    out, flagged = write_checked(total, bias, multiplier, dtype, grid=limits(grid), offset=columns)
-    if flagged is None:
-        note(events, checked=a.shape[0])
-        return out
     known = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
+    made = _made(a, known, multiplier, dtype, limits(grid))
+    if made.flagged is None:
+        note(events, checked=a.shape[0])
+        return made.out
     recourse, output = Recourse(policy=policy, site=site), Output(multiplier=multiplier, dtype=dtype, grid=limits(grid))
-    found = again_of_weight(a[flagged], total[flagged], known, recourse=recourse)
-    differ = changed(found.rows, total[flagged], bias)
-    settle(found, differ, flagged, out=out, output=output, recourse=recourse, events=events)
-    return out
+    found = again_of_weight(a[made.flagged], known, differ=made.differ, recourse=recourse)
+    settle(
+        found,
+        made.differ(found.rows),
+        made.flagged,
+        out=made.out,
+        output=output,
+        recourse=recourse,
+        events=events,
+    )
+    return made.out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Made:
+    """`out` [m, n], the rows of it [f] that do not add up, and which rows [f, n] are not what the product made."""
+
+    out: Tensor
+    flagged: Tensor | None
+    differ: Callable[[Tensor], Tensor]
+
+
+def _made(a: Tensor, known: Stored, multiplier: Tensor, dtype: torch.dtype, grid: Limits) -> _Made:
+    """The product, in one launch on a GPU, which keeps what its rows add up to and no accumulators."""
+    device = on_device(a)
+    fused = device and device.written_checked(a, known, multiplier, dtype=dtype, grid=grid)
+    if fused:
+        one, flagged = fused
+        return _Made(out=one.out, flagged=flagged, differ=lambda rows: rows.sum(1).to(torch.int32) != one.sums[flagged])
+    total = backends.product(a[None], known.weight[None])[0]
+    out, flagged = write_checked(total, known.bias, multiplier, dtype, grid=grid, offset=known.columns)
+    return _Made(out=out, flagged=flagged, differ=lambda rows: changed(rows, total[flagged], known.bias))
 
 
 def _fake(

@@ -7,6 +7,7 @@ that changed, and one changed word of a weight is set right. A row with errors t
 errors in one row of equal size and opposite sign are the likeliest such.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -70,10 +71,10 @@ def again(a: Tensor, stored: Stored, *, recourse: Recourse) -> Again:
     return Again(rows=wide.to(torch.int32), right=right)
 
 
-def again_of_weight(a: Tensor, total: Tensor, stored: Stored, *, recourse: Recourse) -> Again:
-    """As `again`, of rows whose accumulators were `total` [f, >= n]: with a weight that is set right if it changed."""
+def again_of_weight(a: Tensor, stored: Stored, *, differ: Callable[[Tensor], Tensor], recourse: Recourse) -> Again:
+    """As `again`, with a weight that is set right if it changed; `differ`: rows [f, n] -> which are new [f] bool."""
     found = again(a, stored, recourse=recourse)
-    if bool(found.right.all()) and bool(changed(found.rows, total, stored.bias).all()):
+    if bool(found.right.all()) and bool(differ(found.rows).all()):
         return found  # errors of the product, and nothing else
     verdict, truth = examine(stored)
     if verdict in ("sound", "lost"):

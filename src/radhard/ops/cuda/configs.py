@@ -1,0 +1,34 @@
+"""Block sizes of the integer product, by shape: what was fastest on an H100 (`benchmarks/gpu/tune.py`)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A program makes `rows` x `columns` outputs, `depth` products at a time, `stages` of them on their way.
+
+    Programs run in bands of `band` tiles of rows, which share columns while these are in the L2 cache.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    warps: int
+    stages: int
+    band: int = 8
+
+
+WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows
+SCORES = Config(rows=128, columns=256, depth=64, warps=8, stages=2)  # Q K^T: short chains, a head's columns at once
+VALUES = Config(rows=64, columns=64, depth=256, warps=4, stages=1)  # A V: rows that are no multiple of 16 bytes
+SMALL = Config(rows=64, columns=64, depth=64, warps=4, stages=3)  # whatever is left, and devices with little memory
+TINY = Config(rows=16, columns=16, depth=32, warps=1, stages=1)  # for Triton's interpreter
+
+
+def config_of(g: int, m: int, n: int, k: int) -> Config:
+    """The block sizes for g products of m x k and k x n."""
+    if g == 1:
+        return WEIGHT if m * n >= 1 << 21 else SMALL
+    if k <= 128 and n > 64:
+        return SCORES
+    return VALUES if k <= 256 and n <= 64 else SMALL

@@ -1,0 +1,157 @@
+"""The product that checks its rows, against int64; and the operator that repairs by it."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from radhard.ops.cuda import checked
+from radhard.ops.cuda.checked import Checked, checked_product
+from radhard.ops.library import no_events
+from radhard.ops.sums import Stored, store
+from tests.protections import int8s, int32s, scales
+
+OPS = torch.ops.radhard
+GRIDS = {torch.int8: (3, -100, 90), torch.uint8: (9, 4, 250), torch.float32: (0, 0, 0)}
+SHAPES = [(33, 70, 37), (1, 32, 16), (40, 64, 64), (5, 7, 3), (1, 1, 1)]
+
+
+def full(n: int) -> Tensor:
+    return torch.randint(-(2**31), 2**31, (n,), generator=torch.Generator().manual_seed(n)).to(torch.int32)
+
+
+def exact(a: Tensor, stored: Stored) -> Tensor:
+    """Accumulators with their bias, which wrap."""
+    return (a.long() @ stored.own.long().T + stored.bias).to(torch.int32)
+
+
+def lost(total: Tensor, a: Tensor, stored: Stored) -> Tensor:
+    """What each row is off by [m] int32."""
+    predicted = (a.long() * stored.columns[:-1]).sum(1) + stored.columns[-1]
+    return (total.long().sum(1) - predicted).to(torch.int32)
+
+
+def word(total: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+    value, (zero, low, high) = total.to(torch.float32) * scale, GRIDS[dtype]
+    return value if dtype == torch.float32 else (value.round() + zero).clamp(low, high).to(dtype)
+
+
+def moved(stored: Stored, device: torch.device) -> Stored:
+    return Stored(**{name: x.to(device) for name, x in vars(stored).items()})
+
+
+def run(a: Tensor, stored: Stored, dtype: torch.dtype, device: torch.device) -> tuple[Checked, int]:
+    found = torch.zeros(1, dtype=torch.int32, device=device)
+    scale = scales(len(stored.bias)).to(device)
+    made = checked_product(
+        a.to(device), moved(stored, device), scale, dtype=dtype, grid=GRIDS[dtype], found=found
+    )  # fmt: skip
+    return made, int(found)
+
+
+@pytest.mark.parametrize("dtype", GRIDS)
+@pytest.mark.parametrize("left", [torch.int8, torch.uint8])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_words_and_sums(
+    shape: tuple[int, int, int], left: torch.dtype, dtype: torch.dtype, device: torch.device
+) -> None:
+    m, k, n = shape
+    a, stored = int8s(m, k).view(left), store(int8s(n, k, seed=1), full(n))
+    made, found = run(a, stored, dtype, device)
+    total = exact(a, stored)
+    assert torch.equal(made.out.cpu(), word(total, scales(n), dtype))
+    assert torch.equal(made.sums.cpu(), total.long().sum(1).to(torch.int32))
+    assert not made.flags.any()
+    assert not found
+
+
+@pytest.mark.parametrize("shape", SHAPES[:3])
+def test_rows_that_do_not_add_up(shape: tuple[int, int, int], device: torch.device) -> None:
+    m, k, n = shape
+    a, stored = int8s(m, k), store(int8s(n, k, seed=1), full(n))
+    a[: m // 2, k - 1] = 0  # these do not meet the word that changes
+    stored.weight[n - 1, k - 1] ^= 64
+    made, found = run(a, stored, torch.int8, device)
+    total = exact(a, stored)
+    assert torch.equal(made.out.cpu(), word(total, scales(n), torch.int8))
+    wrong = lost(total, a, stored) != 0
+    assert 0 < int(wrong.sum()) == found
+    assert torch.equal(made.flags.cpu(), wrong.to(torch.int8))
+
+
+def test_a_changed_digit_is_found(device: torch.device) -> None:
+    a, stored = int8s(20, 40), store(int8s(18, 40, seed=1), full(18))
+    stored.weight[18 + 2, 7] += 1  # the top digit
+    made, found = run(a, stored, torch.int8, device)
+    assert torch.equal(made.out.cpu(), word(exact(a, stored), scales(18), torch.int8))
+    assert torch.equal(made.flags.cpu(), (a[:, 7] != 0).to(torch.int8))
+    assert found == int((a[:, 7] != 0).sum())
+
+
+@pytest.mark.parametrize("extreme", [-128, 127, 255])
+def test_extreme_words_are_no_alarm(extreme: int, device: torch.device) -> None:
+    a = torch.full((3, 300), extreme, dtype=torch.uint8 if extreme > 127 else torch.int8)
+    stored = store(torch.full((40, 300), -128, dtype=torch.int8), torch.full((40,), 2**31 - 1, dtype=torch.int32))
+    made, found = run(a, stored, torch.float32, device)
+    assert torch.equal(made.out.cpu(), exact(a, stored).float() * scales(40))
+    assert not found
+
+
+def test_counters_are_left_as_they_were(device: torch.device) -> None:
+    a, stored = int8s(40, 64), store(int8s(33, 64, seed=1), full(33))
+    first = run(a, stored, torch.int8, device)[0].out
+    assert torch.equal(first, run(a, stored, torch.int8, device)[0].out)
+    for counters in (checked._arrivals(device, 0, 3), checked._arrivals(device, 0, 300)):
+        assert not counters.any()
+
+
+def call(x: Tensor, stored: Stored, device: torch.device) -> tuple[Tensor, list[int]]:
+    events, args = no_events().to(device), moved(stored, device)
+    out = OPS.linear_checked(
+        x.to(device), args.weight, args.bias, args.columns, args.rows, scales(len(args.bias)).to(device),
+        [3, -100, 90], torch.int8, "raise", "here", events,
+    )  # fmt: skip
+    return out.cpu(), events.tolist()
+
+
+def test_the_operator_counts_rows(device: torch.device) -> None:
+    x, stored = int8s(2, 9, 40), store(int8s(18, 40, seed=1), int32s(18))
+    out, events = call(x, stored, device)
+    assert torch.equal(out, word(exact(x.flatten(0, 1), stored), scales(18), torch.int8).view(2, 9, 18))
+    assert events == [18, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_hit_accumulator_is_repaired(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, stored = int8s(9, 40), store(int8s(18, 40, seed=1), int32s(18))
+
+    def hit(*args: object, found: Tensor, **more: object) -> Checked:
+        made = checked_product(*args, found=found, **more)  # type: ignore[arg-type]
+        for row in (2, 7):
+            made.out[row, 5] ^= 64
+            made.flags[row] = 1
+            made.partial[0, row] += 1 << 20
+        found += 2
+        return made
+
+    monkeypatch.setattr(checked, "checked_product", hit)
+    out, events = call(x, stored, device)
+    assert torch.equal(out, word(exact(x, stored), scales(18), torch.int8))
+    assert events == [9, 1, 2, 2, 0, 0, 0]
+
+
+def test_a_changed_weight_is_mended(device: torch.device) -> None:
+    x, stored = int8s(9, 40), store(int8s(18, 40, seed=1), int32s(18))
+    expected = word(exact(x, stored), scales(18), torch.int8)
+    hit = int((x[:, 3] != 0).sum())
+    stored.weight[4, 3] ^= 32
+    out, events = call(x, stored, device)
+    assert torch.equal(out, expected)
+    assert events == [9, 1, hit, hit, 0, 1, 0]
+
+
+def test_changed_digits_are_no_fault_of_rows(device: torch.device) -> None:
+    x, stored = int8s(9, 40), store(int8s(18, 40, seed=1), int32s(18))
+    hit = int((x[:, 3] != 0).sum())
+    stored.weight[18, 3] ^= 32
+    out, events = call(x, stored, device)
+    assert torch.equal(out, word(exact(x, stored), scales(18), torch.int8))
+    assert events == [9, 1, hit, 0, hit, 1, 0]
