@@ -166,7 +166,7 @@ def _arrivals(device: torch.device, stream: int, blocks: int) -> Tensor:
     return _counters(device, stream, triton.next_power_of_2(max(blocks, 256)))
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _terms(left, right, steps, rest, a_in, b_in, LOWERED: tl.constexpr, EVEN: tl.constexpr):  # type: ignore[no-untyped-def]
     """The next slab of A [M, K] and of B [K, N]."""
     if EVEN:
@@ -180,7 +180,7 @@ def _terms(left, right, steps, rest, a_in, b_in, LOWERED: tl.constexpr, EVEN: tl
     return x, y
 
 
-@triton.jit(do_not_specialize=["m", "zero", "low", "high"])
+@triton.jit(do_not_specialize=["m", "zero", "low", "high"])  # type: ignore[untyped-decorator]
 def _checked(  # type: ignore[no-untyped-def]
     a,
     b,
