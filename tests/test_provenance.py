@@ -31,7 +31,7 @@ def test_every_result_says_what_made_it(
     with Store(tmp_path / "run.db") as store:
         made = {store.provenance(key).made_by for key, _ in store.rows()}
     processor = torch.backends.cpu.get_cpu_capability()
-    versions = {"radhard": version("radhard"), "torch": torch.__version__, "processor": processor}
+    versions = {"radhard": version("radhard"), "torch": torch.__version__, "processor": processor, "device": "cpu"}
     programs = [tiny_bench().programs[recipe] for recipe in recipes]
     assert made == {
         json.dumps({**versions, "back_end": program.backends}, sort_keys=True, separators=(",", ":"))

@@ -29,6 +29,10 @@ class BackendError(RadhardError):
     """No integer back end proved itself exact on this machine."""
 
 
+class DeviceMemoryError(RadhardError):
+    """The memory of a device ran out."""
+
+
 class FaultError(RadhardError):
     """A hardened model found words that it can neither trust nor repair."""
 

@@ -11,6 +11,7 @@ from radhard.campaign.experiment import Setting, canonical_json
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
 from radhard.machine import Kind
+from radhard.machine.device import CPU, choose_device, device_name
 from radhard.models.dataset import Dataset
 from radhard.models.pixels import Pixels
 from radhard.models.supply import CALIBRATION_IMAGES
@@ -38,6 +39,15 @@ class Bench:
     scales_from: str = ""
     pixels: Pixels | None = None
     """What was done to the images' pixels; None where the images came as a tensor."""
+    device: torch.device = CPU
+    """Where the programs are, and are run."""
+
+    def on(self, device: str | torch.device) -> "Bench":
+        """The same bench with its programs on `device`, as `choose_device` reads it."""
+        chosen = choose_device(device)
+        if chosen == self.device:
+            return self
+        return replace(self, programs={r: p.to(chosen) for r, p in self.programs.items()}, device=chosen)
 
     def hardening(self, recipe: str, *, words: Words) -> Hardening:
         """What protecting the program of a recipe needs: its products, and the ranges that it has when calibrated."""
@@ -51,8 +61,14 @@ class Bench:
         return Hardening(program=program, products=products_of(program), limits=limits, words=words)
 
     def images(self, indices: Tensor) -> Tensor:
-        """`indices` int64 [B], places in the data -> float32 [B, C, H, W]: what the programs take."""
-        return self.data.batch(indices, mean=self.mean, std=self.std)
+        """`indices` int64 [B], places in the data -> float32 [B, C, H, W] on the device: what the programs take.
+
+        They are decoded and normalised on the CPU, so that they are the same on every device.
+        """
+        images = self.data.batch(indices, mean=self.mean, std=self.std)
+        if self.device.type != "cuda":
+            return images.to(self.device)
+        return images.pin_memory().to(self.device, non_blocking=True)
 
     def program_of(self, setting: Setting) -> Program:
         """The program that a setting names. Raises InputError if the bench holds another one."""
@@ -90,12 +106,13 @@ def calibration_batches(data: Dataset, *, mean: tuple[float, ...], std: tuple[fl
 
 
 def made_by(bench: Bench) -> Mapping[str, str]:
-    """What computes each program: its digest -> JSON of versions, of the back ends of its products, of what was
-    done to pixels, and of the processor's instructions, by which float operators may differ in their last bits.
+    """What computes each program: its digest -> JSON of versions, of the device, of the back ends of its products, of
+    what was done to pixels, and of the processor's instructions, by which float operators may differ in the last bits.
     """
     versions = {
         "radhard": version("radhard"),
         "torch": torch.__version__,
+        "device": device_name(bench.device),
         "processor": torch.backends.cpu.get_cpu_capability(),
     }
     pixels = {} if bench.pixels is None else {"pixels": bench.pixels.as_dict()}

@@ -12,9 +12,10 @@ from torch import Tensor
 from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome, right
-from radhard.errors import InputError
+from radhard.errors import DeviceMemoryError, InputError
 from radhard.faults import Faulty, Flips, draw, exposed, patches_of, room
 from radhard.machine import Clean
+from radhard.machine.device import out_of_memory
 from radhard.program import KeptRun, Program, RunResult, arithmetic, rerun, run, run_and_keep
 from radhard.protection import Account, Protection, Residual
 
@@ -46,7 +47,17 @@ class Measured:
 
 
 def measure(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
-    """Run the units of a job, at most `batch` images at a time (which changes speed and memory, not the outcomes)."""
+    """Run the units of a job, at most `batch` images at a time (which changes speed and memory, not the outcomes).
+
+    Raises DeviceMemoryError where that is more than the device holds.
+    """
+    try:
+        return _measured(job, bench, batch=batch)
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(out_of_memory(bench.device, batch=batch)) from error
+
+
+def _measured(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
     answers = [_Answers(unit, bench, clean=job.clean) for unit in job.units]
     first, *parts = answers
     if first.unit.setting.reference:
@@ -62,6 +73,7 @@ def measure(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
 
 def predictions(logits: Tensor) -> Ints:
     """`logits` float32 [B, K] -> int32 [B]: the first class of the largest logit, UNDECIDED if one is NaN."""
+    logits = logits.cpu()  # where the first of equal ones is always the one that is found
     chosen = logits.nan_to_num(nan=float("inf")).argmax(dim=1)
     return torch.where(logits.isnan().any(dim=1), UNDECIDED, chosen).numpy().astype(np.int32)
 
@@ -197,7 +209,7 @@ def _run_part(part: _Answers, places: Tensor, kept: KeptRun, *, flips: Flips) ->
     hit = counts > 0
     touched = {site: (_counted(gone, kept.ids) > 0) & hit for site, gone in flips.take(~chosen).by_site().items()}
     again = rerun(kept, Faulty(Clean(), left), touched=touched)
-    result = RunResult(logits=again.result.logits[hit], non_finite=again.result.non_finite[hit])
+    result = RunResult(logits=again.result.logits.cpu()[hit], non_finite=again.result.non_finite[hit])
     part.put(places[hit], result, work=again.work)
 
 

@@ -56,8 +56,8 @@ def replay(bench: Bench, flips: Flips, *, recipe: str, batch: int = 64) -> Repla
     for part in torch.split(torch.arange(len(ids)), batch):
         images = bench.images(places[part])
         machine = Faulty(Clean(), flips.only(ids[part].numpy()))
-        faulty.append(run(program, images, machine, ids=ids[part]).logits)
-        clean.append(run(program, images, Clean(), ids=ids[part]).logits)
+        faulty.append(run(program, images, machine, ids=ids[part]).logits.cpu())
+        clean.append(run(program, images, Clean(), ids=ids[part]).logits.cpu())
     return Replayed(
         images=ids,
         logits=torch.cat(faulty),

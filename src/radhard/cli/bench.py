@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from rich.console import Console
 
 from radhard.campaign import build
@@ -26,6 +27,7 @@ from radhard.cli.model import ModelChoice, model_choice, tell_assumed
 from radhard.cli.notes import notes
 from radhard.faults import EVERYWHERE, Where
 from radhard.machine import MARKED
+from radhard.machine.device import CPU, choose_device, device_name, why_no_gpu
 from radhard.models.decode import Progress
 from radhard.models.supply import DataChoice, Part
 from radhard.program import Program
@@ -36,16 +38,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the options say of the model, but its name and checkpoint, of images, layers and modules; and scales."""
+    """What the options say of the model, but its name and checkpoint, of images, layers and modules; and scales.
+
+    `device`: where the model runs.
+    """
 
     model: ModelChoice
     data: DataChoice
     scales: tuple[Known, ...] = ()
     places: Where = EVERYWHERE
+    device: torch.device = CPU
 
 
 def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
-    """A command's `ctx.params` -> Source. InputError for numbers that cannot be read."""
+    """A command's `ctx.params` -> Source. InputError for numbers that cannot be read, or a device that is not there."""
+    device = chosen_device(params.get("device", "cpu"))
     data = DataChoice(
         data=params["data"],
         root=params["data_root"],
@@ -61,7 +68,16 @@ def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
     )
     scales = tuple(given(params.get("scales") or []))
     places = Where(layers=tuple(params.get("layer") or ()), modules=tuple(params.get("module") or ()))
-    return Source(model=model_choice(params), data=data, scales=scales, places=places)
+    return Source(model=model_choice(params), data=data, scales=scales, places=places, device=device)
+
+
+def chosen_device(text: str) -> torch.device:
+    """The device of --device; of auto it is told which, and why no GPU is. Errors are those of `choose_device`."""
+    device = choose_device(text)
+    if text == "auto":
+        why = f": {why_no_gpu()}" if device == CPU else f" ({device_name(device)})"
+        notes().print(f"--device auto: {device}{why}", soft_wrap=True, markup=False, highlight=False)
+    return device
 
 
 def of_each(
@@ -147,7 +163,8 @@ def prepared(
     with _preparing(f"{told or model}: capturing and calibrating", console=console) as progress:
         loaded = source.model.load(model, checkpoint)
         known = [*source.scales, *of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
-        bench = build.build(loaded, recipe=recipe, data=source.data, images=images or 1, progress=progress, known=known)
+        built = build.build(loaded, recipe=recipe, data=source.data, images=images or 1, progress=progress, known=known)
+        bench = built.on(source.device)
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
     if bench.scales_from not in ("", "the model"):

@@ -86,6 +86,7 @@ def compare(
     words: options.WordsText = options.DEFAULT_WORDS,
     weights: options.WeightsText = options.DEFAULT_WEIGHTS,
     batch: options.Batch = 100,
+    device: options.Device = "cpu",
     chunk: options.Chunk = 100,
     store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
     csv: Annotated[Path | None, typer.Option(help="write one row a scheme and BER to this .csv file")] = None,

@@ -4,31 +4,31 @@ from pathlib import Path
 
 import typer
 
-from radhard.cli import outputs
+from radhard.cli import options, outputs
 
 FIGURE = Path("radhard-demo.png")
 IMAGES = 500
 TRIALS = 2
 
 
-def demo(ctx: typer.Context) -> None:
+def demo(ctx: typer.Context, device: options.Device = "cpu") -> None:
     """Sweep fashion-vit over bit error rates: a table, and the figure radhard-demo.png in this folder."""
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.build import build
     from radhard.campaign.executor import InProcess
     from radhard.campaign.rates import whole_curve
-    from radhard.cli.bench import opened
+    from radhard.cli.bench import chosen_device, opened
     from radhard.cli.live import Course, waiting
     from radhard.cli.notes import notes, output
     from radhard.cli.swept import Extent, run_sweep, show_tables, writers
     from radhard.models.load import load
 
     written = outputs.opened(ctx, plot=FIGURE)
-    progress, console = notes(), output()
+    progress, console, chosen = notes(), output(), chosen_device(device)
     extent = Extent(images=IMAGES, trials=TRIALS, chunk=128)
     with opened(None) as store:
         with waiting("capturing and calibrating fashion-vit", console=progress):
-            bench = build(load("fashion-vit"), recipe="int8", images=extent.images)
+            bench = build(load("fashion-vit"), recipe="int8", images=extent.images).on(chosen)
         bits = faulty_setting(bench, "int8", ber=0.0).bits
         sweep = run_sweep(
             bench,

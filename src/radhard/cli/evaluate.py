@@ -62,6 +62,7 @@ def evaluate(
     words: options.WordsText = options.DEFAULT_WORDS,
     weights: options.WeightsText = options.DEFAULT_WEIGHTS,
     batch: options.Batch = 100,
+    device: options.Device = "cpu",
     chunk: options.Chunk = 100,
     store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
     csv: Annotated[Path | None, typer.Option(help="write one row a condition and BER to this .csv file")] = None,

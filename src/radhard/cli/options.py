@@ -157,6 +157,13 @@ Batch = Annotated[
         "(recipe float) the last bits of logits may differ",
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="where the model runs: cpu; cuda or cuda:N, a GPU; auto, a GPU where one can be used. Calibration stays "
+        "on the CPU, so that scales are the same on all (docs/devices.md)"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object to stdout, nothing else")]
 
 DEFAULT_IMAGES = 1000

@@ -82,6 +82,7 @@ def plan(
     words: options.WordsText = options.DEFAULT_WORDS,
     weights: options.WeightsText = options.DEFAULT_WEIGHTS,
     batch: options.Batch = 100,
+    device: options.Device = "cpu",
     chunk: options.Chunk = 100,
     store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
     out: Annotated[Path, typer.Option(help="the plan's file")] = Path("plan.json"),

@@ -43,6 +43,7 @@ def replay(
         Path | None, typer.Option(help="write image [B] and logits, clean [B, K] to this .safetensors file")
     ] = None,
     batch: options.Batch = 64,
+    device: options.Device = "cpu",
     json_: options.Json = False,
 ) -> None:
     """Run the images that a table of faults names under exactly these faults."""

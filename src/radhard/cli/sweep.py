@@ -53,6 +53,7 @@ def sweep(
     seed: options.Seed = 0,
     words: options.WordsText = options.DEFAULT_WORDS,
     batch: options.Batch = 64,
+    device: options.Device = "cpu",
     chunk: Annotated[int, typer.Option(min=1, help="images a unit of work, which a killed run loses at most")] = 200,
     store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
     shard: Annotated[str, typer.Option(help="do part i of n, i/n; merge the stores afterwards")] = "1/1",

@@ -113,7 +113,8 @@ class Site:
             return x
         order = sorted(range(x.ndim), key=x.stride, reverse=True)
         axis = order.index(self.batch_axis)
-        taken = self._by_image(x.permute(order), axis).index_select(axis + 1, images).flatten(axis, axis + 2)
+        by_image, places = self._by_image(x.permute(order), axis), images.to(x.device)
+        taken = by_image.index_select(axis + 1, places).flatten(axis, axis + 2)
         return taken.permute([order.index(d) for d in range(x.ndim)])
 
     def put(self, x: Tensor, images: Tensor, rows: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ class Site:
         if self.batch_axis is None:
             return rows
         out, axis = x.clone(), self.batch_axis
-        self._by_image(out, axis).index_copy_(axis + 1, images, self._by_image(rows, axis))
+        self._by_image(out, axis).index_copy_(axis + 1, images.to(x.device), self._by_image(rows, axis))
         return out
 
     def _by_image(self, x: Tensor, axis: int) -> Tensor:

@@ -12,6 +12,8 @@ from radhard.errors import InputError
 def images_of(batch: Any, *, input_shape: Sequence[int], place: str) -> Tensor:
     """A batch -> its images, float32 [B, *input_shape]: a tensor, or the first of a pair whose second is labels [B].
 
+    What is on a GPU is taken to the CPU, where all calibration is done.
+
     InputError says in one sentence what to give instead; `place` names the batch, such as `calibration batch 0`.
     """
     pair = isinstance(batch, list | tuple) and len(batch) > 0
@@ -34,7 +36,7 @@ def images_of(batch: Any, *, input_shape: Sequence[int], place: str) -> Tensor:
             f"{place} is {str(images.dtype).removeprefix('torch.')}: give images as the model takes them, float32 "
             f"{wanted}, normalised"
         )
-    return images
+    return images.cpu() if images.is_cuda else images
 
 
 def _parts(batch: Any) -> str:

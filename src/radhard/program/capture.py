@@ -5,10 +5,12 @@ quantised or not. In the end the program is run beside the module: where they di
 """
 
 import warnings
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.export.passes import move_to_device_pass
 from torch.fx import GraphModule
 
 from radhard.errors import CaptureError, InputError, RadhardError
@@ -39,12 +41,16 @@ def capture(
     site names to (layer, module), of which either may be None, and overrides what is found. Raises CaptureError if
     torch.export refuses the model, an operation is not registered, images of a batch are not independent, or the
     program answers otherwise than the model, as one does that draws random numbers or keeps state. InputError for one
-    in training mode, and for an `anatomy` that names no site or no category.
+    in training mode, and for an `anatomy` that names no site or no category. A model and an example on a GPU are
+    captured from copies on the CPU, and the program is moved there.
     """
     if not isinstance(example, Tensor) or example.dtype != torch.float32 or example.ndim < 2 or not len(example):
         raise InputError("example: give a float32 tensor [B, ...] of at least one image, as the model takes them")
     given = name or type(model).__name__
     overrides = Overrides.of(anatomy)
+    if example.is_cuda:
+        copy = _on_host(model, example, name=given)
+        return capture(copy, example.cpu(), name=given, anatomy=anatomy).to(example.device)
     with warnings.catch_warnings(), undisturbed(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         if isinstance(model, ExportedProgram):
@@ -63,6 +69,16 @@ def capture(
         if program.recipe == "float":
             check_agreement(program, module, example, name=given)
     return program
+
+
+def _on_host(model: nn.Module | ExportedProgram, example: Tensor, *, name: str) -> nn.Module | ExportedProgram:
+    """A copy on the CPU of a model on the GPU of `example`. Errors are those of `check_module` and `check_state`."""
+    if isinstance(model, ExportedProgram):
+        return move_to_device_pass(model, "cpu")
+    module = unwrapped_module(model)
+    check_module(module, name=name)
+    check_state(module, name=name, device=example.device)
+    return deepcopy(module).cpu()
 
 
 def _program(source: ExportedProgram, example: Tensor, *, name: str, overrides: Overrides) -> Program:

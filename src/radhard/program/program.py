@@ -15,9 +15,11 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names, undisturbed
+from radhard.machine.device import CPU, choose_device
 from radhard.program.calibration import Calibration
 from radhard.program.overrides import NONE, Overrides
 from radhard.program.patches import Placing, patch_of, pixels, unsigned, without_places
+from radhard.program.relocated import makes_tensors, relocated
 
 IDENTITIES = 1 << 53
 """Identities of images are below it: the counter of the random numbers has that many."""
@@ -117,6 +119,8 @@ class Program:
     lowered from; `quantize` starts from it. `accounts` says what became of each of its nodes, in their order.
     `calibration` holds the scales that an integer program was made with.
     `overrides`: what the user says of the anatomy.
+    A program runs on one `device`; one that `to` has moved keeps the one on the `host` that it is a copy of, which says
+    what it costs and which program it is.
     """
 
     name: str
@@ -130,6 +134,27 @@ class Program:
     accounts: tuple[Account, ...] = ()
     calibration: Calibration | None = None
     overrides: Overrides = NONE
+    device: torch.device = CPU
+    host: "Program | None" = None
+
+    def to(self, device: str | torch.device) -> "Program":
+        """The same program on `device`, as `choose_device` reads it: its sites, costs and digest are the same."""
+        meta = isinstance(device, torch.device) and device.type == "meta"
+        chosen = torch.device("meta") if meta else choose_device(device)
+        if chosen == self.device:
+            return self
+        host = self.on_host
+        if chosen == host.device:
+            return host
+        copies: dict[int, Tensor] = {}
+        steps = tuple(relocated(_placing(step, chosen), chosen, copies=copies) for step in host.steps)
+        constants = relocated(dict(host.constants), chosen, copies=copies)
+        return replace(host, steps=steps, constants=constants, device=chosen, host=host)
+
+    @property
+    def on_host(self) -> "Program":
+        """The program as it was captured or quantised, before it was moved."""
+        return self.host or self
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -139,14 +164,18 @@ class Program:
     @cached_property
     def costs(self) -> dict[Site, Cost]:
         """What each site costs for one image."""
+        if self.host is not None:
+            return self.host.costs
         counting = Counting()
         with undisturbed():
             counting.begin({}, torch.zeros(1, dtype=torch.int64))
-            _logits(self, torch.zeros(1, *self.input_shape), counting)
+            _logits(self, torch.zeros(1, *self.input_shape, device=self.device), counting)
         return counting.costs
 
     def patches(self, grid: tuple[int, int]) -> dict[Site, NDArray[np.int16]]:
         """The patch of a grid (rows, columns) of the image that each unit of each site stands for; -1: none."""
+        if self.host is not None:
+            return self.host.patches(grid)
         if grid not in self._patches:
             self._patches[grid] = {site: patch_of(places, grid) for site, places in self.places().items()}
         return self._patches[grid]
@@ -157,6 +186,8 @@ class Program:
 
     def places(self) -> dict[Site, NDArray[np.float32]]:
         """The places [4, units] of the units of each site for one image, as `Placing` finds them."""
+        if self.host is not None:
+            return self.host.places()
         if len(self.input_shape) != 3:
             raise InputError(f"{self.name} takes {list(self.input_shape)}: only images [C, H, W] have patches")
         placing = Placing()
@@ -168,12 +199,14 @@ class Program:
 
     @property
     def backends(self) -> dict[str, str]:
-        """The exact integer back ends in use: of products with weights, and of attention products."""
-        return {} if self.recipe == "float" else backend_names(torch.device("cpu"))
+        """The exact integer back ends in use on its device: of products with weights, and of attention products."""
+        return {} if self.recipe == "float" else backend_names(self.device)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the steps, weights and scales: equal for programs that compute the same."""
+        """SHA-256 of the steps, weights and scales: equal for programs that compute the same, on whatever device."""
+        if self.host is not None:
+            return self.host.digest
         state = hashlib.sha256()
         _feed(
             state,
@@ -227,19 +260,25 @@ class Program:
     @cached_property
     def kept_bytes(self) -> int:
         """Bytes of the outputs of all sites, of one image."""
+        if self.host is not None:
+            return self.host.kept_bytes
         machine = Keeping(Clean())
-        run(self, torch.zeros(1, *self.input_shape), machine)
+        run(self, torch.zeros(1, *self.input_shape, device=self.device), machine)
         return sum(out.nbytes for out in machine.outputs.values())
 
     def with_sites(self, change: Callable[[Site], Site]) -> "Program":
         """The same program with every site changed."""
+        if self.host is not None:
+            return self.host.with_sites(change).to(self.device)
         steps = (replace(s, site=change(s.site)) if isinstance(s, Apply) else s for s in self.steps)
         return replace(self, steps=tuple(steps))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunResult:
-    """`logits` [B, classes] float32; `non_finite` [B] int64, values not finite where they were to be quantised."""
+    """`logits` [B, classes] float32, on the program's device; `non_finite` [B] int64 on the CPU: of each image the
+    values that were not finite where they were to be quantised.
+    """
 
     logits: Tensor
     non_finite: Tensor
@@ -249,7 +288,8 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
     """Run `images` [B, *input_shape] float32 on `machine` (default Clean).
 
     `ids` [B] int64 says which image each is (default 0 ... B - 1): faults depend on it, and images of one identity meet
-    the same faults. Raises InputError for images of another shape or type, and for identities that cannot be.
+    the same faults. Raises InputError for images of another shape or type, or on another device than the program's, and
+    for identities that cannot be.
     """
     machine = machine or Clean()
     if not isinstance(images, Tensor):
@@ -265,6 +305,11 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
         )
     if images.dtype != torch.float32:
         raise InputError(f"images are {images.dtype}; convert them with images.float() and normalise them")
+    if images.device != program.device:
+        raise InputError(
+            f"images are on {images.device} and {program.name} is on {program.device}: move one of the two, "
+            f"images.to({str(program.device)!r}) or program.to({str(images.device)!r})"
+        )
     ids = identities(ids, len(images))
     with undisturbed(images.device):
         machine.begin({} if isinstance(machine, Clean) else program.costs, ids)  # Clean needs no costs
@@ -272,7 +317,7 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
             logits = _logits(program, images, machine)
         else:  # nothing is computed of no images, which are shaped like one
             logits = _logits(program, images.new_zeros(1, *program.input_shape), Clean())[:0]
-    return RunResult(logits=logits, non_finite=machine.non_finite)
+    return RunResult(logits=logits, non_finite=machine.non_finite.cpu())
 
 
 def identities(ids: Tensor | None, count: int) -> Tensor:
@@ -304,6 +349,13 @@ def _logits(program: Program, images: Tensor, machine: Machine) -> Tensor:
             values.pop(number, None)
     logits: Tensor = values[program.output]
     return logits
+
+
+def _placing(step: Apply | Move, device: torch.device) -> Apply | Move:
+    """A step that says the device where it makes tensors of none."""
+    if isinstance(step, Move) and makes_tensors(step.function) and step.options.get("device") is None:
+        return replace(step, options={**step.options, "device": device})
+    return step
 
 
 def refs(step: Apply | Move) -> list[Ref]:

@@ -45,14 +45,18 @@ def quantize(
     """The int8 program of a float one, its scales from `batches` of calibration images [B, ...] float32.
 
     A batch may be a pair of images and labels, as a DataLoader gives it: its images calibrate.
-    A `calibration` that was made before takes their place; that of the result is its `calibration`. Raises InputError
-    for an unknown recipe, a program that is quantised already, no images or both, images that are not finite or of the
-    wrong shape, or a calibration of another program.
+    A `calibration` that was made before takes their place; that of the result is its `calibration`. All is done on the
+    CPU, so that scales do not depend on the program's device, which is that of the result. Raises InputError for an
+    unknown recipe, a program that is quantised already, no images or both, images that are not finite or of the wrong
+    shape, or a calibration of another program.
     """
     if recipe not in RECIPES:
         raise InputError(f"recipe {recipe!r} is not known; choose from {', '.join(RECIPES)}")
     if program.recipe != "float":
         raise InputError(f"{program.name} is quantised already (recipe {program.recipe}); start from the float program")
+    if program.host is not None:
+        integer = quantize(program.host, batches, recipe=recipe, anatomy=anatomy, calibration=calibration)
+        return integer.to(program.device)
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     with warnings.catch_warnings(), undisturbed():

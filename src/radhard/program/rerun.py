@@ -53,7 +53,7 @@ def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> 
     """
     program, values = kept.program, _Values(kept)
     logits, non_finite = kept.result.logits.clone(), kept.result.non_finite.clone()
-    none = torch.zeros(len(kept.ids), dtype=torch.bool)
+    none = torch.zeros(len(kept.ids), dtype=torch.bool, device="cpu")
     begun, work = none, 0
     with undisturbed(kept.images.device):
         for place, step in enumerate(program.steps):
@@ -69,14 +69,19 @@ def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> 
                         begun = images
                     inputs = [None if ref is None else values.of(ref.number, images) for ref in step.inputs]
                     out, noted = applied(machine, step.operator, inputs, site=step.site)
-                    non_finite[images] += noted - kept.notes[step.site][images]
+                    non_finite[images] += noted.cpu() - kept.notes[step.site].cpu()[images]
                     work += int(images.sum()) * arithmetic(program.costs[step.site])
                     values.compare(step, images, out)
             values.release(program.released.get(place, ()))
         changed = values.differing([Ref(program.output)], none)
         if changed.any():
-            logits[changed] = values.of(program.output, changed)
+            logits[_places(changed, logits)] = values.of(program.output, changed)
     return Rerun(result=RunResult(logits=logits, non_finite=non_finite), work=work)
+
+
+def _places(images: Tensor, x: Tensor) -> Tensor:
+    """Those of `images` [B] bool, on the CPU, as places in the batch [d] int64, on the device of x."""
+    return images.nonzero().flatten().to(x.device)
 
 
 def arithmetic(cost: Cost) -> int:
@@ -107,7 +112,7 @@ class _Values:
     def compare(self, step: Apply, images: Tensor, out: Tensor) -> None:
         """The output of a step for `images` [B] bool, which differs in those of them whose bits are not as kept."""
         before = self._kept(step, images)
-        changed = step.site.per_image(bits(out) != bits(before)) > 0
+        changed = step.site.per_image(bits(out) != bits(before)).cpu() > 0
         if changed.any():
             differing = images.clone()
             differing[images] = changed
@@ -125,7 +130,8 @@ class _Values:
         if number in self.kept.program.constants:
             return self.kept.program.constants[number]
         if number == self.kept.program.input:
-            return self.kept.images if images.all() else self.kept.images[images]
+            whole = self.kept.images
+            return whole if images.all() else whole[_places(images, whole)]
         for known in (self._rows, self._wider):
             if number in known and torch.equal(known[number][0], images):
                 return known[number][1]

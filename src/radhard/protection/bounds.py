@@ -24,10 +24,11 @@ def observed_limits(program: Program, batches: Iterable[Tensor]) -> Limits:
     """The least and the largest value that each non-linear site yields on `batches` of images, before it is written.
 
     Rounded outwards to LIMIT_BITS bits: processors of two kinds, whose float kernels differ in the last, find the same.
+    A program on a GPU is observed on the CPU, so that its limits are the same there.
     """
     machine = Calibrating()
     for batch in batches:
-        run(program, batch, machine)
+        run(program.on_host, batch, machine)
     wanted = {site.name for site in program.costs if site.module == NON_LINEAR}
     return {name: (-_at_least(-low), _at_least(high)) for name, (low, high) in machine.ranges.items() if name in wanted}
 

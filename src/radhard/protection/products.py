@@ -37,7 +37,7 @@ class Products:
 def products_of(program: Program) -> Products:
     """The products of `program`."""
     machine = _Measuring()
-    run(program, torch.zeros(1, *program.input_shape), machine)
+    run(program.on_host, torch.zeros(1, *program.input_shape), machine)
     return Products(found=machine.found, refused=machine.refused)
 
 

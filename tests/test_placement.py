@@ -1,0 +1,86 @@
+"""Programs move between devices as modules do: every tensor that they read goes along, and they stay who they are."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from radhard.campaign.build import build_program
+from radhard.errors import InputError
+from radhard.machine import Site
+from radhard.machine.device import choose_device
+from radhard.models.load import load
+from radhard.models.zoo import ZOO
+from radhard.program import Program, run
+from tests.models import tiny_program
+
+META = torch.device("meta")
+
+
+@pytest.fixture(params=list(ZOO), scope="module")
+def program(request: pytest.FixtureRequest) -> Program:
+    return build_program(load(request.param), recipe="int8")
+
+
+def test_every_tensor_of_a_program_moves_with_it(program: Program) -> None:
+    moved = program.to(META)
+    found = [*tensors_in(moved.steps), *tensors_in(moved.constants)]
+    assert {leaf.device if isinstance(leaf, Tensor) else leaf for leaf in found} == {META}
+    assert len(found) == len([*tensors_in(program.steps), *tensors_in(program.constants)])
+
+
+def test_a_moved_program_is_the_same_one(program: Program) -> None:
+    moved = program.to(META)
+    assert (moved.device, program.device) == (META, torch.device("cpu"))
+    assert moved.digest == program.digest
+    assert moved.costs == program.costs
+    assert all(a is b for a, b in zip(moved.sites, program.sites, strict=True))
+    assert moved.kept_bytes == program.kept_bytes
+    assert moved.to("cpu") is program
+    assert program.to("cpu") is program
+    grid = (7, 7)
+    assert moved.patches(grid) is program.patches(grid)
+
+
+def test_sites_of_a_moved_program_change_on_both() -> None:
+    program = tiny_program("int8")
+    changed = program.to(META).with_sites(lambda site: site)
+    assert changed.device == META
+    assert changed.digest == program.digest
+
+
+def test_images_are_to_be_where_the_program_is() -> None:
+    program = tiny_program("int8").to(META)
+    with pytest.raises(
+        InputError, match=r"images are on cpu and .* is on meta.*images.to\('meta'\) or program.to\('cpu'\)"
+    ):
+        run(program, torch.zeros(1, *program.input_shape))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("gpu", "device 'gpu' is not known: write cpu, cuda, cuda:N or auto"),
+        ("cuda:", "device 'cuda:' is not known"),
+        ("cuda:one", "device 'cuda:one' is not known"),
+        ("cpu:0", "device 'cpu:0' is not known"),
+    ],
+)
+def test_a_device_that_is_none_is_told(text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        choose_device(text)
+
+
+def tensors_in(value: Any) -> list[Any]:
+    """The tensors and the devices within a value, wherever they are."""
+    if isinstance(value, Tensor | torch.device):
+        return [value]
+    if isinstance(value, Site):
+        return []
+    if is_dataclass(value) and not isinstance(value, type):
+        return tensors_in([getattr(value, field.name) for field in fields(value)])
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for part in value for leaf in tensors_in(part)] if isinstance(value, tuple | list) else []
