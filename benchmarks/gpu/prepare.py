@@ -1,0 +1,130 @@
+"""Programs made by processes of their own while others are measured: capturing and calibrating take half a minute.
+
+python -m benchmarks.gpu.prepare MODEL FILE     # an int8 program; of a model of the zoo its answers on the CPU too
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.gpu.installed import ROOT, install, workplace
+
+install()
+
+import torch  # noqa: E402
+
+from benchmarks.gpu import limits  # noqa: E402
+from benchmarks.gpu.answers import IMAGES, Answers, answered, rates_of  # noqa: E402
+from benchmarks.gpu.kept import keep, kept  # noqa: E402
+from radhard.campaign.build import build, build_program  # noqa: E402
+from radhard.models.load import LoadedModel, load  # noqa: E402
+from radhard.program import Program  # noqa: E402
+
+RECIPE = "int8"
+VIT_B = "vit_base_patch16_224"
+FULL = (VIT_B, "swin_tiny_patch4_window7_224", "deepvit_s", "cait_xxs24_224", "resnet18", "resnet50")
+ZOO = ("fashion-vit", "fashion-resnet20", "fashion-swin", "fashion-deepvit", "fashion-cait", "fashion-resnet18")
+TINY = "fashion-vit"
+NEEDED = {"clean": (VIT_B,), "faulty": (VIT_B,), "tune": (VIT_B,), "equality": ZOO, "models": FULL[1:]}
+
+_started: dict[str, "subprocess.Popen[bytes]"] = {}
+
+
+def subject(*, tiny: bool) -> str:
+    """The model whose speed is measured."""
+    return TINY if tiny else VIT_B
+
+
+def zoo(*, tiny: bool) -> tuple[str, ...]:
+    """The models of the zoo whose answers are compared."""
+    return (TINY,) if tiny else ZOO
+
+
+def start(parts: Sequence[str], *, tiny: bool) -> None:
+    """Start a process for each model that the parts need."""
+    for name in dict.fromkeys(model for part in NEEDED if part in parts for model in NEEDED[part]):
+        _process(TINY if tiny else name, tiny=tiny)
+    if "equality" not in parts:
+        _process(TINY, tiny=True)  # the loops for CPUs are compiled meanwhile, and kept in numba's cache
+
+
+def stop() -> None:
+    """End those that still run."""
+    for process in _started.values():
+        if process.poll() is None:
+            process.kill()
+
+
+def program_of(name: str, *, tiny: bool, device: torch.device) -> Program:
+    """The int8 program of a model on a device, once its process has written it."""
+    file, process = _file(name), _process(name, tiny=tiny)
+    while not file.exists():
+        _check(name, process.poll())
+        if limits.left() <= 0:
+            raise TimeoutError(f"{name} was not prepared in time")
+        time.sleep(0.05)
+    program = kept(file)
+    return program if device.type == "cpu" else program.to(device)
+
+
+def expected_of(name: str, *, tiny: bool) -> list[Answers]:
+    """What a model of the zoo answers on the CPU, once its process is at its end."""
+    process = _process(name, tiny=tiny)
+    _check(name, process.wait(timeout=max(1.0, min(limits.left(), 600.0))))
+    found: list[Answers] = torch.load(_file(name).with_suffix(".answers"), weights_only=False)
+    return found
+
+
+def module_of(name: str) -> LoadedModel:
+    """The model that the program was made of."""
+    return load(name, seed=0)
+
+
+def _file(name: str) -> Path:
+    return workplace() / f"{name}.program"
+
+
+def _check(name: str, code: int | None) -> None:
+    if code:
+        told = _file(name).with_suffix(".log").read_text()[-2000:]
+        raise RuntimeError(f"preparing {name} failed:\n{told}")
+
+
+def _process(name: str, *, tiny: bool) -> "subprocess.Popen[bytes]":
+    """The process that prepares a model, started unless it was; it computes on the CPU, with the loops for CPUs."""
+    if name not in _started:
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1" if tiny else "2"}
+        environment.pop("TRITON_INTERPRET", None)
+        command = [sys.executable, "-m", "benchmarks.gpu.prepare", name, str(_file(name)), *["--tiny"] * tiny]
+        with _file(name).with_suffix(".log").open("wb") as log:
+            _started[name] = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+    return _started[name]
+
+
+def main() -> None:
+    """Prepare one model."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--tiny", action="store_true")
+    chosen = parser.parse_args()
+    loaded = module_of(chosen.model)
+    if chosen.model not in ZOO:
+        keep(build_program(loaded, recipe=RECIPE), chosen.file)
+        return
+    program = build(loaded, recipe=RECIPE).programs[RECIPE]
+    keep(program, chosen.file)
+    images = 2 if chosen.tiny else IMAGES
+    host = torch.device("cpu")
+    found = [answered(program, ber=ber, images=images, device=host) for ber in rates_of(chosen.model, tiny=chosen.tiny)]
+    new = chosen.file.with_suffix(".answering")
+    torch.save(found, new)
+    new.replace(chosen.file.with_suffix(".answers"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""A sweep of ViT-B/16 over 1,000 images at nine rates, from the command line to its table, as a user runs it."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.gpu import limits, prepare
+from benchmarks.gpu.installed import ROOT, workplace
+from benchmarks.gpu.journal import Record
+
+RATES = "1e-11:1e-7:9"
+IMAGES, CALIBRATE, SIZE = 1000, 32, 224
+
+
+def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
+    """Seconds of the whole command, and of the runs alone, which is what its store says."""
+    folder = workplace()
+    store, images = folder / "sweep.db", 2 if tiny else IMAGES
+    command = [sys.executable, "-c", "from radhard.cli import main; main()", "sweep", prepare.subject(tiny=tiny)]
+    command += ["--device", device.type, "--trials", "1", "--batch", "256", "--chunk", "250", "--images", str(images)]
+    command += ["--store", str(store), "--json", "--ber", "1e-6" if tiny else RATES]
+    if not tiny:
+        command += _data()
+    store.unlink(missing_ok=True)
+    start = time.monotonic()
+    limit = min(limits.left(), 600.0)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
+    seconds = time.monotonic() - start
+    if done.returncode:
+        yield {
+            "error": f"radhard sweep ended with {done.returncode}",
+            "text": done.stdout[-4000:] + done.stderr[-8000:],
+        }
+        return
+    points = json.loads(done.stdout)["models"][0]
+    yield {
+        "model": prepare.subject(tiny=tiny),
+        "images": images,
+        "rates": 1 if tiny else 9,
+        "seconds": seconds,
+        "runs_seconds": _seconds(store),
+        "points": points.get("points"),
+    }
+
+
+def _data() -> list[str]:
+    """Noise as pictures, in files: those that are classified, without labels, and a few that calibrate."""
+    draw = np.random.default_rng(0)
+    options = []
+    for name, count in (("data", IMAGES), ("calibration", CALIBRATE)):
+        path = workplace() / f"{name}.npy"
+        np.save(path, draw.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8))
+        options += [f"--{name}", str(path)]
+    return [*options, "--labels", "none"]
+
+
+def _seconds(store: "os.PathLike[str]") -> float:
+    """Seconds of all units of a store."""
+    with sqlite3.connect(store) as file:
+        return float(file.execute("SELECT SUM(seconds) FROM provenance").fetchone()[0])
