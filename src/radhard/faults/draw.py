@@ -48,7 +48,7 @@ def draw_at(
     left out. Raises InputError if it selects nothing, CaptureError if two sites share the key of their names.
     """
     sites = faults.where.select(tuple(costs))
-    _check_keys(costs)
+    check_keys(costs)
     drawn = draw_all({site: costs[site] for site in sites}, faults, ids)
     return drawn.take(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
 
@@ -66,7 +66,7 @@ def flips_an_image(cost: Cost, faults: Faults) -> float:
 def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Iterator[Flips]:
     """What `draw` gives, in its order, a part of about DRAWN_AT_ONCE flips at a time."""
     costs, patches, images = program.costs, patches_of(program, faults.where), distinct(ids)
-    _check_keys(costs)
+    check_keys(costs)
     check_exposed(costs, faults)
 
     def drawn(sites: list[Site], faults: Faults, images: NDArray[np.int64]) -> Flips:
@@ -148,7 +148,8 @@ def distinct(ids: NDArray[np.int64] | torch.Tensor) -> NDArray[np.int64]:
     return images if len(images) == len(given) and (images == given).all() else given.astype(np.int64)[np.sort(first)]
 
 
-def _check_keys(costs: Mapping[Site, Cost]) -> None:
+def check_keys(costs: Mapping[Site, Cost]) -> None:
+    """Raise CaptureError if two sites share the key of their names."""
     keys: dict[int, str] = {}
     for site in costs:
         if (other := keys.setdefault(site.key, site.name)) != site.name:

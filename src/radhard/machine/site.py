@@ -99,10 +99,15 @@ class Site:
             return _placed(self.part, slot, unit, math.prod(grid[1:]))
         if self.batch_axis is None:
             return unit
-        inner = math.prod(grid[self.batch_axis + 1 :])
-        mine = self.rows_per_image // self.blocks * inner
-        whole = grid[self.batch_axis] // self.blocks * inner
+        whole, mine = self.image_units(grid)
         return unit // mine * whole + slot * mine + unit % mine
+
+    def image_units(self, grid: tuple[int, ...]) -> tuple[int, int]:
+        """(whole, mine) of a batch's grid: flat unit u belongs to the image in slot u % whole // mine."""
+        if self.batch_axis is None:
+            return 1, 1
+        inner = math.prod(grid[self.batch_axis + 1 :])
+        return grid[self.batch_axis] // self.blocks * inner, self.rows_per_image // self.blocks * inner
 
     def take(self, x: Tensor, images: Tensor) -> Tensor:
         """The rows of x [..., c B, ...] of `images` [d] int64, places in the batch -> [..., c d, ...].

@@ -6,8 +6,20 @@ they are tested where there is no GPU.
 """
 
 from radhard.ops.cuda.checked import written_checked
+from radhard.ops.cuda.draw import ROOMS, drawn
+from radhard.ops.cuda.proof import proven
 from radhard.ops.cuda.struck import Read, Write
 from radhard.ops.cuda.struck_elements import hit_elements
 from radhard.ops.cuda.struck_rows import LONGEST, hit_rows
 
-__all__ = ["LONGEST", "Read", "Write", "hit_elements", "hit_rows", "written_checked"]
+__all__ = [
+    "LONGEST",
+    "ROOMS",
+    "Read",
+    "Write",
+    "drawn",
+    "hit_elements",
+    "hit_rows",
+    "proven",
+    "written_checked",
+]

@@ -1,0 +1,138 @@
+"""The flips of a batch, drawn on a device: of the chains of 8-bit products, where nearly all flips of a model are.
+
+They are the flips that `draw_all` draws on the host, or their image is marked as unsure and they are not to be used.
+Nothing here waits for the device. Streams are drawn by a few launches in all, those with about as many flips together.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from radhard.faults.arrivals import stream_key
+from radhard.faults.draw import check_keys, draw_all, flips_an_image
+from radhard.faults.faults import Faults
+from radhard.faults.locate import locate
+from radhard.machine import KINDS, Cost, Kind, Site, Step
+from radhard.ops.on_device import interpreted, kernels
+from radhard.words import Words
+
+_CHAINS: tuple[Kind, ...] = ("mul", "add")
+_MOST = {"unit": 1 << 36, "products": 1 << 20, "bits": 1 << 50}  # that keys and streams hold
+NONE = np.iinfo(np.int64).max  # the key of no flip
+_BYTES = 1 << 32  # of keys at once
+_DEVIATIONS = 6  # of the number of flips of a stream that there is room for, beyond its mean
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """What hits the images of a batch at some sites, on their device.
+
+    `keys`: of each site int64 [B, R], an image's flips ascending as `radhard.ops.cuda.draw` writes them, its NONE after
+    them. `flips` [B] int64 is their number, `unsure` [B] bool says of which images they may not be those of the host.
+    """
+
+    keys: Mapping[Site, Tensor]
+    flips: Tensor
+    unsure: Tensor
+
+
+def draw_on_device(
+    costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64], device: torch.device
+) -> Drawn | None:
+    """The flips of images `ids` [B] int64 at those sites of `costs` that `device` draws; None where there are none.
+
+    It serves whole sites: a selection by patch or bit is the host's. Raises as `draw_at` does.
+    """
+    cuda = kernels()
+    if cuda is None or faults.where.fine or not faults.kinds <= set(_CHAINS) or not 0.0 < faults.ber < 1.0:
+        return None
+    check_keys(costs)
+    together: dict[int, list[Site]] = {}
+    for site in faults.where.select(tuple(costs)):
+        room = _room(costs[site], faults, tuple(cuda.ROOMS)) if _served(site, costs[site], images=len(ids)) else None
+        if room is not None and _proven(room, device):
+            together.setdefault(room, []).append(site)
+    if 16 * len(ids) * sum(room * len(sites) for room, sites in together.items()) > _BYTES:
+        return None
+    return _launched(together, costs, faults, ids, device=device) if together else None
+
+
+def _launched(
+    together: Mapping[int, list[Site]],
+    costs: Mapping[Site, Cost],
+    faults: Faults,
+    ids: NDArray[np.int64],
+    *,
+    device: torch.device,
+) -> Drawn:
+    """The flips at the sites of each room, one launch a room."""
+    rows = [_row(site, costs[site], faults, images=len(ids)) for sites in together.values() for site in sites]
+    header = [*stream_key(seed=faults.seed, trial=faults.trial), *ids.tolist()]
+    given = torch.from_numpy(np.concatenate([np.array(rows, np.int64).reshape(-1), np.array(header, np.int64)]))
+    given = given.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else given.to(device)
+    streams, header_there = given[: -len(header)].view(len(rows), -1), given[-len(header) :]
+    cuda, keys, counts, unsure = kernels(), dict[Site, Tensor](), list[Tensor](), list[Tensor]()
+    assert cuda is not None
+    for room, sites in together.items():
+        mine = streams[len(keys) : len(keys) + len(sites)]
+        found = cuda.drawn(mine, header_there, room=room)
+        keys.update(zip(sites, found[0].unbind(), strict=True))
+        counts.append(found[1])
+        unsure.append(found[2])
+    return Drawn(keys=keys, flips=torch.cat(counts).sum(0), unsure=torch.cat(unsure).any(0))
+
+
+def _served(site: Site, cost: Cost, *, images: int) -> bool:
+    """Whether a site is a chain of 8-bit products and of sums alone, whatever else is done to what it yields."""
+    chain = [(step.kind, step.dtype) for step in cost.steps[:2]] == [("mul", torch.int16), ("add", torch.int32)]
+    alone = all(step.kind not in _CHAINS for step in cost.steps[2:])
+    fits = cost.units * images < _MOST["unit"] and cost.steps[0].per_unit + 1 < _MOST["products"]
+    return chain and alone and fits and site.part is None and (site.batch_axis is not None or images == 1)
+
+
+def _room(cost: Cost, faults: Faults, rooms: tuple[int, ...]) -> int | None:
+    """How many draws of a stream are made: more than its flips but once in a billion; None beyond the largest."""
+    bits = max(cost.exposed_bits(kind, faults.words) for kind in faults.kinds)
+    mean = faults.ber * bits
+    if not flips_an_image(cost, faults) or bits >= _MOST["bits"]:
+        return None
+    wanted = mean + _DEVIATIONS * math.sqrt(mean) + 2 * _DEVIATIONS
+    return next((room for room in rooms if room >= wanted), None)
+
+
+def _row(site: Site, cost: Cost, faults: Faults, *, images: int) -> list[int]:
+    """The numbers of a site, as `radhard.ops.cuda.draw` reads them."""
+    grid = site.batch_grid(cost.grid, images)
+    whole, mine = site.image_units(grid)
+    threshold = np.float64(-math.log1p(-faults.ber))
+    row = [site.key, mine, whole, int(threshold.view(np.int64))]
+    for kind, step in zip(_CHAINS, cost.steps, strict=False):
+        word = cost.word(kind, faults.words)
+        bits = cost.exposed_bits(kind, faults.words) if kind in faults.kinds else 0
+        row += [bits, 1 if word is None else word.exposed, max(1, step.per_unit), KINDS.index(kind)]
+    return row
+
+
+def _proven(room: int, device: torch.device) -> bool:
+    """Whether the kernel has drawn, on this device, what the host draws of streams that fill its room."""
+    cuda = kernels()
+    return interpreted() or (cuda is not None and cuda.proven(f"draw {room}", device, lambda: _proof(room, device)))
+
+
+def _proof(room: int, device: torch.device) -> bool:
+    steps = (Step(kind="mul", per_unit=33, dtype=torch.int16), Step(kind="add", per_unit=32, dtype=torch.int32))
+    cost, site = Cost(grid=(4096,), steps=steps), Site(name="proof", batch_axis=0, rows_per_image=4096)
+    most = (math.sqrt(room - 2 * _DEVIATIONS + _DEVIATIONS**2 / 4) - _DEVIATIONS / 2) ** 2  # flips, as `_room` has it
+    faults = Faults(ber=most / cost.exposed_bits("add", Words()))
+    ids = np.arange(8, dtype=np.int64)
+    drawn = _launched({room: [site]}, {site: cost}, faults, ids, device=device)
+    sure = ~drawn.unsure.cpu()
+    found = drawn.keys[site][sure.to(device)].cpu().numpy()
+    hits = locate(draw_all({site: cost}, faults, ids[sure.numpy()]), cost, site, ids)
+    expected = hits.units[hits.place] << 27 | 2 * hits.within + 3 * hits.step << 6 | hits.bit
+    return bool(sure.any()) and np.array_equal(np.sort(found[found != NONE]), np.sort(expected))
