@@ -1,0 +1,96 @@
+"""The product in slabs of its reduction: running sums are kept at the end of each, for checks of blocks of a slab."""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from radhard.ops.cuda.launch import on
+from radhard.ops.on_device import interpreted
+
+_WIDE = (128, 128)  # rows and columns of a tile
+_NARROW = (16, 16)  # where kernels are interpreted
+
+
+def running_sums(a: Tensor, b: Tensor, bias: Tensor | None, *, step: int) -> Tensor:
+    """`a` [g, m, k] int8 or uint8, `b` [h, n, k] int8, bias [h, n] int32 -> [q, g, m, n] int32, which wrap.
+
+    Products x of a with x % h of b, after every `step` terms and at the end, where the bias is added. All contiguous.
+    """
+    (g, m, k), (h, n, _), slabs = a.shape, b.shape, -(-a.shape[2] // step)
+    out = torch.empty(slabs, g, m, n, dtype=torch.int32, device=a.device)
+    if h == 1:  # one product of all rows
+        g, m = 1, g * m
+    rows, columns = _NARROW if interpreted() else _WIDE
+    depth = 32 if interpreted() else min(128, max(32, triton.next_power_of_2(step)))
+    with on(a):
+        _slabs[(triton.cdiv(m, rows) * triton.cdiv(n, columns), g)](
+            a.view(torch.int8),
+            b,
+            a if bias is None else bias,
+            out,
+            m,
+            n,
+            k,
+            h,
+            step,
+            slabs,
+            out.stride(0),
+            LOWERED=a.dtype == torch.uint8,
+            BIASED=bias is not None,
+            M=rows,
+            N=columns,
+            K=depth,
+            num_warps=4,
+            num_stages=3,
+        )
+    return out
+
+
+@triton.jit(do_not_specialize=["m", "h", "slabs"])  # type: ignore[untyped-decorator]
+def _slabs(  # type: ignore[no-untyped-def]
+    a,
+    b,
+    bias,
+    out,
+    m,
+    n,
+    k,
+    h,
+    step,
+    slabs,
+    plane,
+    LOWERED: tl.constexpr,
+    BIASED: tl.constexpr,
+    M: tl.constexpr,
+    N: tl.constexpr,
+    K: tl.constexpr,
+):
+    across = tl.cdiv(n, N)
+    g = tl.program_id(1).to(tl.int64)
+    row = tl.program_id(0) // across * M + tl.arange(0, M)
+    col = tl.program_id(0) % across * N + tl.arange(0, N)
+    in_rows, in_cols, steps = row < m, col < n, tl.arange(0, K)
+    a += (g * m + tl.where(in_rows, row, 0).to(tl.int64))[:, None] * k + steps[None, :]
+    b += (g % h * n + tl.where(in_cols, col, 0).to(tl.int64))[None, :] * k + steps[:, None]
+    out += (g * m + row.to(tl.int64))[:, None] * n + col[None, :]
+    here = in_rows[:, None] & in_cols[None, :]
+    total = tl.zeros([M, N], tl.int32)
+    shift = tl.zeros([N], tl.int32)
+    for q in range(slabs):
+        start = q * step
+        end = tl.minimum(start + step, k)
+        for t in range(start, end, K):
+            inside = steps < end - t
+            x = tl.load(a + t, mask=inside[None, :], other=0)
+            y = tl.load(b + t, mask=inside[:, None], other=0)  # where it is 0, x does not matter
+            if LOWERED:  # a b = (a - 128) b + 128 sum(b)
+                x = x ^ -128
+                shift += 128 * tl.sum(y.to(tl.int32), 0)
+            total = tl.dot(x, y, total, out_dtype=tl.int32)
+        written = total + shift[None, :]
+        if BIASED:
+            last = tl.load(bias + g % h * n + col, mask=in_cols & (end == k), other=0)
+            written += last[None, :]
+        tl.store(out, written, mask=here)
+        out += plane
