@@ -8,11 +8,14 @@ its faults could not belong to images.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from radhard.errors import CaptureError
 from radhard.machine import Clean, Cost, Operator, Site
+from radhard.ops.bits import bits
 from radhard.program.program import Program, run
 
 
@@ -40,10 +43,19 @@ class _Watching(Clean):
 
 def _fingerprints(rows: Tensor) -> Tensor:
     """[r, ...] -> [r] int64: equal for equal rows, and almost surely for no others."""
-    bits = rows.reshape(len(rows), -1).contiguous()
-    words = bits.view({1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[bits.element_size()])
-    odd = torch.arange(words.shape[1], dtype=torch.int64) * 2654435761 + 1
-    return (words.to(torch.int64) * odd).sum(1)
+    found = np.empty(len(rows), np.int64)
+    _sums(bits(rows.reshape(len(rows), -1).contiguous()).numpy(), found)
+    return torch.from_numpy(found)
+
+
+@njit(cache=True, nogil=True)
+def _sums(words, found):  # type: ignore[no-untyped-def]
+    """Words [r, n], integers -> sums [r] int64 of each times an odd number of its place; wraps."""
+    for r in range(words.shape[0]):
+        total = np.int64(0)
+        for i in range(words.shape[1]):
+            total += np.int64(words[r, i]) * (i * np.int64(2654435761) + 1)
+        found[r] = total
 
 
 def attribute_rows(program: Program) -> Program:
@@ -61,9 +73,9 @@ def attribute_rows(program: Program) -> Program:
     known = {site.name: _attributed(site, *(s[site.name] for s in shapes)) for site in program.sites}
     program = program.with_sites(lambda site: known[site.name])
     moved: dict[str, list[Tensor]] = {site.name: [] for site in program.sites}
+    run(program, images[:2], watching)
+    before = watching.rows
     for changed in (0, 1):
-        run(program, images[:2], watching)
-        before = watching.rows
         other = images[:2].clone()
         other[changed] = images[2]
         run(program, other, watching)
