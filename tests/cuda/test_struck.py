@@ -4,7 +4,6 @@ What a special function yields differs in the last bits from device to device (`
 the text reads those of the kernels.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +13,10 @@ from torch import Tensor
 
 pytest.importorskip("triton")
 
-from radhard.faults import flipped
-from radhard.faults.locate import StepFlips
-from radhard.faults.struck import struck
-from radhard.machine import Add, Grid, Mul, Operator, Site, Special, apply_special, read_cost
+from radhard.faults import flipped, struck_proof
+from radhard.faults.struck import proven, struck
+from radhard.faults.struck_proof import random_keys, read_text
+from radhard.machine import Add, Grid, Mul, Operator, Site, Special, apply_special
 from radhard.operators.elementwise import Identity
 from radhard.operators.gelu import Gelu
 from radhard.operators.hard import HardSigmoid, HardSwish
@@ -27,12 +26,10 @@ from radhard.operators.quantized import Affine, Quantized
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax
-from radhard.ops import on_device
+from radhard.ops import cuda, on_device
 from radhard.ops.cuda import LONGEST
-from radhard.words import Words
 from tests.cuda.test_special import FUNCTIONS, special_on
 
-_NONE = (1 << 63) - 1
 _UINT8 = Grid(low=0, high=255, dtype=torch.uint8)
 _A = Affine(scale=0.0625)
 _B = Affine(scale=0.017, grid=Grid(zero=-11))
@@ -132,50 +129,11 @@ _CASES = {
 }
 
 
-def _keys(operator: Operator, inputs: Sequence[Tensor | None], *, seed: int) -> Tensor:
-    """Keys [F] int64: of most units one flip or several, at any step; a third of them are none."""
-    random = np.random.default_rng(seed)
-    units = operator.units(inputs)
-    steps = read_cost(operator, tuple(inputs), Site(name="site")).steps
-    found: list[int] = []
-    for unit in range(units.count):
-        mine = set()
-        for _ in range(random.integers(0, 5)):
-            step = int(random.integers(len(steps)))
-            within = int(random.integers(steps[step].per_unit)) if steps[step].per_unit else 0
-            bits = random.choice(32, 1 + (random.random() < 0.3), replace=False)
-            if steps[step].per_unit:
-                mine |= {unit << 27 | step << 22 | within << 6 | int(bit) for bit in bits}
-        found += [*sorted(mine), *[_NONE] * int(random.integers(3))]
-    return torch.tensor(found, dtype=torch.int64)
-
-
-def _reference(operator: Operator, inputs: Sequence[Tensor | None], out: Tensor, keys: Tensor) -> Tensor:
-    """Writes the hit units into `out` by their text; where flips made strange what was not is true in the mask."""
-    flips = keys[keys != _NONE].numpy()
-    hit, place = np.unique(flips >> 27, return_inverse=True)
-    step, within, bit = flips >> 22 & 31, flips >> 6 & 0xFFFF, flips & 63
-    by_step = {
-        number: StepFlips(unit=place[step == number], within=within[step == number], bit=bit[step == number])
-        for number in range(32)
-        if (step == number).any()
-    }
-    units, index = operator.units(inputs), torch.from_numpy(hit)
-    gathered = units.gather(index)
-    with_flips, without = flipped.Flipped(by_step, Words()), flipped.Flipped({}, Words())
-    units.scatter(out, index, operator.text(with_flips, *gathered))
-    operator.text(without, *gathered)
-    mask = torch.zeros(out.shape, dtype=torch.bool)
-    if with_flips.strange is not None and without.strange is not None:
-        units.scatter(mask, index, with_flips.strange & ~without.strange)
-    return mask
-
-
 @pytest.mark.parametrize("name", _CASES)
 def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     case = _CASES[name]
     operator, inputs = case.operator, case.inputs
-    keys = _keys(operator, inputs, seed=0)
+    keys = random_keys(operator, inputs)
 
     def functions(function: Special, x: Tensor) -> Tensor:
         if function in FUNCTIONS:
@@ -190,7 +148,7 @@ def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkey
         back = tuple(order.index(d) for d in range(out.ndim))
         out = torch.full([out.shape[d] for d in order], 5, dtype=out.dtype).permute(back)
         given = out.clone(memory_format=torch.preserve_format).to(device)
-        mask = _reference(operator, inputs, out, keys)
+        mask = read_text(operator, inputs, out=out, keys=keys)
     rows = out.shape[case.axis] // 2
     site = Site(name="site", batch_axis=case.axis, rows_per_image=rows)
     grid = operator.units(inputs).grid
@@ -209,6 +167,13 @@ def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkey
     assert torch.equal(given.cpu().nan_to_num(nan=1.5), out.nan_to_num(nan=1.5))
     assert torch.equal(strange_of.cpu() - 1, site.per_image(mask))
     assert bool(mask.any()) or name not in ("gelu", "sigmoid")
+
+
+def test_the_kernels_prove_themselves(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    if on_device.interpreted():  # slowly
+        short = [subject for subject in struck_proof.SUBJECTS if subject.width < 700]
+        monkeypatch.setattr(struck_proof, "SUBJECTS", short)
+    assert proven(cuda, device)
 
 
 @pytest.mark.parametrize(

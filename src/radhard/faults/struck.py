@@ -6,11 +6,13 @@ that have no kernel here go the way of their text.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from radhard.faults.struck_proof import right
 from radhard.machine import Add, Mul, Operator
 from radhard.operators.gelu import Gelu
 from radhard.operators.hard import HardSigmoid, HardSwish
@@ -52,7 +54,28 @@ def struck(
     the device.
     """
     kernels = on_device(out)
-    if kernels is None or operator.first_step:
+    if kernels is None or (out.is_cuda and not proven(kernels, out.device)):
+        return False
+    return _struck(kernels, operator, inputs, out=out, keys=keys, images=images, strange=strange)
+
+
+def proven(kernels: Any, device: torch.device) -> bool:
+    """Whether the kernels have proved themselves on `device`: tried once."""
+    said: bool = kernels.proven("struck", device, lambda: right(partial(_struck, kernels), device))
+    return said
+
+
+def _struck(
+    kernels: Any,
+    operator: Operator,
+    inputs: Sequence[Tensor | None],
+    *,
+    out: Tensor,
+    keys: Tensor,
+    images: tuple[int, int],
+    strange: Tensor,
+) -> bool:
+    if operator.first_step:
         return False
     words = (
         operator
