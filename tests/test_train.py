@@ -1,4 +1,5 @@
 import hashlib
+import json
 import math
 
 import numpy as np
@@ -201,3 +202,21 @@ def test_the_command_trains_all_in_turn_or_those_named_and_none_where_one_is_unk
     wrong = radhard.invoke(app, ["train", "fashion-swin", "fashion-swim", "--out", str(tmp_path)])
     assert wrong.exit_code != 0
     assert trained == []
+
+
+@pytest.mark.usefixtures("small_training_set")
+def test_seeds_are_trained_one_after_another_and_their_accuracies_written(tmp_path):
+    radhard = typer.testing.CliRunner()
+    options = ["--seeds", "2", "--seed", "3", "--epochs", "1", "--out", str(tmp_path)]
+    done = radhard.invoke(app, ["train", "fashion-resnet20", *options])
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "seeds.json").read_text())
+    assert [(one["model"], one["seed"], one["epochs"]) for one in found] == [("fashion-resnet20", s, 1) for s in (3, 4)]
+    alone = train.train("fashion-resnet20", out=tmp_path, seed=4, epochs=1)
+    assert alone.weights.read_bytes() == (tmp_path / "fashion-resnet20-seed4.safetensors").read_bytes()
+    for one in found:
+        assert (tmp_path / one["weights"]).exists()
+        assert one["images"] == 300
+        assert 0 <= one["float_correct"] <= 300
+        assert 0 <= one["int8_correct"] <= 300
+        assert len(one["losses"]) == 1

@@ -1,13 +1,17 @@
 """`radhard train`: train models of the zoo again."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from radhard.cli import options
 from radhard.errors import OutputError
+
+if TYPE_CHECKING:
+    from radhard.models.train import Trained
 
 
 def train(
@@ -16,19 +20,30 @@ def train(
         list[str] | None, typer.Argument(help="models of the zoo, such as fashion-vit; default: all of them")
     ] = None,
     seed: options.Seed = 0,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="train each model from so many seeds, --seed the first: weights named by seed, and seeds.json with "
+            "the accuracies in float and int8",
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="default: those of each model's recipe")] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="folder of Fashion-MNIST's training set; default: Debian's package, else a download"),
     ] = None,
+    device: options.Device = "cpu",
 ) -> None:
     """Train models of the zoo from the training images, one after another, and write their weights and cards."""
+    from radhard.campaign.seeds import Seeded, train_seeds
+    from radhard.cli.bench import chosen_device
     from radhard.cli.notes import notes
     from radhard.models.recipe import EpochDone
     from radhard.models.train import train as train_model
     from radhard.models.zoo import ZOO, entry_of
 
-    console, names = notes(), models or list(ZOO)
+    console, names, chosen = notes(), models or list(ZOO), chosen_device(device)
     for name in names:
         entry_of(name)  # an unknown one is told before hours of work on the others
     try:
@@ -38,15 +53,45 @@ def train(
     except OSError as error:
         raise OutputError(f"--out {out} is no folder that can be written: {error.strerror}") from error
 
+    def tell(name: str, done: EpochDone) -> None:
+        left = done.seconds / done.epoch * (done.epochs - done.epoch)
+        console.print(f"{name}: epoch {done.epoch}/{done.epochs}, loss {done.loss:.4f}, {left:,.0f} s left")
+
+    found: list[Seeded] = []
     for name in names:
+        if seeds is None:
 
-        def tell(done: EpochDone, name: str = name) -> None:
-            left = done.seconds / done.epoch * (done.epochs - done.epoch)
-            console.print(f"{name}: epoch {done.epoch}/{done.epochs}, loss {done.loss:.4f}, {left:,.0f} s left")
+            def epoch(done: EpochDone, name: str = name) -> None:
+                tell(name, done)
 
-        trained = train_model(name, out=out, seed=seed, epochs=epochs, data_folder=data, progress=tell)
-        done = trained.training
-        typer.echo(
-            f"{name}: {done.correct} of {done.images} test images right ({done.correct / done.images:.2%}), "
-            f"{done.seconds / 60:.1f} minutes; weights {trained.weights}, card {trained.card}"
-        )
+            trained = train_model(
+                name, out=out, seed=seed, epochs=epochs, data_folder=data, progress=epoch, device=chosen
+            )
+            typer.echo(f"{name}: {_told(trained)}")
+            continue
+
+        def epoch_of(of: int, done: EpochDone, name: str = name) -> None:
+            tell(f"{name}, seed {of}", done)
+
+        for one in train_seeds(
+            name,
+            range(seed, seed + seeds),
+            out=out,
+            epochs=epochs,
+            data_folder=data,
+            device=chosen,
+            progress=epoch_of,
+        ):
+            found.append(one)
+            (out / "seeds.json").write_text(json.dumps([each.as_dict() for each in found], indent=1) + "\n")
+            right = one.int8_correct / one.trained.training.images
+            typer.echo(f"{name}, seed {one.trained.training.seed}: {right:.2%} in {one.recipe}; {_told(one.trained)}")
+
+
+def _told(trained: "Trained") -> str:
+    """What a training gave, and where."""
+    done = trained.training
+    return (
+        f"{done.correct} of {done.images} test images right ({done.correct / done.images:.2%}), "
+        f"{done.seconds / 60:.1f} minutes; weights {trained.weights}, card {trained.card}"
+    )

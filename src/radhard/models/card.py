@@ -13,7 +13,7 @@ from radhard.models.zoo import ZooEntry
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a model was trained and did: `correct` of `images` test images, `seconds` on `threads` threads."""
+    """How a model was trained and did: `correct` of `images` test images, `seconds` on `device` with `threads`."""
 
     recipe: Recipe
     seed: int
@@ -23,6 +23,7 @@ class Training:
     images: int
     seconds: float
     threads: int
+    device: str = "cpu"
 
 
 def card(name: str, module: nn.Module, *, entry: ZooEntry, training: Training) -> str:
@@ -61,7 +62,7 @@ def card(name: str, module: nn.Module, *, entry: ZooEntry, training: Training) -
             f"| seed | {training.seed} |",
             *rows,
             "",
-            f"It took {training.seconds / 60:.1f} minutes on {training.threads} CPU thread(s), with torch "
+            f"It took {training.seconds / 60:.1f} minutes on {_computed_on(training)}, with torch "
             f"{torch.__version__}, timm {version('timm')}, Python {platform.python_version()}.",
             f"Made by `radhard.models.train.train({name!r}, out=..., seed={training.seed}, "
             f"epochs={training.recipe.epochs})`. The same seed gives the same bits only on the same kind of "
@@ -69,3 +70,8 @@ def card(name: str, module: nn.Module, *, entry: ZooEntry, training: Training) -
             "",
         ]
     )
+
+
+def _computed_on(training: Training) -> str:
+    """`2 CPU thread(s)`, or what the GPU calls itself."""
+    return f"{training.threads} CPU thread(s)" if training.device == "cpu" else training.device

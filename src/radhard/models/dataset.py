@@ -115,5 +115,5 @@ def normalise(images: Tensor, *, mean: tuple[float, ...], std: tuple[float, ...]
             f"mean {mean} and std {std} are for {len(mean)} and {len(std)} channels, the images have "
             f"{images.shape[1]}: give one number a channel"
         )
-    centre, scale = (torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+    centre, scale = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (mean, std))
     return (images.to(torch.float32) / SCALES[images.dtype] - centre) / scale

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from radhard.machine.device import CPU, device_name
 from radhard.models.card import Training, card
 from radhard.models.checkpoint import read_checkpoint
 from radhard.models.dataset import Dataset
@@ -35,10 +36,13 @@ def train(
     epochs: int | None = None,
     data_folder: Path | None = None,
     progress: Callable[[EpochDone], None] | None = None,
+    device: torch.device = CPU,
+    stem: str | None = None,
 ) -> Trained:
-    """Train the zoo model `name`; write `<name>.safetensors` (float32) and its card `<name>.md` into `out`.
+    """Train the zoo model `name`; write `<stem>.safetensors` (float32) and its card `<stem>.md` into `out`.
 
-    First weights, order and augmentation come from `seed` alone. ModelError for a name not in the zoo.
+    The default `stem` is the name. First weights, order and augmentation come from `seed` alone. ModelError for a name
+    not in the zoo.
     """
     entry = entry_of(name)
     recipe = entry.recipe if epochs is None else replace(entry.recipe, epochs=epochs)
@@ -47,11 +51,20 @@ def train(
     with drawn_from(generator):
         module = entry.build()
     start = time.perf_counter()
-    fit(module, data, recipe=recipe, mean=entry.mean, std=entry.std, generator=generator, progress=progress)
+    fit(
+        module,
+        data,
+        recipe=recipe,
+        mean=entry.mean,
+        std=entry.std,
+        generator=generator,
+        progress=progress,
+        device=device,
+    )
     seconds = time.perf_counter() - start
     out.mkdir(parents=True, exist_ok=True)
-    weights = out / f"{name}.safetensors"
-    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, weights)
+    weights = out / f"{stem or name}.safetensors"
+    save_file({key: value.cpu().contiguous() for key, value in module.state_dict().items()}, weights)
     test = fashion_mnist("test")
     read_checkpoint(weights).put(module)  # what the file holds is what is judged
     right = correct(module.eval(), test, mean=entry.mean, std=entry.std)
@@ -64,6 +77,7 @@ def train(
         images=len(test),
         seconds=seconds,
         threads=torch.get_num_threads(),
+        device=device_name(device),
     )
     page = weights.with_suffix(".md")
     page.write_text(card(name, module, entry=entry, training=training), encoding="utf-8")
@@ -81,9 +95,9 @@ def unseen(data: Dataset) -> Dataset:
 def correct(
     module: nn.Module, data: Dataset, *, mean: tuple[float, ...], std: tuple[float, ...], batch: int = 250
 ) -> int:
-    """How many images of `data` get their label as the module's largest logit; the module as it is."""
-    right = 0
+    """How many images of `data` get their label as the module's largest logit; the module as and where it is."""
+    right, device = 0, next(module.parameters()).device
     for indices in torch.split(torch.arange(len(data)), batch):
-        logits = module(data.batch(indices, mean=mean, std=std))
+        logits = module(data.batch(indices, mean=mean, std=std).to(device)).cpu()
         right += int((logits.argmax(dim=1) == data.labels[indices]).sum())
     return right
