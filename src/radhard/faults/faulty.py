@@ -14,7 +14,7 @@ from radhard.faults.faults import Faults
 from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
 from radhard.faults.locate import Hits, executed, locate
-from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost
+from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost, together
 
 _CHUNK = 1 << 24  # elements of gathered unit inputs at a time
 
@@ -109,7 +109,7 @@ class Faulty(Machine):
     @property
     def non_finite(self) -> Tensor:
         """What the inner machine noted, and what flips made non-finite where a text quantises it."""
-        return self.inner.non_finite + self._non_finite
+        return together(self.inner.non_finite, self._non_finite)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the hit units replaced."""

@@ -16,7 +16,7 @@ from radhard.machine.arithmetic import (
     apply_special,
     saturate,
 )
-from radhard.machine.clean import Clean, Counting, Machine
+from radhard.machine.clean import Clean, Counting, Machine, together
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.gemm import Gemm, WriteBack
 from radhard.machine.keeping import Keeping, applied
@@ -68,5 +68,6 @@ __all__ = [
     "rows",
     "saturate",
     "tensors",
+    "together",
     "undisturbed",
 ]

@@ -27,7 +27,10 @@ class Machine(ABC):
     @property
     @abstractmethod
     def non_finite(self) -> Tensor:
-        """Values [B] int64 of each image that were not finite where they were to be quantised."""
+        """Values [B] int64 of each image that were not finite where they were to be quantised.
+
+        On the device that they were counted on, which nobody waits for before the end of a run.
+        """
 
     def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
         """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
@@ -50,11 +53,17 @@ class Machine(ABC):
         return self.apply(Load(), (x,), Site(name=site, operator="load"))
 
 
+def together(one: Tensor, other: Tensor) -> Tensor:
+    """Sums of two counts [B] int64, on a device if one of them is."""
+    device = one.device if other.is_cpu else other.device
+    return one.to(device) + other.to(device)
+
+
 class Clean(Machine):
     """Applies the fused kernels: as fast as PyTorch does it, without a fault."""
 
     def __init__(self) -> None:
-        self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")
+        self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")  # on the device of what was noted
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Forget what the last run noted."""
@@ -65,7 +74,7 @@ class Clean(Machine):
         """The operator's kernel."""
 
         def note(mask: Tensor) -> None:
-            self._non_finite = self._non_finite + site.per_image(mask).cpu()
+            self._non_finite = together(self._non_finite, site.per_image(mask))
 
         return operator.kernel(inputs, note)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from radhard.machine.clean import Machine
+from radhard.machine.clean import Machine, together
 from radhard.machine.cost import Cost
 from radhard.machine.operator import Operator
 from radhard.machine.site import Site
@@ -40,4 +40,4 @@ def applied(
     """An operator's output, and the values [B] int64 of each image that the machine noted as not finite at it."""
     before = machine.non_finite
     out = machine.apply(operator, inputs, site)
-    return out, machine.non_finite - before
+    return out, together(machine.non_finite, -before)

@@ -59,7 +59,8 @@ class Operator(ABC):
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """The whole application at once; by default the text, read for all units.
 
-        `note` takes a mask of the output's shape: where a value that was to be quantised was not finite.
+        `note` takes a mask of the output's shape: where a value that was to be quantised was not finite; or how many
+        were not, with size 1 along the axes that were counted together.
         """
         del note
         units, out = self.units(inputs), self.empty(inputs)

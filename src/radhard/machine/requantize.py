@@ -26,6 +26,9 @@ def write_accumulator(
     return write.write(total, words, scale, dtype, grid=grid.limits)
 
 
-def write_float(x: Tensor, factor: float, *, grid: Grid = SYMMETRIC) -> tuple[Tensor, int]:
-    """`x` [...] float32 -> x * factor as words of `grid` [...], rounded half to even; how many are not finite."""
+def write_float(x: Tensor, factor: float, *, grid: Grid = SYMMETRIC) -> tuple[Tensor, Tensor | None]:
+    """`x` [...] float32 -> x * factor as words of `grid` [...], rounded half to even; which are not finite.
+
+    See `radhard.ops.write.write_float`.
+    """
     return write.write_float(x, factor, grid=grid.limits, dtype=grid.dtype)

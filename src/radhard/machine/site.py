@@ -135,11 +135,15 @@ class Site:
         return split
 
     def per_image(self, mask: Tensor) -> Tensor:
-        """Boolean [..., c B, ...] of the site's shape -> number of true elements of each image [B] int64."""
+        """Boolean [..., c B, ...] of the site's shape -> number of true elements of each image [B] int64.
+
+        Counts of elements, with size 1 along axes that were counted together, are summed alike.
+        """
         if self.batch_axis is None:
             return mask.sum().reshape(1)
-        rows = mask.movedim(self.batch_axis, 0).flatten(1) if mask.ndim > 1 else mask[:, None]
-        return rows.sum(1).reshape(self.blocks, -1, self.rows_per_image // self.blocks).sum((0, 2))
+        rows = mask.movedim(self.batch_axis, 0)
+        shape = (self.blocks, len(rows) // self.rows_per_image, self.rows_per_image // self.blocks)
+        return rows.reshape(*shape, math.prod(rows.shape[1:])).sum((0, 2, 3))
 
 
 def _placed(part: Part, slot: Column, unit: Column, inner: int) -> Column:

@@ -1,6 +1,7 @@
 """Every operator once: its text over a machine's primitives, its unit, its fused kernel."""
 
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
+from radhard.operators.affine import Affine, affine_of
 from radhard.operators.batch_norm import BatchNorm
 from radhard.operators.conv2d import Conv2d
 from radhard.operators.elementwise import Div, Function, Identity, Power, RealPower
@@ -10,7 +11,7 @@ from radhard.operators.hard import Clamp, HardSigmoid, HardSwish
 from radhard.operators.layer_norm import LayerNorm
 from radhard.operators.linear import Linear
 from radhard.operators.pooling import AvgPool2d, Mean
-from radhard.operators.quantized import Affine, Quantized, affine_of
+from radhard.operators.quantized import Quantized
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax

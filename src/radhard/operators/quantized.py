@@ -3,7 +3,6 @@
 The scale multiplications are operations of the kind `scale`: counted, and exposed only when asked.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,27 +10,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from radhard.errors import InputError
-from radhard.machine import SYMMETRIC, Arithmetic, Elementwise, Grid, Note, Operator, UnitInput, Units
+from radhard.machine import Arithmetic, Elementwise, Note, Operator, UnitInput, Units
 from radhard.machine.requantize import look_up, write_float
+from radhard.operators.affine import Affine
+from radhard.operators.fused import in_one_pass
+from radhard.operators.tables import Tables
 from radhard.ops.octets import every_octet
-
-
-@dataclass(frozen=True, kw_only=True)
-class Affine:
-    """How words of 8 bits stand for numbers: number = (word - zero) * scale, `scale` a float32 above 0."""
-
-    scale: float
-    grid: Grid = SYMMETRIC
-
-    @property
-    def table(self) -> Tensor:
-        """What each of the 256 words stands for, in the order of octets: [256] float32."""
-        return (every_octet(self.grid.dtype).to(torch.float32) - self.grid.zero) * self.scale
-
-    def centred(self, x: Tensor) -> Tensor:
-        """Words [...] -> words less the zero point [...] int16; the tensor itself where that is 0, or no words."""
-        return x.to(torch.int16) - self.grid.zero if self.grid.zero and not x.is_floating_point() else x
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +36,7 @@ class Quantized(Operator):
     def _read(self, inputs: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The inputs as the inner operator takes them, whole."""
         pairs = zip(inputs, self.reads, strict=True)
-        return [x if x is None or affine is None else look_up(x, affine.table) for x, affine in pairs]
+        return [x if x is None or affine is None else affine.read(x) for x, affine in pairs]
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """The inner operator's, of words less their zero point: what the inner operator pads with 0 stands for 0."""
@@ -76,25 +60,22 @@ class Quantized(Operator):
         return out if self.writes is None else m.quantize(m.scale(out, 1.0 / self.writes.scale), self.writes.grid)
 
     @cached_property
-    def _tables(self) -> dict[tuple[float | None, ...], Tensor]:
-        return {}
+    def _tables(self) -> Tables:
+        return Tables()
 
-    def _table(self, numbers: Sequence[Tensor | None]) -> Tensor:
-        """What each of the 256 words of the first input becomes, the other inputs single numbers: [256]."""
-        key = tuple(None if x is None else float(x) for x in numbers)
-        if key not in self._tables:
-            assert self.reads[0] is not None
-            words = every_octet(self.reads[0].grid.dtype)
-            self._tables[key] = self._compute([words, *numbers], lambda _: None)
-        return self._tables[key]
+    def _tabulated(self, numbers: Sequence[Tensor | None]) -> Tensor:
+        """What each of the 256 words of the first input becomes, the other inputs single numbers: [256], on the CPU."""
+        assert self.reads[0] is not None
+        return self._separately([every_octet(self.reads[0].grid.dtype), *numbers], lambda _: None)
 
-    def _compute(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def _separately(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """The inner kernel between two passes."""
         out = self.inner.kernel(self._read(inputs), note)
         if self.writes is None:
             return out
         words, strange = write_float(out, 1.0 / self.writes.scale, grid=self.writes.grid)
-        if strange:
-            note(~(out * (1.0 / self.writes.scale)).isfinite())
+        if strange is not None:
+            note(strange)
         return words
 
     def by_table(self, others: Sequence[Tensor | None]) -> bool:
@@ -109,19 +90,17 @@ class Quantized(Operator):
         )
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
-        """The inner kernel between two passes; a table where each output word depends on one input word alone."""
+        """A table where each output word depends on one input word alone; else one pass, where a device has it; else
+        the inner kernel between two passes.
+        """
         x, *others = inputs
+        assert x is not None
         if self.by_table(others):
-            assert x is not None
-            return look_up(x, self._table(others))
-        return self._compute(inputs, note)
-
-
-def affine_of(scale: float, grid: Grid, *, place: str) -> Affine:
-    """Affine of a scale rounded to float32. InputError names the place if it is not positive and finite."""
-    value, scale = scale, float(torch.tensor(scale, dtype=torch.float32))
-    if not (math.isfinite(scale) and scale > 0.0):
-        raise InputError(
-            f"the scale of {place} is {value}: calibrate with images whose activations are finite and not all zero"
-        )
-    return Affine(scale=scale, grid=grid)
+            return look_up(x, self._tables.of(others, x.device, make=self._tabulated))
+        found = in_one_pass(self.inner, inputs, reads=self.reads, writes=self.writes)
+        if found is None:
+            return self._separately(inputs, note)
+        out, strange = found
+        if strange is not None:
+            note(strange)
+        return out

@@ -15,7 +15,8 @@ from radhard.ops.library import note, operator
 from radhard.ops.linear import limits
 from radhard.ops.octets import as_signed
 from radhard.ops.threads import split
-from radhard.ops.write import look_up, on_host, write_float
+from radhard.ops.write import look_up, on_host
+from radhard.ops.write import quantize as written
 
 _LOOK_UPS = {
     torch.int8: "look_up_words_within",
@@ -87,7 +88,7 @@ def quantize_within(
     host, words = on_host(x), dtype or torch.int8
     if host is None:
         value = _brought(x, low, high, outside, events)
-        return write_float(value, factor, grid=limits(grid), dtype=words)[0].contiguous()
+        return written(value, factor, grid=limits(grid), dtype=words).contiguous()
     x, size = x.contiguous(), x.numel()
     out = torch.empty_like(x, dtype=words)
     source, target = x.data_ptr(), out.data_ptr()
@@ -95,7 +96,7 @@ def quantize_within(
     if all(inside):
         note(events, checked=size)
         return out
-    return write_float(within(x, low, high, outside, events), factor, grid=limits(grid), dtype=words)[0]
+    return written(within(x, low, high, outside, events), factor, grid=limits(grid), dtype=words)
 
 
 def _fake_look_up(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from radhard.ops.octets import OCTETS, as_signed
+from radhard.ops.on_device import on_device
 from radhard.ops.operands import SPARE
 from radhard.ops.threads import split
 
@@ -112,17 +113,32 @@ def _located(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor:
     return (found != predicted.to(torch.int32)).nonzero()[:, 0]
 
 
-def write_float(x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8) -> tuple[Tensor, int]:
-    """`x` [...] float32 -> x * factor as words on `grid` [...], rounded half to even; how many are not finite."""
-    host = on_host(x)
+def write_float(
+    x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8
+) -> tuple[Tensor, Tensor | None]:
+    """`x` [...] float32 -> x * factor as words on `grid` [...], rounded half to even; which are not finite [...] bool.
+
+    None says that all are finite: the loops of the host know it. What a device found nobody waits for.
+    """
+    device, host = on_device(x), on_host(x)
+    if device is not None:
+        return device.quantize_marked(x, factor, grid=grid, dtype=dtype)  # type: ignore[no-any-return]
     if host is None:
         value = x * factor
-        return saturate(value, grid, dtype=dtype), int((~value.isfinite()).sum())
+        return saturate(value, grid, dtype=dtype), ~value.isfinite()
     x = x.contiguous()
     out = torch.empty(x.shape, dtype=dtype, device=x.device)
     source, target = x.data_ptr(), out.data_ptr()
     strange = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *grid, target + i, j - i))
-    return out, sum(strange)
+    return out, ~(x * factor).isfinite() if any(strange) else None
+
+
+def quantize(x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8) -> Tensor:
+    """The words of `write_float` alone."""
+    device = on_device(x)
+    if device is not None:
+        return device.quantize(x, factor, grid=grid, dtype=dtype)  # type: ignore[no-any-return]
+    return write_float(x, factor, grid=grid, dtype=dtype)[0]
 
 
 def look_up(x: Tensor, table: Tensor) -> Tensor:
@@ -131,7 +147,9 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
     That is table[x + 128] for the bits of x read as int8.
     """
     x = as_signed(x)
-    host = on_host(x)
+    device, host = on_device(x), on_host(x)
+    if device is not None and table.dtype in _LOOK_UPS:
+        return device.look_up(x, table.to(x.device))  # type: ignore[no-any-return]
     if host is None or table.dtype not in _LOOK_UPS:
         return table.to(x.device)[x.to(torch.int64) + 128]
     if not x.is_contiguous():  # as it lies in memory: no copy of a permuted tensor

@@ -137,8 +137,8 @@ class Requantized(Operator):
         """One pass; what is not finite is noted."""
         assert inputs[0] is not None
         words, strange = write_float(inputs[0], 1.0 / self.writes.scale, grid=self.writes.grid)
-        if strange:
-            note(~(inputs[0] * (1.0 / self.writes.scale)).isfinite())
+        if strange is not None:
+            note(strange)
         return words
 
 

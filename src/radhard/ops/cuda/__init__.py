@@ -7,10 +7,13 @@ they are tested where there is no GPU.
 
 from radhard.ops.cuda.checked import written_checked
 from radhard.ops.cuda.draw import ROOMS, drawn
+from radhard.ops.cuda.pairs import pair
 from radhard.ops.cuda.proof import proven
+from radhard.ops.cuda.rows import normalise, softmax
 from radhard.ops.cuda.struck import Read, Write
 from radhard.ops.cuda.struck_elements import hit_elements
 from radhard.ops.cuda.struck_rows import LONGEST, hit_rows
+from radhard.ops.cuda.words import look_up, quantize, quantize_marked
 
 __all__ = [
     "LONGEST",
@@ -20,6 +23,12 @@ __all__ = [
     "drawn",
     "hit_elements",
     "hit_rows",
+    "look_up",
+    "normalise",
+    "pair",
     "proven",
+    "quantize",
+    "quantize_marked",
+    "softmax",
     "written_checked",
 ]

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +13,13 @@ _NOWHERE: AbstractContextManager[None] = nullcontext()
 
 
 def on(x: Tensor) -> AbstractContextManager[object]:
-    """Within it kernels are launched on the device of `x`."""
-    if not x.is_cuda or x.device.index == torch.cuda.current_device():
+    """Within it kernels are launched on the device of `x`.
+
+    Interpreted ones compute infinities and NaN as quietly as a device does.
+    """
+    if not x.is_cuda:
+        return np.errstate(all="ignore")
+    if x.device.index == torch.cuda.current_device():
         return _NOWHERE
     return torch.cuda.device(x.device)
 

@@ -1,0 +1,73 @@
+"""Operators that a device computes in one pass, words in and words out: what is read is scaled in registers.
+
+Where one does not serve, the operator's own kernel stands between a pass that reads words and one that writes them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from radhard.machine import Add, Mul, Operator
+from radhard.operators.affine import Affine
+from radhard.operators.layer_norm import LayerNorm
+from radhard.operators.rms_norm import RmsNorm
+from radhard.operators.softmax import Softmax
+from radhard.ops.on_device import on_device
+
+Inputs = Sequence[Tensor | None]
+Found = tuple[Tensor, Tensor | None] | None
+"""What was written and which values were not finite, see `radhard.ops.cuda.rows`; None where it was not served."""
+
+
+def in_one_pass(inner: Operator, inputs: Inputs, *, reads: Sequence[Affine | None], writes: Affine | None) -> Found:
+    """`inner` between words for `reads[i]` (None: a float input) and for `writes`, on the inputs' device."""
+    x = inputs[0]
+    kernels = None if x is None else on_device(x)
+    how = _FUSED.get(type(inner))
+    if kernels is None or how is None:
+        return None
+    write = None if writes is None else (1.0 / writes.scale, writes.grid.limits, writes.grid.dtype)
+    found: Found = how(kernels, inner, inputs, [None if r is None else (r.grid.zero, r.scale) for r in reads], write)
+    return found
+
+
+def _softmax(kernels: Any, inner: Softmax, inputs: Inputs, reads: Any, write: Any) -> Any:
+    (x,) = inputs
+    assert x is not None
+    return kernels.softmax(x, read=reads[0], write=write) if inner.dim % x.ndim == x.ndim - 1 else None
+
+
+def _normalised(kernels: Any, inner: LayerNorm | RmsNorm, inputs: Inputs, reads: Any, write: Any) -> Any:
+    x, weight, *bias = inputs
+    if any(read is not None for read in reads[1:]):
+        return None
+    return kernels.normalise(
+        x,
+        weight,
+        bias[0] if bias else None,
+        n=math.prod(inner.shape),
+        eps=inner.eps,
+        centred=isinstance(inner, LayerNorm),
+        read=reads[0],
+        write=write,
+    )
+
+
+def _added(kernels: Any, inner: Add, inputs: Inputs, reads: Any, write: Any) -> Any:
+    return kernels.pair("add" if inner.sign > 0 else "sub", tuple(inputs), reads=tuple(reads), write=write)
+
+
+def _multiplied(kernels: Any, inner: Mul, inputs: Inputs, reads: Any, write: Any) -> Any:
+    del inner
+    return kernels.pair("mul", tuple(inputs), reads=tuple(reads), write=write)
+
+
+_FUSED: dict[type[Operator], Callable[..., Any]] = {
+    Softmax: _softmax,
+    LayerNorm: _normalised,
+    RmsNorm: _normalised,
+    Add: _added,
+    Mul: _multiplied,
+}
