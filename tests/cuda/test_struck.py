@@ -17,12 +17,12 @@ from radhard.faults import flipped, struck_proof
 from radhard.faults.struck import proven, struck
 from radhard.faults.struck_proof import random_keys, read_text
 from radhard.machine import Add, Grid, Mul, Operator, Site, Special, apply_special
+from radhard.operators import Affine, Quantized
 from radhard.operators.elementwise import Identity
 from radhard.operators.gelu import Gelu
 from radhard.operators.hard import HardSigmoid, HardSwish
 from radhard.operators.layer_norm import LayerNorm
 from radhard.operators.pooling import Mean
-from radhard.operators.quantized import Affine, Quantized
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax

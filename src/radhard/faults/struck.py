@@ -14,11 +14,11 @@ from torch import Tensor
 
 from radhard.faults.struck_proof import right
 from radhard.machine import Add, Mul, Operator
+from radhard.operators import Affine, Quantized
 from radhard.operators.gelu import Gelu
 from radhard.operators.hard import HardSigmoid, HardSwish
 from radhard.operators.layer_norm import LayerNorm
 from radhard.operators.pooling import Mean
-from radhard.operators import Affine, Quantized
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax

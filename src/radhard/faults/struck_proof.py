@@ -10,9 +10,9 @@ from torch import Tensor
 from radhard.faults.flipped import Flipped
 from radhard.faults.locate import StepFlips
 from radhard.machine import UNSIGNED, Add, Operator, Site, read_cost
+from radhard.operators import Affine, Quantized
 from radhard.operators.gelu import Gelu
 from radhard.operators.layer_norm import LayerNorm
-from radhard.operators.quantized import Affine, Quantized
 from radhard.operators.softmax import Softmax
 from radhard.words import Words
 
