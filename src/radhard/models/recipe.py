@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -101,9 +102,9 @@ def recorded(module: nn.Module, example: Tensor) -> Callable[[Tensor], Tensor]:
     Recording runs the module some times, which leaves what it remembers, such as means of batches, as it was.
     """
     remembered = {name: value.clone() for name, value in module.state_dict().items()}
-    graphed: Callable[[Tensor], Tensor] = torch.cuda.make_graphed_callables(nn.Sequential(module), (example,))
+    graphed = torch.cuda.make_graphed_callables(nn.Sequential(module), (example,))
     module.load_state_dict(remembered)
-    return graphed
+    return cast(Callable[[Tensor], Tensor], graphed)
 
 
 def rate(step: int, *, steps: int, warmup: float) -> float:
