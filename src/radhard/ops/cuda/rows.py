@@ -31,8 +31,10 @@ def number(pointer, inside, zero, scale, WORDS: tl.constexpr):  # type: ignore[n
     """What is read: words, or float32; 0 outside."""
     if WORDS:
         word = tl.load(pointer, mask=inside, other=0).to(tl.int32) - zero
-        return tl.where(inside, word.to(tl.float32) * scale, 0.0)
-    return tl.load(pointer, mask=inside, other=0.0)
+        value = tl.where(inside, word.to(tl.float32) * scale, 0.0)
+    else:
+        value = tl.load(pointer, mask=inside, other=0.0)
+    return value
 
 
 @triton.jit
