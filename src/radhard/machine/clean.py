@@ -32,6 +32,14 @@ class Machine(ABC):
         On the device that they were counted on, which nobody waits for before the end of a run.
         """
 
+    def settled(self) -> bool:
+        """Whether what was computed since it was asked last may be used; if not, all of it is to be done once more.
+
+        A machine that wraps one asks that one.
+        """
+        inner = getattr(self, "inner", None)
+        return not isinstance(inner, Machine) or inner.settled()
+
     def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
         """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
         return self.apply(Gemm(), (a, b), Site(name=site, operator="matmul"))

@@ -311,12 +311,14 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
             f"images.to({str(program.device)!r}) or program.to({str(images.device)!r})"
         )
     ids = identities(ids, len(images))
+    logits = None
     with undisturbed(images.device):
-        machine.begin({} if isinstance(machine, Clean) else program.costs, ids)  # Clean needs no costs
-        if len(images):
-            logits = _logits(program, images, machine)
-        else:  # nothing is computed of no images, which are shaped like one
-            logits = _logits(program, images.new_zeros(1, *program.input_shape), Clean())[:0]
+        while logits is None or not machine.settled():
+            machine.begin({} if isinstance(machine, Clean) else program.costs, ids)  # Clean needs no costs
+            if len(images):
+                logits = _logits(program, images, machine)
+            else:  # nothing is computed of no images, which are shaped like one
+                logits = _logits(program, images.new_zeros(1, *program.input_shape), Clean())[:0]
     return RunResult(logits=logits, non_finite=machine.non_finite.cpu())
 
 

@@ -76,6 +76,8 @@ def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> 
         changed = values.differing([Ref(program.output)], none)
         if changed.any():
             logits[_places(changed, logits)] = values.of(program.output, changed)
+    if not machine.settled():
+        return rerun(kept, machine, touched=touched)
     return Rerun(result=RunResult(logits=logits, non_finite=non_finite), work=work)
 
 
