@@ -29,14 +29,15 @@ def build(
     images: int = 1,
     progress: Progress | None = None,
     known: Sequence[Known] | None = None,
+    device: str | torch.device = "cpu",
 ) -> Bench:
     """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
 
     The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
     only program, of the recipe pt2e. Calibration sees images set apart for it, never those that are evaluated.
     `progress` is told of images decoded. `known`: scales that may take the place of calibration; default: those that
-    the model brings. Raises InputError for an unknown recipe or another one than the model's, for
-    data that do not fit the model, and if more `images` are wanted than there are.
+    the model brings. The programs are on `device`, which calibrates too. Raises InputError for an unknown recipe or
+    another one than the model's, for data that do not fit the model, and if more `images` are wanted than there are.
     """
     wanted = read_recipe(recipe)
     supplied = supply(data or DataChoice(), loaded, progress=progress)
@@ -52,7 +53,7 @@ def build(
         integer = _integer(wanted)
         known = shipped(loaded) if known is None else known
         found = chosen(known, original, recipe=integer, batches=batches)
-        programs[integer] = _quantized(original, batches, recipe=integer, found=found)
+        programs[integer] = _quantized(original, batches, recipe=integer, found=found, device=device)
     else:
         found = None
         if any(one.when == "given" for one in known or ()):
@@ -67,12 +68,19 @@ def build(
         scales_from="" if found is None else found.source,
         calibration=supplied.calibration,
         pixels=pixels_of(evaluated, loaded=loaded),
-    )
+    ).on(device)
 
 
-def _quantized(original: Program, batches: list[Tensor], *, recipe: IntegerRecipe, found: Known | None) -> Program:
+def _quantized(
+    original: Program,
+    batches: list[Tensor],
+    *,
+    recipe: IntegerRecipe,
+    found: Known | None,
+    device: str | torch.device = "cpu",
+) -> Program:
     if found is None:
-        return quantize(original, batches, recipe=recipe)
+        return quantize(original, batches, recipe=recipe, device=device)
     return quantize(original, recipe=recipe, calibration=found.calibration)
 
 

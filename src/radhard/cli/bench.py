@@ -163,8 +163,15 @@ def prepared(
     with _preparing(f"{told or model}: capturing and calibrating", console=console) as progress:
         loaded = source.model.load(model, checkpoint)
         known = [*source.scales, *of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
-        built = build.build(loaded, recipe=recipe, data=source.data, images=images or 1, progress=progress, known=known)
-        bench = built.on(source.device)
+        bench = build.build(
+            loaded,
+            recipe=recipe,
+            data=source.data,
+            images=images or 1,
+            progress=progress,
+            known=known,
+            device=source.device,
+        )
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
     if bench.scales_from not in ("", "the model"):
@@ -178,7 +185,7 @@ def calibrated(source: Source, model: str, *, checkpoint: Path | None, recipe: s
     """The bench of a model that is calibrated here and now, whatever scales are known of it."""
     with _preparing(f"{model}: capturing and calibrating", console=console) as progress:
         loaded = source.model.load(model, checkpoint)
-        bench = build.build(loaded, recipe=recipe, data=source.data, progress=progress, known=())
+        bench = build.build(loaded, recipe=recipe, data=source.data, progress=progress, known=(), device=source.device)
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
     _tell_guessed(bench.programs[recipe], source.places, console=console)

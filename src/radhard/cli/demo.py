@@ -28,7 +28,7 @@ def demo(ctx: typer.Context, device: options.Device = "cpu") -> None:
     extent = Extent(images=IMAGES, trials=TRIALS, chunk=128)
     with opened(None) as store:
         with waiting("capturing and calibrating fashion-vit", console=progress):
-            bench = build(load("fashion-vit"), recipe="int8", images=extent.images).on(chosen)
+            bench = build(load("fashion-vit"), recipe="int8", images=extent.images, device=chosen)
         bits = faulty_setting(bench, "int8", ber=0.0).bits
         sweep = run_sweep(
             bench,

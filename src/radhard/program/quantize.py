@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, get_args
 
+import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from radhard.errors import InputError
 from radhard.machine import undisturbed
+from radhard.machine.device import choose_device
 from radhard.program.anatomy import place_of
 from radhard.program.batches import images_of
 from radhard.program.calibration import Calibration, feed_images
@@ -41,6 +43,7 @@ def quantize(
     recipe: IntegerRecipe = "int8",
     anatomy: Anatomy | None = None,
     calibration: Calibration | None = None,
+    device: str | torch.device = "cpu",
 ) -> Program:
     """The int8 program of a float one, its scales from `batches` of calibration images [B, ...] float32.
 
@@ -59,11 +62,12 @@ def quantize(
         return integer.to(program.device)
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    with warnings.catch_warnings(), undisturbed():
+    where = choose_device(device)
+    with warnings.catch_warnings(), undisturbed(), undisturbed(where):
         warnings.simplefilter("ignore")
         graph = prepare_pt2e(_copy(program.graph), quantizer(recipe))
         if calibration is None:
-            calibration = _calibrated(graph, program, batches, recipe=recipe)
+            calibration = _calibrated(graph, program, batches, recipe=recipe, device=where)
         else:
             _check_calibration(calibration, program, batches, recipe=recipe)
         give(graph, calibration.scales)
@@ -83,10 +87,12 @@ def quantize(
     return replace(attribute_rows(lowered), calibration=calibration, overrides=overrides)
 
 
-def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe) -> Calibration:
+def _calibrated(
+    graph: GraphModule, program: Program, batches: Iterable[Any], *, recipe: IntegerRecipe, device: torch.device
+) -> Calibration:
     """Run the images through a prepared graph, and keep what its observers found."""
     seen, count, scales = hashlib.sha256(), 0, dict[str, tuple[float, int]]()
-    shifted = Shifted(graph) if recipe == "int8" else None
+    shifted = Shifted(graph, device=device) if recipe == "int8" else None
     observe: Callable[[Tensor], Tensor] = graph if shifted is None else shifted.observe
     for number, batch in enumerate(batches):
         images = images_of(batch, input_shape=program.input_shape, place=f"calibration batch {number}")
@@ -101,6 +107,7 @@ def _calibrated(graph: GraphModule, program: Program, batches: Iterable[Any], *,
             _check_values(program, images, number)
         feed_images(seen, images)
         count += len(images)
+    graph.cpu()
     if not count:
         raise InputError(f"{program.name}: no calibration images; give at least one batch of typical images")
     return Calibration(

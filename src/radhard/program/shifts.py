@@ -28,8 +28,8 @@ _BITS = 6  # significant bits of a shift: 1 % of it, which is less than what the
 class Shifted(Doubled):
     """Runs a prepared graph in float64, and measures the mean of what the rounding of each weight adds."""
 
-    def __init__(self, graph: GraphModule) -> None:
-        super().__init__(graph)
+    def __init__(self, graph: GraphModule, *, device: torch.device) -> None:
+        super().__init__(graph, device=device)
         self._names = {node: name for name, node in _layers(graph)}
         self._errors = {node: _error(graph, node) for node in self._names}
         self._sums: dict[str, Tensor] = {}
@@ -49,7 +49,7 @@ class Shifted(Doubled):
     def observe(self, images: Tensor) -> Any:
         """Run one batch of images [B, ...] -> what the graph gives."""
         self._count += len(images)
-        return self.run(images)
+        return self.run(images.to(self._device))
 
     @property
     def shifts(self) -> dict[str, tuple[float, ...]]:
