@@ -196,6 +196,11 @@ def flip_mask(values: Tensor, mask: Tensor, word: Word) -> Tensor:
     return _xor(values, mask, word)
 
 
+def flip_known(values: Tensor, mask: Tensor, word: Word) -> Tensor:
+    """`flip_mask` without a look at the mask, whose bits are known to be exposed: a device is not waited for."""
+    return _xor(values, mask, word)
+
+
 def wrap(values: Tensor, word: Int) -> Tensor:
     """`values` [...] int64 -> [...] word.dtype: the low bits as two's complement, sign-extended."""
     if values.dtype != torch.int64:
@@ -216,8 +221,7 @@ def canonical(values: Tensor) -> Tensor:
     if values.dtype not in _NAN:
         return values
     carrier = _CONTAINERS[8 * values.dtype.itemsize]
-    nan = torch.tensor(_NAN[values.dtype], dtype=carrier, device=values.device)
-    return torch.where(values.isnan(), nan, values.view(carrier)).view(values.dtype)
+    return values.view(carrier).masked_fill(values.isnan(), _NAN[values.dtype]).view(values.dtype)
 
 
 def _xor(values: Tensor, mask: Tensor, word: Word) -> Tensor:

@@ -11,12 +11,13 @@ from radhard.faults import room
 from radhard.faults.draw import distinct, draw_all, draw_at, expected, flips_an_image, groups
 from radhard.faults.exposure import Patches, exposed
 from radhard.faults.faults import Faults
-from radhard.faults.flipped import Flipped
 from radhard.faults.flips import Flips
+from radhard.faults.keys import Arrived, carry_all, keys_of
 from radhard.faults.locate import Hits, executed, locate
-from radhard.machine import Cost, Machine, Operator, Rows, Site, UnitInput, read_cost, together
-
-_CHUNK = 1 << 24  # elements of gathered unit inputs at a time
+from radhard.faults.reading import Application
+from radhard.faults.striking import strike
+from radhard.machine import Cost, Machine, Operator, Site, read_cost, together
+from radhard.ops.on_device import on_device
 
 
 class Faulty(Machine):
@@ -52,23 +53,39 @@ class Faulty(Machine):
         self._mine = np.empty(0, np.bool_)  # those that name an image of the run
         self._images = np.empty(0, np.int64)
         self._costs: Mapping[Site, Cost] = {}
+        self._keys: Mapping[str, Tensor] = {}  # of the flips of each site, where the run is on a device
+        self._hits_of: dict[str, Hits | None] = {}
+        self._started = True
         self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
-        """Draw the flips of all sites and images of the run; a table is checked once a program."""
+        """A run of these sites and images; a table is checked once a program."""
         self.inner.begin(costs, ids)
         self._images = ids.cpu().numpy().astype(np.int64)
-        if isinstance(self.source, Faults):
-            self._begin_drawing(costs, self.source)
-        elif costs is not self._costs:
+        if isinstance(self.source, Flips) and costs is not self._costs:
             self.source.check(costs)
             self._flips, self._by_site = self.source, self.source.by_site()
-        self._costs = costs
+        self._costs, self._keys, self._hits_of, self._started = costs, {}, {}, False
         if isinstance(self.source, Flips):
             self._mine = np.isin(self.source.image, self._images)
             known = {site.name for site in costs}
             self._met = self._mine & np.array([name in known for name in self.source.sites], np.bool_)[self.source.site]
         self._non_finite = torch.zeros(len(ids), dtype=torch.int64, device="cpu")
+
+    def _start(self, out: Tensor | None = None) -> None:
+        """Draw the flips of all sites and images of the run, once it is known where it is: where `out` is."""
+        if self._started:
+            return
+        self._started = True
+        if isinstance(self.source, Faults):
+            self._begin_drawing(self._costs, self.source)
+        if out is None:
+            return
+        self._non_finite = torch.zeros_like(self._non_finite, device=out.device)
+        if on_device(out) is not None:
+            located = [(site, self._located(site)) for site in self._costs if site.name in self._by_site]
+            keys = {site.name: keys_of(hits, self._costs[site]) for site, hits in located if hits is not None}
+            self._keys = carry_all({name: key for name, key in keys.items() if key is not None}, out.device)
 
     def _begin_drawing(self, costs: Mapping[Site, Cost], faults: Faults) -> None:
         means = expected(costs, faults)
@@ -87,6 +104,7 @@ class Faulty(Machine):
 
         Rows of a table that hit nothing are not among them.
         """
+        self._start()
         if self._expected and isinstance(self.source, Faults):
             return draw_at(self._costs, self.source, self._images, patches=self._patches)
         return self._flips if self._flips is None or self._flips is not self.source else self._flips.take(self._met)
@@ -103,6 +121,7 @@ class Faulty(Machine):
     @property
     def counts(self) -> Tensor:
         """The number of flips [B] int64 of each image of the run, once it is at its end."""
+        self._start()
         flips = None if self._expected else self.flips
         return self._counts if flips is None else torch.from_numpy(flips.per_image(self._images))
 
@@ -114,49 +133,34 @@ class Faulty(Machine):
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the hit units replaced."""
         out = self.inner.apply(operator, inputs, site)
+        self._start(out)
         own = all(out is not x for x in inputs)
-        for hits in self._hits(site) if site in self._costs else self._lone(operator, inputs, site):
-            if not len(hits.units):
-                continue
+        for arrived in self._arrived(site) if site in self._costs else self._lone(operator, inputs, site):
             out = out if own else out.clone()
             own = True
-            self._replace(out, operator, inputs, site, hits.since(operator.first_step) if operator.first_step else hits)
+            application = Application(operator=operator, inputs=inputs, site=site, out=out)
+            strange = strike(application, arrived, self.source.words)
+            if strange is not None:
+                self._non_finite = self._non_finite + strange
         return out
 
-    def _replace(
-        self, out: Tensor, operator: Operator, inputs: Sequence[Tensor | None], site: Site, hits: Hits
-    ) -> None:
-        """Write into `out` what the hit units yield under their flips."""
-        units = operator.units(inputs)
-        width = max(1, sum(x.numel() for x in inputs if x is not None) // max(1, units.count))
-        chunk = max(1, _CHUNK // width)
-        for first in range(0, len(hits.units), chunk):
-            last = min(first + chunk, len(hits.units))
-            index = torch.from_numpy(hits.units[first:last]).to(out.device)
-            read = [_on_host(x) for x in units.gather(index)]
-            arithmetic = Flipped(hits.steps(first, last), self.source.words, first=operator.first_step)
-            values = operator.text(arithmetic, *read)
-            units.scatter(out, index, values.to(out.device))
-            if arithmetic.strange is not None and bool(arithmetic.strange.any()):
-                without = Flipped({}, self.source.words)  # what is strange without flips, the inner machine has noted
-                operator.text(without, *read)
-                assert without.strange is not None
-                mask = torch.zeros(out.shape, dtype=torch.bool)
-                units.scatter(mask, index.cpu(), arithmetic.strange & ~without.strange)
-                self._non_finite = self._non_finite + site.per_image(mask)
-
-    def _hits(self, site: Site) -> Iterator[Hits]:
-        """The hits of an application within a run, those of some images after those of others."""
+    def _arrived(self, site: Site) -> Iterator[Arrived]:
+        """The flips of an application within a run, those of some images after those of others."""
         if self._expected:
-            yield from self._drawn_hits(site)
-            return
-        if site.name not in self._by_site:
-            return
-        flips = self._by_site[site.name]
-        if not self._mine.all():
-            flips = flips.only(self._images)
-        if len(flips):
-            yield locate(flips, self._costs[site], site, self._images)
+            yield from (Arrived(cost=self._costs[site], hits=hits) for hits in self._drawn_hits(site))
+        elif (hits := self._located(site)) is not None:
+            yield Arrived(cost=self._costs[site], hits=hits, keys=self._keys.get(site.name))
+
+    def _located(self, site: Site) -> Hits | None:
+        """The units that the flips of a site hit, once in a run; None where there are none."""
+        if site.name not in self._hits_of:
+            flips = self._by_site.get(site.name)
+            if flips is not None and not self._mine.all():
+                flips = flips.only(self._images)
+            self._hits_of[site.name] = (
+                locate(flips, self._costs[site], site, self._images) if flips is not None and len(flips) else None
+            )
+        return self._hits_of[site.name]
 
     def _drawn_hits(self, site: Site) -> Iterator[Hits]:
         """The same, drawn now, some images at a time."""
@@ -174,8 +178,8 @@ class Faulty(Machine):
                 yield locate(flips, cost, site, self._images)
         self._counted.add(site.name)  # an operator may finish at a site what another began
 
-    def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Iterator[Hits]:
-        """The hits of an application at a site that the run does not know.
+    def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Iterator[Arrived]:
+        """The flips of an application at a site that the run does not know.
 
         Its images are those of the run, if it has one; else 0, 1, 2 ... of the site's batch, or image 0.
         """
@@ -198,7 +202,7 @@ class Faulty(Machine):
             if in_run:
                 self._met[here] |= executed(flips, cost, site, ids)
             if len(flips):
-                yield locate(flips, cost, site, ids)
+                yield Arrived(cost=cost, hits=locate(flips, cost, site, ids))
             return
         if site.of and not self.source.where.selects(site):
             return
@@ -212,13 +216,4 @@ class Faulty(Machine):
             present = ids[np.flatnonzero(np.bincount(part.slot))]
         for group in groups(distinct(present), mean=flips_an_image(cost, self.source)):
             if len(flips := drawn({site: cost}, self.source, group)):
-                yield locate(flips, cost, site, ids)
-
-
-def _on_host(x: UnitInput) -> UnitInput:
-    if isinstance(x, Rows):
-        if x.matrix.device.type == "cpu":
-            return x
-        used, index = x.index.unique(return_inverse=True)
-        return Rows(x.matrix[used].cpu(), index.cpu())
-    return None if x is None else x.cpu()
+                yield Arrived(cost=cost, hits=locate(flips, cost, site, ids))

@@ -25,7 +25,7 @@ class Flipped(Plain):
 
     def __init__(self, flips: Mapping[int, StepFlips], words: Words, *, first: int = 0) -> None:
         self._flips = flips
-        self._words = words
+        self._formats = words
         self._step = first
         self.strange: Tensor | None = None  # where the text quantised what is not finite
 
@@ -56,13 +56,13 @@ class Flipped(Plain):
             given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
             stops = np.array(ends or (a.matrix.shape[1],), np.int64)
             total = np.empty((len(a.index), len(stops)), np.int64)
-            bits = (self._words.product.bits, self._words.accumulator.bits)
+            bits = (self._formats.product.bits, self._formats.accumulator.bits)
             chosen = (*rows, given, stops, products, sums, bits)
             split(len(total), 1 + a.matrix.shape[1] // _PER_ELEMENT, lambda i, j: int_chains(*chosen, i, j, total))
-            found = torch.from_numpy(total).to(self._words.accumulator.dtype)
+            found = torch.from_numpy(total).to(self._formats.accumulator.dtype)
             return found if ends else found[:, 0]
         if kind != torch.float32:
-            raise InputError(f"a matrix product of {kind} words: chains are of words of 8 bits or float32")
+            raise no_chain(kind)
         added = np.empty(0, np.float32) if bias is None else _array(bias)
         out = np.empty(len(a.index), np.float32)
         split(len(out), a.matrix.shape[1], lambda i, j: float_chains(*rows, added, products, sums, i, j, out))
@@ -75,7 +75,7 @@ class Flipped(Plain):
             int_sums(_array(x.to(torch.int64)), _columns(self._next()), word_of(x.dtype).bits, total)
             return torch.from_numpy(total).to(x.dtype)[:, None]
         if x.dtype != torch.float32:
-            raise InputError(f"a running sum of {x.dtype} words: sums are float32, int32 or int64")
+            raise no_sum(x.dtype)
         out = np.empty(len(x), np.float32)
         float_sums(_array(x), _columns(self._next()), out)
         return torch.from_numpy(out)[:, None]
@@ -104,6 +104,16 @@ class Flipped(Plain):
         """Rounded and saturated; where it is not finite is kept."""
         self.strange = ~x.isfinite()
         return super().quantize(x, grid)
+
+
+def no_chain(dtype: torch.dtype) -> InputError:
+    """What a product of other words is refused with."""
+    return InputError(f"a matrix product of {dtype} words: chains are of words of 8 bits or float32")
+
+
+def no_sum(dtype: torch.dtype) -> InputError:
+    """What a sum of other words is refused with."""
+    return InputError(f"a running sum of {dtype} words: sums are float32, int32 or int64")
 
 
 def _array(x: Tensor) -> NDArray[Any]:

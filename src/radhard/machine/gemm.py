@@ -18,6 +18,7 @@ from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
 from radhard.ops.backends import product
+from radhard.ops.chains import Chains, Written, chains_of_rows
 from radhard.ops.octets import OCTETS
 
 
@@ -38,6 +39,11 @@ class WriteBack:
         assert isinstance(multiplier, Tensor)
         value = m.scale(total.to(torch.float32), multiplier)
         return m.quantize(value, self.grid) if self.dtype in OCTETS else value
+
+    @property
+    def written(self) -> Written:
+        """What kernels take of it."""
+        return Written(multiplier=self.multiplier, limits=self.grid.limits)
 
     def kernel(self, total: Tensor, bias: Tensor | None) -> Tensor:
         """Accumulators [m, n] without bias -> [m, n] `dtype`."""
@@ -65,6 +71,15 @@ def column_multiplier(write_back: WriteBack | None, column: Tensor) -> Tensor | 
 def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:
     """Results [u] to flat places [u] of a contiguous output."""
     out.view(-1)[index] = values
+
+
+def product_chains(
+    rows: tuple[Tensor, Tensor], out: Tensor, bias: Tensor | None, write_back: WriteBack | None
+) -> tuple[Chains, ...]:
+    """Rows [..., m, k] and [..., n, k] of 8-bit words -> their chains, which write contiguous `out` [..., m, n]."""
+    if rows[0].dtype not in OCTETS:
+        return ()
+    return (chains_of_rows(*rows, out, bias=bias, written=None if write_back is None else write_back.written),)
 
 
 def written_dtype(write_back: WriteBack | None, operand: torch.dtype) -> torch.dtype:
@@ -109,6 +124,13 @@ class Gemm(Operator):
             )
 
         return Units(shape, gather, scatter_flat)
+
+    def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
+        """Those of its outputs."""
+        a, b = operands(inputs)
+        shape = self._shape(a, b)
+        rows = (a.expand(*shape[:-2], *a.shape[-2:]), b.mT.expand(*shape[:-2], *b.mT.shape[-2:]))
+        return product_chains(rows, out, None, self.write_back)
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums, write-back."""

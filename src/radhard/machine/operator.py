@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from radhard.machine.arithmetic import Arithmetic, Plain, Rows
+from radhard.ops.chains import Chains
 
 UnitInput = Tensor | Rows | None
 Note = Callable[[Tensor], None]
@@ -55,6 +56,14 @@ class Operator(ABC):
         x = inputs[0]
         assert x is not None
         return torch.empty_like(x)
+
+    def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
+        """Where what the units read and write lies in memory, if they are chains of products of 8-bit words.
+
+        Several write the running sums after so many products; of other operators there are none.
+        """
+        del inputs, out
+        return ()
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """The whole application at once; by default the text, read for all units.

@@ -17,6 +17,7 @@ from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
 from radhard.machine.operator import unravel
 from radhard.ops.backends import product
+from radhard.ops.chains import Chains, Window
 from radhard.ops.octets import OCTETS, exact_terms
 
 
@@ -97,6 +98,39 @@ class Conv2d(Operator):
             out[image, group * n + j, position // w, position % w] = values
 
         return Units(grid, gather, scatter)
+
+    def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
+        """Those of its outputs, which read windows of the image."""
+        x, weight = operands(inputs)
+        if x.dtype not in OCTETS:
+            return ()
+        filters, (image, channel, row, column) = weight.flatten(1), x.stride()
+        n = weight.shape[0] // self.groups
+        to = out.stride()
+        found = Chains(
+            grid=(x.shape[0], self.groups, *self._out_size(x, weight), n),
+            k=filters.shape[1],
+            a=x,
+            of_a=(image, weight.shape[1] * channel, row, column),
+            a_step=channel,
+            b=filters,
+            of_b=(0, n * filters.stride(0), filters.stride(0)),
+            b_step=filters.stride(1),
+            out=out,
+            to=(to[0], n * to[1], to[2], to[3], to[1]),
+            column=(0, n, 1),
+            bias=inputs[2],
+            written=None if self.write_back is None else self.write_back.written,
+            window=Window(
+                size=(weight.shape[2], weight.shape[3]),
+                image=(x.shape[2], x.shape[3]),
+                step=self.stride,
+                dilation=self.dilation,
+                before=self.padding[:2],
+                pad=self.pad,
+            ),
+        )
+        return (found,)
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums, write-back."""

@@ -9,8 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
-from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, scatter_flat, written_dtype
+from radhard.machine.gemm import (
+    WriteBack,
+    chain,
+    column_multiplier,
+    operands,
+    product_chains,
+    scatter_flat,
+    written_dtype,
+)
 from radhard.ops.backends import product
+from radhard.ops.chains import Chains
 from radhard.ops.octets import OCTETS
 
 
@@ -43,6 +52,11 @@ class Linear(Operator):
             )
 
         return Units((*x.shape[:-1], n), gather, scatter_flat)
+
+    def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
+        """Those of its outputs."""
+        x, weight = operands(inputs)
+        return product_chains((x.reshape(-1, x.shape[-1]), weight), out, inputs[2], self.write_back)
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums, write-back."""

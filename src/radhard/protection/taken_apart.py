@@ -7,7 +7,7 @@ it, are those of the operator when it is not protected.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units, WriteBack
 from radhard.machine.requantize import write_float
 from radhard.operators import Affine, Quantized
+from radhard.ops.chains import Chains
 from radhard.protection.matrices import Matrices
 
 
@@ -42,6 +43,14 @@ class Accumulated(Operator):
                 whole.scatter(sums, index, values[:, place])
 
         return Units(whole.grid, whole.gather, scatter)
+
+    def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
+        """Those of the product, as far as each end; the bias belongs to the last."""
+        found = []
+        for end, sums in zip(self.ends, out, strict=True):
+            for x in self.whole.chains(inputs, sums):
+                found.append(x if end == x.k else replace(x, k=end, bias=None))
+        return tuple(found)
 
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums; [u, e] of these are kept."""

@@ -5,11 +5,13 @@ itself on its device before its first use. Triton's interpreter (TRITON_INTERPRE
 they are tested where there is no GPU.
 """
 
+from radhard.ops.cuda.chains import flip_chains
 from radhard.ops.cuda.checked import written_checked
 from radhard.ops.cuda.draw import ROOMS, drawn
 from radhard.ops.cuda.pairs import pair
 from radhard.ops.cuda.proof import proven
 from radhard.ops.cuda.rows import normalise, softmax
+from radhard.ops.cuda.running import Masks, running_products, running_sums
 from radhard.ops.cuda.struck import Read, Write
 from radhard.ops.cuda.struck_elements import hit_elements
 from radhard.ops.cuda.struck_rows import LONGEST, hit_rows
@@ -18,9 +20,11 @@ from radhard.ops.cuda.words import look_up, quantize, quantize_marked
 __all__ = [
     "LONGEST",
     "ROOMS",
+    "Masks",
     "Read",
     "Write",
     "drawn",
+    "flip_chains",
     "hit_elements",
     "hit_rows",
     "look_up",
@@ -29,6 +33,8 @@ __all__ = [
     "proven",
     "quantize",
     "quantize_marked",
+    "running_products",
+    "running_sums",
     "softmax",
     "written_checked",
 ]

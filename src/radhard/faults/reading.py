@@ -1,0 +1,94 @@
+"""The hit units of an application, read again with their flips: gathered, computed word by word, scattered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.faults.flipped import Flipped
+from radhard.faults.flipped_on_device import FlippedOnDevice, carried
+from radhard.faults.keys import carry
+from radhard.faults.locate import Hits
+from radhard.machine import Operator, Rows, Site, UnitInput, Units
+from radhard.ops.octets import OCTETS
+from radhard.words import Words
+
+_CHUNK, _CHUNK_ON_DEVICE = 1 << 24, 1 << 26  # elements of gathered unit inputs at a time
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Application:
+    """An operator applied to inputs at a site, and what it yielded: `out`, of which units are written again."""
+
+    operator: Operator
+    inputs: Sequence[Tensor | None]
+    site: Site
+    out: Tensor
+
+    def images(self, units: Units) -> int:
+        """How many images it serves."""
+        axis = self.site.batch_axis
+        return 1 if axis is None else units.grid[axis] // self.site.rows_per_image
+
+    def count(self, units: Units, index: Tensor, strange: Tensor) -> Tensor:
+        """Booleans [u, ...] of units `index` [u] -> how many are true of each image [B] int64."""
+        whole, mine = self.site.image_units(units.grid)
+        found = torch.zeros(self.images(units), dtype=torch.int64, device=index.device)
+        return found.index_add_(0, index % whole // mine, strange.reshape(len(index), -1).sum(1))
+
+
+def read_on_host(x: Application, hits: Hits, words: Words) -> Tensor | None:
+    """Write into `x.out` what the hit units yield -> values [B] of each image that flips made non-finite, or None."""
+    units = x.operator.units(x.inputs)
+    found = None
+    for first, last in _chunks(x, units, hits, at_once=_CHUNK):
+        index = torch.from_numpy(hits.units[first:last])
+        read = [_on_host(one) for one in units.gather(index.to(x.out.device))]
+        arithmetic = Flipped(hits.steps(first, last), words, first=x.operator.first_step)
+        values = x.operator.text(arithmetic, *read)
+        units.scatter(x.out, index.to(x.out.device), values.to(x.out.device))
+        if arithmetic.strange is not None and bool(arithmetic.strange.any()):
+            without = Flipped({}, words)  # what is strange without flips, the inner machine has noted
+            x.operator.text(without, *read)
+            assert without.strange is not None
+            more = x.count(units, index, arithmetic.strange & ~without.strange)
+            found = more if found is None else found + more
+    return found
+
+
+def read_on_device(x: Application, hits: Hits, words: Words) -> Tensor | None:
+    """The same where `x.out` is, without waiting for it.
+
+    Whether flips make a value strange is not known before it is read: what may be so is read twice at once, as a second
+    stack of units behind the first, without flips.
+    """
+    units, device = x.operator.units(x.inputs), x.out.device
+    index, flips = carry(hits.units, device), carried(hits, device)
+    twice = x.out.dtype in OCTETS
+    found = None
+    for first, last in _chunks(x, units, hits, at_once=_CHUNK_ON_DEVICE):
+        mine, count = index[first:last], last - first
+        read = units.gather(torch.cat([mine, mine]) if twice else mine)
+        arithmetic = FlippedOnDevice(flips, words, first=x.operator.first_step, units=(first, last))
+        values = x.operator.text(arithmetic, *read)
+        units.scatter(x.out, mine, values[:count])
+        if twice and arithmetic.strange is not None:
+            more = x.count(units, mine, arithmetic.strange[:count] & ~arithmetic.strange[count:])
+            found = more if found is None else found + more
+    return found
+
+
+def _chunks(x: Application, units: Units, hits: Hits, *, at_once: int) -> list[tuple[int, int]]:
+    width = max(1, sum(one.numel() for one in x.inputs if one is not None) // max(1, units.count))
+    chunk = max(1, at_once // width)
+    return [(first, min(first + chunk, len(hits.units))) for first in range(0, len(hits.units), chunk)]
+
+
+def _on_host(x: UnitInput) -> UnitInput:
+    if isinstance(x, Rows):
+        if x.matrix.device.type == "cpu":
+            return x
+        used, index = x.index.unique(return_inverse=True)
+        return Rows(x.matrix[used].cpu(), index.cpu())
+    return None if x is None else x.cpu()
