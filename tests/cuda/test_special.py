@@ -7,6 +7,7 @@ triton = pytest.importorskip("triton")
 tl = triton.language
 
 from radhard.ops.cuda import special  # noqa: E402
+from radhard.ops.cuda.launch import on  # noqa: E402
 
 _BLOCK = 4096
 
@@ -33,7 +34,8 @@ def special_on(device: torch.device, function: str, x: torch.Tensor) -> torch.Te
     given = torch.zeros(blocks * _BLOCK)
     given[: x.numel()] = x.flatten()
     y = torch.empty_like(given).to(device)
-    _apply[(blocks,)](given.to(device), y, function=FUNCTIONS.index(function), block=_BLOCK, enable_fp_fusion=False)
+    with on(y):
+        _apply[(blocks,)](given.to(device), y, function=FUNCTIONS.index(function), block=_BLOCK, enable_fp_fusion=False)
     return y.cpu()[: x.numel()].view(x.shape)
 
 
