@@ -23,7 +23,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     modules = floats(prepare.module_of(name).module, device)
     program = prepare.program_of(name, tiny=tiny, device=device)
     yield {"model": name, "back_ends": program.backends}
-    batches = (2,) if tiny else BATCHES
+    batches = (1,) if tiny else BATCHES
     for batch in batches:
         images = images_of(program, batch, device)
         cases = all_cases(program, modules, images)

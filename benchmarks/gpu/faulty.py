@@ -24,7 +24,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     name = prepare.subject(tiny=tiny)
     program = prepare.program_of(name, tiny=tiny, device=device)
     rates = (PROFILED,) if tiny else RATES
-    for batch in (2,) if tiny else BATCHES:
+    for batch in (1,) if tiny else BATCHES:
         images = images_of(program, batch, device)
         cases: dict[str, Callable[[], object]] = {"clean": lambda images=images: run(program, images, Clean())}
         cases |= {f"{ber:.0e}": faulty(program, images, ber=ber) for ber in rates}

@@ -17,7 +17,6 @@ from benchmarks.gpu.rounds import awaited
 def kernels(case: Callable[[], object], device: torch.device, *, rows: int = 25) -> Record:
     """Seconds that the device is busy in one run, of how many, and the kernels that take most, as text."""
     call = awaited(case, device)
-    call()
     kind = ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU
     start = time.perf_counter()
     with profile(activities=[kind]) as found:
@@ -39,7 +38,6 @@ def kernels(case: Callable[[], object], device: torch.device, *, rows: int = 25)
 def functions(case: Callable[[], object], device: torch.device, *, rows: int = 25) -> Record:
     """The functions of the host that take most time in one run, as text: their own, then with what they call."""
     call = awaited(case, device)
-    call()
     profiler = cProfile.Profile()
     profiler.runcall(call)
     text = io.StringIO()
