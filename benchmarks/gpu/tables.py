@@ -109,9 +109,9 @@ def models(records: Sequence[Record]) -> list[str]:
 def sweep(records: Sequence[Record]) -> list[str]:
     """Seconds of the command and of its runs."""
     return [
-        f"`radhard sweep {r['model']} --device cuda`, {r['images']:,} images at {r['rates']} rates, after float and int8 "
-        f"without faults: {r['seconds']:.1f} s from start to table, of which {r['runs_seconds']:.1f} s are runs; the rest "
-        "loads, captures and calibrates, on the CPU."
+        f"`radhard sweep {r['model']} --device cuda`, {r['images']:,} images at {r['rates']} rates, after float and "
+        f"int8 without faults: {r['seconds']:.1f} s from start to table, of which {r['runs_seconds']:.1f} s are runs; "
+        "the rest loads, captures and calibrates."
         for r in records
         if "rates" in r
     ]

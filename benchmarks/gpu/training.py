@@ -102,7 +102,7 @@ def _tried(device: torch.device) -> Record:
 
 def curve(name: str, weights: Path, device: torch.device) -> dict[str, int]:
     """Of the first test images, how many the int8 program of these weights classifies rightly at each rate."""
-    bench = build(load(name, weights), recipe=RECIPE).on(device)
+    bench = build(load(name, weights), recipe=RECIPE, device=device)
     labels, found = bench.data.labels[:IMAGES], {}
     for ber in (0.0, *RATES):
         logits = answered(bench.programs[RECIPE], ber=ber, images=IMAGES, device=device).logits

@@ -86,7 +86,7 @@ def train_seeds(
 
 def int8_correct(name: str, weights: Path, *, recipe: str, device: torch.device, images: int) -> int:
     """How many of the first `images` test images the integer program of these weights classifies rightly."""
-    bench = build(load(name, weights), recipe=recipe).on(device)
+    bench = build(load(name, weights), recipe=recipe, device=device)
     program, right = bench.programs[recipe], 0
     for places in torch.split(torch.arange(images), BATCH):
         logits = run(program, bench.images(places), ids=bench.data.ids[places]).logits
