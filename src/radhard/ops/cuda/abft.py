@@ -86,7 +86,7 @@ def detect(factors: Factors, sums: Tensor) -> Found:
     """Running `sums` [q, g, m, n] int32 -> the sums of blocks, and the products that do not add up."""
     block, (slabs, i, j) = factors.block, factors.counts
     (g, m, k), (h, n, _) = factors.a.shape, factors.b.shape
-    tiles = _over_rows(_over_columns(sums.view(slabs * g, m, n), block[2]), block[0]).view(slabs, g, i, j)
+    tiles = _over_columns(_over_rows(sums.view(slabs * g, m, n), block[0]), block[2]).view(slabs, g, i, j)
     left, right = sums_of(factors.a, step=block[0]), factors.right or sums_of(factors.b, step=block[2])
     alarmed = torch.empty(g, dtype=torch.int32, device=sums.device)
     alarms = _no_places(g, sums.device)
@@ -147,8 +147,8 @@ def _no_places(room: int, device: torch.device) -> Flagged:
 
 
 def span(size: int) -> int:
-    """How much of `size` a kernel reads at a time: few different numbers, each of which is a compilation."""
-    return int(min(128, max(32, triton.next_power_of_2(size))))
+    """How much of `size` a kernel reads at a time: one of three, since each is a compilation."""
+    return 32 if size <= 32 else 64 if size <= 64 or interpreted() else 256
 
 
 def _over_rows(x: Tensor, step: int) -> Tensor:
@@ -164,14 +164,15 @@ def _over_columns(x: Tensor, step: int) -> Tensor:
     """`x` [x, r, w] int32 -> sums of every `step` columns [x, r, j] int32, which wrap."""
     count, r, w = x.shape
     out = torch.empty(count, r, triton.cdiv(w, step), dtype=torch.int32, device=x.device)
+    high, wide = (32, 64) if step <= 64 else (4, 1024)
     with on(x):
-        _add_columns[(triton.cdiv(count * r, 32) * out.shape[2],)](
-            x, out, count * r, w, step, out.shape[2], R=32, W=span(step)
+        _add_columns[(triton.cdiv(count * r, high) * out.shape[2],)](
+            x, out, count * r, w, step, out.shape[2], R=high, W=wide
         )
     return out
 
 
-@triton.jit(do_not_specialize=["r", "step", "blocks"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["r", "w", "step", "blocks"])  # type: ignore[untyped-decorator]
 def _add_rows(x, out, r, w, step, blocks, R: tl.constexpr, W: tl.constexpr):  # type: ignore[no-untyped-def]
     place = tl.program_id(0).to(tl.int64)
     first = place % blocks * step
@@ -186,7 +187,7 @@ def _add_rows(x, out, r, w, step, blocks, R: tl.constexpr, W: tl.constexpr):  # 
     tl.store(out + place * w + col, total, mask=col < w)
 
 
-@triton.jit(do_not_specialize=["rows", "step", "blocks"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["rows", "w", "step", "blocks"])  # type: ignore[untyped-decorator]
 def _add_columns(x, out, rows, w, step, blocks, R: tl.constexpr, W: tl.constexpr):  # type: ignore[no-untyped-def]
     j = tl.program_id(0) % blocks
     row, col = tl.program_id(0).to(tl.int64) // blocks * R + tl.arange(0, R), tl.arange(0, W)
@@ -199,7 +200,7 @@ def _add_columns(x, out, rows, w, step, blocks, R: tl.constexpr, W: tl.constexpr
     tl.store(out + row * blocks + j, total, mask=row < rows)
 
 
-@triton.jit(do_not_specialize=["m", "h", "blocks", "j"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["m", "k", "h", "blocks", "j"])  # type: ignore[untyped-decorator]
 def _whole(  # type: ignore[no-untyped-def]
     tiles, left, right, bias, alarmed, places, count, m, k, h, blocks, j, BIASED: tl.constexpr, WIDE: tl.constexpr
 ):  # fmt: skip
@@ -224,7 +225,7 @@ def _whole(  # type: ignore[no-untyped-def]
         tl.store(places + tl.atomic_add(count, 1), g)
 
 
-@triton.jit(do_not_specialize=["g", "m", "h", "slabs", "i", "j", "high"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["g", "m", "k", "h", "slabs", "i", "j", "high", "deep"])  # type: ignore[untyped-decorator]
 def _locate(  # type: ignore[no-untyped-def]
     tiles, left, right, bias, alarmed, places, count, g, m, k, h, slabs, i, j, high, deep,
     BIASED: tl.constexpr, J: tl.constexpr, T: tl.constexpr,

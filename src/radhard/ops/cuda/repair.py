@@ -67,12 +67,17 @@ def recover(factors: Factors, found: Found, flagged: Flagged, *, several: Severa
             wide,
             BIASED=factors.bias is not None,
             AGAIN=several == "intersect",
-            ROWS=triton.next_power_of_2(high),
-            COLUMNS=triton.next_power_of_2(wide),
+            ROWS=_room(high, 256),
+            COLUMNS=_room(wide, 512),
             T=span(deep),
         )
         _put[(programs,)](total, places, lost, count, words, WIDE=256)
     return outcomes, count
+
+
+def _room(size: int, least: int) -> int:
+    """Of few different numbers, each of which is a compilation."""
+    return int(triton.next_power_of_2(size if interpreted() else max(size, least)))
 
 
 def _off(factors: Factors, found: Found, flagged: Flagged, *, side: Literal["rows", "columns"]) -> Tensor:
@@ -120,7 +125,7 @@ def _bias(factors: Factors, right: Sums, *, of_rows: bool) -> Tensor:
 
 
 @triton.jit(  # type: ignore[untyped-decorator]
-    do_not_specialize=["g", "m", "h", "slabs", "i", "j", "high", "wide"]
+    do_not_specialize=["g", "m", "n", "k", "h", "slabs", "i", "j", "high", "deep", "wide"]
 )
 def _residual(  # type: ignore[no-untyped-def]
     sums, factor, others, bias, off, places, count, g, m, n, k, h, slabs, i, j, high, deep, wide,
@@ -173,7 +178,7 @@ def _residual(  # type: ignore[no-untyped-def]
 
 
 @triton.jit(  # type: ignore[untyped-decorator]
-    do_not_specialize=["words", "g", "m", "h", "slabs", "i", "j", "high", "wide"]
+    do_not_specialize=["words", "g", "m", "n", "k", "h", "slabs", "i", "j", "high", "deep", "wide"]
 )
 def _decide(  # type: ignore[no-untyped-def]
     sums, a, b, bias, rows, columns, flagged, flags, outcomes, places, lost, count, words,
