@@ -1,0 +1,92 @@
+"""What the fused check of rows costs: products of ViT-B that are written back, with it and without, in one run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Kind, operands
+from benchmarks.gpu.clock import laps
+from radhard.ops.cuda.checked import checked_product
+from radhard.ops.sums import store
+
+OPS = torch.ops.radhard
+BATCHES, TINY_BATCHES = (64, 8, 1), (2,)
+GRID = [0, -128, 127]
+ROUNDS, REPEATED = 24, 8
+Record = dict[str, Any]
+
+
+def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
+    """A record for each batch and each product with a weight: seconds of one, and the ratio by round."""
+    kinds = [kind for kind in (TINY if tiny else KINDS_OF_PRODUCTS) if kind.shape.stored]
+    for batch in TINY_BATCHES if tiny else BATCHES:
+        for kind in kinds:
+            yield one(kind, batch=batch, device=device, rounds=2 if tiny else ROUNDS)
+
+
+def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
+    """Both take turns, as often as inputs and outputs that fill the cache; flags are read once, at the end."""
+    factors = operands(kind, batch=batch, device=device)
+    assert factors.bias is not None
+    a, weight, bias = factors.a.flatten(0, 1), factors.b[0], factors.bias[0]
+    (m, k), n = a.shape, len(weight)
+    many = [a.clone() for _ in range(REPEATED if device.type == "cuda" else 1)]
+    scale, stored = torch.full((n,), 1e-5, device=device), store(weight, bias)
+    found = torch.zeros(1, dtype=torch.int32, device=device)
+
+    def unchecked(x: Tensor) -> Tensor:
+        out: Tensor = OPS.linear(x, weight, bias, scale, GRID, torch.int8)
+        return out
+
+    def checked(x: Tensor) -> Tensor:
+        return checked_product(x, stored, scale, dtype=torch.int8, grid=(0, -128, 127), found=found).out
+
+    def often(case: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+        def run() -> None:
+            for x in many:
+                case(x)
+
+        return run
+
+    same = torch.equal(checked(a), unchecked(a))
+    times = laps({"unchecked": often(unchecked), "checked": often(checked)}, device=device, rounds=rounds)
+    ratios = times["checked"] / times["unchecked"]
+    low, middle, high = np.percentile(ratios, (25, 50, 75))
+    return {
+        "product": kind.name,
+        "batch": batch,
+        "sizes": [m, k, n],
+        "seconds": {name: float(np.median(each)) / len(many) for name, each in times.items()},
+        "checked_over_unchecked": {"median": middle, "low": low, "high": high, "rounds": rounds},
+        "same_words": same,
+        "alarms": int(found),
+    }
+
+
+def overhead(records: Sequence[Record]) -> float | None:
+    """The largest share that the check adds at n = 768, batch 64; None where that was not measured."""
+    found = [
+        record["checked_over_unchecked"]["median"] - 1
+        for record in records
+        if record.get("batch") == 64 and record.get("sizes", [0])[-1] == 768
+    ]
+    return max(found, default=None)
+
+
+def lines(records: Sequence[Record]) -> list[str]:
+    """A table in Markdown."""
+    rows = [
+        f"| {x['product']} | {x['batch']} | {' x '.join(map(str, x['sizes']))} | {1e6 * x['seconds']['unchecked']:.1f} "
+        f"| {1e6 * x['seconds']['checked']:.1f} | {x['checked_over_unchecked']['median'] - 1:+.1%} "
+        f"({x['checked_over_unchecked']['low'] - 1:+.1%} to {x['checked_over_unchecked']['high'] - 1:+.1%}) |"
+        for x in records
+        if "checked_over_unchecked" in x
+    ]
+    return [
+        "| product | batch | m x k x n | unchecked, us | checked, us | more (quartiles of rounds) |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
