@@ -5,7 +5,6 @@ C = A B: output (i, j) is a chain of k products A[i, t] B[t, j] and k - 1 runnin
 result is left so, or written back in 8 bits (rounded, saturated) or as float32.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,9 +16,9 @@ from torch import Tensor
 from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
-from radhard.ops.backends import product
 from radhard.ops.chains import Chains, Written, chains_of_rows
 from radhard.ops.octets import OCTETS
+from radhard.ops.written import accumulated, written
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,23 +136,20 @@ class Gemm(Operator):
         return chain(m, self.write_back, inputs)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
-        """torch's matmul, or the exact integer product and one pass to write it back."""
+        """torch's matmul, or the exact integer product, written back."""
         del note
         a, b = operands(inputs)
         if a.dtype not in OCTETS:
             return a @ b
-        total = product(*_grouped(a, b)).view(math.prod(self._shape(a, b)[:-1]), b.shape[-1])
-        out = total.to(torch.int32) if self.write_back is None else self.write_back.kernel(total, None)
-        return out.view(self._shape(a, b))
+        return product(self.write_back, a, b.mT, bias=None)
 
 
-def _grouped(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """a [..., m, k], b [..., k, n] -> [g, m, k] and [g, n, k], broadcast; copied only where no view will do."""
-    groups = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    x = a.expand(*groups, *a.shape[-2:]).reshape(-1, *a.shape[-2:])
-    if b.stride(-2) == 1:
-        return x, b.mT.expand(*groups, *b.mT.shape[-2:]).reshape(-1, *b.mT.shape[-2:])
-    return x, b.expand(*groups, *b.shape[-2:]).reshape(-1, *b.shape[-2:]).mT
+def product(write_back: WriteBack | None, a: Tensor, b: Tensor, *, bias: Tensor | None) -> Tensor:
+    """a [..., m, k] of 8 bits, b [..., n, k] int8, bias [n] int32 -> [..., m, n], written back or int32."""
+    if write_back is None:
+        return accumulated(a, b, bias=bias)
+    scale = write_back.multiplier
+    return written(a, b, bias=bias, multiplier=scale, dtype=write_back.dtype, grid=write_back.grid.limits)
 
 
 def operands(inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:

@@ -14,11 +14,11 @@ from radhard.machine.gemm import (
     chain,
     column_multiplier,
     operands,
+    product,
     product_chains,
     scatter_flat,
     written_dtype,
 )
-from radhard.ops.backends import product
 from radhard.ops.chains import Chains
 from radhard.ops.octets import OCTETS
 
@@ -63,14 +63,9 @@ class Linear(Operator):
         return chain(m, self.write_back, inputs)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
-        """torch's linear, or the exact integer product and one pass to write it back."""
+        """torch's linear, or the exact integer product, written back."""
         del note
         x, weight = operands(inputs)
         if x.dtype not in OCTETS:
             return functional.linear(x, weight, inputs[2])
-        flat = x.reshape(1, -1, x.shape[-1])
-        total = product(flat, weight[None])[0]
-        if self.write_back is None:
-            total = total.to(torch.int32)
-            return (total if inputs[2] is None else total + inputs[2]).view(*x.shape[:-1], -1)
-        return self.write_back.kernel(total, inputs[2]).view(*x.shape[:-1], -1)
+        return product(self.write_back, x.reshape(-1, x.shape[-1]), weight, bias=inputs[2]).view(*x.shape[:-1], -1)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 
 from radhard.errors import BackendError
 from radhard.ops.octets import exact_terms, lowered
+from radhard.ops.on_device import on_device
 
 Product = Callable[[Tensor, Tensor], Tensor]
 Shape = Literal["weight", "attention"]
@@ -42,23 +43,25 @@ _OPERANDS = (
 class Backend:
     """`product`: a [g, m, k] int8 or uint8, b [g, n, k] int8 -> a b^T [g, m, n] exactly, int32 or float32 integers.
 
-    a is contiguous, b or its transpose is: `torch._int_mm` is silently wrong on views whose rows overlap.
+    a is contiguous, b or its transpose is: `torch._int_mm` is silently wrong on views whose rows overlap. `devices`
+    are the types of those that it may serve.
     """
 
     name: str
     product: Product
+    devices: tuple[str, ...] = ("cpu", "cuda")
 
 
 def _int_mm(a: Tensor, b: Tensor) -> Tensor:
     if a.dtype == torch.uint8:  # a b = (a - 128) b + 128 sum(b), which wraps alike
         return _int_mm(lowered(a), b).add_(b.sum(2, dtype=torch.int32)[:, None], alpha=128)
     out = torch.empty(a.shape[0], a.shape[1], b.shape[1], dtype=torch.int32, device=a.device)
-    if a.device.type == "cuda":  # rows beyond 16, other sizes in multiples of 8
-        m, n = a.shape[1], b.shape[1]
-        a = pad(a, (0, -a.shape[2] % 8, 0, max(17 - m, 0)))
-        b = pad(b, (0, -b.shape[2] % 8, 0, -n % 8))
-        for g in range(len(a)):
-            out[g] = torch._int_mm(a[g], b[g].T)[:m, :n]
+    if a.is_cuda:  # rows beyond 16, other sizes in multiples of 8
+        (m, k), n = a.shape[1:], b.shape[1]
+        if m <= 16 or k % 8 or n % 8:
+            a, b = pad(a, (0, -k % 8, 0, max(17 - m, 0))), pad(b, (0, -k % 8, 0, -n % 8))
+        for x, y, z in zip(a.unbind(0), b.mT.unbind(0), out.unbind(0), strict=True):
+            z.copy_(torch._int_mm(x, y)[:m, :n]) if len(x) > m or y.shape[1] > n else torch._int_mm(x, y, out=z)
         return out
     if a.shape[2] == 1:  # torch 2.13 leaves such a product uninitialised
         a, b = pad(a, (0, 1)), pad(b, (0, 1))
@@ -85,7 +88,17 @@ def _float64(a: Tensor, b: Tensor) -> Tensor:
     return (a.to(torch.float64) @ b.to(torch.float64).mT).to(torch.int64).to(torch.int32)
 
 
+def _triton(a: Tensor, b: Tensor) -> Tensor:
+    out = None
+    if (device := on_device(a)) is not None:
+        out = device.written(a, b, bias=None, multiplier=None, dtype=torch.int32, limits=(0, 0, 0))
+    if out is None:
+        raise RuntimeError(f"no kernel of Triton on {a.device}")
+    return cast(Tensor, out)
+
+
 BACKENDS = (
+    Backend(name="triton", product=_triton, devices=("cuda",)),
     Backend(name="int_mm", product=_int_mm),
     Backend(name="float32", product=_float32),
     Backend(name="float64", product=_float64),
@@ -116,7 +129,7 @@ def choose(shape: Shape, device: torch.device, candidates: Sequence[Backend] = B
 
     Raises BackendError if none does.
     """
-    proven = [backend for backend in candidates if proves_itself(backend, device)]
+    proven = [one for one in candidates if device.type in one.devices and proves_itself(one, device)]
     if not proven:
         names = ", ".join(backend.name for backend in candidates)
         raise BackendError(

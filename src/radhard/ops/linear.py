@@ -14,7 +14,8 @@ from radhard.ops.library import Recourse, note, operator
 from radhard.ops.on_device import on_device
 from radhard.ops.products import Output, again_of_weight, changed, settle
 from radhard.ops.sums import Stored
-from radhard.ops.write import Limits, write, write_checked
+from radhard.ops.write import Limits, write_checked
+from radhard.ops.written import written
 
 
 def limits(grid: Sequence[int]) -> Limits:
@@ -94,8 +95,8 @@ def linear(
     x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
 ) -> Tensor:
     """`x` [..., k] int8 or uint8, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [..., n] `dtype`."""
-    total = backends.product(x.reshape(1, -1, x.shape[-1]), weight[None])[0]
-    out = write(total, bias, multiplier, dtype, grid=limits(grid))
+    flat = x.reshape(-1, x.shape[-1])
+    out = written(flat, weight, bias=bias, multiplier=multiplier, dtype=dtype, grid=limits(grid))
     return out.view(*x.shape[:-1], bias.shape[0])
 
 

@@ -5,7 +5,6 @@ The sums by which the second checks are made of the right factor at run time, in
 
 import math
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -17,37 +16,21 @@ from radhard.ops.operands import SPARE
 from radhard.ops.products import Again, Output, again, changed, settle
 from radhard.ops.sums import check_outputs, digits, store
 from radhard.ops.write import on_host, write_checked
+from radhard.ops.written import grouped, groups_of, no_bias, written
 
 _NO_OFFSET = torch.zeros(1, dtype=torch.int64, device="cpu")  # products of activations have no bias
 
 
-def _groups(a: Tensor, b: Tensor) -> list[int]:
-    left, right = a.shape[:-2], b.shape[:-2]
-    return list(left if left == right else torch.broadcast_shapes(left, right))
-
-
-def _grouped(x: Tensor, groups: list[int]) -> Tensor:
-    """[..., r, c] -> [g, r, c], broadcast."""
-    whole = x if list(x.shape[:-2]) == groups else x.expand(*groups, *x.shape[-2:])
-    return whole.reshape(-1, *x.shape[-2:])
-
-
 def _fake(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
     del multiplier, grid
-    return a.new_empty([*_groups(a, b), a.shape[-2], b.shape[-1]], dtype=dtype)
+    return a.new_empty([*groups_of(a, b), a.shape[-2], b.shape[-1]], dtype=dtype)
 
 
 def _output(b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> tuple[Output, Tensor]:
     """How [..., n] is written, and a bias of zeros [n]."""
     n = b.shape[-1]
     whole = multiplier if multiplier.shape[0] == n else multiplier.expand(n).contiguous()
-    return Output(multiplier=whole, dtype=dtype, grid=limits(grid)), _zero(n, b.device)
-
-
-@cache
-def _zero(n: int, device: torch.device) -> Tensor:
-    """A bias of zeros, that nobody writes to."""
-    return torch.zeros(n, dtype=torch.int32, device=device)
+    return Output(multiplier=whole, dtype=dtype, grid=limits(grid)), no_bias(n, b.device)
 
 
 @operator(
@@ -56,10 +39,7 @@ def _zero(n: int, device: torch.device) -> Tensor:
 )
 def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
     """`a` [..., m, k] of 8 bits, b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n]; groups broadcast."""
-    groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
-    right = _grouped(b.mT, groups) if b.stride(-2) == 1 else _grouped(b, groups).mT
-    total = backends.product(_grouped(a, groups), right)
-    return output.write(total.flatten(0, 1), zero).view(*groups, a.shape[-2], b.shape[-1])
+    return written(a, b.mT, bias=None, multiplier=multiplier, dtype=dtype, grid=limits(grid))
 
 
 def _fake_checked(
@@ -92,9 +72,9 @@ def matmul_checked(
     events: Tensor,
 ) -> Tensor:
     """As `matmul`, every row checked; adds to `events`."""
-    groups, (output, zero) = _groups(a, b), _output(b, multiplier, grid, dtype)
+    groups, (output, zero) = list(groups_of(a, b)), _output(b, multiplier, grid, dtype)
     check_outputs(b.shape[-1])
-    left = _grouped(a, groups)
+    left = grouped(a, groups)
     right = rows_summed(b.mT, groups) if b.stride(-2) == 1 else columns_summed(b, groups).mT
     total = backends.product(left, right).flatten(0, 1)
     out, flagged = write_checked(total, zero, output.multiplier, dtype, grid=output.grid, offset=_NO_OFFSET)
@@ -102,7 +82,7 @@ def matmul_checked(
         note(events, checked=out.shape[0])
     else:
         recourse = Recourse(policy=policy, site=site)
-        found = _again(left, _grouped(b.mT, groups), flagged, recourse=recourse)
+        found = _again(left, grouped(b.mT, groups), flagged, recourse=recourse)
         differ = changed(found.rows, total[flagged], zero)
         settle(found, differ, flagged, out=out, output=output, recourse=recourse, events=events)
     return out.view(*groups, a.shape[-2], b.shape[-1])
@@ -112,7 +92,7 @@ def rows_summed(b: Tensor, groups: list[int]) -> Tensor:
     """`b` [..., n, k] int8 -> [g, n + 3, k]: the last rows are the digits of the sum of the others."""
     (n, k), host = b.shape[-2:], on_host(b)
     if host is None:
-        b = _grouped(b, groups)
+        b = grouped(b, groups)
         return torch.cat([b, digits(b.sum(1, dtype=torch.int64)).movedim(0, 1)], 1)
     x, of_outer, inner, of_inner = _nested(b, groups)
     g = math.prod(groups)
@@ -131,7 +111,7 @@ def columns_summed(b: Tensor, groups: list[int]) -> Tensor:
     (k, n), host = b.shape[-2:], on_host(b)
     width = n + SPARE + -(n + SPARE) % 4
     if host is None:
-        b = _grouped(b, groups)
+        b = grouped(b, groups)
         sums = digits(b.sum(2, dtype=torch.int64)).movedim(0, 2)
         return torch.nn.functional.pad(torch.cat([b, sums], 2), (0, width - n - SPARE))
     x, of_outer, inner, of_inner = _nested(b, groups)
@@ -150,7 +130,7 @@ def _nested(x: Tensor, groups: list[int]) -> tuple[Tensor, int, int, int]:
     to the next.
     """
     if x.stride(-1) != 1 or len(groups) > 2 or list(x.shape[:-2]) != groups:
-        x = _grouped(x, groups).contiguous()
+        x = grouped(x, groups).contiguous()
     if x.ndim < 3:
         return x, 0, 1, 0
     if x.ndim == 3:

@@ -18,6 +18,7 @@ from radhard.ops.sums import Stored, Verdict, examine
 from radhard.ops.threads import split
 from radhard.ops.write import Limits, on_host, write
 
+_TERMS = 1 << 24  # of a product, at a time
 _LONG = {torch.int8: 1 << 17, torch.uint8: 1 << 16}  # products with int8 words whose sum may not fit int32
 
 
@@ -58,7 +59,11 @@ def exactly(a: Tensor, b: Tensor) -> Tensor:
 
 def from_scratch(a: Tensor, b: Tensor) -> Tensor:
     """As `exactly`, by integers alone: the slow way, for what neither of the two others gets right."""
-    return a.to(torch.int64) @ b.to(torch.int64).T
+    if a.is_cpu:
+        return a.to(torch.int64) @ b.to(torch.int64).T
+    wide = b.to(torch.int64)  # GPUs have no such product, only its terms
+    rows = a.to(torch.int64).split(max(1, _TERMS // max(1, b.numel())))
+    return torch.cat([(some[:, None] * wide).sum(2) for some in rows])
 
 
 def again(a: Tensor, stored: Stored, *, recourse: Recourse) -> Again:

@@ -9,6 +9,7 @@ from radhard.ops.cuda.chains import flip_chains
 from radhard.ops.cuda.checked import written_checked
 from radhard.ops.cuda.draw import ROOMS, drawn
 from radhard.ops.cuda.pairs import pair
+from radhard.ops.cuda.products import written
 from radhard.ops.cuda.proof import proven
 from radhard.ops.cuda.rows import normalise, softmax
 from radhard.ops.cuda.running import Masks, running_products, running_sums
@@ -36,5 +37,6 @@ __all__ = [
     "running_products",
     "running_sums",
     "softmax",
+    "written",
     "written_checked",
 ]

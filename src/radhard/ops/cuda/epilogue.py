@@ -11,16 +11,26 @@ import triton.language as tl
 @triton.jit
 def write_back(total, multiplier, zero, low, high):  # type: ignore[no-untyped-def]
     """Accumulators int32 with their bias, multipliers float32 that broadcast -> words, as int32."""
-    return rounded(total.to(tl.float32) * multiplier, zero, low, high)
+    # a multiplier that is not a number makes 0, and so does 0 times infinity: asked of the few, not of all products
+    known = tl.where(multiplier == multiplier, multiplier, 0.0)
+    known = tl.minimum(tl.maximum(known, -3.0e38), 3.0e38)
+    return _nearest(total.to(tl.float32) * known, zero, low, high)
 
 
 @triton.jit
 def rounded(value, zero, low, high):  # type: ignore[no-untyped-def]
-    """Numbers float32 -> words, as int32: rounded half to even, plus `zero`, from `low` to `high`; NaN counts as 0.
+    """Numbers float32 -> words, as int32: rounded half to even, plus `zero`, from `low` to `high`; NaN counts as 0."""
+    return _nearest(tl.where(value == value, value, 0.0), zero, low, high)
 
-    The bounds before the sum keep it exact, and keep the product that gave the number from being fused with it.
+
+@triton.jit
+def _nearest(value, zero, low, high):  # type: ignore[no-untyped-def]
+    """As `rounded`, of no NaN.
+
+    Saturated first, which rounding keeps: the bounds are integers. Then adding 1.5 x 2^23 rounds, and leaves the
+    integer in the low bits. The bounds before the sum also keep the product that gave the number from being fused with
+    it.
     """
-    value = tl.where(value == value, value, 0.0)
-    value = tl.minimum(tl.maximum(value, -2097152.0), 2097152.0)
-    whole = (value + 12582912.0) - 12582912.0  # 1.5 * 2^23: what is below 1 is rounded away
-    return tl.minimum(tl.maximum(whole.to(tl.int32) + zero, low), high)
+    value = tl.maximum(value, (low - zero).to(tl.float32))
+    value = tl.minimum(value, (high - zero).to(tl.float32))
+    return (value + 12582912.0).to(tl.int32, bitcast=True) + (zero - 0x4B400000)

@@ -1,0 +1,196 @@
+"""Products of 8-bit words with the write-back in the same kernel: accumulators never leave the registers."""
+
+from dataclasses import replace
+from functools import cache, partial
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from radhard.ops.cuda.configs import SMALL, TINY, config_of
+from radhard.ops.cuda.epilogue import write_back
+from radhard.ops.cuda.launch import on
+from radhard.ops.cuda.product_proof import Limits, Variant, right
+from radhard.ops.cuda.proof import proven
+from radhard.ops.octets import as_signed
+from radhard.ops.on_device import interpreted
+
+_FARTHEST = 1 << 22  # words from a row to the next: offsets within a tile then fit int32
+_SIZES = ["m", "n", "k", "inner", "a_outer", "a_inner", "a_row", "b_outer", "b_inner", "b_row"]
+_FREE = [*_SIZES, "step", "zero", "low", "high"]  # one compilation serves all of their values
+
+
+@triton.jit(do_not_specialize=_FREE)  # type: ignore[untyped-decorator]
+def _product(  # type: ignore[no-untyped-def]
+    a, b, c, bias, multiplier,
+    m, n, k, inner, a_outer, a_inner, a_row, b_outer, b_inner, b_row, step, zero, low, high,
+    UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr, K_ALIGNED: tl.constexpr,
+    N_ALIGNED: tl.constexpr, A_ALIGNED: tl.constexpr, B_ALIGNED: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
+):  # fmt: skip
+    """a [outer, inner, m, k], b [outer, inner, n, k] -> c [outer, inner, m, n] contiguous."""
+    if A_ALIGNED:  # which the compiler sees in a product
+        a_outer, a_inner, a_row = a_outer // 16 * 16, a_inner // 16 * 16, a_row // 16 * 16
+    if B_ALIGNED:
+        b_outer, b_inner, b_row = b_outer // 16 * 16, b_inner // 16 * 16, b_row // 16 * 16
+    if K_ALIGNED:
+        k = k // 16 * 16
+    if N_ALIGNED:
+        n = n // 16 * 16
+    down, across = tl.cdiv(m, ROWS), tl.cdiv(n, COLUMNS)
+    group, tile = tl.program_id(0) // (down * across), tl.program_id(0) % (down * across)
+    first = tile // (BAND * across) * BAND
+    height = tl.minimum(down - first, BAND)
+    top = (first + tile % (BAND * across) % height) * ROWS
+    left = tile % (BAND * across) // height * COLUMNS
+    outer, within = (group // inner).to(tl.int64), (group % inner).to(tl.int64)
+    a += outer * a_outer + within * a_inner + top.to(tl.int64) * a_row
+    b += outer * b_outer + within * b_inner
+
+    i, j, t = tl.arange(0, ROWS), tl.arange(0, COLUMNS), tl.arange(0, DEPTH)
+    x = a + tl.minimum(i, m - 1 - top)[:, None] * a_row + t[None, :]  # a row too many is the last one again
+    if B_BY_K:
+        y = b + left.to(tl.int64) * b_row + tl.minimum(j, n - 1 - left)[None, :] * b_row + t[:, None]
+    else:
+        y = b + left + j[None, :] + t[:, None] * b_row
+    total = accumulated(x, y, n - left, k, b_row, UNSIGNED, B_BY_K, WHOLE, ROWS, COLUMNS, DEPTH)
+
+    column = left + j
+    inside = column < n
+    if bias is not None:
+        total += tl.load(bias + column, mask=inside, other=0)[None, :]
+    if c.dtype.element_ty == tl.int32:
+        out = total
+    else:
+        factor = tl.load(multiplier + column * step, mask=inside, other=0.0)[None, :]
+        if c.dtype.element_ty == tl.float32:
+            out = total.to(tl.float32) * factor
+        else:
+            out = write_back(total, factor, zero, low, high).to(tl.int8)
+    c += group.to(tl.int64) * m * n + top.to(tl.int64) * n
+    tl.store(c + i[:, None] * n + column[None, :], out, mask=(i < m - top)[:, None] & inside[None, :])
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def accumulated(  # type: ignore[no-untyped-def]
+    x, y, columns, k, b_row,
+    UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """Where the first [ROWS, DEPTH] words of a and [DEPTH, COLUMNS] of b are -> a b over k, [ROWS, COLUMNS] int32.
+
+    The words of a are int8, or bits of uint8 (UNSIGNED). Those of b lie by k, or by columns, `b_row` from one k to the
+    next: of these only `columns` are there. WHOLE: DEPTH divides k.
+    """
+    t, j = tl.arange(0, DEPTH), tl.arange(0, COLUMNS)
+    total = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
+    sums = tl.zeros((COLUMNS,), dtype=tl.int32)
+    for done in range(0, k, DEPTH):
+        p = tl.load(x) if WHOLE else tl.load(x, mask=(t < k - done)[None, :], other=0)
+        x += DEPTH
+        if not B_BY_K:
+            q = tl.load(y, mask=(t < k - done)[:, None] & (j < columns)[None, :], other=0)
+            y += DEPTH * b_row.to(tl.int64)
+        else:
+            q = tl.load(y) if WHOLE else tl.load(y, mask=(t < k - done)[:, None], other=0)
+            y += DEPTH
+        if UNSIGNED:  # a b = (a - 128) b + 128 sum(b), which wraps alike
+            p = p ^ -128
+            sums += tl.sum(q.to(tl.int32), 0)
+        total = tl.dot(p, q, total, out_dtype=tl.int32)
+    if UNSIGNED:
+        total += (sums * 128)[None, :]
+    return total
+
+
+def written(
+    a: Tensor, b: Tensor, *, bias: Tensor | None, multiplier: Tensor | None, dtype: torch.dtype, limits: Limits
+) -> Tensor | None:
+    """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, any strides; groups broadcast -> [..., m, n] `dtype`.
+
+    The int32 accumulators plus bias [n] int32, times `multiplier` [1] or [n] float32, in 8 bits rounded and saturated
+    on `limits`; for int32 neither of the last two counts. None where no kernel serves that or proves itself.
+    """
+    groups = a.shape[:-2] if a.shape[:-2] == b.shape[:-2] else torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x, y = _nested(as_signed(a), groups), _nested(b, groups)
+    x = x if x.stride(3) == 1 else x.contiguous()
+    y = y if y.stride(3) == 1 or y.stride(2) == 1 else y.contiguous()
+    if max(x.stride(2), y.stride(2), y.stride(3)) > _FARTHEST:
+        x, y = x.contiguous(), y.contiguous()
+    out = torch.empty(*groups, a.shape[-2], b.shape[-2], dtype=dtype, device=a.device)
+    if not out.numel() or not a.shape[-1]:
+        return None
+    variant = _variant(x, y, unsigned=a.dtype == torch.uint8, biased=bias is not None, dtype=dtype)
+    if (usable := _usable(variant, a.device)) is None:
+        return None
+    launch(usable, x, y, as_signed(out), bias, multiplier, limits)
+    return out
+
+
+def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
+    """[..., r, c] -> [outer, inner, r, c], broadcast to `groups`; a copy only where more than two make no view."""
+    if x.shape[:-2] != groups:
+        x = x.expand(*groups, *x.shape[-2:])
+    if x.ndim > 4:
+        return x.reshape(-1, *x.shape[-3:])
+    return x[(None,) * (4 - x.ndim)]
+
+
+def _variant(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: torch.dtype) -> Variant:
+    """What the kernel is to be compiled for."""
+    (outer, inner, m, k), n = x.shape, y.shape[2]
+    config = TINY if interpreted() else config_of(outer * inner, m, n, k)
+    return Variant(
+        config=config,
+        unsigned=unsigned,
+        b_by_k=y.stride(3) == 1,
+        whole=k % config.depth == 0,
+        k_aligned=k % 16 == 0,
+        n_aligned=n % 16 == 0,
+        a_aligned=_aligned(x.data_ptr(), *_steps(x), x.stride(2)),
+        b_aligned=_aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3)),
+        biased=biased,
+        dtype=dtype,
+    )
+
+
+def _aligned(*steps: int) -> bool:
+    """Whether every row begins at a multiple of 16 bytes."""
+    return not any(step % 16 for step in steps)
+
+
+def launch(
+    variant: Variant, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
+) -> None:
+    """x [outer, inner, m, k] int8 (or bits of uint8), y [outer, inner, n, k] int8 -> into `out`, words as int8."""
+    (outer, inner, m, k), n, config = x.shape, y.shape[2], variant.config
+    tiles = -(-m // config.rows) * -(-n // config.columns)
+    with on(x):
+        _product[(outer * inner * tiles,)](
+            x, y, out, bias, multiplier,
+            m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), y.stride(2 if variant.b_by_k else 3),
+            0 if multiplier is None or len(multiplier) == 1 else 1, *limits,
+            UNSIGNED=variant.unsigned, B_BY_K=variant.b_by_k, WHOLE=variant.whole,
+            K_ALIGNED=variant.k_aligned, N_ALIGNED=variant.n_aligned,
+            A_ALIGNED=variant.a_aligned, B_ALIGNED=variant.b_aligned,
+            ROWS=config.rows, COLUMNS=config.columns, DEPTH=config.depth, BAND=config.band,
+            num_warps=config.warps, num_stages=config.stages,
+        )  # fmt: skip
+
+
+def _steps(x: Tensor) -> tuple[int, int]:
+    """Words from one group to the next, outer and inner; 0 where there is one alone."""
+    return x.stride(0) if len(x) > 1 else 0, x.stride(1) if x.shape[1] > 1 else 0
+
+
+@cache
+def _usable(variant: Variant, device: torch.device) -> Variant | None:
+    """The variant, or one with smaller blocks, that proves itself on `device`; None if neither does."""
+    if interpreted():
+        return variant  # what tests are for
+    for config in (variant.config, SMALL):
+        candidate = replace(variant, config=config, whole=variant.whole and variant.config.depth % config.depth == 0)
+        if proven(f"product {candidate}", device, partial(right, launch, candidate, device)):
+            return candidate
+    return None
