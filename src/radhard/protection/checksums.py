@@ -27,7 +27,7 @@ def row_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries)
     sums = _of_blocks("encode_a/all", blocks, checks=checks, entries=entries)
     if products.bias is None:
         return sums
-    rows = torch.tensor([min(step, m - first) for first in range(0, m, step)])
+    rows = torch.tensor([min(step, m - first) for first in range(0, m, step)], device=blocks.device)
     ones = rows.expand(len(blocks), -1)[..., None]
     return Sums(blocks=torch.cat([sums.blocks, ones], 2), all=torch.cat([sums.all, ones.sum(1)], 1))
 

@@ -14,6 +14,10 @@ def cut(x: Tensor, at: Tensor, first: tuple[Tensor, Tensor], *, rows: int, colum
 
     `first` are the first row and the first column [f] of each; the blocks must lie within the matrices.
     """
+    if not x.is_cpu:
+        down, across = (torch.arange(size, device=x.device) for size in (rows, columns))
+        places = (at[:, None, None], (first[0][:, None] + down)[:, :, None], (first[1][:, None] + across)[:, None])
+        return x[places].to(torch.int64)
     out = torch.empty(len(at), rows, columns, dtype=torch.int64)
     _cut(x.numpy(), _column(at), _column(first[0]), _column(first[1]), out.numpy())
     return out

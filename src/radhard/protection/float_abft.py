@@ -70,11 +70,10 @@ class CheckedRows:
         self._a, self._b = with_bias(x)
         self._total = x.split(out).float()  # exact
         moments = self._moments()
-        every = torch.arange(len(self._a), device=out.device)
         apply = self._checks.apply
-        self._wanted = apply("wanted", Dot(), (self._a, x.of_weight(moments.sums, every)), self._entries)
+        self._wanted = apply("wanted", Dot(), (self._a, x.of_weight(moments.sums, x.every)), self._entries)
         squares = apply("bound/a", Mul(), (self._a, self._a), self._entries)
-        self._spread = apply("bound/chains", Dot(), (squares, x.of_weight(moments.spread, every)), self._entries)
+        self._spread = apply("bound/chains", Dot(), (squares, x.of_weight(moments.spread, x.every)), self._entries)
         self._kept = moments
 
     def merged(self) -> Tensor:
@@ -147,7 +146,7 @@ class CheckedRows:
         x, work = self._products, self._work
         how = {"width": self._width, "rounding": self._rounding}
         if not x.stored:
-            b = self._b[torch.arange(len(self._a), device=self._b.device) % len(self._b)]
+            b = self._b[x.every % len(self._b)]
             return made_moments(b, checks=self._checks, entries=self._entries, **how)  # type: ignore[arg-type]
         weight = work.inputs[1]
         assert weight is not None

@@ -49,6 +49,11 @@ class Matrices:
         (_, m, k), n = self.a.shape, self.b.shape[1]
         return Shape(m=m, k=k, n=n, bias=self.bias is not None, stored=self.stored)
 
+    @property
+    def every(self) -> Tensor:
+        """The numbers of all products [g] int64."""
+        return torch.arange(len(self.a), device=self.a.device)
+
     def of_weight(self, values: Tensor, index: Tensor) -> Tensor:
         """Values [h, ...] of b or of its sums -> those that products `index` [f] meet [f, ...]."""
         return values.expand(len(index), *values.shape[1:]) if len(values) == 1 else values[index % len(values)]
@@ -149,7 +154,7 @@ def _conv2d(operator: Conv2d, inputs: Sequence[Tensor | None], site: Site) -> Ma
     patches = operator.patches(x, weight)
     samples, groups, h, w = patches.shape[:4]
     n = weight.shape[0] // groups
-    owner = _by_image(torch.arange(samples)[:, None], site)[..., 0]  # [images, samples of each]
+    owner = _by_image(torch.arange(samples, device="cpu")[:, None], site)[..., 0]  # [images, samples of each]
     own = owner.shape[1]
     slot, row = np.empty(samples, np.int64), np.empty(samples, np.int64)
     slot[owner.numpy()] = np.arange(len(owner))[:, None]

@@ -88,7 +88,7 @@ class Recovery:
     def _recheck(self, surgery: Surgery, label: str, blocks: Blocks) -> Tensor:
         """Which of the blocks [f] still do not sum to what they must."""
         if not self.retries or not len(blocks):
-            return torch.zeros(len(blocks), dtype=torch.bool)
+            return torch.zeros(len(blocks), dtype=torch.bool, device=blocks.values.device)
         flat, checks = blocks.values.flatten(1), surgery.checks
         again = checks.sums(f"{label}/recheck", flat, dim=1, step=flat.shape[1], entries=blocks.entries)[:, 0]
         return checks.differ(again.to(blocks.expected.dtype), blocks.expected)

@@ -64,7 +64,7 @@ class RowAbft:
         label = f"{h}x{terms}x{w}"
         off, wanted = surgery.rows(label, blocks)
         f, r = checks.differ(off, 0).nonzero(as_tuple=True)
-        whole = torch.ones(len(blocks), dtype=torch.bool)
+        whole = torch.ones(len(blocks), dtype=torch.bool, device=f.device)
         whole[f] = False
         checks.note(cleared=int(whole.sum()))
         again, left = torch.zeros_like(whole), torch.zeros_like(whole)
@@ -106,7 +106,7 @@ class RowAbft:
     ) -> Tensor:
         """Rows `at` [e] off by `delta` -> the one faulty column of each, -1 where there is no such one."""
         checks, (f, r), (_, h, w) = surgery.checks, at, blocks.values.shape
-        entries, weights = blocks.entries.inner(f, r, h), numbers(w)
+        entries, weights = blocks.entries.inner(f, r, h), numbers(w, f.device)
         sums = surgery.weighted(blocks, weighted, f)  # [e, 2, t]
         actual = checks.apply(
             f"{name}/weighted", Dot(), (blocks.values[f, r][:, None], weights.T.expand(len(f), -1, -1)), entries
@@ -127,7 +127,7 @@ class RowAbft:
     def _again(self, name: str, surgery: Surgery, blocks: Blocks, f: Tensor, r: Tensor) -> Tensor:
         """Compute rows [e] again -> which of them [e] changed. Others were not wrong: the sums of B may be."""
         w = blocks.values.shape[2]
-        at = (f.repeat_interleave(w), r.repeat_interleave(w), torch.arange(w).repeat(len(f)))
+        at = (f.repeat_interleave(w), r.repeat_interleave(w), torch.arange(w, device=f.device).repeat(len(f)))
         old = blocks.values[f, r]
         surgery.put(name, blocks, at, surgery.again(name, blocks, at))
         changed = surgery.checks.differ(old, blocks.values[f, r]).any(1)

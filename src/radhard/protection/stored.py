@@ -40,11 +40,19 @@ def store(products: Matrices, weight: Tensor, *, step: int) -> Stored:
     """Sum `weight`, which `products` take, over blocks of `step` columns; a bias is the last term of each sum."""
     parts = with_bias(products).split(step, 1)
     blocks = torch.stack([part.sum(1) for part in parts], 1)
-    weighted = torch.stack([torch.einsum("hnt,nw->hwt", part, numbers(part.shape[1])) for part in parts], 1)
+    weighted = torch.stack([torch.stack([_weighted(part, of) for of in (1, 2)], 1) for part in parts], 1)
     return Stored(weight=weight, step=step, sums=Sums(blocks=blocks, all=blocks.sum(1)), weighted=weighted)
 
 
-def numbers(size: int) -> Tensor:
+def _weighted(part: Tensor, power: int) -> Tensor:
+    """[h, n, terms] int64 -> its sum over columns 1 ... n, each times its number to the power of 1 or 2: [h, terms].
+
+    Not a matrix product, which there is none of int64 on a GPU.
+    """
+    return (part * numbers(part.shape[1], part.device)[:, power - 1, None]).sum(1)
+
+
+def numbers(size: int, device: torch.device) -> Tensor:
     """Columns 1 ... size and the squares of these: [size, 2] int64."""
-    one = torch.arange(1, size + 1)
+    one = torch.arange(1, size + 1, device=device)
     return torch.stack([one, one * one], 1)

@@ -198,7 +198,9 @@ def _turns(place: Places, slab: Tensor, *, sizes: torch.Size) -> Tensor:
     word = (g * sizes[1] + row) * sizes[2] + column
     order = (word * (int(slab.max()) + 1) + slab).argsort()
     ordered, turn = word[order], torch.zeros_like(word)
-    starts = where(torch.cat([torch.ones(1, dtype=torch.bool), ordered[1:] != ordered[:-1]]))
-    counts = torch.diff(starts, append=torch.tensor([len(word)]))
-    turn[order] = torch.arange(len(word)) - starts.repeat_interleave(counts)
+    new = torch.ones_like(word, dtype=torch.bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    starts = where(new)
+    counts = torch.diff(starts, append=torch.full_like(starts[:1], len(word)))
+    turn[order] = torch.arange(len(word), device=word.device) - starts.repeat_interleave(counts)
     return turn

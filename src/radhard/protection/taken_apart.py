@@ -64,11 +64,11 @@ class Accumulated(Operator):
         if len(self.ends) == 1:
             return self.whole.kernel(inputs, note)[None]
         x, out, first = self.products, self.empty(inputs), 0
-        total = torch.zeros((), dtype=torch.int32)
+        total = torch.zeros((), dtype=torch.int32, device=out.device)
         for place, last in enumerate(self.ends):
             total = total + x.product(first, last)
             if place == len(self.ends) - 1 and x.bias is not None:
-                total = total + x.of_weight(x.bias, torch.arange(len(x.a)))[:, None]
+                total = total + x.of_weight(x.bias, x.every)[:, None]
             out[place] = x.merge(total)
             first = last
         return out

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,7 +89,7 @@ class Work:
     def factors(self) -> tuple[Tensor, Tensor]:
         """A [g, m, terms] and B [g, n, terms] int32; a bias is the last term."""
         x = self.products
-        a, b = x.a.int(), x.of_weight(with_bias(x).int(), torch.arange(len(x.a)))
+        a, b = x.a.int(), x.of_weight(with_bias(x).int(), x.every)
         return (a if x.bias is None else torch.cat([a, torch.ones_like(a[..., :1])], 2)), b
 
     def write(self, total: Tensor) -> Tensor:
@@ -109,12 +108,8 @@ class Work:
         """Sums over blocks of `step` columns of B, one for each product; those of a weight are stored."""
         if not self.products.stored:
             return column_sums(self.products, step, checks=self.checks, entries=self.entries)
-        known = self._of_weight(step).sums
-        every = torch.from_numpy(np.arange(len(self.entries)))
-        return Sums(
-            blocks=self.products.of_weight(known.blocks, every),
-            all=self.products.of_weight(known.all, every),
-        )
+        known, x = self._of_weight(step).sums, self.products
+        return Sums(blocks=x.of_weight(known.blocks, x.every), all=x.of_weight(known.all, x.every))
 
     def weighted_sums(self, step: int) -> Tensor | None:
         """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
