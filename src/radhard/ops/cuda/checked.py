@@ -19,6 +19,7 @@ from torch import Tensor
 from radhard.ops.cuda.configs import TINY, Config, config_of
 from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
+from radhard.ops.cuda.products import accumulated
 from radhard.ops.cuda.proof import proven
 from radhard.ops.octets import OCTETS
 from radhard.ops.on_device import interpreted
@@ -56,12 +57,8 @@ def checked_product(
 
     Adds the number of rows that do not add up to `found` [1] int32, without waiting for it.
     """
-    (m, k), n, weight = a.shape, len(stored.bias), stored.weight
-    a, bias, offset = a.contiguous(), stored.bias, stored.columns[-1:]
-    lowered = a.dtype == torch.uint8
-    if lowered:  # a b = (a - 128) b + 128 sum(b): the rest is a bias
-        bias = (stored.rows * 128 - bias.to(torch.int64) * 127).to(torch.int32)
-        offset = offset + 128 * stored.columns[:-1].sum()
+    (m, k), n = a.shape, len(stored.bias)
+    a = a.contiguous()
     chosen = config or (TINY if interpreted() else config_of(1, m, n, k))
     blocks, columns = triton.cdiv(m, chosen.rows), triton.cdiv(n, chosen.columns)
     out = torch.empty(m, n, dtype=dtype, device=a.device)
@@ -74,10 +71,10 @@ def checked_product(
     words = dtype in OCTETS
     with on(a):
         _checked[(blocks * columns,)](
-            a.view(torch.int8) if lowered else a,
-            weight,
-            bias,
-            offset,
+            a.view(torch.int8),
+            stored.weight,
+            stored.bias,
+            stored.columns[-1:],
             multiplier,
             out.view(torch.int8) if words else out,
             partial,
@@ -90,13 +87,13 @@ def checked_product(
             zero,
             low,
             high,
-            LOWERED=lowered,
             WORDS=words,
-            EVEN=k % chosen.depth == 0,
-            ALONG=chosen.band,
-            M=chosen.rows,
-            N=chosen.columns,
-            K=chosen.depth,
+            UNSIGNED=a.dtype == torch.uint8,
+            WHOLE=k % chosen.depth == 0,
+            ROWS=chosen.rows,
+            COLUMNS=chosen.columns,
+            DEPTH=chosen.depth,
+            BAND=chosen.band,
             num_warps=chosen.warps,
             num_stages=chosen.stages,
         )
@@ -136,7 +133,7 @@ def _right(m: int, k: int, n: int, *, device: torch.device, left: torch.dtype) -
     bias = torch.randint(-(2**31), 2**31, (n,), generator=draw).to(torch.int32)
     stored, scale = store(weight, bias), torch.full((n,), 2.0**-16)
     for changed in (False, True):
-        if changed and left == torch.int8:
+        if changed:
             stored.weight[n - 1, k - 1] ^= 16
         wide = (a.double() @ stored.own.double().T).long() + bias
         wide = wide.to(torch.int32)
@@ -166,94 +163,49 @@ def _arrivals(device: torch.device, stream: int, blocks: int) -> Tensor:
     return _counters(device, stream, triton.next_power_of_2(max(blocks, 256)))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _terms(left, right, steps, rest, a_in, b_in, LOWERED: tl.constexpr, EVEN: tl.constexpr):  # type: ignore[no-untyped-def]
-    """The next slab of A [M, K] and of B [K, N]."""
-    if EVEN:
-        x, y = tl.load(left, mask=a_in, other=0), tl.load(right, mask=b_in, other=0)
-    else:
-        inside = steps < rest
-        x = tl.load(left, mask=a_in & inside[None, :], other=0)
-        y = tl.load(right, mask=b_in & inside[:, None], other=0)  # where it is 0, x does not matter
-    if LOWERED:
-        x = x ^ -128
-    return x, y
-
-
 @triton.jit(do_not_specialize=["m", "zero", "low", "high"])  # type: ignore[untyped-decorator]
 def _checked(  # type: ignore[no-untyped-def]
-    a,
-    b,
-    bias,
-    offset,
-    multiplier,
-    out,
-    partial,
-    arrived,
-    flags,
-    found,
-    m,
-    n,
-    k,
-    zero,
-    low,
-    high,
-    LOWERED: tl.constexpr,
-    WORDS: tl.constexpr,
-    EVEN: tl.constexpr,
-    ALONG: tl.constexpr,
-    M: tl.constexpr,
-    N: tl.constexpr,
-    K: tl.constexpr,
-):
-    blocks, columns = tl.cdiv(m, M), tl.cdiv(n, N)
-    program = tl.program_id(0)
-    first = program // (ALONG * columns) * ALONG
-    along = tl.minimum(blocks - first, ALONG)
-    block = first + program % (ALONG * columns) % along
-    column = program % (ALONG * columns) // along
+    a, b, bias, offset, multiplier, out, partial, arrived, flags, found, m, n, k, zero, low, high,
+    WORDS: tl.constexpr, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
+):  # fmt: skip
+    """a [m, k], b [n + spare, k] -> out [m, n], partial [tiles + 1, m], flags [m]; adds to arrived and found."""
+    down, across = tl.cdiv(m, ROWS), tl.cdiv(n, COLUMNS)
+    tile = tl.program_id(0)
+    first = tile // (BAND * across) * BAND
+    height = tl.minimum(down - first, BAND)
+    block, place = first + tile % (BAND * across) % height, tile % (BAND * across) // height
+    top, left = block * ROWS, place * COLUMNS
 
-    row, col, steps = block * M + tl.arange(0, M), column * N + tl.arange(0, N), tl.arange(0, K)
-    in_rows, in_cols = row < m, col < n
-    # rows and columns beyond the last read the first ones: what they give is not written
-    left = a + tl.where(in_rows, row, 0).to(tl.int64)[:, None] * k + steps[None, :]
-    right = b + tl.where(in_cols, col, 0).to(tl.int64)[None, :] * k + steps[:, None]
-    a_in, b_in = (row >= 0)[:, None], (col >= 0)[None, :]
-    total = tl.zeros([M, N], tl.int32)
-    if column == 0:
-        digit = tl.arange(0, 16)
-        sums = b + (n + digit).to(tl.int64)[None, :] * k + steps[:, None]
-        said = tl.zeros([M, 16], tl.int32)
-        is_digit = (digit < 3)[None, :]
-        for t in range(0, k, K):
-            x, y = _terms(left + t, right + t, steps, k - t, a_in, b_in, LOWERED, EVEN)
-            z = tl.load(sums + t, mask=is_digit & (steps < k - t)[:, None], other=0)
-            total = tl.dot(x, y, total, out_dtype=tl.int32)
-            said = tl.dot(x, z, said, out_dtype=tl.int32)
-        worth = tl.where(digit == 0, 1, tl.where(digit == 1, 256, tl.where(digit == 2, 65536, 0)))
-        must = tl.sum(said * worth[None, :], 1) + tl.load(offset).to(tl.int32)
-        tl.store(partial + columns.to(tl.int64) * m + row, must, mask=in_rows)
+    i, j, t = tl.arange(0, ROWS), tl.arange(0, COLUMNS), tl.arange(0, DEPTH)
+    # a row too many is the last one again
+    x = a + top.to(tl.int64) * k + tl.minimum(i, m - 1 - top)[:, None] * k + t[None, :]
+    y = b + left.to(tl.int64) * k + tl.minimum(j, n - 1 - left)[None, :] * k + t[:, None]
+    row, column = top + i, left + j
+    in_rows, inside = row < m, column < n
+    if place == 0:
+        z = b + n.to(tl.int64) * k + tl.arange(0, 16)[None, :] * k + t[:, None]
+        total, said = _with_digits(x, y, z, k, UNSIGNED, WHOLE, ROWS, COLUMNS, DEPTH)
+        tl.store(partial + across * m + row, said + tl.load(offset).to(tl.int32), mask=in_rows)
     else:
-        for t in range(0, k, K):
-            x, y = _terms(left + t, right + t, steps, k - t, a_in, b_in, LOWERED, EVEN)
-            total = tl.dot(x, y, total, out_dtype=tl.int32)
+        total = accumulated(x, y, n - left, k, k, UNSIGNED, True, WHOLE, ROWS, COLUMNS, DEPTH)
 
-    total += tl.load(bias + col, mask=in_cols, other=0)[None, :]
-    total = tl.where(in_cols[None, :], total, 0)
-    tl.store(partial + column.to(tl.int64) * m + row, tl.sum(total, 1), mask=in_rows)
-    place = row.to(tl.int64)[:, None] * n + col[None, :]
-    scale = tl.load(multiplier + col, mask=in_cols, other=0.0)[None, :]
-    both = in_rows[:, None] & in_cols[None, :]
+    total += tl.load(bias + column, mask=inside, other=0)[None, :]
+    total = tl.where(inside[None, :], total, 0)
+    tl.store(partial + place * m + row, tl.sum(total, 1), mask=in_rows)
+    factor = tl.load(multiplier + column, mask=inside, other=0.0)[None, :]
+    words = out + top.to(tl.int64) * n + i[:, None] * n + column[None, :]
+    here = in_rows[:, None] & inside[None, :]
     if WORDS:
-        tl.store(out + place, write_back(total, scale, zero, low, high).to(tl.int8), mask=both)
+        tl.store(words, write_back(total, factor, zero, low, high).to(tl.int8), mask=here)
     else:
-        tl.store(out + place, total.to(tl.float32) * scale, mask=both)
+        tl.store(words, total.to(tl.float32) * factor, mask=here)
 
     tl.debug_barrier()  # all sums of this tile are on their way before the arrival is told
-    if tl.atomic_add(arrived + block, 1, sem="acq_rel") == columns - 1:
+    if tl.atomic_add(arrived + block, 1, sem="acq_rel") == across - 1:
         tl.store(arrived + block, 0)
-        off, others = tl.zeros([M], tl.int32), partial + row
-        for _ in range(columns):
+        off, others = tl.zeros([ROWS], tl.int32), partial + row
+        for _ in range(across):
             off += tl.load(others, mask=in_rows, other=0, cache_modifier=".cg")
             others += m
         off -= tl.load(others, mask=in_rows, other=0, cache_modifier=".cg")
@@ -262,3 +214,32 @@ def _checked(  # type: ignore[no-untyped-def]
         count = tl.sum(wrong.to(tl.int32), 0)
         if count > 0:
             tl.atomic_add(found, count)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _with_digits(  # type: ignore[no-untyped-def]
+    x, y, z, k, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """As `accumulated`, and what the three digits at z [DEPTH, 16] say that rows add up to, [ROWS] int32."""
+    t, digit = tl.arange(0, DEPTH), tl.arange(0, 16)
+    total, said = tl.zeros((ROWS, COLUMNS), dtype=tl.int32), tl.zeros((ROWS, 16), dtype=tl.int32)
+    sums, sums_said = tl.zeros((COLUMNS,), dtype=tl.int32), tl.zeros((16,), dtype=tl.int32)
+    for done in range(0, k, DEPTH):
+        p = tl.load(x) if WHOLE else tl.load(x, mask=(t < k - done)[None, :], other=0)
+        q = tl.load(y) if WHOLE else tl.load(y, mask=(t < k - done)[:, None], other=0)
+        d = tl.load(z, mask=(digit < 3)[None, :] & (t < k - done)[:, None], other=0)
+        x += DEPTH
+        y += DEPTH
+        z += DEPTH
+        if UNSIGNED:  # a b = (a - 128) b + 128 sum(b), which wraps alike
+            p = p ^ -128
+            sums += tl.sum(q.to(tl.int32), 0)
+            sums_said += tl.sum(d.to(tl.int32), 0)
+        total = tl.dot(p, q, total, out_dtype=tl.int32)
+        said = tl.dot(p, d, said, out_dtype=tl.int32)
+    if UNSIGNED:
+        total += (sums * 128)[None, :]
+        said += (sums_said * 128)[None, :]
+    worth = tl.where(digit == 0, 1, tl.where(digit == 1, 256, tl.where(digit == 2, 65536, 0)))
+    return total, tl.sum(said * worth[None, :], 1)
