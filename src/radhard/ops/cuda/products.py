@@ -121,7 +121,7 @@ def written(
     out = torch.empty(*groups, a.shape[-2], b.shape[-2], dtype=dtype, device=a.device)
     if not out.numel() or not a.shape[-1]:
         return None
-    variant = _variant(x, y, unsigned=a.dtype == torch.uint8, biased=bias is not None, dtype=dtype)
+    variant = variant_of(x, y, unsigned=a.dtype == torch.uint8, biased=bias is not None, dtype=dtype)
     if (usable := _usable(variant, a.device)) is None:
         return None
     launch(usable, x, y, as_signed(out), bias, multiplier, limits)
@@ -137,7 +137,7 @@ def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
     return x[(None,) * (4 - x.ndim)]
 
 
-def _variant(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: torch.dtype) -> Variant:
+def variant_of(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: torch.dtype) -> Variant:
     """What the kernel is to be compiled for."""
     (outer, inner, m, k), n = x.shape, y.shape[2]
     config = TINY if interpreted() else config_of(outer * inner, m, n, k)

@@ -1,0 +1,156 @@
+"""Which block sizes are fastest for the products of ViT-B at batch 256, beside torch's own products.
+
+`python -m benchmarks.gpu.tune` prints a table; `radhard.ops.cuda.configs` holds what was fastest.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from benchmarks.gpu.clock import laps
+from benchmarks.gpu.journal import Record
+from radhard.ops.cuda.configs import TINY, Config
+from radhard.ops.cuda.product_proof import Variant
+from radhard.ops.cuda.products import launch, variant_of
+from radhard.ops.octets import as_signed
+
+ROUNDS, THREADS = 12, 12
+
+
+def config(rows: int, columns: int, depth: int, *, warps: int, stages: int, band: int = 8) -> Config:
+    return Config(rows=rows, columns=columns, depth=depth, warps=warps, stages=stages, band=band)
+
+
+LARGE = (
+    config(128, 128, 128, warps=4, stages=3),
+    config(128, 128, 128, warps=4, stages=4),
+    config(128, 128, 128, warps=8, stages=3),
+    config(128, 256, 128, warps=8, stages=3),
+    config(128, 256, 128, warps=8, stages=4),
+    config(128, 256, 64, warps=8, stages=4),
+    config(256, 128, 128, warps=8, stages=3),
+)
+FEW = (
+    config(64, 64, 64, warps=4, stages=3),
+    config(64, 64, 128, warps=4, stages=4),
+    config(64, 64, 256, warps=4, stages=3),
+    config(64, 128, 128, warps=4, stages=4),
+    config(128, 128, 128, warps=4, stages=4),
+)
+SCORES = (
+    config(128, 128, 64, warps=8, stages=1),
+    config(128, 128, 64, warps=4, stages=1),
+    config(64, 128, 64, warps=4, stages=1),
+    config(64, 256, 64, warps=4, stages=1),
+    config(64, 256, 64, warps=8, stages=1),
+    config(64, 64, 64, warps=4, stages=1),
+)
+VALUES = (
+    config(64, 64, 64, warps=4, stages=1),
+    config(64, 64, 64, warps=8, stages=1),
+    config(64, 64, 32, warps=4, stages=1),
+    config(64, 64, 128, warps=4, stages=1),
+    config(128, 64, 64, warps=8, stages=1),
+    config(128, 64, 32, warps=4, stages=1),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """g products of m x k and k x n, the left words of `left`; `by_columns`: b lies so, as V does."""
+
+    size: tuple[int, int, int, int]
+    configs: tuple[Config, ...]
+    left: torch.dtype = torch.int8
+    by_columns: bool = False
+
+
+SHAPES = {
+    "qkv": Shape(size=(1, 256 * 197, 768, 2304), configs=LARGE),
+    "projection": Shape(size=(1, 256 * 197, 768, 768), configs=LARGE),
+    "fc1": Shape(size=(1, 256 * 197, 768, 3072), configs=LARGE),
+    "fc2": Shape(size=(1, 256 * 197, 3072, 768), configs=LARGE),
+    "qk": Shape(size=(3072, 197, 64, 197), configs=SCORES),
+    "av": Shape(size=(3072, 197, 197, 64), configs=VALUES, left=torch.uint8, by_columns=True),
+    "fc1 of one image": Shape(size=(1, 197, 768, 3072), configs=FEW),
+    "fc2 of one image": Shape(size=(1, 197, 3072, 768), configs=FEW),
+}
+
+
+def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
+    """For each shape the seconds of each config, the fastest first, and of torch's products."""
+    for name, shape in SHAPES.items():
+        if tiny:
+            g, _, k, _ = shape.size
+            shape = replace(shape, size=(min(g, 2), 5, min(k, 40), 7), configs=(TINY,))
+        yield {"shape": name, "size": shape.size, "cases": _cases(shape, device)}
+
+
+def _cases(shape: Shape, device: torch.device) -> list[Record]:
+    steps = _steps(shape, device)
+    with ThreadPoolExecutor(THREADS) as pool:  # compilers run beside each other
+        served = dict(zip(steps, pool.map(_tried, steps.values()), strict=True))
+    lasting = {name: step for name, step in steps.items() if served[name] is None}
+    times = laps(lasting, device=device, rounds=ROUNDS)
+    g, m, k, n = shape.size
+    found: list[Record] = [
+        {"case": name, "seconds": float(each.min()), "tops": 2e-12 * g * m * k * n / float(each.min())}
+        for name, each in times.items()
+    ]
+    found.sort(key=lambda record: float(record["seconds"]))
+    return [*found, *({"case": name, "error": error} for name, error in served.items() if error is not None)]
+
+
+def _tried(step: Callable[[], object]) -> str | None:
+    try:
+        step()
+    except Exception as error:  # a config that the device has no room for
+        return f"{type(error).__name__}: {error}"[:200]
+    return None
+
+
+def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]]:
+    g, m, k, n = shape.size
+    low = 0 if shape.left == torch.uint8 else -128
+    a = torch.randint(low, low + 256, (1, g, m, k), dtype=shape.left, device=device)
+    b = torch.randint(-128, 128, (1, g, k, n) if shape.by_columns else (1, g, n, k), dtype=torch.int8, device=device)
+    b = b.mT if shape.by_columns else b
+    bias = torch.randint(-1000, 1000, (n,), dtype=torch.int32, device=device) if g == 1 else None
+    multiplier = torch.full((n,), 1e-4, device=device)
+    out = torch.empty(1, g, m, n, dtype=torch.int8, device=device)
+    x, y = as_signed(a), b
+    variant = variant_of(x, y, unsigned=shape.left == torch.uint8, biased=bias is not None, dtype=torch.int8)
+
+    def fused(config: Config) -> Callable[[], object]:
+        own: Variant = replace(variant, config=config, whole=k % config.depth == 0)
+        return lambda: launch(own, x, y, out, bias, multiplier, (0, -128, 127))
+
+    steps = {f"{c.rows}x{c.columns}x{c.depth} w{c.warps} s{c.stages}": fused(c) for c in shape.configs}
+    steps |= _torch(a[0], b[0])
+    return steps
+
+
+def _torch(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:
+    """torch's product in bfloat16, and, of one product, its own of integers."""
+    x, y = a.to(torch.bfloat16), b.to(torch.bfloat16).mT
+    steps: dict[str, Callable[[], object]] = {"bfloat16": lambda: x @ y}
+    if len(a) == 1:
+        steps["int_mm"] = lambda: torch._int_mm(a[0], b[0].T)
+    return steps
+
+
+def main() -> None:
+    """Print the table."""
+    device = torch.device("cuda")
+    for record in measure(device, tiny=False):
+        print(f"\n{record['shape']} {record['size']}")
+        for case in record["cases"]:
+            told = case.get("error") or f"{1e6 * case['seconds']:9.1f} us {case['tops']:7.0f} TOPS"
+            print(f"  {case['case']:24} {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
