@@ -1,6 +1,7 @@
 """What the fused check of rows costs: products of ViT-B that are written back, with it and without, in one run."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,28 @@ from torch import Tensor
 from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Kind, operands
 from benchmarks.gpu.clock import laps
 from radhard.ops.cuda.checked import checked_product
+from radhard.ops.cuda.configs import Config
+from radhard.ops.cuda.product_proof import Variant
+from radhard.ops.cuda.products import launch
 from radhard.ops.sums import store
 
 OPS = torch.ops.radhard
 BATCHES, TINY_BATCHES = (64, 8, 1), (2,)
 GRID = [0, -128, 127]
 ROUNDS, REPEATED = 24, 8
+TILES = tuple(
+    Config(rows=rows, columns=columns, depth=depth, warps=warps, stages=stages)
+    for rows, columns, depth, warps, stages in (
+        (128, 128, 128, 4, 3),
+        (128, 256, 128, 8, 3),
+        (128, 128, 64, 4, 4),
+        (128, 128, 128, 8, 3),
+        (128, 256, 64, 8, 4),
+        (64, 256, 128, 4, 3),
+        (256, 128, 128, 8, 3),
+        (64, 128, 128, 4, 4),
+    )
+)
 Record = dict[str, Any]
 
 
@@ -25,6 +42,45 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     for batch in TINY_BATCHES if tiny else BATCHES:
         for kind in kinds:
             yield one(kind, batch=batch, device=device, rounds=2 if tiny else ROUNDS)
+    if not tiny:
+        yield from sizes(device)
+
+
+def sizes(device: torch.device) -> Iterator[Record]:
+    """Both kernels in the same tiles, at n = 768, batch 64: which tiles are best for either."""
+    for config in TILES:
+        for kind in KINDS_OF_PRODUCTS:
+            if kind.shape.n != 768:
+                continue
+            x = operands(kind, batch=64, device=device)
+            assert x.bias is not None
+            a, weight, bias = x.a.flatten(0, 1), x.b[0], x.bias[0]
+            scale, stored = torch.full((len(weight),), 1e-5, device=device), store(weight, bias)
+            found = torch.zeros(1, dtype=torch.int32, device=device)
+            out = torch.empty(len(a), len(weight), dtype=torch.int8, device=device)
+            variant = Variant(
+                config=config, unsigned=False, b_by_k=True, whole=a.shape[1] % config.depth == 0, k_aligned=True,
+                n_aligned=True, a_aligned=True, b_aligned=True, biased=True, dtype=torch.int8,
+            )  # fmt: skip
+            times = laps(
+                {
+                    "unchecked": partial(
+                        launch, variant, a[None, None], weight[None, None], out[None, None], bias, scale, (0, -128, 127)
+                    ),
+                    "checked": partial(
+                        checked_product, a, stored, scale, dtype=torch.int8, grid=(0, -128, 127), found=found,
+                        config=config,
+                    ),
+                },
+                device=device,
+                rounds=ROUNDS,
+            )  # fmt: skip
+            yield {
+                "tiles": vars(config),
+                "of": kind.name,
+                "seconds": {name: float(np.median(each)) for name, each in times.items()},
+                "ratio": float(np.median(times["checked"] / times["unchecked"])),
+            }
 
 
 def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
