@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from radhard.faults.keys import Arrived, carry, chain_hits, keys_of
+from radhard.faults.keys import Arrived, carry, chain_hits, is_product, keys_of
 from radhard.faults.locate import Hits
 from radhard.faults.reading import Application, read_on_device, read_on_host
+from radhard.faults.striking_proof import right
+from radhard.faults.struck import struck
 from radhard.ops.chains import served
 from radhard.ops.on_device import on_device
 from radhard.words import Words
@@ -15,18 +18,36 @@ from radhard.words import Words
 def strike(x: Application, arrived: Arrived, words: Words) -> Tensor | None:
     """Write into `x.out` what the flips make of it -> values [B] that they made non-finite; None: none."""
     kernels = on_device(x.out)
+    if kernels is not None and x.out.is_cuda and not proven(kernels, x.out.device):
+        kernels = None
+    return _strike(kernels, x, arrived, words)
+
+
+def proven(kernels: Any, device: torch.device) -> bool:
+    """Whether the kernels write on `device` what the host reads: tried once."""
+    said: bool = kernels.proven("strike", device, lambda: right(lambda *given: _strike(kernels, *given), device))
+    return said
+
+
+def _strike(kernels: Any, x: Application, arrived: Arrived, words: Words) -> Tensor | None:
     if kernels is not None and _strike_chains(kernels, x, arrived, words):
         return None
-    hits = arrived.hits
+    hits, first = arrived.hits, x.operator.first_step
     if hits is None:
-        if x.operator.first_step or arrived.keys is None:  # keys alone are of chains, which an earlier step ends
+        if first or arrived.keys is None:  # keys alone are of chains, which end before a later step
             return None
         hits = chain_hits(arrived.keys)
-    if x.operator.first_step:
-        hits = hits.since(x.operator.first_step)
+    if first:
+        hits = hits.since(first)
     if not len(hits.units):
         return None
-    return read_on_host(x, hits, words) if kernels is None else read_on_device(x, hits, words)
+    if kernels is None:
+        return read_on_host(x, hits, words)
+    if not first and x.site.part is None and not is_product(arrived.cost.steps):
+        strange = _strike_text(x, arrived)
+        if strange is not None:
+            return strange
+    return read_on_device(x, hits, words)
 
 
 def _strike_chains(kernels: Any, x: Application, arrived: Arrived, words: Words) -> bool:
@@ -36,14 +57,31 @@ def _strike_chains(kernels: Any, x: Application, arrived: Arrived, words: Words)
         return False
     if arrived.hits is not None and _later(arrived.hits) and chains[0].written is not None:
         return False
-    keys = arrived.keys
-    if keys is None and arrived.hits is not None:
-        column = keys_of(arrived.hits, arrived.cost)
-        assert column is not None
-        keys = carry(column, x.out.device)
+    keys = _keys(x, arrived)
+    if keys is None:
+        return False
     for one in chains:
         kernels.flip_chains(one, keys, product_bits=words.product.bits)
     return True
+
+
+def _strike_text(x: Application, arrived: Arrived) -> Tensor | None:
+    """What `struck` found strange, if it serves the operator."""
+    keys = _keys(x, arrived)
+    if keys is None:
+        return None
+    units = x.operator.units(x.inputs)
+    strange = torch.zeros(x.images(units), dtype=torch.int64, device=x.out.device)
+    images = x.site.image_units(units.grid)
+    done = struck(x.operator, x.inputs, out=x.out, keys=keys, images=images, strange=strange)
+    return strange if done else None
+
+
+def _keys(x: Application, arrived: Arrived) -> Tensor | None:
+    if arrived.keys is not None or arrived.hits is None:
+        return arrived.keys
+    column = keys_of(arrived.hits, arrived.cost)
+    return None if column is None else carry(column, x.out.device)
 
 
 def _later(hits: Hits) -> bool:

@@ -1,0 +1,91 @@
+"""How the kernels that strike prove themselves on a device: they write what the host reads of the same flips."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radhard.faults.draw import draw_all
+from radhard.faults.faults import Faults
+from radhard.faults.keys import Arrived
+from radhard.faults.locate import locate
+from radhard.faults.reading import Application, read_on_host
+from radhard.machine import Gemm, Operator, Site, Sum, WriteBack, read_cost
+from radhard.operators.conv2d import Conv2d
+from radhard.operators.linear import Linear
+from radhard.words import Words
+
+_FLIPS = 60  # about so many of each subject: several in many units
+_SITE = Site(name="proof")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """An operator and inputs on the CPU."""
+
+    operator: Operator
+    inputs: Sequence[Tensor | None]
+
+
+def right(strike: Callable[[Application, Arrived, Words], object], device: torch.device) -> bool:
+    """Whether `strike` writes on `device`, word for word, what the loops of the host do."""
+    return all(_equal(strike, subject, device) for subject in subjects())
+
+
+def subjects() -> Iterator[Subject]:
+    """Products of words of both signs and at their extremes, of odd sizes, by rows, groups and windows; float sums."""
+    random = torch.Generator().manual_seed(19)
+
+    def octets(*shape: int, dtype: torch.dtype = torch.int8) -> Tensor:
+        low, high = (0, 256) if dtype == torch.uint8 else (-128, 128)
+        x = torch.randint(low, high, shape, generator=random).to(dtype)
+        x[0], x[-1] = low, high - 1
+        return x
+
+    bias = torch.randint(-(2**31), 2**31, (5,), generator=random).to(torch.int32)
+    scales = torch.rand(5, generator=random) * 1e-4
+    written = WriteBack(multiplier=scales, dtype=torch.int8)
+    one = WriteBack(multiplier=scales[:1], dtype=torch.float32)
+    for k, dtype in ((1, torch.int8), (768, torch.uint8), (197, torch.int8)):
+        rows, weight = octets(6, k, dtype=dtype), octets(5, k)
+        yield Subject(operator=Linear(write_back=written), inputs=(rows, weight, bias))
+        yield Subject(operator=Linear(), inputs=(rows, weight, None))
+    heads = (octets(2, 3, 4, 64, dtype=torch.uint8), octets(2, 5, 3, 64).transpose(1, 2).mT)
+    yield Subject(operator=Gemm(write_back=one), inputs=heads)
+    for groups in (1, 2):
+        images, filters = octets(3, 4, 9, 8), octets(4, 4 // groups, 3, 2)
+        operator = Conv2d(stride=(2, 1), padding=(1, 2, 0, 1), dilation=(1, 2), groups=groups, pad=3)
+        yield Subject(operator=operator, inputs=(images, filters, bias[:4]))
+    numbers, weights = torch.randn(6, 40, generator=random), torch.randn(5, 40, generator=random)
+    yield Subject(operator=Linear(), inputs=(numbers, weights, weights[:, 0].clone()))
+    yield Subject(operator=Sum(dims=(1,)), inputs=(numbers,))
+    yield Subject(operator=Sum(dims=(1,)), inputs=((numbers * 2**30).to(torch.int32),))
+
+
+def _equal(strike: Callable[[Application, Arrived, Words], object], subject: Subject, device: torch.device) -> bool:
+    operator, inputs, words = subject.operator, tuple(subject.inputs), Words()
+    cost, ids = read_cost(operator, inputs, _SITE), np.zeros(1, np.int64)
+    bits = sum(cost.exposed_bits(kind, words) for kind in ("mul", "add"))
+    flips = draw_all({_SITE: cost}, Faults(ber=min(0.5, _FLIPS / bits)), ids)
+    hits = locate(flips, cost, _SITE, ids)
+    expected = operator.empty(inputs).zero_()
+    read_on_host(Application(operator=operator, inputs=inputs, site=_SITE, out=expected), hits, words)
+    there = tuple(None if x is None else x.to(device) for x in inputs)
+    out = torch.zeros_like(expected, device=device)
+    strike(
+        Application(operator=moved(operator, device), inputs=there, site=_SITE, out=out),
+        Arrived(cost=cost, hits=hits),
+        words,
+    )
+    found = out.cpu()
+    return bool(((found == expected) | ((found != found) & (expected != expected))).all())
+
+
+def moved(operator: Operator, device: torch.device) -> Operator:
+    """The operator with what its write-back multiplies by on a device."""
+    write_back = getattr(operator, "write_back", None)
+    if not isinstance(write_back, WriteBack):
+        return operator
+    return replace(operator, write_back=replace(write_back, multiplier=write_back.multiplier.to(device)))  # type: ignore[type-var]
