@@ -4,7 +4,6 @@ x [b, g c, h, w], weight [g n, c, p, q]: output (i, j) of group g is a chain ove
 order (channel, row, column) of the filter. Padding is words that stand for zero, read and multiplied like any other.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,12 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
+from radhard.machine import SYMMETRIC, Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
 from radhard.machine.operator import unravel
-from radhard.ops.backends import product
 from radhard.ops.chains import Chains, Window
-from radhard.ops.octets import OCTETS, exact_terms
+from radhard.ops.convolution import convolution
+from radhard.ops.geometry import Geometry
+from radhard.ops.octets import OCTETS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,48 +36,32 @@ class Conv2d(Operator):
     pad: int = 0
     write_back: WriteBack | None = None
 
-    def _padded(self, x: Tensor) -> Tensor:
-        top, left, bottom, right = self.padding
-        return functional.pad(x, (left, right, top, bottom), value=self.pad) if any(self.padding) else x
-
-    def _out_size(self, x: Tensor, weight: Tensor) -> tuple[int, int]:
-        top, left, bottom, right = self.padding
-        sizes = (x.shape[2] + top + bottom, x.shape[3] + left + right)
-        spans = [d * (size - 1) + 1 for d, size in zip(self.dilation, weight.shape[2:], strict=True)]
-        h, w = ((s - span) // step + 1 for s, span, step in zip(sizes, spans, self.stride, strict=True))
-        return h, w
+    def _geometry(self, weight: Tensor) -> Geometry:
+        return Geometry(
+            size=(weight.shape[2], weight.shape[3]),
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            pad=self.pad,
+        )
 
     def patches(self, x: Tensor, weight: Tensor) -> Tensor:
         """-> view [b, g, h', w', c, p, q] of the padded input."""
-        (h, w), (p, q) = self._out_size(x, weight), weight.shape[2:]
-        x = self._padded(x).contiguous()
-        channels = x.shape[1] // self.groups
-        b, c, y, z = x.stride()
-        return x.as_strided(
-            (x.shape[0], self.groups, h, w, channels, p, q),
-            (
-                b,
-                channels * c,
-                self.stride[0] * y,
-                self.stride[1] * z,
-                c,
-                self.dilation[0] * y,
-                self.dilation[1] * z,
-            ),
-        )
+        return self._geometry(weight).windows(x)
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """[b, n, h', w'] of the type that is written back."""
         x, weight = operands(inputs)
         dtype = written_dtype(self.write_back, x.dtype)
-        size = self._out_size(x, weight)
+        size = self._geometry(weight).out_size(x)
         return torch.empty(x.shape[0], weight.shape[0], *size, dtype=dtype, device=x.device)
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """One output's chain, in the order (image, group, position, filter)."""
         x, weight = operands(inputs)
         bias = inputs[2]
-        h, w = self._out_size(x, weight)
+        h, w = self._geometry(weight).out_size(x)
         n = weight.shape[0] // self.groups
         grid = (x.shape[0], self.groups, h * w, n)
         filters = weight.flatten(1)
@@ -108,7 +92,7 @@ class Conv2d(Operator):
         n = weight.shape[0] // self.groups
         to = out.stride()
         found = Chains(
-            grid=(x.shape[0], self.groups, *self._out_size(x, weight), n),
+            grid=(x.shape[0], self.groups, *self._geometry(weight).out_size(x), n),
             k=filters.shape[1],
             a=x,
             of_a=(image, weight.shape[1] * channel, row, column),
@@ -140,21 +124,16 @@ class Conv2d(Operator):
         """torch's convolution, or the exact integer one and one pass to write it back."""
         del note
         x, weight = operands(inputs)
+        shape, bias = self._geometry(weight), inputs[2]
         if x.dtype not in OCTETS:
-            return functional.conv2d(self._padded(x), weight, inputs[2], self.stride, 0, self.dilation, self.groups)
-        h, w = self._out_size(x, weight)
-        n, k = weight.shape[0], math.prod(weight.shape[1:])
-        if self.groups == 1:
-            total = product(self.patches(x, weight).reshape(1, -1, k), weight.reshape(1, n, k))[0]
-        elif k <= exact_terms(x.dtype):
-            float_x, float_w = self._padded(x).to(torch.float32), weight.to(torch.float32)
-            total = functional.conv2d(float_x, float_w, None, self.stride, 0, self.dilation, self.groups)
-            total = total.permute(0, 2, 3, 1).reshape(-1, n)
-        else:
-            patches = self.patches(x, weight).transpose(0, 1).reshape(self.groups, -1, k)
-            total = product(patches, weight.reshape(self.groups, -1, k)).permute(1, 0, 2).reshape(-1, n)
-        if self.write_back is not None:
-            out = self.write_back.kernel(total, inputs[2])
-        else:
-            out = total.to(torch.int32) if inputs[2] is None else total.to(torch.int32) + inputs[2]
-        return out.view(-1, h, w, n).permute(0, 3, 1, 2).contiguous()
+            return functional.conv2d(shape.padded(x), weight, bias, self.stride, 0, self.dilation, self.groups)
+        back = self.write_back
+        return convolution(
+            x,
+            weight.flatten(1),
+            None if bias is None else bias.to(torch.int32),
+            geometry=shape,
+            multiplier=None if back is None else back.multiplier.to(torch.float32),
+            dtype=torch.int32 if back is None else back.dtype,
+            grid=SYMMETRIC.limits if back is None else back.grid.limits,
+        )

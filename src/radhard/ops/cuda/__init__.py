@@ -7,6 +7,7 @@ they are tested where there is no GPU.
 
 from radhard.ops.cuda.chains import flip_chains
 from radhard.ops.cuda.checked import written_checked
+from radhard.ops.cuda.convolve import convolved
 from radhard.ops.cuda.draw import ROOMS, drawn
 from radhard.ops.cuda.pairs import pair
 from radhard.ops.cuda.products import written
@@ -24,6 +25,7 @@ __all__ = [
     "Masks",
     "Read",
     "Write",
+    "convolved",
     "drawn",
     "flip_chains",
     "hit_elements",
