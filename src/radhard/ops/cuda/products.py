@@ -1,7 +1,8 @@
 """Products of 8-bit words with the write-back in the same kernel: accumulators never leave the registers."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Any, Literal
 
 import torch
 import triton
@@ -112,20 +113,61 @@ def written(
     The int32 accumulators plus bias [n] int32, times `multiplier` [1] or [n] float32, in 8 bits rounded and saturated
     on `limits`; for int32 neither of the last two counts. None where no kernel serves that or proves itself.
     """
-    groups = a.shape[:-2] if a.shape[:-2] == b.shape[:-2] else torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    key = (
+        *(tuple(a.shape), a.stride(), a.data_ptr() % 16, a.dtype, a.device),  # torch.Size takes microseconds to hash
+        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None),
+    )
+    if (plan := _PLANS.get(key)) is None:
+        plan = _PLANS[key] = _planned(a, b, biased=bias is not None, dtype=dtype)
+    if not plan:
+        return None
+    x, y = (as_signed(a), b) if plan.direct else _fitted(a, b)
+    out = torch.empty(plan.shape, dtype=dtype, device=a.device)
+    _run(plan, x, y, as_signed(out), bias, multiplier, limits)
+    return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What launches of operands that lie alike share: each costs the host some microseconds, and is to cost no more.
+
+    `direct`: the kernel reads the operands where they are. `sizes` are m, n, k, groups and strides.
+    """
+
+    shape: tuple[int, ...]
+    direct: bool
+    programs: int
+    sizes: tuple[int, ...]
+    flags: dict[str, Any]
+
+
+_PLANS: dict[tuple[Any, ...], _Plan | Literal[False]] = {}  # False: not served
+
+
+def _planned(a: Tensor, b: Tensor, *, biased: bool, dtype: torch.dtype) -> _Plan | Literal[False]:
+    x, y = _fitted(a, b)
+    if not x.numel() or not y.numel():
+        return False
+    usable = _usable(variant_of(x, y, unsigned=a.dtype == torch.uint8, biased=biased, dtype=dtype), a.device)
+    if usable is None:
+        return False
+    direct = x.data_ptr() == a.data_ptr() and y.data_ptr() == b.data_ptr()
+    return _plan(usable, x, y, shape=(*_groups(a, b), a.shape[-2], b.shape[-2]), direct=direct)
+
+
+def _groups(a: Tensor, b: Tensor) -> tuple[int, ...]:
+    return tuple(torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]))
+
+
+def _fitted(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The operands as the kernel takes them: copies only of what it cannot read where it is."""
+    groups = _groups(a, b)
     x, y = _nested(as_signed(a), groups), _nested(b, groups)
     x = x if x.stride(3) == 1 else x.contiguous()
     y = y if y.stride(3) == 1 or y.stride(2) == 1 else y.contiguous()
     if max(x.stride(2), y.stride(2), y.stride(3)) > _FARTHEST:
         x, y = x.contiguous(), y.contiguous()
-    out = torch.empty(*groups, a.shape[-2], b.shape[-2], dtype=dtype, device=a.device)
-    if not out.numel() or not a.shape[-1]:
-        return None
-    variant = variant_of(x, y, unsigned=a.dtype == torch.uint8, biased=bias is not None, dtype=dtype)
-    if (usable := _usable(variant, a.device)) is None:
-        return None
-    launch(usable, x, y, as_signed(out), bias, multiplier, limits)
-    return out
+    return x, y
 
 
 def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
@@ -164,19 +206,40 @@ def launch(
     variant: Variant, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
 ) -> None:
     """x [outer, inner, m, k] int8 (or bits of uint8), y [outer, inner, n, k] int8 -> into `out`, words as int8."""
+    _run(_plan(variant, x, y, shape=out.shape, direct=True), x, y, out, bias, multiplier, limits)
+
+
+def _plan(variant: Variant, x: Tensor, y: Tensor, *, shape: tuple[int, ...], direct: bool) -> _Plan:
     (outer, inner, m, k), n, config = x.shape, y.shape[2], variant.config
-    tiles = -(-m // config.rows) * -(-n // config.columns)
+    return _Plan(
+        shape=shape,
+        direct=direct,
+        programs=outer * inner * -(-m // config.rows) * -(-n // config.columns),
+        sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), y.stride(2 if variant.b_by_k else 3)),
+        flags={
+            "UNSIGNED": variant.unsigned,
+            "B_BY_K": variant.b_by_k,
+            "WHOLE": variant.whole,
+            "K_ALIGNED": variant.k_aligned,
+            "N_ALIGNED": variant.n_aligned,
+            "A_ALIGNED": variant.a_aligned,
+            "B_ALIGNED": variant.b_aligned,
+            "ROWS": config.rows,
+            "COLUMNS": config.columns,
+            "DEPTH": config.depth,
+            "BAND": config.band,
+            "num_warps": config.warps,
+            "num_stages": config.stages,
+        },
+    )
+
+
+def _run(
+    plan: _Plan, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
+) -> None:
+    step = 0 if multiplier is None or len(multiplier) == 1 else 1
     with on(x):
-        _product[(outer * inner * tiles,)](
-            x, y, out, bias, multiplier,
-            m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), y.stride(2 if variant.b_by_k else 3),
-            0 if multiplier is None or len(multiplier) == 1 else 1, *limits,
-            UNSIGNED=variant.unsigned, B_BY_K=variant.b_by_k, WHOLE=variant.whole,
-            K_ALIGNED=variant.k_aligned, N_ALIGNED=variant.n_aligned,
-            A_ALIGNED=variant.a_aligned, B_ALIGNED=variant.b_aligned,
-            ROWS=config.rows, COLUMNS=config.columns, DEPTH=config.depth, BAND=config.band,
-            num_warps=config.warps, num_stages=config.stages,
-        )  # fmt: skip
+        _product[(plan.programs,)](x, y, out, bias, multiplier, *plan.sizes, step, *limits, **plan.flags)
 
 
 def _steps(x: Tensor) -> tuple[int, int]:
