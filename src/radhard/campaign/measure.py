@@ -22,6 +22,9 @@ from radhard.protection import Account, Protection, Residual
 BYTES_A_FLIP_KEPT = 400
 """About what a flip takes of an image that parts are taken from: its row in the tables of the whole and of a part."""
 
+SPARES_FEW = 3.0
+"""From so many flips an image on, nearly all images are hit: a GPU draws them itself sooner than it is told which."""
+
 KEPT_AT_ONCE = 1 << 30
 """About how many bytes of outputs a run keeps that others start from: as much as a small machine can spare."""
 
@@ -162,7 +165,9 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
     if parts:
         room.check_room(expected, rate=unit.setting.ber, bytes_a_flip=BYTES_A_FLIP_KEPT)
         batch = max(1, min(batch, KEPT_AT_ONCE // program.kept_bytes, int(room.DRAWN_AT_ONCE / max(1.0, expected))))
-    elif expected * min(batch, len(unit)) > room.DRAWN_AT_ONCE:
+    elif expected * min(batch, len(unit)) > room.DRAWN_AT_ONCE or (
+        bench.device.type == "cuda" and expected > SPARES_FEW
+    ):
         _run_all(whole, bench, batch=batch)
         return
     group = max(batch, min(len(unit), int(room.DRAWN_AT_ONCE / max(1.0, expected))))
@@ -189,7 +194,7 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
 
 
 def _run_all(whole: _Answers, bench: Bench, *, batch: int) -> None:
-    """Run all images, for none is spared by so many flips: the machine draws them site by site."""
+    """Run all images, for few are spared by so many flips: the machine draws them itself."""
     unit, program, faults = whole.unit, whole.program, whole.unit.setting.faults(whole.unit.trial)
     machine = Faulty(Clean(), faults, patches=patches_of(program, faults.where))
     with whole.timed():

@@ -7,6 +7,7 @@ Nothing here waits for the device. Streams are drawn by a few launches in all, t
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from radhard.faults.arrivals import stream_key
 from radhard.faults.draw import check_keys, draw_all, flips_an_image
 from radhard.faults.faults import Faults
+from radhard.faults.keys import NONE, carry, is_product, keys_of
 from radhard.faults.locate import locate
 from radhard.machine import KINDS, Cost, Kind, Site, Step
 from radhard.ops.on_device import interpreted, kernels
@@ -23,7 +25,6 @@ from radhard.words import Words
 
 _CHAINS: tuple[Kind, ...] = ("mul", "add")
 _MOST = {"unit": 1 << 36, "products": 1 << 20, "bits": 1 << 50}  # that keys and streams hold
-NONE = np.iinfo(np.int64).max  # the key of no flip
 _BYTES = 1 << 32  # of keys at once
 _DEVIATIONS = 6  # of the number of flips of a stream that there is room for, beyond its mean
 
@@ -73,8 +74,7 @@ def _launched(
     """The flips at the sites of each room, one launch a room."""
     rows = [_row(site, costs[site], faults, images=len(ids)) for sites in together.values() for site in sites]
     header = [*stream_key(seed=faults.seed, trial=faults.trial), *ids.tolist()]
-    given = torch.from_numpy(np.concatenate([np.array(rows, np.int64).reshape(-1), np.array(header, np.int64)]))
-    given = given.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else given.to(device)
+    given = carry(np.array([*chain.from_iterable(rows), *header], np.int64), device)
     streams, header_there = given[: -len(header)].view(len(rows), -1), given[-len(header) :]
     cuda, keys, counts, unsure = kernels(), dict[Site, Tensor](), list[Tensor](), list[Tensor]()
     assert cuda is not None
@@ -89,10 +89,11 @@ def _launched(
 
 def _served(site: Site, cost: Cost, *, images: int) -> bool:
     """Whether a site is a chain of 8-bit products and of sums alone, whatever else is done to what it yields."""
-    chain = [(step.kind, step.dtype) for step in cost.steps[:2]] == [("mul", torch.int16), ("add", torch.int32)]
     alone = all(step.kind not in _CHAINS for step in cost.steps[2:])
     fits = cost.units * images < _MOST["unit"] and cost.steps[0].per_unit + 1 < _MOST["products"]
-    return chain and alone and fits and site.part is None and (site.batch_axis is not None or images == 1)
+    return (
+        is_product(cost.steps) and alone and fits and site.part is None and (site.batch_axis is not None or images == 1)
+    )
 
 
 def _room(cost: Cost, faults: Faults, rooms: tuple[int, ...]) -> int | None:
@@ -134,5 +135,5 @@ def _proof(room: int, device: torch.device) -> bool:
     sure = ~drawn.unsure.cpu()
     found = drawn.keys[site][sure.to(device)].cpu().numpy()
     hits = locate(draw_all({site: cost}, faults, ids[sure.numpy()]), cost, site, ids)
-    expected = hits.units[hits.place] << 27 | 2 * hits.within + 3 * hits.step << 6 | hits.bit
-    return bool(sure.any()) and np.array_equal(np.sort(found[found != NONE]), np.sort(expected))
+    expected = keys_of(hits, cost)
+    return bool(sure.any()) and expected is not None and np.array_equal(np.sort(found[found != NONE]), expected)

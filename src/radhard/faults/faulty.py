@@ -9,6 +9,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.faults import room
 from radhard.faults.draw import distinct, draw_all, draw_at, expected, flips_an_image, groups
+from radhard.faults.drawn import Drawn, draw_on_device
 from radhard.faults.exposure import Patches, exposed
 from radhard.faults.faults import Faults
 from radhard.faults.flips import Flips
@@ -28,7 +29,7 @@ class Faulty(Machine):
 
     The faults of a run are drawn before it, for the sites of the program. Where they are more than DRAWN_AT_ONCE, those
     of a site are drawn when it is applied, of some images after those of others: the same faults in less memory.
-    `patches` are those of `exposures`.
+    `patches` are those of `exposures`. Where a device computes, it draws those of chains of products.
 
     Other sites draw theirs when they are applied, keyed by seed, trial, image and site like any other: the second and
     third copy of an operator, and the checks of protection. Which operations of a check are executed depends on the
@@ -53,6 +54,9 @@ class Faulty(Machine):
         self._mine = np.empty(0, np.bool_)  # those that name an image of the run
         self._images = np.empty(0, np.int64)
         self._costs: Mapping[Site, Cost] = {}
+        self._drawn: Drawn | None = None  # what was drawn on the run's device
+        self._unsure: list[Tensor] = []  # of each time since it was last asked, whether that is not the host's
+        self._on_host = False  # whether all flips are drawn there
         self._keys: Mapping[str, Tensor] = {}  # of the flips of each site, where the run is on a device
         self._hits_of: dict[str, Hits | None] = {}
         self._started = True
@@ -78,6 +82,7 @@ class Faulty(Machine):
             return
         self._started = True
         if isinstance(self.source, Faults):
+            self._draw_on_device(self.source, out)
             self._begin_drawing(self._costs, self.source)
         if out is None:
             return
@@ -87,16 +92,36 @@ class Faulty(Machine):
             keys = {site.name: keys_of(hits, self._costs[site]) for site, hits in located if hits is not None}
             self._keys = carry_all({name: key for name, key in keys.items() if key is not None}, out.device)
 
+    def _draw_on_device(self, faults: Faults, out: Tensor | None) -> None:
+        self._drawn = None
+        if out is not None and not self._on_host and on_device(out) is not None:
+            self._drawn = draw_on_device(self._costs, faults, self._images, out.device)
+        if self._drawn is not None:
+            self._unsure.append(self._drawn.unsure.any())
+
+    def settled(self) -> bool:
+        """Whether flips that were drawn on a device are those of the host. If not, the host draws the next ones.
+
+        It waits for the device.
+        """
+        sure = not any(map(bool, self._unsure))
+        self._unsure, self._on_host = [], not sure
+        return sure and super().settled()
+
     def _begin_drawing(self, costs: Mapping[Site, Cost], faults: Faults) -> None:
         means = expected(costs, faults)
+        if self._drawn is not None:
+            means = {site: mean for site, mean in means.items() if site not in self._drawn.keys}
         self._expected, self._flips, self._by_site, self._counted = {}, None, {}, set()
         self._counts = torch.zeros(len(self._images), dtype=torch.int64, device="cpu")
-        if sum(means.values()) * len(self._images) <= room.DRAWN_AT_ONCE:
+        if sum(means.values()) * len(self._images) > room.DRAWN_AT_ONCE:
+            room.check_room(max(means.values()), rate=faults.ber)
+            self._expected = means
+        elif self._drawn is not None:
+            self._flips = draw_all({site: costs[site] for site in means}, faults, self._images)
+        else:
             self._flips = draw_at(costs, faults, self._images, patches=self._patches)
-            self._by_site = self._flips.by_site()
-            return
-        room.check_room(max(means.values()), rate=faults.ber)
-        self._expected = means
+        self._by_site = {} if self._flips is None else self._flips.by_site()
 
     @property
     def flips(self) -> Flips | None:
@@ -105,7 +130,7 @@ class Faulty(Machine):
         Rows of a table that hit nothing are not among them.
         """
         self._start()
-        if self._expected and isinstance(self.source, Faults):
+        if (self._expected or self._drawn is not None) and isinstance(self.source, Faults):
             return draw_at(self._costs, self.source, self._images, patches=self._patches)
         return self._flips if self._flips is None or self._flips is not self.source else self._flips.take(self._met)
 
@@ -122,8 +147,10 @@ class Faulty(Machine):
     def counts(self) -> Tensor:
         """The number of flips [B] int64 of each image of the run, once it is at its end."""
         self._start()
-        flips = None if self._expected else self.flips
-        return self._counts if flips is None else torch.from_numpy(flips.per_image(self._images))
+        if self._flips is self.source and self._flips is not None:
+            return torch.from_numpy(self._flips.take(self._met).per_image(self._images))
+        counts = self._counts if self._flips is None else torch.from_numpy(self._flips.per_image(self._images))
+        return counts if self._drawn is None else counts + self._drawn.flips.cpu()
 
     @property
     def non_finite(self) -> Tensor:
@@ -146,7 +173,9 @@ class Faulty(Machine):
 
     def _arrived(self, site: Site) -> Iterator[Arrived]:
         """The flips of an application within a run, those of some images after those of others."""
-        if self._expected:
+        if self._drawn is not None and site in self._drawn.keys:
+            yield Arrived(cost=self._costs[site], keys=self._drawn.keys[site])
+        elif self._expected:
             yield from (Arrived(cost=self._costs[site], hits=hits) for hits in self._drawn_hits(site))
         elif (hits := self._located(site)) is not None:
             yield Arrived(cost=self._costs[site], hits=hits, keys=self._keys.get(site.name))
