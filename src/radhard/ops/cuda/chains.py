@@ -15,8 +15,9 @@ from torch import Tensor
 from radhard.ops.chains import Chains, Window
 from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
+from radhard.ops.octets import as_signed
 
-_TILE = 4096  # words of each factor that a program reads at a time
+_TILE, _TILE_OF_WINDOWS = 4096, 2048  # words of each factor that a program reads at a time
 _BLOCKS = (64, 256)  # of a row
 _NO_WINDOW = Window(size=(1, 1), image=(1, 1), step=(1, 1), dilation=(1, 1), before=(0, 0), pad=0)
 
@@ -28,7 +29,7 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
         return
     x = chains
     block = _BLOCKS[0] if x.k <= _BLOCKS[0] else _BLOCKS[1]
-    units = _TILE // block
+    units = (_TILE if x.window is None else _TILE_OF_WINDOWS) // block
     window = x.window or _NO_WINDOW
     writes = 0 if x.written is None else 1 if x.out.dtype == torch.float32 else 2
     multiplier = None if x.written is None else x.written.multiplier
@@ -36,11 +37,11 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
         _flip_chains[(triton.cdiv(flips, units),)](
             keys.view(-1),
             flips,
-            x.a,
+            as_signed(x.a),
             x.b,
             x.bias,
             multiplier,
-            x.out,
+            as_signed(x.out) if writes == 2 else x.out,
             *x.grid[1:],
             *x.of_a,
             x.a_step,
@@ -51,6 +52,7 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
             int(multiplier is not None and multiplier.numel() > 1),
             x.k,
             product_bits,
+            0xFF if x.a.dtype == torch.uint8 else -1,
             *window.size,
             *window.image,
             *window.step,
@@ -76,6 +78,12 @@ _RUNTIME = [
     "c4",
     "scaled",
     "product_bits",
+    "low_bits",
+    "o0",
+    "o1",
+    "o2",
+    "o3",
+    "o4",
     "p",
     "q",
     "height",
@@ -126,6 +134,7 @@ def _flip_chains(  # type: ignore[no-untyped-def]
     scaled,
     k,
     product_bits,
+    low_bits,
     p,
     q,
     height,
@@ -187,7 +196,7 @@ def _flip_chains(  # type: ignore[no-untyped-def]
         at = start + tl.arange(0, BLOCK)
         mask = hit[:, None] & (at < k)[None, :]
         words = _left(a, row[:, None], y[:, None], x[:, None], at[None, :], mask, a2, a3, a_step, p, q, height, width,
-                      dilation_y, dilation_x, pad, WINDOW)  # fmt: skip
+                      dilation_y, dilation_x, pad, low_bits, WINDOW)  # fmt: skip
         products = words * tl.load(b + column[:, None] + at[None, :].to(tl.int64) * b_step, mask=mask, other=0).to(
             tl.int32
         )
@@ -200,7 +209,9 @@ def _flip_chains(  # type: ignore[no-untyped-def]
     spare = 32 - product_bits
     while tl.max(live.to(tl.int32), 0) > 0:
         product = live & (of_sum == 0)
-        left = _left(a, row, y, x, t, product, a2, a3, a_step, p, q, height, width, dilation_y, dilation_x, pad, WINDOW)
+        left = _left(
+            a, row, y, x, t, product, a2, a3, a_step, p, q, height, width, dilation_y, dilation_x, pad, low_bits, WINDOW
+        )
         right = tl.load(b + column + t.to(tl.int64) * b_step, mask=product, other=0).to(tl.int32)
         sum_ = partial + changed + tl.where(t == k, added, 0)
         word = tl.where(of_sum, sum_, left * right)
@@ -219,7 +230,7 @@ def _flip_chains(  # type: ignore[no-untyped-def]
             at = start + tl.arange(0, BLOCK)
             mask = (live & of_sum)[:, None] & (at < k)[None, :]
             words = _left(a, row[:, None], y[:, None], x[:, None], at[None, :], mask, a2, a3, a_step, p, q, height,
-                          width, dilation_y, dilation_x, pad, WINDOW)  # fmt: skip
+                          width, dilation_y, dilation_x, pad, low_bits, WINDOW)  # fmt: skip
             right2 = tl.load(b + column[:, None] + at[None, :].to(tl.int64) * b_step, mask=mask, other=0).to(tl.int32)
             partial += tl.sum(tl.where(at[None, :] <= t[:, None], words * right2, 0), 1)
 
@@ -253,17 +264,21 @@ def _left(  # type: ignore[no-untyped-def]
     dilation_y,
     dilation_x,
     pad,
+    low_bits,
     WINDOW: tl.constexpr,
 ):
-    """Words t of rows of a, or of windows with their first word at (y, x) -> int32; `pad` outside the image."""
+    """Words t of rows of a, or of windows with their first word at (y, x) -> int32; `pad` outside the image.
+
+    They are read as int8; `low_bits` are 255 where they are unsigned, else -1.
+    """
     if WINDOW:
         channel = t // (p * q)
         above = y + (t // q) % p * dilation_y
         before = x + t % q * dilation_x
         inside = mask & (above >= 0) & (above < height) & (before >= 0) & (before < width)
         offset = row + channel.to(tl.int64) * a_step + above.to(tl.int64) * a2 + before.to(tl.int64) * a3
-        words = tl.load(a + offset, mask=inside, other=0).to(tl.int32)
+        words = tl.load(a + offset, mask=inside, other=0).to(tl.int32) & low_bits
         words = tl.where(inside, words, pad)
     else:
-        words = tl.load(a + row + t.to(tl.int64) * a_step, mask=mask, other=0).to(tl.int32)
+        words = tl.load(a + row + t.to(tl.int64) * a_step, mask=mask, other=0).to(tl.int32) & low_bits
     return words
