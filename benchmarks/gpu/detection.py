@@ -1,6 +1,6 @@
 """What the fused check of rows costs: products of ViT-B that are written back, with it and without, in one run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Kind, operands
 from benchmarks.gpu.clock import laps
-from radhard.ops.cuda.checked import checked_product
+from radhard.ops.cuda.checked import Checked, checked_product, wrong_rows
 from radhard.ops.cuda.configs import Config
 from radhard.ops.cuda.product_proof import Variant
 from radhard.ops.cuda.products import launch
@@ -19,7 +19,7 @@ from radhard.ops.sums import store
 OPS = torch.ops.radhard
 BATCHES, TINY_BATCHES = (64, 8, 1), (2,)
 GRID = [0, -128, 127]
-ROUNDS, REPEATED = 24, 8
+ROUNDS, REPEATED = 24, 24
 TILES = tuple(
     Config(rows=rows, columns=columns, depth=depth, warps=warps, stages=stages)
     for rows, columns, depth, warps, stages in (
@@ -56,7 +56,6 @@ def sizes(device: torch.device) -> Iterator[Record]:
             assert x.bias is not None
             a, weight, bias = x.a.flatten(0, 1), x.b[0], x.bias[0]
             scale, stored = torch.full((len(weight),), 1e-5, device=device), store(weight, bias)
-            found = torch.zeros(1, dtype=torch.int32, device=device)
             out = torch.empty(len(a), len(weight), dtype=torch.int8, device=device)
             variant = Variant(
                 config=config, unsigned=False, b_by_k=True, whole=a.shape[1] % config.depth == 0, k_aligned=True,
@@ -68,8 +67,7 @@ def sizes(device: torch.device) -> Iterator[Record]:
                         launch, variant, a[None, None], weight[None, None], out[None, None], bias, scale, (0, -128, 127)
                     ),
                     "checked": partial(
-                        checked_product, a, stored, scale, dtype=torch.int8, grid=(0, -128, 127), found=found,
-                        config=config,
+                        checked_product, a, stored, scale, dtype=torch.int8, grid=(0, -128, 127), config=config
                     ),
                 },
                 device=device,
@@ -84,31 +82,27 @@ def sizes(device: torch.device) -> Iterator[Record]:
 
 
 def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
-    """Both take turns, as often as inputs and outputs that fill the cache; flags are read once, at the end."""
+    """Both take turns, as often as an inference has such products; their rows are compared in one launch at the end."""
     factors = operands(kind, batch=batch, device=device)
     assert factors.bias is not None
     a, weight, bias = factors.a.flatten(0, 1), factors.b[0], factors.bias[0]
     (m, k), n = a.shape, len(weight)
     many = [a.clone() for _ in range(REPEATED if device.type == "cuda" else 1)]
     scale, stored = torch.full((n,), 1e-5, device=device), store(weight, bias)
-    found = torch.zeros(1, dtype=torch.int32, device=device)
 
     def unchecked(x: Tensor) -> Tensor:
         out: Tensor = OPS.linear(x, weight, bias, scale, GRID, torch.int8)
         return out
 
-    def checked(x: Tensor) -> Tensor:
-        return checked_product(x, stored, scale, dtype=torch.int8, grid=(0, -128, 127), found=found).out
+    def checked(x: Tensor) -> Checked:
+        return checked_product(x, stored, scale, dtype=torch.int8, grid=(0, -128, 127))
 
-    def often(case: Callable[[Tensor], Tensor]) -> Callable[[], None]:
-        def run() -> None:
-            for x in many:
-                case(x)
-
-        return run
-
-    same = torch.equal(checked(a), unchecked(a))
-    times = laps({"unchecked": often(unchecked), "checked": often(checked)}, device=device, rounds=rounds)
+    cases = {
+        "unchecked": lambda: [unchecked(x) for x in many],
+        "checked": lambda: wrong_rows([checked(x) for x in many]),
+    }
+    same, alarms = torch.equal(checked(a).out, unchecked(a)), int(wrong_rows([checked(a)]))
+    times = laps(cases, device=device, rounds=rounds)
     ratios = times["checked"] / times["unchecked"]
     low, middle, high = np.percentile(ratios, (25, 50, 75))
     return {
@@ -118,7 +112,7 @@ def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
         "seconds": {name: float(np.median(each)) / len(many) for name, each in times.items()},
         "checked_over_unchecked": {"median": middle, "low": low, "high": high, "rounds": rounds},
         "same_words": same,
-        "alarms": int(found),
+        "alarms": alarms,
     }
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from radhard.ops.cuda import checked
-from radhard.ops.cuda.checked import Checked, checked_product
+from radhard.ops.cuda.checked import Checked, checked_product, wrong_rows
 from radhard.ops.library import no_events
 from radhard.ops.sums import Stored, store
 from tests.protections import int8s, int32s, scales
@@ -40,12 +40,9 @@ def moved(stored: Stored, device: torch.device) -> Stored:
 
 
 def run(a: Tensor, stored: Stored, dtype: torch.dtype, device: torch.device) -> tuple[Checked, int]:
-    found = torch.zeros(1, dtype=torch.int32, device=device)
     scale = scales(len(stored.bias)).to(device)
-    made = checked_product(
-        a.to(device), moved(stored, device), scale, dtype=dtype, grid=GRIDS[dtype], found=found
-    )  # fmt: skip
-    return made, int(found)
+    made = checked_product(a.to(device), moved(stored, device), scale, dtype=dtype, grid=GRIDS[dtype])
+    return made, int(wrong_rows([made]))
 
 
 @pytest.mark.parametrize("dtype", GRIDS)
@@ -60,7 +57,7 @@ def test_words_and_sums(
     total = exact(a, stored)
     assert torch.equal(made.out.cpu(), word(total, scales(n), dtype))
     assert torch.equal(made.sums.cpu(), total.long().sum(1).to(torch.int32))
-    assert not made.flags.any()
+    assert not len(made.flagged)
     assert not found
 
 
@@ -75,7 +72,7 @@ def test_rows_that_do_not_add_up(shape: tuple[int, int, int], device: torch.devi
     assert torch.equal(made.out.cpu(), word(total, scales(n), torch.int8))
     wrong = lost(total, a, stored) != 0
     assert 0 < int(wrong.sum()) == found
-    assert torch.equal(made.flags.cpu(), wrong.to(torch.int8))
+    assert torch.equal(made.flagged.cpu(), wrong.nonzero()[:, 0])
 
 
 def test_a_changed_digit_is_found(device: torch.device) -> None:
@@ -83,7 +80,7 @@ def test_a_changed_digit_is_found(device: torch.device) -> None:
     stored.weight[18 + 2, 7] += 1  # the top digit
     made, found = run(a, stored, torch.int8, device)
     assert torch.equal(made.out.cpu(), word(exact(a, stored), scales(18), torch.int8))
-    assert torch.equal(made.flags.cpu(), (a[:, 7] != 0).to(torch.int8))
+    assert torch.equal(made.flagged.cpu(), a[:, 7].nonzero()[:, 0])
     assert found == int((a[:, 7] != 0).sum())
 
 
@@ -96,12 +93,14 @@ def test_extreme_words_are_no_alarm(extreme: int, device: torch.device) -> None:
     assert not found
 
 
-def test_counters_are_left_as_they_were(device: torch.device) -> None:
-    a, stored = int8s(40, 64), store(int8s(33, 64, seed=1), full(33))
-    first = run(a, stored, torch.int8, device)[0].out
-    assert torch.equal(first, run(a, stored, torch.int8, device)[0].out)
-    for counters in (checked._arrivals(device, 0, 3), checked._arrivals(device, 0, 300)):
-        assert not counters.any()
+def test_products_of_several_sizes_are_compared_in_one_launch(device: torch.device) -> None:
+    made, wrong = [], 0
+    for m, k, n in SHAPES:
+        a, stored = int8s(m, k), store(int8s(n, k, seed=1), full(n))
+        stored.weight[0, 0] ^= 8
+        wrong += int((a[:, 0] != 0).sum())
+        made.append(run(a, stored, torch.int8, device)[0])
+    assert int(wrong_rows(made)) == wrong > 0
 
 
 def call(x: Tensor, stored: Stored, device: torch.device) -> tuple[Tensor, list[int]]:
@@ -123,13 +122,11 @@ def test_the_operator_counts_rows(device: torch.device) -> None:
 def test_a_hit_accumulator_is_repaired(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     x, stored = int8s(9, 40), store(int8s(18, 40, seed=1), int32s(18))
 
-    def hit(*args: object, found: Tensor, **more: object) -> Checked:
-        made = checked_product(*args, found=found, **more)  # type: ignore[arg-type]
+    def hit(*args: object, **more: object) -> Checked:
+        made = checked_product(*args, **more)  # type: ignore[arg-type]
         for row in (2, 7):
             made.out[row, 5] ^= 64
-            made.flags[row] = 1
             made.partial[0, row] += 1 << 20
-        found += 2
         return made
 
     monkeypatch.setattr(checked, "checked_product", hit)

@@ -1,15 +1,14 @@
-"""The int8 product that is written back and whose rows are checked, in one launch.
+"""The int8 product that is written back and leaves what its rows add up to, in one launch.
 
 The sums of a row are made in the epilogue, of accumulators that are still in registers. What a row must add up to is
 the product of A with three columns of digits (`radhard.ops.sums`), which only the programs of the first column tile
 carry: their slab of A is in fast memory anyway, so n = 768 in tiles of 128 pays for one sixth of it. Each program
-leaves the sums of its tile; the last one of a block of rows to arrive compares them. Nothing is waited for: a flag a
-row, and one counter that is read when the caller likes.
+leaves the sums of its tile and goes on: no program waits for another, and nothing waits for the device. One more
+launch compares the sums of any number of products, once a call or once an inference, and leaves one number to read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import triton
@@ -21,26 +20,29 @@ from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
 from radhard.ops.cuda.products import accumulated
 from radhard.ops.cuda.proof import proven
-from radhard.ops.octets import OCTETS
+from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
 from radhard.ops.sums import Stored, store
+
+_COMPARED = 256  # rows that a program compares
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checked:
-    """`out` [m, n] as written; `flags` [m] int8, 1 at rows that do not add up; `sums` [m] int32: what each adds up to.
-
-    The sums are made when they are asked for.
-    """
+    """`out` [m, n] as written; `partial` [tiles + 1, m] int32: sums of tiles of rows, then what they must add up to."""
 
     out: Tensor
-    flags: Tensor
     partial: Tensor
 
     @property
     def sums(self) -> Tensor:
-        """Of the accumulators with their bias, modulo 2^32."""
+        """What the accumulators of each row add up to with their bias, modulo 2^32: [m] int32."""
         return self.partial[:-1].sum(0, dtype=torch.int64).to(torch.int32)
+
+    @property
+    def flagged(self) -> Tensor:
+        """The rows [f] int64 that do not add up; waits for the device."""
+        return (self.sums != self.partial[-1]).nonzero()[:, 0]
 
 
 def checked_product(
@@ -50,25 +52,15 @@ def checked_product(
     *,
     dtype: torch.dtype,
     grid: tuple[int, int, int],
-    found: Tensor,
     config: Config | None = None,
 ) -> Checked:
-    """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n] `dtype`, of 8 bits or float32.
-
-    Adds the number of rows that do not add up to `found` [1] int32, without waiting for it.
-    """
+    """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n] `dtype`, of 8 bits or float32."""
     (m, k), n = a.shape, len(stored.bias)
     a = a.contiguous()
     chosen = config or (TINY if interpreted() else config_of(1, m, n, k))
     blocks, columns = triton.cdiv(m, chosen.rows), triton.cdiv(n, chosen.columns)
     out = torch.empty(m, n, dtype=dtype, device=a.device)
-    flags = torch.empty(m, dtype=torch.int8, device=a.device)
     partial = torch.empty(columns + 1, m, dtype=torch.int32, device=a.device)
-    arrived = _arrivals(a.device, torch.cuda.current_stream(a.device).cuda_stream if a.is_cuda else 0, blocks)
-    if not m:
-        return Checked(out=out, flags=flags, partial=partial)
-    zero, low, high = grid
-    words = dtype in OCTETS
     with on(a):
         _checked[(blocks * columns,)](
             a.view(torch.int8),
@@ -76,18 +68,13 @@ def checked_product(
             stored.bias,
             stored.columns[-1:],
             multiplier,
-            out.view(torch.int8) if words else out,
+            as_signed(out),
             partial,
-            arrived,
-            flags,
-            found,
             m,
             n,
             k,
-            zero,
-            low,
-            high,
-            WORDS=words,
+            *grid,
+            WORDS=dtype in OCTETS,
             UNSIGNED=a.dtype == torch.uint8,
             WHOLE=k % chosen.depth == 0,
             ROWS=chosen.rows,
@@ -97,7 +84,18 @@ def checked_product(
             num_warps=chosen.warps,
             num_stages=chosen.stages,
         )
-    return Checked(out=out, flags=flags, partial=partial)
+    return Checked(out=out, partial=partial)
+
+
+def wrong_rows(made: Sequence[Checked]) -> Tensor:
+    """How many rows of these products do not add up [1] int32: one launch, which is not waited for."""
+    device = made[0].out.device
+    lies = [[one.partial.data_ptr(), *one.partial.shape] for one in made]
+    table = torch.tensor(lies, dtype=torch.int64, pin_memory=device.type == "cuda").to(device, non_blocking=True)
+    found, longest = torch.zeros(1, dtype=torch.int32, device=device), max(one.partial.shape[1] for one in made)
+    with on(found):
+        _compare[(len(made), triton.cdiv(longest, _COMPARED))](table, found, ROWS=_COMPARED)
+    return found
 
 
 def written_checked(
@@ -109,9 +107,8 @@ def written_checked(
     """
     if dtype not in (*OCTETS, torch.float32) or not a.numel() or not proven("checked", a.device, _proof(a.device)):
         return None
-    found = torch.zeros(1, dtype=torch.int32, device=a.device)
-    made = checked_product(a, stored, multiplier, dtype=dtype, grid=grid, found=found)
-    return made, made.flags.nonzero()[:, 0] if int(found) else None
+    made = checked_product(a, stored, multiplier, dtype=dtype, grid=grid)
+    return made, made.flagged if int(wrong_rows([made])) else None
 
 
 def _proof(device: torch.device) -> Callable[[], bool]:
@@ -139,37 +136,26 @@ def _right(m: int, k: int, n: int, *, device: torch.device, left: torch.dtype) -
         wide = wide.to(torch.int32)
         lost = (wide.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
         on_device = Stored(**{name: x.to(device) for name, x in vars(stored).items()})
-        found = torch.zeros(1, dtype=torch.int32, device=device)
+        many = []
         for dtype, grid in ((torch.int8, (3, -100, 90)), (torch.float32, (0, 0, 0))):
-            made = checked_product(a.to(device), on_device, scale.to(device), dtype=dtype, grid=grid, found=found)
+            made = checked_product(a.to(device), on_device, scale.to(device), dtype=dtype, grid=grid)
+            many.append(made)
             value = wide.to(torch.float32) * scale
             value = (value.round() + grid[0]).clamp(*grid[1:]).to(dtype) if dtype in OCTETS else value
-            if not torch.equal(made.out.cpu(), value) or not torch.equal(made.flags.cpu(), (lost != 0).to(torch.int8)):
+            if not torch.equal(made.out.cpu(), value) or not torch.equal(made.flagged.cpu(), lost.nonzero()[:, 0]):
                 return False
-        if int(found) != 2 * int((lost != 0).sum()):
+        if int(wrong_rows(many)) != 2 * int((lost != 0).sum()):
             return False
     return True
 
 
-@cache
-def _counters(device: torch.device, stream: int, size: int) -> Tensor:
-    """How many programs of each block of rows have arrived: zeros, which the last of them leaves as it found them."""
-    del stream  # launches on two streams must not share
-    return torch.zeros(size, dtype=torch.int32, device=device)
-
-
-def _arrivals(device: torch.device, stream: int, blocks: int) -> Tensor:
-    """At least so many counters, of few sizes."""
-    return _counters(device, stream, triton.next_power_of_2(max(blocks, 256)))
-
-
 @triton.jit(do_not_specialize=["m", "zero", "low", "high"])  # type: ignore[untyped-decorator]
 def _checked(  # type: ignore[no-untyped-def]
-    a, b, bias, offset, multiplier, out, partial, arrived, flags, found, m, n, k, zero, low, high,
+    a, b, bias, offset, multiplier, out, partial, m, n, k, zero, low, high,
     WORDS: tl.constexpr, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
 ):  # fmt: skip
-    """a [m, k], b [n + spare, k] -> out [m, n], partial [tiles + 1, m], flags [m]; adds to arrived and found."""
+    """a [m, k], b [n + spare, k] -> out [m, n], partial [tiles + 1, m]."""
     down, across = tl.cdiv(m, ROWS), tl.cdiv(n, COLUMNS)
     tile = tl.program_id(0)
     first = tile // (BAND * across) * BAND
@@ -201,19 +187,20 @@ def _checked(  # type: ignore[no-untyped-def]
     else:
         tl.store(words, total.to(tl.float32) * factor, mask=here)
 
-    tl.debug_barrier()  # all sums of this tile are on their way before the arrival is told
-    if tl.atomic_add(arrived + block, 1, sem="acq_rel") == across - 1:
-        tl.store(arrived + block, 0)
-        off, others = tl.zeros([ROWS], tl.int32), partial + row
-        for _ in range(across):
-            off += tl.load(others, mask=in_rows, other=0, cache_modifier=".cg")
-            others += m
-        off -= tl.load(others, mask=in_rows, other=0, cache_modifier=".cg")
-        wrong = off != 0
-        tl.store(flags + row, wrong.to(tl.int8), mask=in_rows)
-        count = tl.sum(wrong.to(tl.int32), 0)
-        if count > 0:
-            tl.atomic_add(found, count)
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _compare(table, found, ROWS: tl.constexpr):  # type: ignore[no-untyped-def]
+    """table [p, 3] int64: where the sums of each product lie, and their sizes [tiles + 1, m]."""
+    at = table + tl.program_id(0) * 3
+    sums, lines, m = tl.load(at).to(tl.pointer_type(tl.int32)), tl.load(at + 1), tl.load(at + 2)
+    row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    off, line = tl.zeros([ROWS], tl.int32), sums + row
+    for _ in range(lines - 1):
+        off += tl.load(line, mask=row < m, other=0)
+        line += m
+    wrong = tl.sum((off != tl.load(line, mask=row < m, other=0)).to(tl.int32), 0)
+    if wrong > 0:
+        tl.atomic_add(found, wrong)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
