@@ -7,6 +7,7 @@ from torch import Tensor
 
 from radhard.ops.cuda.launch import on
 from radhard.ops.on_device import interpreted
+from radhard.ops.written import accumulated
 
 _WIDE = (128, 128)  # rows and columns of a tile
 _NARROW = (16, 16)  # where kernels are interpreted
@@ -18,6 +19,10 @@ def running_sums(a: Tensor, b: Tensor, bias: Tensor | None, *, step: int) -> Ten
     Products x of a with x % h of b, after every `step` terms and at the end, where the bias is added. All contiguous.
     """
     (g, m, k), (h, n, _), slabs = a.shape, b.shape, -(-a.shape[2] // step)
+    if slabs == 1 and h == 1:
+        return accumulated(a.view(g * m, k), b[0], bias=None if bias is None else bias[0]).view(1, g, m, n)
+    if slabs == 1 and h == g and bias is None:
+        return accumulated(a, b, bias=None)[None]
     out = torch.empty(slabs, g, m, n, dtype=torch.int32, device=a.device)
     if h == 1:  # one product of all rows
         g, m = 1, g * m
@@ -36,13 +41,13 @@ def running_sums(a: Tensor, b: Tensor, bias: Tensor | None, *, step: int) -> Ten
             step,
             slabs,
             out.stride(0),
-            LOWERED=a.dtype == torch.uint8,
+            UNSIGNED=a.dtype == torch.uint8,
             BIASED=bias is not None,
             M=rows,
             N=columns,
             K=depth,
-            num_warps=4,
-            num_stages=4,
+            num_warps=8,
+            num_stages=3,
         )
     return out
 
@@ -60,7 +65,7 @@ def _slabs(  # type: ignore[no-untyped-def]
     step,
     slabs,
     plane,
-    LOWERED: tl.constexpr,
+    UNSIGNED: tl.constexpr,
     BIASED: tl.constexpr,
     M: tl.constexpr,
     N: tl.constexpr,
@@ -68,29 +73,32 @@ def _slabs(  # type: ignore[no-untyped-def]
 ):
     across = tl.cdiv(n, N)
     g = tl.program_id(1).to(tl.int64)
-    row = tl.program_id(0) // across * M + tl.arange(0, M)
-    col = tl.program_id(0) % across * N + tl.arange(0, N)
-    in_rows, in_cols, steps = row < m, col < n, tl.arange(0, K)
-    a += (g * m + tl.where(in_rows, row, 0).to(tl.int64))[:, None] * k + steps[None, :]
-    b += (g % h * n + tl.where(in_cols, col, 0).to(tl.int64))[None, :] * k + steps[:, None]
-    out += (g * m + row.to(tl.int64))[:, None] * n + col[None, :]
-    here = in_rows[:, None] & in_cols[None, :]
+    top, left = tl.program_id(0) // across * M, tl.program_id(0) % across * N
+    a += (g * m + top) * k
+    b += (g % h * n + left) * k
+    bias += g % h * n + left
+    out += (g * m + top) * n + left
+    i, j, steps = tl.arange(0, M), tl.arange(0, N), tl.arange(0, K)
+    inside = j < n - left
+    # a row or column too many is the last one again
+    x_at = tl.minimum(i, m - 1 - top)[:, None] * k + steps[None, :]
+    y_at = tl.minimum(j, n - 1 - left)[None, :] * k + steps[:, None]
+    at, here = i[:, None] * n + j[None, :], (i < m - top)[:, None] & inside[None, :]
     total = tl.zeros([M, N], tl.int32)
     shift = tl.zeros([N], tl.int32)
     for q in range(slabs):
         start = q * step
         end = tl.minimum(start + step, k)
         for t in range(start, end, K):
-            inside = steps < end - t
-            x = tl.load(a + t, mask=inside[None, :], other=0)
-            y = tl.load(b + t, mask=inside[:, None], other=0)  # where it is 0, x does not matter
-            if LOWERED:  # a b = (a - 128) b + 128 sum(b)
+            own = steps < end - t
+            x = tl.load(a + t + x_at, mask=own[None, :], other=0)
+            y = tl.load(b + t + y_at, mask=own[:, None], other=0)  # where it is 0, x does not matter
+            if UNSIGNED:  # a b = (a - 128) b + 128 sum(b)
                 x = x ^ -128
                 shift += 128 * tl.sum(y.to(tl.int32), 0)
             total = tl.dot(x, y, total, out_dtype=tl.int32)
         written = total + shift[None, :]
         if BIASED:
-            last = tl.load(bias + g % h * n + col, mask=in_cols & (end == k), other=0)
-            written += last[None, :]
-        tl.store(out, written, mask=here)
+            written += tl.load(bias + j, mask=inside & (end == k), other=0)[None, :]
+        tl.store(out + at, written, mask=here)
         out += plane
