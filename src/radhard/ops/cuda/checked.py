@@ -174,7 +174,7 @@ def _checked(  # type: ignore[no-untyped-def]
         total, said = _with_digits(x, y, z, k, UNSIGNED, WHOLE, ROWS, COLUMNS, DEPTH)
         tl.store(partial + across * m + row, said + tl.load(offset).to(tl.int32), mask=in_rows)
     else:
-        total = accumulated(x, y, n - left, k, k, UNSIGNED, True, WHOLE, ROWS, COLUMNS, DEPTH)
+        total = accumulated(x, y, n - left, k, k, k, UNSIGNED, True, WHOLE, ROWS, COLUMNS, DEPTH)
 
     total += tl.load(bias + column, mask=inside, other=0)[None, :]
     total = tl.where(inside[None, :], total, 0)

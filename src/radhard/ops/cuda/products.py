@@ -10,10 +10,10 @@ import triton.language as tl
 from torch import Tensor
 
 from radhard.ops.cuda.configs import SMALL, TINY, config_of
-from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
 from radhard.ops.cuda.product_proof import Limits, Variant, right
 from radhard.ops.cuda.proof import proven
+from radhard.ops.cuda.tiles import leave, place
 from radhard.ops.octets import as_signed
 from radhard.ops.on_device import interpreted
 
@@ -39,12 +39,9 @@ def _product(  # type: ignore[no-untyped-def]
         k = k // 16 * 16
     if N_ALIGNED:
         n = n // 16 * 16
-    down, across = tl.cdiv(m, ROWS), tl.cdiv(n, COLUMNS)
-    group, tile = tl.program_id(0) // (down * across), tl.program_id(0) % (down * across)
-    first = tile // (BAND * across) * BAND
-    height = tl.minimum(down - first, BAND)
-    top = (first + tile % (BAND * across) % height) * ROWS
-    left = tile % (BAND * across) // height * COLUMNS
+    tiles = tl.cdiv(m, ROWS) * tl.cdiv(n, COLUMNS)
+    group = tl.program_id(0) // tiles
+    top, left = place(tl.program_id(0) % tiles, m, n, ROWS, COLUMNS, BAND)
     outer, within = (group // inner).to(tl.int64), (group % inner).to(tl.int64)
     a += outer * a_outer + within * a_inner + top.to(tl.int64) * a_row
     b += outer * b_outer + within * b_inner
@@ -55,40 +52,28 @@ def _product(  # type: ignore[no-untyped-def]
         y = b + left.to(tl.int64) * b_row + tl.minimum(j, n - 1 - left)[None, :] * b_row + t[:, None]
     else:
         y = b + left + j[None, :] + t[:, None] * b_row
-    total = accumulated(x, y, n - left, k, b_row, UNSIGNED, B_BY_K, WHOLE, ROWS, COLUMNS, DEPTH)
+    there = (k + 15) // 16 * 16 if A_ALIGNED else k  # words of a row that can be read: b has zeros for those beyond k
+    total = accumulated(x, y, n - left, k, there, b_row, UNSIGNED, B_BY_K, WHOLE, ROWS, COLUMNS, DEPTH)
 
-    column = left + j
-    inside = column < n
-    if bias is not None:
-        total += tl.load(bias + column, mask=inside, other=0)[None, :]
-    if c.dtype.element_ty == tl.int32:
-        out = total
-    else:
-        factor = tl.load(multiplier + column * step, mask=inside, other=0.0)[None, :]
-        if c.dtype.element_ty == tl.float32:
-            out = total.to(tl.float32) * factor
-        else:
-            out = write_back(total, factor, zero, low, high).to(tl.int8)
-    c += group.to(tl.int64) * m * n + top.to(tl.int64) * n
-    tl.store(c + i[:, None] * n + column[None, :], out, mask=(i < m - top)[:, None] & inside[None, :])
+    leave(c + group.to(tl.int64) * m * n, total, bias, multiplier, top, left, m, n, step, zero, low, high)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def accumulated(  # type: ignore[no-untyped-def]
-    x, y, columns, k, b_row,
+    x, y, columns, k, there, b_row,
     UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """Where the first [ROWS, DEPTH] words of a and [DEPTH, COLUMNS] of b are -> a b over k, [ROWS, COLUMNS] int32.
 
     The words of a are int8, or bits of uint8 (UNSIGNED). Those of b lie by k, or by columns, `b_row` from one k to the
-    next: of these only `columns` are there. WHOLE: DEPTH divides k.
+    next: of these only `columns` are there. WHOLE: DEPTH divides k. Rows of a can be read up to `there`.
     """
     t, j = tl.arange(0, DEPTH), tl.arange(0, COLUMNS)
     total = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
     sums = tl.zeros((COLUMNS,), dtype=tl.int32)
     for done in range(0, k, DEPTH):
-        p = tl.load(x) if WHOLE else tl.load(x, mask=(t < k - done)[None, :], other=0)
+        p = tl.load(x) if WHOLE else tl.load(x, mask=(t < there - done)[None, :], other=0)
         x += DEPTH
         if not B_BY_K:
             q = tl.load(y, mask=(t < k - done)[:, None] & (j < columns)[None, :], other=0)
@@ -190,7 +175,7 @@ def variant_of(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: tor
         whole=k % config.depth == 0,
         k_aligned=k % 16 == 0,
         n_aligned=n % 16 == 0,
-        a_aligned=_aligned(x.data_ptr(), *_steps(x), x.stride(2)),
+        a_aligned=_aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16,
         b_aligned=_aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3)),
         biased=biased,
         dtype=dtype,

@@ -1,0 +1,41 @@
+"""Tiles of a matrix product: which one a program makes, and how it leaves the registers."""
+
+import triton
+import triton.language as tl
+
+from radhard.ops.cuda.epilogue import write_back
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def place(tile, m, n, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BAND: tl.constexpr):  # type: ignore[no-untyped-def]
+    """The number of a tile -> its first row and column.
+
+    Tiles run down bands of BAND of them before they run on: those at work at a time share rows and columns.
+    """
+    down, across = tl.cdiv(m, ROWS), tl.cdiv(n, COLUMNS)
+    first = tile // (BAND * across) * BAND
+    height = tl.minimum(down - first, BAND)
+    within = tile % (BAND * across)
+    return (first + within % height) * ROWS, within // height * COLUMNS
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def leave(c, total, bias, multiplier, top, left, m, n, step, zero, low, high):  # type: ignore[no-untyped-def]
+    """Accumulators [ROWS, COLUMNS] int32 at (top, left) -> c [m, n] int32, float32 or words of 8 bits.
+
+    Plus bias [n] int32 or None, times `multiplier` [n] float32, `step` words from one to the next.
+    """
+    i, column = tl.arange(0, total.shape[0]), left + tl.arange(0, total.shape[1])
+    inside = column < n
+    if bias is not None:
+        total += tl.load(bias + column, mask=inside, other=0)[None, :]
+    if c.dtype.element_ty == tl.int32:
+        out = total
+    else:
+        factor = tl.load(multiplier + column * step, mask=inside, other=0.0)[None, :]
+        if c.dtype.element_ty == tl.float32:
+            out = total.to(tl.float32) * factor
+        else:
+            out = write_back(total, factor, zero, low, high).to(tl.int8)
+    c += top.to(tl.int64) * n
+    tl.store(c + i[:, None] * n + column[None, :], out, mask=(i < m - top)[:, None] & inside[None, :])
