@@ -19,7 +19,7 @@ def place(tile, m, n, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BAND: tl.conste
     return (first + within % height) * ROWS, within // height * COLUMNS
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def leave(c, total, bias, multiplier, top, left, m, n, step, zero, low, high):  # type: ignore[no-untyped-def]
     """Accumulators [ROWS, COLUMNS] int32 at (top, left) -> c [m, n] int32, float32 or words of 8 bits.
 
