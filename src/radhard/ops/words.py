@@ -31,4 +31,4 @@ def quantize(x: Tensor, factor: float, grid: Sequence[int], dtype: torch.dtype |
 
     `dtype` uint8 makes uint8 words of them.
     """
-    return write.quantize(x, factor, grid=limits(grid), dtype=dtype or torch.int8)
+    return write.quantize(x, factor, grid=limits(grid), dtype=dtype or torch.int8).contiguous()

@@ -122,7 +122,9 @@ def write_float(
     """
     device, host = on_device(x), on_host(x)
     if device is not None:
-        return device.quantize_marked(x, factor, grid=grid, dtype=dtype)  # type: ignore[no-any-return]
+        found: tuple[Tensor, Tensor] | None = device.write_numbers(x, factor, grid=grid, dtype=dtype, marked=True)
+        if found is not None:
+            return found
     if host is None:
         value = x * factor
         return saturate(value, grid, dtype=dtype), ~value.isfinite()
@@ -137,7 +139,9 @@ def quantize(x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = tor
     """The words of `write_float` alone."""
     device = on_device(x)
     if device is not None:
-        return device.quantize(x, factor, grid=grid, dtype=dtype)  # type: ignore[no-any-return]
+        found: tuple[Tensor, None] | None = device.write_numbers(x, factor, grid=grid, dtype=dtype, marked=False)
+        if found is not None:
+            return found[0]
     return write_float(x, factor, grid=grid, dtype=dtype)[0]
 
 
@@ -149,7 +153,9 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
     x = as_signed(x)
     device, host = on_device(x), on_host(x)
     if device is not None and table.dtype in _LOOK_UPS:
-        return device.look_up(x, table.to(x.device))  # type: ignore[no-any-return]
+        found: Tensor | None = device.look_up(x, table.to(x.device))
+        if found is not None:
+            return found
     if host is None or table.dtype not in _LOOK_UPS:
         return table.to(x.device)[x.to(torch.int64) + 128]
     if not x.is_contiguous():  # as it lies in memory: no copy of a permuted tensor

@@ -36,6 +36,8 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _pad(x: Tensor, pad: list[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    if mode != "constant" and not x.is_floating_point():  # which a GPU pads in these ways alone
+        return functional.pad(x.to(torch.float32), pad, mode).to(x.dtype)
     return functional.pad(x, pad, mode, value)
 
 

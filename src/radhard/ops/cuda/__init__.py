@@ -9,15 +9,13 @@ from radhard.ops.cuda.chains import flip_chains
 from radhard.ops.cuda.checked import written_checked
 from radhard.ops.cuda.convolve import convolved
 from radhard.ops.cuda.draw import ROOMS, drawn
-from radhard.ops.cuda.pairs import pair
+from radhard.ops.cuda.passes import look_up, normalise, pair, softmax, write_numbers
 from radhard.ops.cuda.products import written
 from radhard.ops.cuda.proof import proven
-from radhard.ops.cuda.rows import normalise, softmax
 from radhard.ops.cuda.running import Masks, running_products, running_sums
 from radhard.ops.cuda.struck import Read, Write
 from radhard.ops.cuda.struck_elements import hit_elements
 from radhard.ops.cuda.struck_rows import LONGEST, hit_rows
-from radhard.ops.cuda.words import look_up, quantize, quantize_marked
 
 __all__ = [
     "LONGEST",
@@ -34,11 +32,10 @@ __all__ = [
     "normalise",
     "pair",
     "proven",
-    "quantize",
-    "quantize_marked",
     "running_products",
     "running_sums",
     "softmax",
+    "write_numbers",
     "written",
     "written_checked",
 ]

@@ -24,6 +24,7 @@ Written = tuple[Tensor, Tensor | None]
 
 _TILE = 4096  # elements that a program holds
 _LONGEST = 16384
+_ALIGNED = 16
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -45,25 +46,44 @@ def strange(value):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _finish(  # type: ignore[no-untyped-def]
-    y, at, inside, out, counts, row, rows, factor, zero, low, high, WRITTEN: tl.constexpr, COUNTED: tl.constexpr
+    y,
+    inside,
+    out,
+    counts,
+    row,
+    rows,
+    column,
+    pitch,
+    factor,
+    zero,
+    low,
+    high,
+    WRITTEN: tl.constexpr,
+    COUNTED: tl.constexpr,
 ):
-    """Rows y as words or float32, and how many of each are not finite."""
+    """Rows y as words or float32, `pitch` apart in memory, and how many of each are not finite.
+
+    What lies between two rows is written too, so that a store takes 16 bytes where `pitch` is a multiple.
+    """
+    target = out + (row[:, None] * pitch + column[None, :])
+    mask = (row < rows)[:, None] & (column < pitch)[None, :]
     if WRITTEN:
         y = y * factor
-        tl.store(out + at, rounded(y, zero, low, high), mask=inside)
+        tl.store(target, rounded(y, zero, low, high), mask=mask)
     else:
-        tl.store(out + at, y, mask=inside)
+        tl.store(target, y, mask=mask)
     if COUNTED:
         tl.store(counts + row, tl.sum(tl.where(inside, strange(y), 0), axis=1), mask=row < rows)
 
 
-@triton.jit(do_not_specialize=["rows", "n", "of_zero", "zero", "low", "high"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["rows", "of_zero", "zero", "low", "high"])  # type: ignore[untyped-decorator]
 def _softmax(  # type: ignore[no-untyped-def]
     x,
     out,
     counts,
     rows,
     n,
+    pitch,
     of_zero,
     scale,
     factor,
@@ -85,10 +105,10 @@ def _softmax(  # type: ignore[no-untyped-def]
     e = exp(value - tl.where(row < rows, largest, 0.0)[:, None])
     total = tl.sum(tl.where(inside, e, 0.0), axis=1)
     y = tl.div_rn(e, tl.where(row < rows, total, 1.0)[:, None])
-    _finish(y, at, inside, out, counts, row, rows, factor, zero, low, high, WRITTEN, COUNTED)
+    _finish(y, inside, out, counts, row, rows, column, pitch, factor, zero, low, high, WRITTEN, COUNTED)
 
 
-@triton.jit(do_not_specialize=["rows", "n", "of_zero", "zero", "low", "high"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["rows", "of_zero", "zero", "low", "high"])  # type: ignore[untyped-decorator]
 def _normalise(  # type: ignore[no-untyped-def]
     x,
     weight,
@@ -97,6 +117,7 @@ def _normalise(  # type: ignore[no-untyped-def]
     counts,
     rows,
     n,
+    pitch,
     eps,
     of_zero,
     scale,
@@ -118,7 +139,7 @@ def _normalise(  # type: ignore[no-untyped-def]
     inside = (row < rows)[:, None] & used[None, :]
     at = row[:, None] * n + column[None, :]
     y = number(x + at, inside, of_zero, scale, WORDS)
-    size = n.to(tl.float32)
+    size = tl.cast(n, tl.float32)
     if CENTRED:
         y = tl.where(inside, y - tl.div_rn(tl.sum(y, axis=1), size)[:, None], 0.0)
     variance = tl.div_rn(tl.sum(y * y, axis=1), size)
@@ -127,13 +148,18 @@ def _normalise(  # type: ignore[no-untyped-def]
         y = y * tl.load(weight + column, mask=used, other=0.0)[None, :]
     if BIASED:
         y = y + tl.load(bias + column, mask=used, other=0.0)[None, :]
-    _finish(y, at, inside, out, counts, row, rows, factor, zero, low, high, WRITTEN, WRITTEN)
+    _finish(y, inside, out, counts, row, rows, column, pitch, factor, zero, low, high, WRITTEN, WRITTEN)
 
 
 def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | None:
-    """Softmax along the last axis of `x` [..., n]; None where rows are too long."""
+    """Softmax along the last axis of `x` [..., n]; None where rows are too long.
+
+    Rows of words lie so that each begins at a multiple of 16, for the product that reads them.
+    """
+    n = x.shape[-1]
     counted = write is not None and read is None  # of words that are read nothing is infinite
-    return _launched(_softmax, x, x.shape[-1], read=read, write=write, counted=counted, COUNTED=counted)
+    pitch = n if write is None or n < _ALIGNED else triton.cdiv(n, _ALIGNED) * _ALIGNED
+    return _launched(_softmax, x, n, read=read, write=write, pitch=pitch, counted=counted, COUNTED=counted)
 
 
 def normalise(
@@ -156,7 +182,7 @@ def normalise(
     parameters = [x if p is None else p.contiguous() for p in (weight, bias)]
     flags = {"CENTRED": centred, "WEIGHTED": weight is not None, "BIASED": bias is not None}
     counted = write is not None
-    return _launched(_normalise, x, n, *parameters, read=read, write=write, counted=counted, eps=eps, **flags)
+    return _launched(_normalise, x, n, *parameters, read=read, write=write, pitch=n, counted=counted, eps=eps, **flags)
 
 
 def _launched(
@@ -166,17 +192,19 @@ def _launched(
     *parameters: Tensor,
     read: Read | None,
     write: Write | None,
+    pitch: int,
     counted: bool,
     **options: Any,
 ) -> Written | None:
-    """Run `kernel` over the rows of `n` numbers of `x`, a few rows a program."""
+    """Run `kernel` over the rows of `n` numbers of `x`, a few rows a program, to rows `pitch` apart."""
     of_zero, scale = read or (0, 1.0)
     factor, (zero, low, high), dtype = write or (1.0, (0, 0, 0), torch.float32)
     if not 0 < n <= _LONGEST or (read is None and x.dtype != torch.float32):
         return None
     x, rows, block = x.contiguous(), x.numel() // n, max(16, triton.next_power_of_2(n))
     each = max(1, _TILE // block)
-    out = torch.empty(x.shape, dtype=dtype, device=x.device)
+    wide = x.shape if pitch == n else (*x.shape[:-1], pitch)
+    out = torch.empty(wide, dtype=dtype, device=x.device)
     counts = torch.empty(rows if counted else 0, dtype=torch.int32, device=x.device)
     if rows:
         with on(x):
@@ -187,6 +215,7 @@ def _launched(
                 counts,
                 rows=rows,
                 n=n,
+                pitch=pitch,
                 of_zero=of_zero,
                 scale=scale,
                 factor=factor,
@@ -201,7 +230,7 @@ def _launched(
                 enable_fp_fusion=False,
                 **options,
             )
-    return out, counts.view(_without(x.shape, n)) if counted else None
+    return out if pitch == n else out[..., :n], counts.view(_without(x.shape, n)) if counted else None
 
 
 def _without(shape: torch.Size, n: int) -> list[int]:

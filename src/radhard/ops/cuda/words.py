@@ -17,8 +17,8 @@ def _look_up(x, table, out, size, columns, of_row, ROWS: tl.constexpr, BLOCK: tl
     step = tl.arange(0, BLOCK)
     inside = step < size - first
     if ROWS:
-        column = (first % columns).to(tl.int32) + step
-        source = x + first // columns * of_row + column // columns * of_row + column % columns
+        at = tl.program_id(0) * BLOCK + step
+        source = x + (at // columns * of_row + at % columns)
     else:
         source = x + first + step
     word = tl.load(source, mask=inside, other=0).to(tl.int32)
@@ -41,7 +41,7 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
     source = x.permute(order)
     lies = _rows(source)
-    if lies is None:
+    if lies is None or lies[1] * x.numel() >= lies[0] << 31:
         source = source.contiguous()
         lies = (x.numel(), x.numel())
     columns, of_row = lies
@@ -54,21 +54,13 @@ def look_up(x: Tensor, table: Tensor) -> Tensor:
     return out.permute([order.index(d) for d in range(x.ndim)])
 
 
-def quantize(x: Tensor, factor: float, *, grid: tuple[int, int, int], dtype: torch.dtype) -> Tensor:
-    """`x` [...] float32 -> x * factor as words [...] on `grid`, lying in memory as x does."""
-    return _written(x, factor, grid, dtype, marked=False)[0]
+def written(
+    x: Tensor, factor: float, *, grid: tuple[int, int, int], dtype: torch.dtype, marked: bool
+) -> tuple[Tensor, Tensor | None]:
+    """`x` [...] float32 -> x * factor as words [...] on `grid`, lying in memory as x does.
 
-
-def quantize_marked(
-    x: Tensor, factor: float, *, grid: tuple[int, int, int], dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """As `quantize`, and which of x * factor are not finite [...] bool."""
-    return _written(x, factor, grid, dtype, marked=True)
-
-
-def _written(
-    x: Tensor, factor: float, grid: tuple[int, int, int], dtype: torch.dtype, *, marked: bool
-) -> tuple[Tensor, Tensor]:
+    Where they are to be `marked`, also which of x * factor are not finite [...] bool.
+    """
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
     back = [order.index(d) for d in range(x.ndim)]
     source, size = x.to(torch.float32).permute(order).contiguous(), x.numel()
@@ -79,7 +71,7 @@ def _written(
             _quantize[(triton.cdiv(size, _BLOCK),)](
                 source, out, strange, size, factor, *grid, MARKED=marked, BLOCK=_BLOCK
             )
-    return out.permute(back), strange.view(torch.bool).permute(back) if marked else strange
+    return out.permute(back), strange.view(torch.bool).permute(back) if marked else None
 
 
 def _rows(x: Tensor) -> tuple[int, int] | None:

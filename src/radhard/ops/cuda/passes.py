@@ -1,0 +1,167 @@
+"""Proofs of the kernels that pass once over words and numbers: against torch on the CPU, at their first use.
+
+To compile a kernel takes a second: of each what models use most is proved here, and the rest by tests.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.ops.cuda.pairs import Operation
+from radhard.ops.cuda.pairs import pair as unproven_pair
+from radhard.ops.cuda.proof import proven
+from radhard.ops.cuda.rows import Read, Write, Written
+from radhard.ops.cuda.rows import normalise as unproven_normalise
+from radhard.ops.cuda.rows import softmax as unproven_softmax
+from radhard.ops.cuda.words import look_up as unproven_look_up
+from radhard.ops.cuda.words import written
+from radhard.ops.on_device import interpreted
+from radhard.ops.write import Limits, saturate
+
+_CLOSE = 1e-5
+"""How far a number may lie from the CPU's, in parts of it or of 1: a rounding here and there, and no more."""
+_WORDS: Read = (-13, 0.07)
+_INT8: Write = (50.0, (0, -128, 127), torch.int8)
+_UINT8: Write = (255.0, (0, 0, 255), torch.uint8)
+
+
+def look_up(x: Tensor, table: Tensor) -> Tensor | None:
+    """See `radhard.ops.cuda.words`; None where the kernel is not proved."""
+    return unproven_look_up(x, table) if _sure("look-ups", x.device, _looks_up) else None
+
+
+def write_numbers(
+    x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype, marked: bool
+) -> tuple[Tensor, Tensor | None] | None:
+    """See `radhard.ops.cuda.words.written`; None where the kernel is not proved."""
+    sure = _sure("writing of numbers", x.device, _writes)
+    return written(x, factor, grid=grid, dtype=dtype, marked=marked) if sure else None
+
+
+def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | None:
+    """See `radhard.ops.cuda.rows`; None where the kernel is not proved as well."""
+    return unproven_softmax(x, read=read, write=write) if _sure("softmax", x.device, _divides) else None
+
+
+def normalise(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    *,
+    n: int,
+    eps: float,
+    centred: bool,
+    read: Read | None,
+    write: Write | None,
+) -> Written | None:
+    """See `radhard.ops.cuda.rows`; None where the kernel is not proved as well."""
+    if not _sure("normalisations", x.device, _normalises):
+        return None
+    return unproven_normalise(x, weight, bias, n=n, eps=eps, centred=centred, read=read, write=write)
+
+
+def pair(
+    operation: Operation, inputs: tuple[Tensor, Tensor], *, reads: tuple[Read | None, Read | None], write: Write | None
+) -> Written | None:
+    """See `radhard.ops.cuda.pairs`; None where the kernel is not proved as well."""
+    if not _sure("pairs", inputs[0].device, _pairs):
+        return None
+    return unproven_pair(operation, inputs, reads=reads, write=write)
+
+
+def _sure(name: str, device: torch.device, proof: Callable[[torch.device], bool]) -> bool:
+    """Where Triton interprets kernels, tests are the proof."""
+    return interpreted() or proven(name, device, partial(proof, device))
+
+
+def _words(*shape: int, draw: torch.Generator) -> Tensor:
+    return torch.randint(-128, 128, shape, dtype=torch.int8, generator=draw)
+
+
+def _looks_up(device: torch.device) -> bool:
+    draw = torch.Generator().manual_seed(0x5EED)
+    wide = _words(31, 300, draw=draw)
+    tables = [_words(256, draw=draw), torch.randn(256, generator=draw)]
+    return all(
+        torch.equal(unproven_look_up(x, table.to(device)).cpu(), table[x.cpu().to(torch.int64) + 128])
+        for table in tables
+        for x in (wide.to(device), wide.to(device)[:, 16:272], wide.to(device)[:, 3:80].T)
+    )
+
+
+def _writes(device: torch.device) -> bool:
+    draw = torch.Generator().manual_seed(0x5EED)
+    strange = torch.tensor([float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-40, 2.5, -0.5, 127.5])
+    x = torch.cat([torch.randn(5000, generator=draw) * 90, torch.arange(-600, 600) / 2, strange])
+    for dtype, grid in ((torch.int8, (-7, -128, 127)), (torch.uint8, (3, 1, 255))):
+        for factor in (1.0, 1 / 0.37):
+            words, marks = written(x.to(device), factor, grid=grid, dtype=dtype, marked=True)
+            value = x * factor
+            right = torch.equal(words.cpu(), saturate(value, grid, dtype=dtype))
+            if not right or marks is None or not torch.equal(marks.cpu(), ~value.isfinite()):
+                return False
+    return True
+
+
+def _given(read: Read | None, *shape: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What a kernel reads, and the numbers that it stands for."""
+    if read is None:
+        x = torch.randn(shape, generator=draw) * 3
+        return x, x
+    x = _words(*shape, draw=draw)
+    return x, (x.to(torch.float32) - read[0]) * read[1]
+
+
+def _agrees(found: Written | None, expected: Tensor, write: Write | None) -> bool:
+    if found is None:
+        return False
+    out = found[0].cpu()
+    if write is None:
+        return torch.allclose(out, expected, rtol=_CLOSE, atol=_CLOSE)
+    factor, grid, dtype = write
+    apart = (out.int() - saturate(expected * factor, grid, dtype=dtype).int()).abs()
+    return int(apart.max()) <= 1 and int((apart > 0).sum()) <= max(1, out.numel() // 1000)
+
+
+def _divides(device: torch.device) -> bool:
+    draw = torch.Generator().manual_seed(0x5EED)
+    for read, write in ((_WORDS, _UINT8), (None, _INT8)):
+        x, numbers = _given(read, 37, 197, draw=draw)
+        if not _agrees(unproven_softmax(x.to(device), read=read, write=write), numbers.softmax(-1), write):
+            return False
+    return True
+
+
+def _normalises(device: torch.device) -> bool:
+    draw = torch.Generator().manual_seed(0x5EED)
+    weight, bias = torch.randn(768, generator=draw), torch.randn(768, generator=draw)
+    for read, write, centred in ((None, _INT8, True), (_WORDS, None, False)):
+        x, numbers = _given(read, 9, 768, draw=draw)
+        given = [one.to(device) for one in (x, weight, bias)]
+        found = unproven_normalise(*given, n=768, eps=1e-6, centred=centred, read=read, write=write)
+        squares = functional.rms_norm(numbers, (768,), weight, 1e-6) + bias
+        expected = functional.layer_norm(numbers, (768,), weight, bias, 1e-6) if centred else squares
+        if not _agrees(found, expected, write):
+            return False
+    return True
+
+
+def _pairs(device: torch.device) -> bool:
+    draw = torch.Generator().manual_seed(0x5EED)
+    computed: dict[Operation, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add, "mul": torch.mul}
+    cases: tuple[tuple[Operation, tuple[int, ...], tuple[Read | None, Read | None], Write | None], ...] = (
+        ("add", (5, 7, 33), (None, _WORDS), None),
+        ("add", (5, 7, 33), (_WORDS, (9, 0.02)), None),
+        ("mul", (7, 1), (_WORDS, (9, 0.02)), _INT8),
+    )
+    for operation, shape, reads, write in cases:
+        (x, left), (y, right) = _given(reads[0], 5, 7, 33, draw=draw), _given(reads[1], *shape, draw=draw)
+        found = unproven_pair(operation, (x.to(device), y.to(device)), reads=reads, write=write)
+        exact = computed[operation](left, right)
+        exact = exact if write is None else saturate(exact * write[0], write[1], dtype=write[2])
+        if found is None or not torch.equal(found[0].cpu(), exact):
+            return False
+    return True
