@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Kind, operands
 from benchmarks.gpu.clock import laps
-from radhard.ops.cuda.checked import Checked, checked_product, wrong_rows
+from radhard.ops.cuda.checked import Checked, checked_product, variant_of, wrong_rows
 from radhard.ops.cuda.configs import Config
 from radhard.ops.cuda.product_proof import Variant
 from radhard.ops.cuda.products import launch
@@ -67,7 +67,8 @@ def sizes(device: torch.device) -> Iterator[Record]:
                         launch, variant, a[None, None], weight[None, None], out[None, None], bias, scale, (0, -128, 127)
                     ),
                     "checked": partial(
-                        checked_product, a, stored, scale, dtype=torch.int8, grid=(0, -128, 127), config=config
+                        checked_product, a, stored, scale, dtype=torch.int8, grid=(0, -128, 127),
+                        variant=variant_of(a, len(weight), dtype=torch.int8, config=config)
                     ),
                 },
                 device=device,

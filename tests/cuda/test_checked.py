@@ -45,9 +45,16 @@ def run(a: Tensor, stored: Stored, dtype: torch.dtype, device: torch.device) -> 
     return made, int(wrong_rows([made]))
 
 
-@pytest.mark.parametrize("dtype", GRIDS)
-@pytest.mark.parametrize("left", [torch.int8, torch.uint8])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("shape", "left", "dtype"),
+    [
+        *((shape, torch.int8, torch.int8) for shape in SHAPES),
+        *((shape, torch.uint8, torch.int8) for shape in SHAPES[::2]),
+        (SHAPES[0], torch.int8, torch.uint8),
+        (SHAPES[0], torch.int8, torch.float32),
+        (SHAPES[2], torch.uint8, torch.float32),
+    ],
+)
 def test_words_and_sums(
     shape: tuple[int, int, int], left: torch.dtype, dtype: torch.dtype, device: torch.device
 ) -> None:
@@ -129,6 +136,7 @@ def test_a_hit_accumulator_is_repaired(device: torch.device, monkeypatch: pytest
             made.partial[0, row] += 1 << 20
         return made
 
+    call(x, stored, device)  # the kernel proves itself before it is hit
     monkeypatch.setattr(checked, "checked_product", hit)
     out, events = call(x, stored, device)
     assert torch.equal(out, word(exact(x, stored), scales(18), torch.int8))

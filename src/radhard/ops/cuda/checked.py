@@ -7,8 +7,9 @@ leaves the sums of its tile and goes on: no program waits for another, and nothi
 launch compares the sums of any number of products, once a call or once an inference, and leaves one number to read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import triton
@@ -23,6 +24,7 @@ from radhard.ops.cuda.proof import proven
 from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
 from radhard.ops.sums import Stored, store
+from radhard.ops.write import write
 
 _COMPARED = 256  # rows that a program compares
 
@@ -45,6 +47,35 @@ class Checked:
         return (self.sums != self.partial[-1]).nonzero()[:, 0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What the kernel is compiled for: `words` of 8 bits are written, or float32; a is `unsigned`; loads are aligned.
+
+    `whole`: the depth of a tile divides k.
+    """
+
+    config: Config
+    words: bool
+    unsigned: bool
+    whole: bool
+    k_aligned: bool
+    n_aligned: bool
+
+
+def variant_of(a: Tensor, n: int, *, dtype: torch.dtype, config: Config | None = None) -> Variant:
+    """That for `a` [m, k] and n columns."""
+    m, k = a.shape
+    chosen = config or (TINY if interpreted() else config_of(1, m, n, k))
+    return Variant(
+        config=chosen,
+        words=dtype in OCTETS,
+        unsigned=a.dtype == torch.uint8,
+        whole=k % chosen.depth == 0,
+        k_aligned=k % 16 == 0,
+        n_aligned=n % 16 == 0,
+    )
+
+
 def checked_product(
     a: Tensor,
     stored: Stored,
@@ -52,15 +83,15 @@ def checked_product(
     *,
     dtype: torch.dtype,
     grid: tuple[int, int, int],
-    config: Config | None = None,
+    variant: Variant | None = None,
 ) -> Checked:
     """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n] `dtype`, of 8 bits or float32."""
     (m, k), n = a.shape, len(stored.bias)
     a = a.contiguous()
-    chosen = config or (TINY if interpreted() else config_of(1, m, n, k))
-    blocks, columns = triton.cdiv(m, chosen.rows), triton.cdiv(n, chosen.columns)
+    of = variant or variant_of(a, n, dtype=dtype)
+    blocks, columns = triton.cdiv(m, of.config.rows), triton.cdiv(n, of.config.columns)
     out = torch.empty(m, n, dtype=dtype, device=a.device)
-    partial = torch.empty(columns + 1, m, dtype=torch.int32, device=a.device)
+    sums = torch.empty(columns + 1, m, dtype=torch.int32, device=a.device)
     with on(a):
         _checked[(blocks * columns,)](
             a.view(torch.int8),
@@ -69,22 +100,24 @@ def checked_product(
             stored.columns[-1:],
             multiplier,
             as_signed(out),
-            partial,
+            sums,
             m,
             n,
             k,
             *grid,
-            WORDS=dtype in OCTETS,
-            UNSIGNED=a.dtype == torch.uint8,
-            WHOLE=k % chosen.depth == 0,
-            ROWS=chosen.rows,
-            COLUMNS=chosen.columns,
-            DEPTH=chosen.depth,
-            BAND=chosen.band,
-            num_warps=chosen.warps,
-            num_stages=chosen.stages,
+            WORDS=of.words,
+            UNSIGNED=of.unsigned,
+            WHOLE=of.whole,
+            K_ALIGNED=of.k_aligned,
+            N_ALIGNED=of.n_aligned,
+            ROWS=of.config.rows,
+            COLUMNS=of.config.columns,
+            DEPTH=of.config.depth,
+            BAND=of.config.band,
+            num_warps=of.config.warps,
+            num_stages=of.config.stages,
         )
-    return Checked(out=out, partial=partial)
+    return Checked(out=out, partial=sums)
 
 
 def wrong_rows(made: Sequence[Checked]) -> Tensor:
@@ -105,57 +138,52 @@ def written_checked(
 
     None where the kernel does not serve the type, or does not prove itself.
     """
-    if dtype not in (*OCTETS, torch.float32) or not a.numel() or not proven("checked", a.device, _proof(a.device)):
+    if dtype not in (*OCTETS, torch.float32) or not a.numel():
         return None
-    made = checked_product(a, stored, multiplier, dtype=dtype, grid=grid)
+    variant = variant_of(a, len(stored.bias), dtype=dtype)
+    if not interpreted() and not proven(f"checked {variant}", a.device, partial(_right, variant, a.device)):
+        return None
+    made = checked_product(a, stored, multiplier, dtype=dtype, grid=grid, variant=variant)
     return made, made.flagged if int(wrong_rows([made])) else None
 
 
-def _proof(device: torch.device) -> Callable[[], bool]:
-    """Words and flags against int64, with a word of the weight that has changed; interpreted, tests do that."""
-    return lambda: (
-        interpreted()
-        or all(
-            _right(m, k, n, device=device, left=left)
-            for m, k, n in ((300, 768, 784), (1, 1, 1), (197, 75, 130), (2049, 96, 1030))
-            for left in OCTETS
-        )
-    )
-
-
-def _right(m: int, k: int, n: int, *, device: torch.device, left: torch.dtype) -> bool:
-    draw = torch.Generator().manual_seed(m)
-    a = torch.randint(-128, 128, (m, k), dtype=torch.int8, generator=draw).view(left)
-    weight = torch.randint(-128, 128, (n, k), dtype=torch.int8, generator=draw)
-    bias = torch.randint(-(2**31), 2**31, (n,), generator=draw).to(torch.int32)
-    stored, scale = store(weight, bias), torch.full((n,), 2.0**-16)
-    for changed in (False, True):
-        if changed:
-            stored.weight[n - 1, k - 1] ^= 16
-        wide = (a.double() @ stored.own.double().T).long() + bias
-        wide = wide.to(torch.int32)
-        lost = (wide.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
-        on_device = Stored(**{name: x.to(device) for name, x in vars(stored).items()})
-        many = []
-        for dtype, grid in ((torch.int8, (3, -100, 90)), (torch.float32, (0, 0, 0))):
-            made = checked_product(a.to(device), on_device, scale.to(device), dtype=dtype, grid=grid)
-            many.append(made)
-            value = wide.to(torch.float32) * scale
-            value = (value.round() + grid[0]).clamp(*grid[1:]).to(dtype) if dtype in OCTETS else value
-            if not torch.equal(made.out.cpu(), value) or not torch.equal(made.flagged.cpu(), lost.nonzero()[:, 0]):
-                return False
-        if int(wrong_rows(many)) != 2 * int((lost != 0).sum()):
+def _right(variant: Variant, device: torch.device) -> bool:
+    """Words and flagged rows against float64, which is exact; then with a word of the weight that has changed."""
+    config, draw = variant.config, torch.Generator(device="cpu").manual_seed(0x5EED)
+    m = config.rows * (config.band + 1) - 3
+    n = 2 * config.columns - (16 if variant.n_aligned else 3)
+    k = 2 * config.depth - (0 if variant.whole else 16 if variant.k_aligned else 3)
+    a = torch.randint(-128, 128, (m, k), dtype=torch.int8, generator=draw, device="cpu")
+    a = a.view(torch.uint8) if variant.unsigned else a
+    weight = torch.randint(-128, 128, (n, k), dtype=torch.int8, generator=draw, device="cpu")
+    bias = torch.randint(-(2**31), 2**31, (n,), generator=draw, device="cpu").to(torch.int32)
+    stored, scale = store(weight, bias), torch.full((n,), 2.0**-16, device="cpu")
+    dtype, grid = (torch.int8, (3, -100, 90)) if variant.words else (torch.float32, (0, 0, 0))
+    for bits in (0, 16):
+        stored.weight[n - 1, k - 1] ^= bits
+        total = ((a.double() @ stored.own.double().T).long() + bias).to(torch.int32)
+        lost = (total.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
+        moved = Stored(**{name: x.to(device) for name, x in vars(stored).items()})
+        made = checked_product(a.to(device), moved, scale.to(device), dtype=dtype, grid=grid, variant=variant)
+        if not torch.equal(made.out.cpu(), write(total, torch.zeros_like(bias), scale, dtype, grid=grid)):
+            return False
+        flagged = lost.nonzero()[:, 0]
+        if not torch.equal(made.flagged.cpu(), flagged) or int(wrong_rows([made])) != len(flagged):
             return False
     return True
 
 
-@triton.jit(do_not_specialize=["m", "zero", "low", "high"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["m", "n", "k", "zero", "low", "high"])  # type: ignore[untyped-decorator]
 def _checked(  # type: ignore[no-untyped-def]
     a, b, bias, offset, multiplier, out, partial, m, n, k, zero, low, high,
-    WORDS: tl.constexpr, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr,
+    WORDS: tl.constexpr, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr, K_ALIGNED: tl.constexpr, N_ALIGNED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
 ):  # fmt: skip
     """a [m, k], b [n + spare, k] -> out [m, n], partial [tiles + 1, m]."""
+    if K_ALIGNED:  # which the compiler sees in a product
+        k = k // 16 * 16
+    if N_ALIGNED:
+        n = n // 16 * 16
     down, across = tl.cdiv(m, ROWS), tl.cdiv(n, COLUMNS)
     tile = tl.program_id(0)
     first = tile // (BAND * across) * BAND
