@@ -20,8 +20,8 @@ from radhard.ops.octets import as_signed
 ROUNDS, THREADS = 12, 12
 
 
-def config(rows: int, columns: int, depth: int, *, warps: int, stages: int, band: int = 8) -> Config:
-    return Config(rows=rows, columns=columns, depth=depth, warps=warps, stages=stages, band=band)
+def config(rows: int, columns: int, depth: int, *, warps: int, stages: int, described: bool = False) -> Config:
+    return Config(rows=rows, columns=columns, depth=depth, warps=warps, stages=stages, described=described)
 
 
 LARGE = (
@@ -32,6 +32,11 @@ LARGE = (
     config(128, 256, 128, warps=8, stages=4),
     config(128, 256, 64, warps=8, stages=4),
     config(256, 128, 128, warps=8, stages=3),
+    config(128, 128, 128, warps=4, stages=3, described=True),
+    config(128, 128, 128, warps=8, stages=3, described=True),
+    config(128, 256, 128, warps=8, stages=3, described=True),
+    config(128, 256, 128, warps=8, stages=4, described=True),
+    config(256, 128, 128, warps=8, stages=3, described=True),
 )
 FEW = (
     config(64, 64, 64, warps=4, stages=3),
@@ -128,9 +133,14 @@ def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]
         own: Variant = replace(variant, config=config, whole=k % config.depth == 0)
         return lambda: launch(own, x, y, out, bias, multiplier, (0, -128, 127))
 
-    steps = {f"{c.rows}x{c.columns}x{c.depth} w{c.warps} s{c.stages}": fused(c) for c in shape.configs}
+    steps = {_name(c): fused(c) for c in shape.configs}
     steps |= _torch(a[0], b[0])
     return steps
+
+
+def _name(config: Config) -> str:
+    described = " described" * config.described
+    return f"{config.rows}x{config.columns}x{config.depth} w{config.warps} s{config.stages}{described}"
 
 
 def _torch(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:

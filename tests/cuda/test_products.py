@@ -10,9 +10,10 @@ from torch import Tensor
 from radhard.machine.gemm import WriteBack
 from radhard.operators import Gemm, Linear
 from radhard.ops import backends
-from radhard.ops.cuda.configs import SMALL, TINY
+from radhard.ops.cuda.configs import SMALL, TINY, WEIGHT
 from radhard.ops.cuda.product_proof import Variant, right
-from radhard.ops.cuda.products import launch, written
+from radhard.ops.cuda.products import can_be_described, launch, variant_of, written
+from radhard.ops.octets import as_signed
 from radhard.ops.products import exactly, from_scratch
 from tests.operators import BARE
 
@@ -223,3 +224,16 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
     assert right(launch, variant, device)
     other = replace(variant, unsigned=True, b_by_k=False, b_aligned=True, biased=False, dtype=torch.float32)
     assert right(launch, other, device)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_operands_that_are_described(device: torch.device, dtype: torch.dtype) -> None:
+    config = replace(TINY, band=2, described=True) if device.type == "cpu" else replace(WEIGHT, described=True)
+    x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
+    bias, multiplier = torch.arange(32, dtype=torch.int32), torch.linspace(1e-3, 4e-3, 32)
+    variant = variant_of(x, y, unsigned=False, biased=True, dtype=dtype)
+    assert can_be_described(variant, x)
+    out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
+    limits = GRIDS.get(dtype, INT8)
+    launch(replace(variant, config=config), x, y, as_signed(out), bias.to(device), multiplier.to(device), limits)
+    assert torch.equal(out.cpu(), expected(x.cpu(), y.cpu(), bias, multiplier, dtype, limits))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Config:
     """A program makes `rows` x `columns` outputs, `depth` products at a time, `stages` of them on their way.
 
-    Programs run in bands of `band` tiles of rows, which share columns while these are in the L2 cache.
+    Programs run in bands of `band` tiles of rows, which share columns while these are in the L2 cache. `described`:
+    tiles of operands are loaded by descriptors, of one product whose sizes and rows 16 divides.
     """
 
     rows: int
@@ -16,6 +17,7 @@ class Config:
     warps: int
     stages: int
     band: int = 8
+    described: bool = False
 
 
 WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows

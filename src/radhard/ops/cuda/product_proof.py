@@ -33,12 +33,16 @@ Launch = Callable[[Variant, Tensor, Tensor, Tensor, Tensor | None, Tensor, Limit
 
 
 def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
-    """Whether `launch` is exact on 2 x 2 products that the variant is compiled for, with words of all kinds."""
+    """Whether `launch` is exact on what the variant is compiled for, with words of all kinds.
+
+    On 2 x 2 products, or on one where operands are described.
+    """
     config, draw = variant.config, torch.Generator(device="cpu").manual_seed(0x5EED)
     m = config.rows * (config.band + 1) - 3
     n = 2 * config.columns - (16 if variant.n_aligned else 3)
     k = 2 * config.depth if variant.whole else 2 * config.depth - (16 if variant.k_aligned else 3)
     top, left = (255, torch.uint8) if variant.unsigned else (127, torch.int8)
+    groups = (1, 1) if config.described else (2, 2)
     grid = (7, 0, 255) if variant.dtype == torch.uint8 else (3, -128, 120)
     for of_a, of_b, spread in (
         ((top - 255, top + 1), (-128, 128), 2**31),
@@ -46,8 +50,10 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
         ((top, top + 1), (-128, -127), 2**16),
         ((top - 255, top - 254), (127, 128), 2**31),
     ):
-        a = _words((m, k), of_a, aligned=variant.a_aligned, draw=draw).to(left)
-        b = _words((n, k) if variant.b_by_k else (k, n), of_b, aligned=variant.b_aligned, draw=draw).to(torch.int8)
+        a = _words((*groups, m, k), of_a, aligned=variant.a_aligned, draw=draw).to(left)
+        b = _words(
+            (*groups, n, k) if variant.b_by_k else (*groups, k, n), of_b, aligned=variant.b_aligned, draw=draw
+        ).to(torch.int8)
         bias = torch.randint(-spread, spread, (n,), generator=draw, device="cpu").to(torch.int32)
         powers = torch.randint(1, 20, (n,), generator=draw, device="cpu")  # of two: so that many values are ties
         multiplier = torch.ldexp(torch.ones(n, device="cpu"), -powers)
@@ -66,11 +72,11 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
     return True
 
 
-def _words(size: tuple[int, int], limits: tuple[int, int], *, aligned: bool, draw: torch.Generator) -> Tensor:
-    """[2, 2, r, at least c]: rows of c words and some more, so that each row begins at 16 bytes, or does not."""
-    r, c = size
+def _words(size: tuple[int, ...], limits: tuple[int, int], *, aligned: bool, draw: torch.Generator) -> Tensor:
+    """[..., r, at least c]: rows of c words and some more, so that each row begins at 16 bytes, or does not."""
+    *others, c = size
     return torch.randint(
-        *limits, (2, 2, r, c + -c % 16 + (0 if aligned else 3)), dtype=torch.int16, generator=draw, device="cpu"
+        *limits, (*others, c + -c % 16 + (0 if aligned else 3)), dtype=torch.int16, generator=draw, device="cpu"
     )
 
 

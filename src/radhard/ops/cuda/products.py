@@ -8,8 +8,10 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 from radhard.ops.cuda.configs import SMALL, TINY, config_of
+from radhard.ops.cuda.described import described
 from radhard.ops.cuda.launch import on
 from radhard.ops.cuda.product_proof import Limits, Variant, right
 from radhard.ops.cuda.proof import proven
@@ -116,13 +118,15 @@ def written(
 class _Plan:
     """What launches of operands that lie alike share: each costs the host some microseconds, and is to cost no more.
 
-    `direct`: the kernel reads the operands where they are. `sizes` are m, n, k, groups and strides.
+    `direct`: the kernel reads the operands where they are. `sizes` are m, n, k, groups and strides. `tiles` of the
+    operands, where they are described.
     """
 
     shape: tuple[int, ...]
     direct: bool
     programs: int
     sizes: tuple[int, ...]
+    tiles: tuple[list[int], list[int]] | None
     flags: dict[str, Any]
 
 
@@ -168,7 +172,7 @@ def variant_of(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: tor
     """What the kernel is to be compiled for."""
     (outer, inner, m, k), n = x.shape, y.shape[2]
     config = TINY if interpreted() else config_of(outer * inner, m, n, k)
-    return Variant(
+    variant = Variant(
         config=config,
         unsigned=unsigned,
         b_by_k=y.stride(3) == 1,
@@ -180,6 +184,18 @@ def variant_of(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: tor
         biased=biased,
         dtype=dtype,
     )
+    return variant if not config.described or can_be_described(variant, x) else plainly(variant)
+
+
+def plainly(variant: Variant) -> Variant:
+    """The variant without descriptors."""
+    return replace(variant, config=replace(variant.config, described=False))
+
+
+def can_be_described(variant: Variant, x: Tensor) -> bool:
+    """Whether descriptors can say how operands lie, x [outer, inner, m, k] the left one."""
+    aligned = variant.a_aligned and variant.b_aligned and variant.k_aligned and variant.n_aligned
+    return aligned and variant.b_by_k and not variant.unsigned and len(x) * x.shape[1] == 1
 
 
 def _aligned(*steps: int) -> bool:
@@ -196,12 +212,16 @@ def launch(
 
 def _plan(variant: Variant, x: Tensor, y: Tensor, *, shape: tuple[int, ...], direct: bool) -> _Plan:
     (outer, inner, m, k), n, config = x.shape, y.shape[2], variant.config
-    return _Plan(
-        shape=shape,
-        direct=direct,
-        programs=outer * inner * -(-m // config.rows) * -(-n // config.columns),
-        sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), y.stride(2 if variant.b_by_k else 3)),
-        flags={
+    flags = {
+        "ROWS": config.rows,
+        "COLUMNS": config.columns,
+        "DEPTH": config.depth,
+        "BAND": config.band,
+        "num_warps": config.warps,
+        "num_stages": config.stages,
+    }
+    if not config.described:
+        flags |= {
             "UNSIGNED": variant.unsigned,
             "B_BY_K": variant.b_by_k,
             "WHOLE": variant.whole,
@@ -209,13 +229,14 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, shape: tuple[int, ...], dir
             "N_ALIGNED": variant.n_aligned,
             "A_ALIGNED": variant.a_aligned,
             "B_ALIGNED": variant.b_aligned,
-            "ROWS": config.rows,
-            "COLUMNS": config.columns,
-            "DEPTH": config.depth,
-            "BAND": config.band,
-            "num_warps": config.warps,
-            "num_stages": config.stages,
-        },
+        }
+    return _Plan(
+        shape=shape,
+        direct=direct,
+        programs=outer * inner * -(-m // config.rows) * -(-n // config.columns),
+        sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), y.stride(2 if variant.b_by_k else 3)),
+        tiles=([config.rows, config.depth], [config.columns, config.depth]) if config.described else None,
+        flags=flags,
     )
 
 
@@ -224,6 +245,13 @@ def _run(
 ) -> None:
     step = 0 if multiplier is None or len(multiplier) == 1 else 1
     with on(x):
+        if plan.tiles:
+            m, n, k, _, _, _, a_row, _, _, b_row = plan.sizes
+            of_a, of_b = plan.tiles
+            a = TensorDescriptor(x, [m, k], [a_row, 1], of_a)
+            b = TensorDescriptor(y, [n, k], [b_row, 1], of_b)
+            described[(plan.programs,)](a, b, out, bias, multiplier, m, n, k, step, *limits, **plan.flags)
+            return
         _product[(plan.programs,)](x, y, out, bias, multiplier, *plan.sizes, step, *limits, **plan.flags)
 
 
@@ -237,7 +265,7 @@ def _usable(variant: Variant, device: torch.device) -> Variant | None:
     """The variant, or one with smaller blocks, that proves itself on `device`; None if neither does."""
     if interpreted():
         return variant  # what tests are for
-    for config in (variant.config, SMALL):
+    for config in (variant.config, replace(variant.config, described=False), SMALL):
         candidate = replace(variant, config=config, whole=variant.whole and variant.config.depth % config.depth == 0)
         if proven(f"product {candidate}", device, partial(right, launch, candidate, device)):
             return candidate
