@@ -20,6 +20,8 @@ from radhard.faults.striking import strike
 from radhard.machine import Cost, Machine, Operator, Site, read_cost, together
 from radhard.ops.on_device import on_device
 
+_AT_ONCE = 8  # sites whose flips the host draws at a time, while a device computes what it was given before
+
 
 class Faulty(Machine):
     """Lets `inner` compute; where a flip hits, gathers the unit's inputs, reads the text, scatters the result.
@@ -57,7 +59,9 @@ class Faulty(Machine):
         self._drawn: Drawn | None = None  # what was drawn on the run's device
         self._unsure: list[Tensor] = []  # of each time since it was last asked, whether that is not the host's
         self._on_host = False  # whether all flips are drawn there
-        self._keys: Mapping[str, Tensor] = {}  # of the flips of each site, where the run is on a device
+        self._waiting: dict[str, Sequence[Site]] = {}  # sites whose flips the host has yet to draw, and those with them
+        self._device = torch.device("cpu")
+        self._keys: dict[str, Tensor] = {}  # of the flips of each site, where the run is on a device
         self._hits_of: dict[str, Hits | None] = {}
         self._started = True
         self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")
@@ -69,7 +73,7 @@ class Faulty(Machine):
         if isinstance(self.source, Flips) and costs is not self._costs:
             self.source.check(costs)
             self._flips, self._by_site = self.source, self.source.by_site()
-        self._costs, self._keys, self._hits_of, self._started = costs, {}, {}, False
+        self._costs, self._keys, self._hits_of, self._waiting, self._started = costs, {}, {}, {}, False
         if isinstance(self.source, Flips):
             self._mine = np.isin(self.source.image, self._images)
             known = {site.name for site in costs}
@@ -86,11 +90,15 @@ class Faulty(Machine):
             self._begin_drawing(self._costs, self.source)
         if out is None:
             return
-        self._non_finite = torch.zeros_like(self._non_finite, device=out.device)
+        self._device, self._non_finite = out.device, torch.zeros_like(self._non_finite, device=out.device)
         if on_device(out) is not None:
-            located = [(site, self._located(site)) for site in self._costs if site.name in self._by_site]
-            keys = {site.name: keys_of(hits, self._costs[site]) for site, hits in located if hits is not None}
-            self._keys = carry_all({name: key for name, key in keys.items() if key is not None}, out.device)
+            self._carry([site for site in self._costs if site.name in self._by_site])
+
+    def _carry(self, sites: Sequence[Site]) -> None:
+        """Bring the flips of these sites to the device, in one copy."""
+        located = [(site, self._located(site)) for site in sites]
+        keys = {site.name: keys_of(hits, self._costs[site]) for site, hits in located if hits is not None}
+        self._keys |= carry_all({name: key for name, key in keys.items() if key is not None}, self._device)
 
     def _draw_on_device(self, faults: Faults, out: Tensor | None) -> None:
         self._drawn = None
@@ -118,10 +126,23 @@ class Faulty(Machine):
             room.check_room(max(means.values()), rate=faults.ber)
             self._expected = means
         elif self._drawn is not None:
-            self._flips = draw_all({site: costs[site] for site in means}, faults, self._images)
+            sites = list(means)
+            for first in range(0, len(sites), _AT_ONCE):
+                some = sites[first : first + _AT_ONCE]
+                self._waiting |= {site.name: some for site in some}
         else:
             self._flips = draw_at(costs, faults, self._images, patches=self._patches)
         self._by_site = {} if self._flips is None else self._flips.by_site()
+
+    def _draw_waiting(self, sites: Sequence[Site]) -> None:
+        """Draw the flips of these sites, which nothing has asked for before."""
+        for site in sites:
+            del self._waiting[site.name]
+        if isinstance(self.source, Faults):
+            flips = draw_all({site: self._costs[site] for site in sites}, self.source, self._images)
+            self._counts += torch.from_numpy(flips.per_image(self._images))
+            self._by_site = {**self._by_site, **flips.by_site()}
+            self._carry(sites)
 
     @property
     def flips(self) -> Flips | None:
@@ -147,6 +168,8 @@ class Faulty(Machine):
     def counts(self) -> Tensor:
         """The number of flips [B] int64 of each image of the run, once it is at its end."""
         self._start()
+        while self._waiting:
+            self._draw_waiting(next(iter(self._waiting.values())))
         if self._flips is self.source and self._flips is not None:
             return torch.from_numpy(self._flips.take(self._met).per_image(self._images))
         counts = self._counts if self._flips is None else torch.from_numpy(self._flips.per_image(self._images))
@@ -182,6 +205,8 @@ class Faulty(Machine):
 
     def _located(self, site: Site) -> Hits | None:
         """The units that the flips of a site hit, once in a run; None where there are none."""
+        if site.name in self._waiting:
+            self._draw_waiting(self._waiting[site.name])
         if site.name not in self._hits_of:
             flips = self._by_site.get(site.name)
             if flips is not None and not self._mine.all():

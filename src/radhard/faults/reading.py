@@ -26,15 +26,16 @@ class Application:
     site: Site
     out: Tensor
 
-    def images(self, units: Units) -> int:
+    @property
+    def images(self) -> int:
         """How many images it serves."""
         axis = self.site.batch_axis
-        return 1 if axis is None else units.grid[axis] // self.site.rows_per_image
+        return 1 if axis is None else self.out.shape[axis] // self.site.rows_per_image
 
     def count(self, units: Units, index: Tensor, strange: Tensor) -> Tensor:
         """Booleans [u, ...] of units `index` [u] -> how many are true of each image [B] int64."""
         whole, mine = self.site.image_units(units.grid)
-        found = torch.zeros(self.images(units), dtype=torch.int64, device=index.device)
+        found = torch.zeros(self.images, dtype=torch.int64, device=index.device)
         return found.index_add_(0, index % whole // mine, strange.reshape(len(index), -1).sum(1))
 
 

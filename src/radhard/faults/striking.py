@@ -70,9 +70,8 @@ def _strike_text(x: Application, arrived: Arrived) -> Tensor | None:
     keys = _keys(x, arrived)
     if keys is None:
         return None
-    units = x.operator.units(x.inputs)
-    strange = torch.zeros(x.images(units), dtype=torch.int64, device=x.out.device)
-    images = x.site.image_units(units.grid)
+    images = x.site.image_units(x.site.batch_grid(arrived.cost.grid, x.images))
+    strange = torch.zeros(x.images, dtype=torch.int64, device=x.out.device)
     done = struck(x.operator, x.inputs, out=x.out, keys=keys, images=images, strange=strange)
     return strange if done else None
 
