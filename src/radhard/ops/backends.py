@@ -175,6 +175,8 @@ def _chosen(shape: Shape, device: torch.device) -> Backend:
 
 def backend_names(device: torch.device) -> dict[str, str]:
     """The back end in use on `device` for products with weights and for attention products."""
+    if device.type == "cuda" and _kernels_prove_themselves(device):  # which then write their products back, too
+        return {"weight": "triton", "attention": "triton"}
     return {"weight": _chosen("weight", device).name, "attention": _chosen("attention", device).name}
 
 
