@@ -1,6 +1,7 @@
 """Programs move between devices as modules do: every tensor that they read goes along, and they stay who they are."""
 
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,19 +10,32 @@ from torch import Tensor
 
 from radhard.campaign.build import build_program
 from radhard.errors import InputError
-from radhard.machine import Site
+from radhard.machine import Clean, Site
 from radhard.machine.device import choose_device
 from radhard.models.load import load
 from radhard.models.zoo import ZOO
+from radhard.ops import backends, on_device
 from radhard.program import Program, run
+from radhard.program.program import _logits
+from tests.fake_gpu import GPU, fake_gpu
 from tests.models import tiny_program
 
 META = torch.device("meta")
 
 
-@pytest.fixture(params=list(ZOO), scope="module")
-def program(request: pytest.FixtureRequest) -> Program:
-    return build_program(load(request.param), recipe="int8")
+@pytest.fixture(params=list(ZOO))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def program(name: str) -> Program:
+    return built(name, "int8")
+
+
+@cache
+def built(name: str, recipe: str) -> Program:
+    return build_program(load(name), recipe=recipe)
 
 
 def test_every_tensor_of_a_program_moves_with_it(program: Program) -> None:
@@ -42,6 +56,22 @@ def test_a_moved_program_is_the_same_one(program: Program) -> None:
     assert program.to("cpu") is program
     grid = (7, 7)
     assert moved.patches(grid) is program.patches(grid)
+
+
+@pytest.mark.parametrize("recipe", ["int8", "float"])
+def test_a_run_mixes_no_devices_and_waits_for_no_value(name: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_device, "kernels", lambda: None)
+    float32 = next(one for one in backends.BACKENDS if one.name == "float32")
+    monkeypatch.setattr(backends, "_chosen", lambda *_: float32)
+    monkeypatch.setattr("radhard.program.program.choose_device", lambda _: GPU)
+    program = built(name, recipe)
+    with fake_gpu():
+        moved = program.to(GPU)
+        machine = Clean()
+        machine.begin({}, torch.arange(2))
+        logits = _logits(moved, torch.empty(2, *program.input_shape, device=GPU), machine)
+    assert logits.device == GPU
+    assert logits.shape == (2, 10)
 
 
 def test_sites_of_a_moved_program_change_on_both() -> None:

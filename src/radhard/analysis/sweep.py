@@ -17,8 +17,8 @@ class Sweep:
     """The `settings` of one model, their `points`, and the `clean` ones by recipe.
 
     `macs`: multiply-accumulates of matrix products and convolutions an image. `back_end`: what computed its products.
-    `images`: how many were asked for. `calibrated_on`: which images the scales are from. `skipped`: how many images
-    could not be read and were left out. `pixels`: what was done to them.
+    `device`: where it ran. `images`: how many were asked for. `calibrated_on`: which images the scales are from.
+    `skipped`: how many images could not be read and were left out. `pixels`: what was done to them.
     """
 
     settings: tuple[Setting, ...]
@@ -30,6 +30,7 @@ class Sweep:
     calibrated_on: str = ""
     skipped: int = 0
     pixels: Pixels | None = None
+    device: str = "cpu"
 
     @property
     def setting(self) -> Setting:

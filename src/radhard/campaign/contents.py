@@ -17,7 +17,8 @@ from radhard.program.program import recipe_digested
 class Held:
     """Settings and units of one program on one data set; `pairs` of an image and a trial in them.
 
-    `description` says what the program is made of; None in a store from before there were any.
+    `description` says what the program is made of; None in a store from before there were any. `devices`: where they
+    were measured, in order of names.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Held:
     units: int
     pairs: int
     description: Mapping[str, Any] | None = None
+    devices: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -41,8 +43,16 @@ def contents(store: Store) -> tuple[Held, ...]:
     return held(store.settings(), store.keys(), programs=store.programs())
 
 
-def held(settings: Mapping[str, str], keys: Iterable[Key], *, programs: Mapping[str, str]) -> tuple[Held, ...]:
-    """The same of settings and programs by digest, and of the keys of units."""
+def held(
+    settings: Mapping[str, str],
+    keys: Iterable[Key],
+    *,
+    programs: Mapping[str, str],
+    made_by: Mapping[Key, str] | None = None,
+) -> tuple[Held, ...]:
+    """The same of settings and programs by digest, and of the keys of units; `made_by`: what made each, as JSON."""
+    devices: dict[tuple[str, ...], set[str]] = {}
+    known = {text: _device(text) for text in set((made_by or {}).values())}
     units, pairs, counts = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     groups = {}
     for digest, text in settings.items():
@@ -51,8 +61,11 @@ def held(settings: Mapping[str, str], keys: Iterable[Key], *, programs: Mapping[
         values["recipe"] = recipe_digested(str(values.get("recipe", "")))
         groups[digest] = tuple(str(values.get(name, "")) for name in names)
         counts[groups[digest]] += 1
-    for setting, _, start, stop in keys:
+    for key in keys:
+        setting, _, start, stop = key
         if setting in groups:
+            if made_by is not None:
+                devices.setdefault(groups[setting], set()).add(known[made_by[key]])
             units[groups[setting]] += 1
             pairs[groups[setting]] += stop - start
     return tuple(
@@ -66,9 +79,19 @@ def held(settings: Mapping[str, str], keys: Iterable[Key], *, programs: Mapping[
             units=units[group],
             pairs=pairs[group],
             description=json.loads(programs[group[2]]) if group[2] in programs else None,
+            devices=tuple(sorted(devices.get(group, ()))),
         )
         for group in sorted(counts)
     )
+
+
+def _device(made_by: str) -> str:
+    """The device that is named in what made a unit; the CPU where none is, as before there were others."""
+    try:
+        values = json.loads(made_by)
+    except ValueError:
+        return "cpu"
+    return str(values.get("device", "cpu")) if isinstance(values, Mapping) else "cpu"
 
 
 def unused(store: Store, bench: Bench) -> list[str]:

@@ -23,6 +23,7 @@ from radhard.campaign.store import Store
 from radhard.cli.live import Course, accuracy_so_far, follow, percent
 from radhard.faults import Where
 from radhard.machine import Kind
+from radhard.machine.device import device_name
 from radhard.report.factors import Explored, explored_record, factors_table, summary, write_factors
 from radhard.report.heatmap import draw_heatmap
 from radhard.report.patches import Image, heatmap_data
@@ -69,7 +70,8 @@ class Explorer:
             return accuracy_so_far(state) if known is None else f"factor of {name} {percent(known)}"
 
         follow(progress, course=self.course, console=self.console, so_far=describe)
-        return Explored(found=vulnerability(study, store=self.store), pixels=self.bench.pixels)
+        found, bench = vulnerability(study, store=self.store), self.bench
+        return Explored(found=found, pixels=bench.pixels, device=device_name(bench.device))
 
     def at_loss(self, points: float) -> Explored:
         """The factors at the rate that costs so much accuracy, as a share of all answers."""

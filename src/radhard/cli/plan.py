@@ -118,6 +118,7 @@ def plan(
     from radhard.cli.live import Course, following
     from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
+    from radhard.machine.device import device_name
     from radhard.models.supply import check_labelled
     from radhard.protection import read_method, read_plan, write_plan
     from radhard.report.frontier import frontier_data, write_frontier
@@ -186,7 +187,8 @@ def plan(
 
     def show() -> None:
         if json_:
-            record = {"radhard": version("radhard"), "command": ctx.meta["command"], "plan": found.as_dict()}
+            made = {"radhard": version("radhard"), "command": ctx.meta["command"]}
+            record = {**made, "device": device_name(whole.device), "plan": found.as_dict()}
             typer.echo(json.dumps(record, allow_nan=False))
             return
         shown = output()

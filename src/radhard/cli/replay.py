@@ -56,6 +56,7 @@ def replay(
     from radhard.cli.notes import notes, output
     from radhard.cli.selection import words_of
     from radhard.faults import read_trace
+    from radhard.machine.device import device_name
     from radhard.report.table import replay_table
 
     flips = read_trace(trace, trial=trial, words=None if words is None else words_of(words))
@@ -70,6 +71,7 @@ def replay(
             record = {
                 "model": model,
                 "recipe": recipe,
+                "device": device_name(bench.device),
                 "trial": flips.trial,
                 "pixels": pixels,
                 "images": replayed.records(),

@@ -32,7 +32,8 @@ def store(
             pass
     except StoreError as error:
         damaged = damaged or [str(error)]
-    found = held(whole.settings, whole.units, programs=whole.programs)
+    made_by = {key: how.made_by for key, (_, how) in whole.units.items()}
+    found = held(whole.settings, whole.units, programs=whole.programs, made_by=made_by)
     if json_:
         groups = [
             {
@@ -40,6 +41,7 @@ def store(
                 "settings": one.settings,
                 "units": one.units,
                 "images": one.pairs,
+                "devices": list(one.devices),
             }
             for one in found
         ]
@@ -47,13 +49,14 @@ def store(
         typer.echo(json.dumps(record, allow_nan=False))
     else:
         table = Table(title=str(file))
-        for name in ("model", "recipe", "program", "data"):
+        for name in ("model", "recipe", "program", "data", "devices"):
             table.add_column(name)
         for name in ("settings", "units", "images x trials"):
             table.add_column(name, justify="right")
         for one in found:
             counts = (f"{one.settings:,}", f"{one.units:,}", f"{one.pairs:,}")
-            table.add_row(one.model, one.recipe, one.program[:12], one.data, *counts)
+            place = (one.model, one.recipe, one.program[:12], one.data, ", ".join(one.devices))
+            table.add_row(*place, *counts)
         output().print(table)
         for line in rivals(found):
             notes().print(line)

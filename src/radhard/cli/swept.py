@@ -17,6 +17,7 @@ from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Setting, StopRule
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow
+from radhard.machine.device import device_name
 from radhard.report.anatomy import anatomy
 from radhard.report.curve import curve_data, draw_curve
 from radhard.report.record import sweep_record, write_csv
@@ -71,6 +72,7 @@ def run_sweep(
         calibrated_on=bench.calibrated_on,
         skipped=len(bench.data.skipped),
         pixels=bench.pixels,
+        device=device_name(bench.device),
     )
 
 

@@ -37,10 +37,11 @@ def harden(
 ) -> Hardened:
     """The model as a module that checks itself as `plan` says, with the same inputs and outputs.
 
-    Its logits are those of the program, bit for bit, when nothing is wrong. A module is captured and quantised to int8
-    with batches of `calibration` images [B, ...] float32; a plan that carries its scales decides them. What cannot be
-    repaired raises FaultError ("raise"), warns ("warn"), or is computed once more on another back end before it raises
-    ("recompute"). Raises InputError for a plan of another program, of unknown sites or of schemes that do not fit them.
+    Its logits are those of the program, bit for bit, when nothing is wrong, and it is where the program is. A module is
+    captured and quantised to int8 with batches of `calibration` images [B, ...] float32; a plan that carries its scales
+    decides them. What cannot be repaired raises FaultError ("raise"), warns ("warn"), or is computed once more on
+    another back end before it raises ("recompute"). Raises InputError for a plan of another program, of unknown sites
+    or of schemes that do not fit them.
     """
     if policy not in get_args(Policy):
         raise InputError(f"policy {policy!r} is not known; choose from {', '.join(get_args(Policy))}")
@@ -52,8 +53,9 @@ def harden(
             f"the plan protects {unknown[0]!r}, which is none of the {len(names)} sites of {program.name}; `radhard "
             "inspect` lists them"
         )
-    body = body_of(program, protection, policy=policy)
-    return Hardened(body, name=program.name, input_shape=program.input_shape, on_alarm=on_alarm).eval()
+    body = body_of(program.on_host, protection, policy=policy)
+    hardened = Hardened(body, name=program.name, input_shape=program.input_shape, on_alarm=on_alarm).eval()
+    return hardened.to(program.device)
 
 
 def _program(model: nn.Module | Program, plan: object, calibration: Iterable[Tensor] | None) -> Program:

@@ -98,6 +98,8 @@ class Hardened(Fixed):
         for site, counter in zip(self.sites, self._counters(), strict=True):
             if (happened := noted.get(counter.data_ptr())) is not None:
                 counts = dict(zip(EVENTS, happened.tolist(), strict=True))
+                if not counts["flagged"]:
+                    continue
                 del counts["checked"], counts["alarms"]
                 on_alarm(Alarm(site=site, **counts))
 

@@ -28,7 +28,7 @@ from radhard.errors import FaultError
 from radhard.ops.operands import EVENTS, checker
 from radhard.ops.write import on_host
 
-__all__ = ["EVENTS", "Policy", "Recourse", "complain", "heard", "no_events", "note", "operator"]
+__all__ = ["EVENTS", "Policy", "Recourse", "complain", "count", "heard", "no_events", "note", "operator"]
 
 Policy = Literal["raise", "warn", "recompute"]
 
@@ -95,7 +95,7 @@ _HEARD: ContextVar[dict[int, Tensor] | None] = ContextVar("heard", default=None)
 def heard() -> Iterator[dict[int, Tensor]]:
     """What is noted in this thread meanwhile: address of a site's events -> what happened there [7] int64.
 
-    Sites at which nothing was flagged are left out.
+    Sites at which nothing was flagged are left out, or their numbers, on a GPU, are 0.
     """
     found: dict[int, Tensor] = {}
     token = _HEARD.set(found)
@@ -127,6 +127,19 @@ def note(
     happened = torch.tensor([checked, 1, flagged, repaired, unfounded, stale, left], dtype=torch.int64, device="cpu")
     with _COUNTING.lock:
         events += happened.to(events.device)
+    if (found := _HEARD.get()) is not None:
+        place = events.data_ptr()
+        found[place] = found[place] + happened if place in found else happened
+
+
+def count(events: Tensor, *, checked: int, flagged: Tensor) -> None:
+    """As `note`, of words all of which are repaired, on a GPU: `flagged` [] int64 is there, and nobody waits for it."""
+    happened = flagged.new_zeros(len(EVENTS))
+    happened[0].fill_(checked)
+    happened[1].copy_(flagged.clamp(max=1))
+    happened[2:4].copy_(flagged)
+    with _COUNTING.lock:
+        events += happened
     if (found := _HEARD.get()) is not None:
         place = events.data_ptr()
         found[place] = found[place] + happened if place in found else happened

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from radhard.ops.library import note, operator
+from radhard.ops.library import count, note, operator
 from radhard.ops.linear import limits
 from radhard.ops.octets import as_signed
 from radhard.ops.threads import split
@@ -155,27 +155,42 @@ def _examined(
     x: Tensor, out: Tensor, flagged: Tensor, bounds: Sequence[float], instead: Sequence[float], events: Tensor
 ) -> Tensor:
     """What was looked up, brought into its bounds; what was replaced in the table counts as well."""
-    (low, high), (below, above, neither) = bounds, instead
+    low, high = bounds
     value = out.to(torch.float32)
     wrong = ~((value >= low) & (value <= high))
+    if not x.is_cpu:
+        count(events, checked=x.numel(), flagged=(wrong | look_up(x, flagged)).sum())
+        return torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
     found = int((wrong | look_up(x, flagged)).sum())
     if bool(wrong.any()):
-        value = torch.where(value > high, above, torch.where(value < low, below, torch.where(wrong, neither, value)))
-        out = torch.where(wrong, value.to(out.dtype), out)
+        out = torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
     note(events, checked=x.numel(), flagged=found, repaired=found)
     return out
+
+
+def _instead(value: Tensor, low: float, high: float, instead: Sequence[float]) -> Tensor:
+    """What stands for each value [...] float32 that is outside its bounds."""
+    below, above, neither = instead
+    return torch.where(value > high, above, torch.where(value < low, below, neither))
 
 
 def _brought(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
     """As `within`, of any type: the bounds of integers are the integers within them."""
     wrong = ~((x >= low) & (x <= high))
-    found, out = int(wrong.sum()), torch.empty_like(x).copy_(x)
-    if found and outside == "zero":
-        out[wrong] = 0
-    elif found and x.is_floating_point():
-        out.copy_(torch.where(x.isnan(), 0.0, x).clamp(low, high))
-    elif found:
-        words = torch.iinfo(x.dtype)
-        out.clamp_(max(words.min, math.ceil(low)), min(words.max, math.floor(high)))
+    out = torch.empty_like(x)
+    if not x.is_cpu:
+        count(events, checked=x.numel(), flagged=wrong.sum())
+        return out.copy_(_within(x, wrong, low, high, outside))
+    found = int(wrong.sum())
+    out.copy_(_within(x, wrong, low, high, outside) if found else x)
     note(events, checked=x.numel(), flagged=found, repaired=found)
     return out
+
+
+def _within(x: Tensor, wrong: Tensor, low: float, high: float, outside: str) -> Tensor:
+    if outside == "zero":
+        return x.masked_fill(wrong, 0)
+    if x.is_floating_point():
+        return torch.where(x.isnan(), 0.0, x).clamp(low, high)
+    words = torch.iinfo(x.dtype)
+    return x.clamp(max(words.min, math.ceil(low)), min(words.max, math.floor(high)))

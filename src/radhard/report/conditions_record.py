@@ -12,6 +12,7 @@ from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, own_operations
 from radhard.analysis.pairs import Pair
 from radhard.campaign.experiment import Setting
+from radhard.machine.device import device_name
 
 _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
     "loss": Interval,
@@ -33,6 +34,7 @@ def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
         "data_digest": setting.data_digest,
         "calibrated_on": bench.calibrated_on,
         "pixels": None if bench.pixels is None else bench.pixels.as_dict(),
+        "device": device_name(bench.device),
         "kinds": sorted(setting.kinds),
         "where": setting.where.as_dict(),
         "seed": setting.seed,

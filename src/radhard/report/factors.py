@@ -25,13 +25,14 @@ class Explored:
     """The factors `found` at one bit error rate, and the operating `point` if a loss was what found the rate.
 
     `searched`: forward passes at the rates that were tried for it; other losses may have tried the same. `pixels`: what
-    was done to the images.
+    was done to the images. `device`: where they ran.
     """
 
     found: Vulnerability
     point: OperatingPoint | None = None
     searched: float = 0.0
     pixels: Pixels | None = None
+    device: str = "cpu"
 
     @property
     def label(self) -> str:
@@ -141,6 +142,7 @@ def explored_record(explored: Explored) -> dict[str, Any]:
         "data": setting.data,
         "data_digest": setting.data_digest,
         "pixels": None if explored.pixels is None else explored.pixels.as_dict(),
+        "device": explored.device,
         "labelled": setting.labelled,
         "measure": measure_of(setting),
         "by": study.parts.by,

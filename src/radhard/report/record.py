@@ -27,6 +27,7 @@ def sweep_record(sweep: Sweep) -> dict[str, Any]:
         "measure": measure_of(setting),
         "kinds": sorted(setting.kinds),
         "words": setting.words.as_dict(),
+        "device": sweep.device,
         "back_end": dict(sweep.back_end),
         "seed": setting.seed,
         "anatomy": setting.overrides.as_dict(),
