@@ -14,7 +14,7 @@ from radhard.machine import Clean, Site
 from radhard.machine.device import choose_device
 from radhard.models.load import load
 from radhard.models.zoo import ZOO
-from radhard.ops import backends, on_device
+from radhard.ops import backends, on_device, write
 from radhard.program import Program, run
 from radhard.program.program import _logits
 from tests.fake_gpu import GPU, fake_gpu
@@ -61,6 +61,7 @@ def test_a_moved_program_is_the_same_one(program: Program) -> None:
 @pytest.mark.parametrize("recipe", ["int8", "float"])
 def test_a_run_mixes_no_devices_and_waits_for_no_value(name: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_device, "kernels", lambda: None)
+    monkeypatch.setattr(write, "loops", lambda: None)  # which read memory, and fake tensors have none
     float32 = next(one for one in backends.BACKENDS if one.name == "float32")
     monkeypatch.setattr(backends, "_chosen", lambda *_: float32)
     monkeypatch.setattr("radhard.program.program.choose_device", lambda _: GPU)
