@@ -12,7 +12,7 @@ from radhard.faults.arrivals import arrivals, stream_key
 from radhard.faults.draw import draw_all, draw_at
 from radhard.faults.drawn import draw_on_device
 from radhard.faults.locate import locate
-from radhard.machine import Cost, Site, Step
+from radhard.machine import Cost, Kind, Site, Step
 from radhard.words import Int, Words
 from tests.reference.philox import philox
 
@@ -37,10 +37,12 @@ def on_host(cost: Cost, at: Site, faults: Faults, ids: np.ndarray) -> list[list[
     """The keys of each slot of a batch, written from what the host draws and locates."""
     hits = locate(draw_all({at: cost}, faults, ids), cost, at, ids)
     unit = hits.units[hits.place]
-    time = np.where(hits.step == 0, 2 * hits.within, 2 * (hits.within + 1) + 1)
+    rest = np.where(hits.step == 0, 2 * hits.within, 2 * (hits.within + 1) + 1)
+    if cost.steps[0].dtype != torch.int16:
+        rest = hits.step << 16 | hits.within
     rows = at.rows_per_image // at.blocks
     slot = unit // rows % len(ids)
-    keys = unit << 27 | time << 6 | hits.bit
+    keys = unit << 27 | rest << 6 | hits.bit
     return [sorted(keys[slot == place].tolist()) for place in range(len(ids))]
 
 
@@ -84,6 +86,21 @@ def test_sites_of_many_flips_and_of_few(device: torch.device) -> None:
     assert compare(costs, faults, np.array([5, 6]), device) > 50
     assert compare(costs, replace(faults, kinds=frozenset({"add"})), np.array([5]), device) > 20
     assert compare(costs, replace(faults, kinds=frozenset({"mul"})), np.array([5]), device) > 5
+
+
+def test_texts_of_several_steps(device: torch.device) -> None:
+    """Some of them without an operation, or of a kind that is not drawn, beside a chain."""
+    counts: list[tuple[Kind, int]] = [("add", 5), ("mul", 6), ("special", 1), ("mul", 0), ("add", 1), ("mul", 3)]
+    steps = tuple(Step(kind=kind, per_unit=count, dtype=torch.float32) for kind, count in counts)
+    text = replace(site("norm", rows=12), operator="layer_norm")
+    costs = {text: Cost(grid=(12,), steps=steps), site(rows=6): product(units=6, k=3)}
+    for kinds in ({"mul", "add"}, {"add"}):
+        drawn = draw_on_device(costs, Faults(ber=0.01), np.arange(2), device)
+        assert drawn is not None
+        assert list(drawn.keys) == list(costs)
+        assert compare(costs, Faults(ber=0.01, kinds=frozenset(kinds)), np.arange(2), device) > 30
+    other = {replace(text, operator="einsum"): costs[text]}
+    assert draw_on_device(other, Faults(ber=0.01), np.arange(2), device) is None
 
 
 def test_partners_that_repeat_are_followed(device: torch.device) -> None:
@@ -134,7 +151,7 @@ def test_a_sum_at_the_threshold_is_marked(device: torch.device) -> None:
 
 def test_a_stream_without_room_is_marked(device: torch.device) -> None:
     threshold = np.float64(-math.log1p(-0.05)).view(np.int64)
-    row = [77, 64, 64, int(threshold), 64 * 8 * 16, 16, 8, 0, 0, 1, 1, 1]
+    row = [77, 64, 64, int(threshold), 2, 64 * 8 * 16, 16, 0, 0, 8, 0, 0, 1, 1, 0, 1, 3]
     header = [*stream_key(seed=0, trial=0), 1]
     _, flips, unsure = cuda.drawn(torch.tensor([row], device=device), torch.tensor(header, device=device), room=32)
     assert flips.tolist() == [[32]]

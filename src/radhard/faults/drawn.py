@@ -17,14 +17,15 @@ from torch import Tensor
 from radhard.faults.arrivals import stream_key
 from radhard.faults.draw import check_keys, draw_all, flips_an_image
 from radhard.faults.faults import Faults
-from radhard.faults.keys import NONE, carry, is_product, keys_of
+from radhard.faults.keys import NONE, carry, holds_text, is_product, keys_of
 from radhard.faults.locate import locate
+from radhard.faults.struck import NAMES
 from radhard.machine import KINDS, Cost, Kind, Site, Step
 from radhard.ops.on_device import interpreted, kernels
-from radhard.words import Words
 
 _CHAINS: tuple[Kind, ...] = ("mul", "add")
 _MOST = {"unit": 1 << 36, "products": 1 << 20, "bits": 1 << 50}  # that keys and streams hold
+_NEVER = 1 << 62  # where a step begins that a site does not have
 _BYTES = 1 << 32  # of keys at once
 _DEVIATIONS = 6  # of the number of flips of a stream that there is room for, beyond its mean
 
@@ -72,7 +73,9 @@ def _launched(
     device: torch.device,
 ) -> Drawn:
     """The flips at the sites of each room, one launch a room."""
-    rows = [_row(site, costs[site], faults, images=len(ids)) for sites in together.values() for site in sites]
+    selected = [site for sites in together.values() for site in sites]
+    steps = max(_steps(costs[site]) for site in selected)
+    rows = [_row(site, costs[site], faults, images=len(ids), steps=steps) for site in selected]
     header = [*stream_key(seed=faults.seed, trial=faults.trial), *ids.tolist()]
     given = carry(np.array([*chain.from_iterable(rows), *header], np.int64), device)
     streams, header_there = given[: -len(header)].view(len(rows), -1), given[-len(header) :]
@@ -88,12 +91,13 @@ def _launched(
 
 
 def _served(site: Site, cost: Cost, *, images: int) -> bool:
-    """Whether a site is a chain of 8-bit products and of sums alone, whatever else is done to what it yields."""
-    alone = all(step.kind not in _CHAINS for step in cost.steps[2:])
-    fits = cost.units * images < _MOST["unit"] and cost.steps[0].per_unit + 1 < _MOST["products"]
-    return (
-        is_product(cost.steps) and alone and fits and site.part is None and (site.batch_axis is not None or images == 1)
-    )
+    """Whether flips of a site's products and sums are keys that its device strikes: of a chain, or of a text."""
+    if site.part is not None or (site.batch_axis is None and images != 1) or cost.units * images >= _MOST["unit"]:
+        return False
+    first, *rest = cost.steps
+    if is_product(cost.steps):
+        return first.per_unit + 1 < _MOST["products"] and all(step.kind not in _CHAINS for step in rest[1:])
+    return site.operator in NAMES and holds_text(cost.steps)
 
 
 def _room(cost: Cost, faults: Faults, rooms: tuple[int, ...]) -> int | None:
@@ -106,17 +110,29 @@ def _room(cost: Cost, faults: Faults, rooms: tuple[int, ...]) -> int | None:
     return next((room for room in rooms if room >= wanted), None)
 
 
-def _row(site: Site, cost: Cost, faults: Faults, *, images: int) -> list[int]:
+def _row(site: Site, cost: Cost, faults: Faults, *, images: int, steps: int) -> list[int]:
     """The numbers of a site, as `radhard.ops.cuda.draw` reads them."""
     grid = site.batch_grid(cost.grid, images)
     whole, mine = site.image_units(grid)
     threshold = np.float64(-math.log1p(-faults.ber))
-    row = [site.key, mine, whole, int(threshold.view(np.int64))]
-    for kind, step in zip(_CHAINS, cost.steps, strict=False):
+    chains = is_product(cost.steps)
+    row = [site.key, mine, whole, int(threshold.view(np.int64)), 2 if chains else 1]
+    for kind in _CHAINS:
         word = cost.word(kind, faults.words)
         bits = cost.exposed_bits(kind, faults.words) if kind in faults.kinds else 0
-        row += [bits, 1 if word is None else word.exposed, max(1, step.per_unit), KINDS.index(kind)]
+        row += [bits, 1 if word is None else word.exposed, KINDS.index(kind)]
+        done, found = 0, list[int]()
+        for place, step in enumerate(cost.steps):
+            if step.kind == kind and step.per_unit:
+                found += [done, step.per_unit, 3 * place if chains else place << 16]
+                done += step.per_unit * cost.units
+        row += found + [_NEVER, 1, 0] * (steps - len(found) // 3)
     return row
+
+
+def _steps(cost: Cost) -> int:
+    """How many steps of one kind a text has at most."""
+    return max(sum(step.kind == kind and step.per_unit > 0 for step in cost.steps) for kind in _CHAINS)
 
 
 def _proven(room: int, device: torch.device) -> bool:
@@ -126,14 +142,29 @@ def _proven(room: int, device: torch.device) -> bool:
 
 
 def _proof(room: int, device: torch.device) -> bool:
-    steps = (Step(kind="mul", per_unit=33, dtype=torch.int16), Step(kind="add", per_unit=32, dtype=torch.int32))
-    cost, site = Cost(grid=(4096,), steps=steps), Site(name="proof", batch_axis=0, rows_per_image=4096)
+    product = (_step("mul", 33, torch.int16), _step("add", 32, torch.int32))
+    sums, products = (
+        (_step("add", n, torch.float32) for n in (7, 20)),
+        (_step("mul", n, torch.float32) for n in (8, 1)),
+    )
+    text = tuple(chain.from_iterable(zip(sums, products, strict=True)))
+    costs = {
+        Site(name=name, batch_axis=0, rows_per_image=4096): Cost(grid=(4096,), steps=steps)
+        for name, steps in (("chain", product), ("text", text))
+    }
+    bits = 4096 * 32 * 32  # of the sums of the chain, the most
     most = (math.sqrt(room - 2 * _DEVIATIONS + _DEVIATIONS**2 / 4) - _DEVIATIONS / 2) ** 2  # flips, as `_room` has it
-    faults = Faults(ber=most / cost.exposed_bits("add", Words()))
-    ids = np.arange(8, dtype=np.int64)
-    drawn = _launched({room: [site]}, {site: cost}, faults, ids, device=device)
+    faults, ids = Faults(ber=most / bits), np.arange(8, dtype=np.int64)
+    drawn = _launched({room: list(costs)}, costs, faults, ids, device=device)
     sure = ~drawn.unsure.cpu()
-    found = drawn.keys[site][sure.to(device)].cpu().numpy()
-    hits = locate(draw_all({site: cost}, faults, ids[sure.numpy()]), cost, site, ids)
-    expected = keys_of(hits, cost)
-    return bool(sure.any()) and expected is not None and np.array_equal(np.sort(found[found != NONE]), expected)
+    right = bool(sure.any())
+    for site, cost in costs.items():
+        found = drawn.keys[site][sure.to(device)].cpu().numpy()
+        hits = locate(draw_all({site: cost}, faults, ids[sure.numpy()]), cost, site, ids)
+        expected = keys_of(hits, cost)
+        right &= expected is not None and np.array_equal(np.sort(found[found != NONE]), np.sort(expected))
+    return right
+
+
+def _step(kind: Kind, count: int, dtype: torch.dtype) -> Step:
+    return Step(kind=kind, per_unit=count, dtype=dtype)

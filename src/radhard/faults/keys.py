@@ -38,6 +38,11 @@ def is_product(steps: tuple[Step, ...]) -> bool:
     return kinds == [("mul", torch.int16), ("add", torch.int32)]
 
 
+def holds_text(steps: tuple[Step, ...]) -> bool:
+    """Whether a key holds any operation of a text that is no chain."""
+    return len(steps) <= _STEPS and all(step.per_unit <= _PLACES for step in steps)
+
+
 def keys_of(hits: Hits, cost: Cost) -> Column | None:
     """The keys [F], ascending; of a chain those of its first two steps. None where a key would not hold them."""
     if len(hits.units) and int(hits.units[-1]) >= _UNITS - 1:
@@ -69,13 +74,16 @@ def carry_all(columns: Mapping[Name, Column], device: torch.device) -> dict[Name
     return dict(zip(columns, whole.split([len(column) for column in columns.values()]), strict=True))
 
 
-def chain_hits(keys: Tensor) -> Hits:
-    """The keys [...] of chains -> the same flips on the host, which waits for them."""
+def hits_of(keys: Tensor, cost: Cost) -> Hits:
+    """The keys [...] of a site of this cost -> the same flips on the host, which waits for them."""
     key = keys.flatten().cpu().numpy()
     key = np.sort(key[key != NONE])
-    time, unit = key >> 6 & (1 << 21) - 1, key >> 27
-    step = time & 1
+    rest, unit = key >> 6 & (1 << 21) - 1, key >> 27
+    if is_product(cost.steps):
+        step = rest & 1
+        within = rest // 2 - step
+    else:
+        step, within = rest >> 16, rest & (1 << 16) - 1
     units, place = np.unique(unit, return_inverse=True)
-    order = np.lexsort((time, step, place))
-    within = time // 2 - step
+    order = np.lexsort((rest, step, place))
     return Hits(units=units, place=place[order], step=step[order], within=within[order], bit=(key & 63)[order])

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radhard.faults.keys import Arrived, carry, chain_hits, is_product, keys_of
+from radhard.faults.keys import Arrived, carry, hits_of, is_product, keys_of
 from radhard.faults.locate import Hits
 from radhard.faults.reading import Application, read_on_device, read_on_host
 from radhard.faults.striking_proof import right
@@ -34,19 +34,19 @@ def _strike(kernels: Any, x: Application, arrived: Arrived, words: Words) -> Ten
         return None
     hits, first = arrived.hits, x.operator.first_step
     if hits is None:
-        if first or arrived.keys is None:  # keys alone are of chains, which end before a later step
+        if arrived.keys is None or (first and is_product(arrived.cost.steps)):  # whose keys are of its first two steps
             return None
-        hits = chain_hits(arrived.keys)
+        if kernels is not None and (strange := _strike_text(x, arrived)) is not None:
+            return strange
+        hits = hits_of(arrived.keys, arrived.cost)
     if first:
         hits = hits.since(first)
     if not len(hits.units):
         return None
     if kernels is None:
         return read_on_host(x, hits, words)
-    if not first and x.site.part is None and not is_product(arrived.cost.steps):
-        strange = _strike_text(x, arrived)
-        if strange is not None:
-            return strange
+    if arrived.hits is not None and (strange := _strike_text(x, arrived)) is not None:
+        return strange
     return read_on_device(x, hits, words)
 
 
@@ -67,6 +67,8 @@ def _strike_chains(kernels: Any, x: Application, arrived: Arrived, words: Words)
 
 def _strike_text(x: Application, arrived: Arrived) -> Tensor | None:
     """What `struck` found strange, if it serves the operator."""
+    if x.operator.first_step or x.site.part is not None or is_product(arrived.cost.steps):
+        return None
     keys = _keys(x, arrived)
     if keys is None:
         return None

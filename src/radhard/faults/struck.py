@@ -36,6 +36,9 @@ _ROWS: dict[type[Operator], Callable[[Any], tuple[int, ...]]] = {
     **dict.fromkeys((LayerNorm, RmsNorm), lambda operator: tuple(range(-len(operator.shape), 0))),
 }
 
+NAMES = frozenset(kind.name for kind in (*_ELEMENTS, *_ROWS))
+"""Operators that are served, if what they read and write is."""
+
 
 def struck(
     operator: Operator,

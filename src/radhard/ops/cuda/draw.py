@@ -1,4 +1,4 @@
-"""Drawing flips on the device: the streams of an image at one matrix product, as sorted keys.
+"""Drawing flips on the device: those of products and of sums of an image at one site, as sorted keys.
 
 What is drawn is what `radhard.faults.arrivals` draws on the host, draw by draw; only, all draws of a stream are made at
 once. Two things are not the host's to the last bit: the logarithm, and the order in which exponentials are added. So
@@ -8,8 +8,8 @@ marked, and its flips are not to be used. Marked are also images of more draws t
 The positions are the first entries of a shuffle. Where no two draws of a stream swap with the same partner, the entry
 is the partner. Where two do, which is rare, the later one finds what the earlier one has put there.
 
-A flip is one number, unit << 27 | time << 6 | bit: the flat unit of the batch, and in it the time 2 t of product p_t or
-2 t + 1 of the running sum s_t. NONE is no flip.
+A flip is one number, as `radhard.faults.keys` has it: unit << 27 | what is hit in it << 6 | bit, the unit that of the
+batch. The largest is no flip.
 """
 
 import torch
@@ -23,13 +23,14 @@ from radhard.ops.cuda.launch import on
 ROOMS = {32: 1, 128: 2, 512: 8, 2048: 16, 8192: 32}
 """How many draws of a stream a kernel has room for, and its warps."""
 
-COLUMNS = 12
-"""Of a site: its key; how many units of an image lie side by side, and of a batch; the bits of the threshold. Then of
-products, and of sums: their bits an image, bits a word, operations a unit, and the number of their kind."""
+HEADER, OF_KIND, OF_STEP = 5, 3, 3
+"""Columns of a site. First: its key; how many units of an image lie side by side, and of a batch; the bits of the
+threshold; what a place within a unit counts in a key. Then of products, and of sums: their bits an image, bits a word,
+the number of their kind. Of each of their steps: its first operation, operations a unit, what it adds to a key; 2^62,
+1, 0 of one that is not there."""
 
 _NONE = tl.constexpr((1 << 63) - 1)
-NONE = (1 << 63) - 1
-_COLUMNS = tl.constexpr(COLUMNS)
+_HEADER, _OF_KIND, _OF_STEP = tl.constexpr(HEADER), tl.constexpr(OF_KIND), tl.constexpr(OF_STEP)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -56,19 +57,18 @@ def _find(partner, here, entry, room: tl.constexpr):  # type: ignore[no-untyped-
     return tl.max(tl.max(tl.where(earlier, place, -1), 1), 0)
 
 
-@triton.jit(do_not_specialize=["images"])  # type: ignore[untyped-decorator]
-def _draw(streams, header, keys, counts, unsure, images, room: tl.constexpr):  # type: ignore[no-untyped-def]
+@triton.jit(do_not_specialize=["images", "steps"])  # type: ignore[untyped-decorator]
+def _draw(streams, header, keys, counts, unsure, images, steps, room: tl.constexpr):  # type: ignore[no-untyped-def]
     """Program (slot, site): the flips of the image in this slot of the batch at this site, both kinds."""
     slot, site = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
     kind = tl.arange(0, 2)[:, None]
     draw = tl.arange(0, room)[None, :]
     place = kind * room + draw
-    entry = streams + site * _COLUMNS
-    mine, whole = tl.load(entry + 1), tl.load(entry + 2)
+    entry = streams + site * (_HEADER + 2 * (_OF_KIND + _OF_STEP * steps))
+    mine, whole, scale = tl.load(entry + 1), tl.load(entry + 2), tl.load(entry + 4)
     threshold = tl.load(entry + 3).to(tl.float64, bitcast=True)
-    of_kind = entry + 4 + kind * 4
-    population, width = tl.load(of_kind), tl.load(of_kind + 1)
-    per_unit, number = tl.load(of_kind + 2), tl.load(of_kind + 3)
+    of_kind = entry + _HEADER + kind * (_OF_KIND + _OF_STEP * steps)
+    population, width, number = tl.load(of_kind), tl.load(of_kind + 1), tl.load(of_kind + 2)
     image = tl.load(header + 2 + slot)
 
     zero = tl.zeros([2, room], tl.int64)
@@ -101,10 +101,19 @@ def _draw(streams, header, keys, counts, unsure, images, room: tl.constexpr):  #
     again = 2
     while again > 0:
         index = position // width
+        first, per_unit, base = zero, zero + 1, zero
+        of_step = of_kind + _OF_KIND
+        for _ in range(steps):
+            begun = index >= tl.load(of_step)
+            first = tl.where(begun, tl.load(of_step), first)
+            per_unit = tl.where(begun, tl.load(of_step + 1), per_unit)
+            base = tl.where(begun, tl.load(of_step + 2), base)
+            of_step += _OF_STEP
+        index = index - first
         unit = index // per_unit
-        time = 2 * (index % per_unit) + 3 * kind
+        within = base + index % per_unit * scale
         unit = unit // mine * whole + slot * mine + unit % mine
-        key = tl.where(here, unit << 27 | time << 6 | position % width, _NONE)
+        key = tl.where(here, unit << 27 | within << 6 | position % width, _NONE)
         ordered = _ascending(tl.reshape(key, [2 * room]), 2 * room)
         after = tl.gather(ordered, tl.minimum(flat + 1, 2 * room - 1), 0)
         equal = (after == ordered) & (flat < 2 * room - 1) & (ordered != _NONE)
@@ -129,14 +138,16 @@ def _draw(streams, header, keys, counts, unsure, images, room: tl.constexpr):  #
 
 
 def drawn(streams: Tensor, header: Tensor, *, room: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`streams` [S, COLUMNS] int64, `header` [2 + B] int64: the words of the key, the images; `room`: one of ROOMS.
+    """`streams` [S, C] int64, columns as HEADER has it, `header` [2 + B] int64: the words of the key, the images.
 
-    -> keys [S, B, 2 room] int64, ascending, NONE last; flips [S, B] int64; whether they are unsure [S, B] int8.
+    `room` is one of ROOMS. -> keys [S, B, 2 room] int64, ascending, those of no flip last; flips [S, B] int64; whether
+    they are unsure [S, B] int8.
     """
     sites, images = len(streams), len(header) - 2
+    steps = ((streams.shape[1] - HEADER) // 2 - OF_KIND) // OF_STEP
     keys = torch.empty(sites, images, 2 * room, dtype=torch.int64, device=streams.device)
     counts = torch.empty(sites, images, dtype=torch.int64, device=streams.device)
     unsure = torch.empty(sites, images, dtype=torch.int8, device=streams.device)
     with on(streams):
-        _draw[(images, sites)](streams, header, keys, counts, unsure, images, room=room, num_warps=ROOMS[room])
+        _draw[(images, sites)](streams, header, keys, counts, unsure, images, steps, room=room, num_warps=ROOMS[room])
     return keys, counts, unsure
