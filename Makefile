@@ -11,7 +11,7 @@ out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test lint nightly calibrations train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
-	results-protection results-silicon results-real results-plans results-evaluate results-compare results-frontier results-options
+	results-protection results-silicon results-real results-plans results-evaluate results-compare results-frontier results-options results-gpu
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -151,6 +151,13 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.speed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.detection
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.deployed --plan results/vit-gain.json --plan results/plans/fashion-vit-5e-7.json
+
+# on a machine with a GPU and a torch for it: some eight minutes, then the page is written from what was measured
+GPU ?= python3
+results-gpu:
+	$(GPU) -m benchmarks.gpu --out out/gpu
+	$(GPU) -m benchmarks.gpu --render out/gpu
+	$(GPU) -m benchmarks.claims
 
 # the constraints pin a torch that has a CPU build; without them pip may take gigabytes of another
 .venv/installed: pyproject.toml constraints.txt

@@ -1,9 +1,11 @@
 """The paper's claims 8 to 11 on the models of the zoo, and whether published plans held: tables and verdicts."""
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 
 from benchmarks.claims.data import (
+    RESULTS,
     Row,
     Z,
     at,
@@ -144,7 +146,7 @@ def plans_held() -> str:
 
 def judged() -> str:
     """Claims 8 to 11, judged."""
-    return claims([_claim_8(), _claim_9(), _claim_10a(), _claim_10b(), _claim_10c(), _claim_11()])
+    return claims([_claim_8(), _claim_9(), _claim_10a(), _claim_10b(), _claim_10c(), *_claim_10d(), _claim_11()])
 
 
 def percent(values: Sequence[float], digits: int = 0) -> str:
@@ -317,15 +319,36 @@ def _claim_10c() -> tuple[str, str, str]:
     )
 
 
+def by_time() -> dict[str, str]:
+    """Claims 10 and 11 by times on a GPU, as `benchmarks.gpu.fig13` judges them; empty where none were measured."""
+    if not (path := RESULTS / "gpu.json").exists():
+        return {}
+    from benchmarks.gpu.fig13 import verdicts
+
+    return verdicts([r for r in json.loads(path.read_text())["records"] if r["part"] == "fig13" and "error" not in r])
+
+
+def _claim_10d() -> list[tuple[str, str, str]]:
+    found = [f"{claim.removeprefix('10 ')}: {told}" for claim, told in by_time().items() if claim.startswith("10")]
+    if not found:
+        return []
+    kinds = sorted({told.split(": ")[1] for told in found})
+    why = f"Products of ViT-B, [gpu.md](gpu.md): {'; '.join(found)}."
+    return [("10d. By time, on a GPU: less than TMR and than standard ABFT", listed(kinds), why)]
+
+
 def _claim_11() -> tuple[str, str, str]:
     found = points("vit-recovery")
     standard = [p["recovery"] for p in found if p["scheme"] == "standard-abft"]
     light = [p["detection"] for p in found if p["scheme"] == "lb-abft"]
     by_operations = min(standard) > 0.5 and min(light) > 0.5
+    timed = [f"{claim.removeprefix('11, ')}, {told}" for claim, told in by_time().items() if claim.startswith("11")]
+    kinds = sorted({told.split(", ", 1)[1].split(": ")[0] for told in timed}) or ["not tested (no GPU)"]
     return (
         "11. Recovery dominates standard ABFT's time, detection LB-ABFT's (Fig. 13, on GPUs)",
-        f"by operations: {'reproduced' if by_operations else 'not reproduced'}; by time: not tested (no GPU)",
+        f"by operations: {'reproduced' if by_operations else 'not reproduced'}; by time: {listed(kinds)}",
         "Expected multiplications and additions on the products of `fashion-vit` by the exact model (`python -m "
         "benchmarks.recovery`, [vit-recovery.json](vit-recovery.json)): recovery is "
-        f"{percent(standard)} % of standard ABFT's at 5e-7 to 1e-5, detection {percent(light)} % of LB-ABFT's.",
+        f"{percent(standard)} % of standard ABFT's at 5e-7 to 1e-5, detection {percent(light)} % of LB-ABFT's."
+        + (f" By time on a GPU, on the products of ViT-B ([gpu.md](gpu.md)): {'; '.join(timed)}." if timed else ""),
     )

@@ -14,7 +14,7 @@ from radhard.program import Program, run
 
 IMAGES, BATCH = 1000, 250
 RATES = {"fashion-vit": (2e-6, 5e-6), "fashion-resnet20": (2e-6, 5e-6)}
-RATE = 2e-6
+RATE, TINY = 2e-6, 1e-7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Answers:
 
 def rates_of(model: str, *, tiny: bool) -> tuple[float, ...]:
     """The rates at which a model answers: without faults, and where some answers change."""
-    return (0.0, RATE) if tiny else (0.0, *RATES.get(model, (RATE,)))
+    return (0.0, TINY) if tiny else (0.0, *RATES.get(model, (RATE,)))
 
 
 def answered(program: Program, *, ber: float, images: int, device: torch.device) -> Answers:

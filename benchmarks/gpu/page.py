@@ -46,6 +46,7 @@ def written(run: Record, *, drawn: Sequence[str]) -> list[str]:
         "Measured by `python -m benchmarks.gpu --out FOLDER`, written by `python -m benchmarks.gpu --render FOLDER`:",
         "all numbers on this page are from [gpu.json](gpu.json). Cases take turns in one run, and each is awaited;",
         "times are medians of rounds, ratios medians of the ratios round by round, in brackets their quartiles.",
+        *(["", "**A trial of the script on tiny shapes: no number here is of a GPU.**"] if run["tiny"] else []),
         "",
         "## Targets",
         "",

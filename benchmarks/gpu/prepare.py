@@ -29,7 +29,7 @@ VIT_B = "vit_base_patch16_224"
 FULL = (VIT_B, "swin_tiny_patch4_window7_224", "deepvit_s", "cait_xxs24_224", "resnet18", "resnet50")
 ZOO = ("fashion-vit", "fashion-resnet20", "fashion-swin", "fashion-deepvit", "fashion-cait", "fashion-resnet18")
 TINY = "fashion-vit"
-NEEDED = {"clean": (VIT_B,), "faulty": (VIT_B,), "tune": (VIT_B,), "equality": ZOO, "models": FULL[1:]}
+NEEDED = {"clean": (VIT_B,), "faulty": (VIT_B,), "equality": ZOO, "models": FULL[1:]}
 
 _started: dict[str, "subprocess.Popen[bytes]"] = {}
 
@@ -118,7 +118,7 @@ def main() -> None:
         return
     program = build(loaded, recipe=RECIPE).programs[RECIPE]
     keep(program, chosen.file)
-    images = 2 if chosen.tiny else IMAGES
+    images = 1 if chosen.tiny else IMAGES
     host = torch.device("cpu")
     found = [answered(program, ber=ber, images=images, device=host) for ber in rates_of(chosen.model, tiny=chosen.tiny)]
     new = chosen.file.with_suffix(".answering")

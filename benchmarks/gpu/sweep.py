@@ -22,10 +22,10 @@ IMAGES, SIZE = 1000, 224
 def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     """Seconds of the whole command, and of the runs alone, which is what its store says."""
     folder = workplace()
-    store, images = folder / "sweep.db", 2 if tiny else IMAGES
+    store, images = folder / "sweep.db", 1 if tiny else IMAGES
     command = [sys.executable, "-c", "from radhard.cli import main; main()", "sweep", prepare.subject(tiny=tiny)]
     command += ["--device", device.type, "--trials", "1", "--batch", "256", "--chunk", "250", "--images", str(images)]
-    command += ["--store", str(store), "--json", "--ber", "1e-6" if tiny else RATES]
+    command += ["--store", str(store), "--json", "--ber", "1e-7" if tiny else RATES]
     if not tiny:
         command += _data()
     store.unlink(missing_ok=True)

@@ -38,12 +38,17 @@ def equality(records: Sequence[Record]) -> list[str]:
         "the flips",
     ]
     lines = [table(heads, cells)] if cells else []
-    for record in records:
-        if "run" in record:
-            failed = record["failed"]
-            lines += ["", f"`pytest {record['tests']}` on the device: {record['run'] - record['skipped']} tests run,"]
-            lines[-1] += f" {record['skipped']} skipped, {len(failed)} failed, in {record['seconds']:.0f} s."
-            lines += [f"* failed: `{one['test']}`" for one in failed]
+    tests = [r for r in records if "tests" in r]
+    if tests:
+        failed = [one["test"] for r in tests for one in r["failed"]]
+        stopped = [r["tests"] for r in tests if r["exit"] is None]
+        lines += [
+            "",
+            f"`pytest tests/cuda` on the device: {sum(r['run'] - r['skipped'] for r in tests):,} tests run, "
+            f"{sum(r['skipped'] for r in tests)} skipped, {len(failed)} failed"
+            + (f"; stopped before their end: {', '.join(stopped)}." if stopped else "."),
+            *(f"* failed: `{name}`" for name in failed),
+        ]
     return lines
 
 
