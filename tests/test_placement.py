@@ -14,6 +14,7 @@ from radhard.machine import Clean, Site
 from radhard.machine.device import choose_device
 from radhard.models.load import load
 from radhard.models.zoo import ZOO
+from radhard.operators.tables import Tables
 from radhard.ops import backends, on_device, write
 from radhard.program import Program, run
 from radhard.program.program import _logits
@@ -61,6 +62,7 @@ def test_a_moved_program_is_the_same_one(program: Program) -> None:
 @pytest.mark.parametrize("recipe", ["int8", "float"])
 def test_a_run_mixes_no_devices_and_waits_for_no_value(name: str, recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_device, "kernels", lambda: None)
+    monkeypatch.setattr(Tables, "of", table_of_zeros)  # at its first use a table waits for the numbers that it is of
     monkeypatch.setattr(write, "loops", lambda: None)  # which read memory, and fake tensors have none
     float32 = next(one for one in backends.BACKENDS if one.name == "float32")
     monkeypatch.setattr(backends, "_chosen", lambda *_: float32)
@@ -102,6 +104,11 @@ def test_images_are_to_be_where_the_program_is() -> None:
 def test_a_device_that_is_none_is_told(text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         choose_device(text)
+
+
+def table_of_zeros(_: Tables, numbers: Any, device: torch.device, *, make: Any) -> Tensor:
+    made: Tensor = make([None if x is None else torch.zeros(()) for x in numbers])
+    return made.to(device)
 
 
 def tensors_in(value: Any) -> list[Any]:
