@@ -17,7 +17,8 @@ from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
 from radhard.ops.octets import as_signed
 
-_TILE, _TILE_OF_WINDOWS = 4096, 2048  # words of each factor that a program reads at a time
+_TILE = 4096  # words of each factor that a program reads at a time
+_UNITS_OF_WINDOWS = {64: 16, 256: 8}  # of a block: fewer registers than of rows, and Triton compiles no more than 16
 _BLOCKS = (64, 256)  # of a row
 _NO_WINDOW = Window(size=(1, 1), image=(1, 1), step=(1, 1), dilation=(1, 1), before=(0, 0), pad=0)
 
@@ -29,7 +30,7 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
         return
     x = chains
     block = _BLOCKS[0] if x.k <= _BLOCKS[0] else _BLOCKS[1]
-    units = (_TILE if x.window is None else _TILE_OF_WINDOWS) // block
+    units = _TILE // block if x.window is None else _UNITS_OF_WINDOWS[block]
     window = x.window or _NO_WINDOW
     writes = 0 if x.written is None else 1 if x.out.dtype == torch.float32 else 2
     multiplier = None if x.written is None else x.written.multiplier
