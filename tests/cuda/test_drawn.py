@@ -68,7 +68,7 @@ def test_a_run_with_an_unsure_image_is_done_once_more(device: torch.device, monk
         assert drawn is not None
         asked.append(len(drawn.keys))
         keys = {site: torch.full_like(key, (1 << 63) - 1) for site, key in drawn.keys.items()}
-        return Drawn(keys=keys, flips=drawn.flips, unsure=torch.tensor([False, True], device=device))
+        return replace(drawn, keys=keys, unsure=torch.tensor([False, True], device=device))
 
     monkeypatch.setattr(faulty, "draw_on_device", unsure)
     machine = Faulty(Clean(), FAULTS)

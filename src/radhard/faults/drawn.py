@@ -1,4 +1,4 @@
-"""The flips of a batch, drawn on a device: of the chains of 8-bit products, where nearly all flips of a model are.
+"""The flips of a batch, drawn on a device: of chains of 8-bit products, where most are, and of float texts.
 
 They are the flips that `draw_all` draws on the host, or their image is marked as unsure and they are not to be used.
 Nothing here waits for the device. Streams are drawn by a few launches in all, those with about as many flips together.
@@ -6,8 +6,8 @@ Nothing here waits for the device. Streams are drawn by a few launches in all, t
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,32 +15,41 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radhard.faults.arrivals import stream_key
-from radhard.faults.draw import check_keys, draw_all, flips_an_image
+from radhard.faults.draw import check_keys, draw_all
 from radhard.faults.faults import Faults
-from radhard.faults.keys import NONE, carry, holds_text, is_product, keys_of
+from radhard.faults.keys import NONE, carry, keys_of
 from radhard.faults.locate import locate
-from radhard.faults.struck import NAMES
-from radhard.machine import KINDS, Cost, Kind, Site, Step
+from radhard.faults.streams import DEVIATIONS, Streams, laid_out, streams_of
+from radhard.machine import Cost, Kind, Site, Step
 from radhard.ops.on_device import interpreted, kernels
-
-_CHAINS: tuple[Kind, ...] = ("mul", "add")
-_MOST = {"unit": 1 << 36, "products": 1 << 20, "bits": 1 << 50}  # that keys and streams hold
-_NEVER = 1 << 62  # where a step begins that a site does not have
-_BYTES = 1 << 32  # of keys at once
-_DEVIATIONS = 6  # of the number of flips of a stream that there is room for, beyond its mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
     """What hits the images of a batch at some sites, on their device.
 
-    `keys`: of each site int64 [B, R], an image's flips ascending as `radhard.ops.cuda.draw` writes them, its NONE after
-    them. `flips` [B] int64 is their number, `unsure` [B] bool says of which images they may not be those of the host.
+    `keys`: of each site int64 [B, R], an image's flips ascending as `radhard.ops.cuda.draw` writes them, those of no
+    flip last. `flips` [B] int64 is their number, `unsure` [B] bool says of which images they may not be those of the
+    host. `rest`: about how many flips an image meets at each of the other sites that are selected.
     """
 
     keys: Mapping[Site, Tensor]
     flips: Tensor
     unsure: Tensor
+    rest: Mapping[Site, float]
+
+
+class _Same:
+    """The costs of a program, equal where they are one object: a key of what is made of them."""
+
+    def __init__(self, costs: Mapping[Site, Cost]) -> None:
+        self.costs = costs
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.costs is self.costs
+
+    def __hash__(self) -> int:
+        return id(self.costs)
 
 
 def draw_on_device(
@@ -48,91 +57,41 @@ def draw_on_device(
 ) -> Drawn | None:
     """The flips of images `ids` [B] int64 at those sites of `costs` that `device` draws; None where there are none.
 
-    It serves whole sites: a selection by patch or bit is the host's. Raises as `draw_at` does.
+    `costs` are not to be changed afterwards. Raises as `draw_at` does.
     """
+    if kernels() is None or not len(ids):
+        return None
+    streams = _streams(_Same(costs), replace(faults, seed=0, trial=0), len(ids), device)
+    return _launched(streams, faults, ids) if streams.rooms else None
+
+
+@lru_cache(maxsize=64)
+def _streams(same: _Same, faults: Faults, images: int, device: torch.device) -> Streams:
     cuda = kernels()
-    if cuda is None or faults.where.fine or not faults.kinds <= set(_CHAINS) or not 0.0 < faults.ber < 1.0:
-        return None
-    check_keys(costs)
-    together: dict[int, list[Site]] = {}
-    for site in faults.where.select(tuple(costs)):
-        room = _room(costs[site], faults, tuple(cuda.ROOMS)) if _served(site, costs[site], images=len(ids)) else None
-        if room is not None and _proven(room, device):
-            together.setdefault(room, []).append(site)
-    if 16 * len(ids) * sum(room * len(sites) for room, sites in together.items()) > _BYTES:
-        return None
-    return _launched(together, costs, faults, ids, device=device) if together else None
+    assert cuda is not None
+    check_keys(same.costs)
+    return streams_of(
+        same.costs,
+        faults,
+        images=images,
+        rooms=tuple(cuda.ROOMS),
+        proven=lambda room: _proven(room, device),
+        device=device,
+    )
 
 
-def _launched(
-    together: Mapping[int, list[Site]],
-    costs: Mapping[Site, Cost],
-    faults: Faults,
-    ids: NDArray[np.int64],
-    *,
-    device: torch.device,
-) -> Drawn:
+def _launched(streams: Streams, faults: Faults, ids: NDArray[np.int64]) -> Drawn:
     """The flips at the sites of each room, one launch a room."""
-    selected = [site for sites in together.values() for site in sites]
-    steps = max(_steps(costs[site]) for site in selected)
-    rows = [_row(site, costs[site], faults, images=len(ids), steps=steps) for site in selected]
-    header = [*stream_key(seed=faults.seed, trial=faults.trial), *ids.tolist()]
-    given = carry(np.array([*chain.from_iterable(rows), *header], np.int64), device)
-    streams, header_there = given[: -len(header)].view(len(rows), -1), given[-len(header) :]
     cuda, keys, counts, unsure = kernels(), dict[Site, Tensor](), list[Tensor](), list[Tensor]()
     assert cuda is not None
-    for room, sites in together.items():
-        mine = streams[len(keys) : len(keys) + len(sites)]
-        found = cuda.drawn(mine, header_there, room=room)
+    key = stream_key(seed=faults.seed, trial=faults.trial)
+    header = carry(np.array([*key, *ids.tolist()], np.int64), streams.table.device)
+    for room, sites in streams.rooms.items():
+        found = cuda.drawn(streams.table[len(keys) : len(keys) + len(sites)], header, room=room)
         keys.update(zip(sites, found[0].unbind(), strict=True))
         counts.append(found[1])
         unsure.append(found[2])
-    return Drawn(keys=keys, flips=torch.cat(counts).sum(0), unsure=torch.cat(unsure).any(0))
-
-
-def _served(site: Site, cost: Cost, *, images: int) -> bool:
-    """Whether flips of a site's products and sums are keys that its device strikes: of a chain, or of a text."""
-    if site.part is not None or (site.batch_axis is None and images != 1) or cost.units * images >= _MOST["unit"]:
-        return False
-    first, *rest = cost.steps
-    if is_product(cost.steps):
-        return first.per_unit + 1 < _MOST["products"] and all(step.kind not in _CHAINS for step in rest[1:])
-    return site.operator in NAMES and holds_text(cost.steps)
-
-
-def _room(cost: Cost, faults: Faults, rooms: tuple[int, ...]) -> int | None:
-    """How many draws of a stream are made: more than its flips but once in a billion; None beyond the largest."""
-    bits = max(cost.exposed_bits(kind, faults.words) for kind in faults.kinds)
-    mean = faults.ber * bits
-    if not flips_an_image(cost, faults) or bits >= _MOST["bits"]:
-        return None
-    wanted = mean + _DEVIATIONS * math.sqrt(mean) + 2 * _DEVIATIONS
-    return next((room for room in rooms if room >= wanted), None)
-
-
-def _row(site: Site, cost: Cost, faults: Faults, *, images: int, steps: int) -> list[int]:
-    """The numbers of a site, as `radhard.ops.cuda.draw` reads them."""
-    grid = site.batch_grid(cost.grid, images)
-    whole, mine = site.image_units(grid)
-    threshold = np.float64(-math.log1p(-faults.ber))
-    chains = is_product(cost.steps)
-    row = [site.key, mine, whole, int(threshold.view(np.int64)), 2 if chains else 1]
-    for kind in _CHAINS:
-        word = cost.word(kind, faults.words)
-        bits = cost.exposed_bits(kind, faults.words) if kind in faults.kinds else 0
-        row += [bits, 1 if word is None else word.exposed, KINDS.index(kind)]
-        done, found = 0, list[int]()
-        for place, step in enumerate(cost.steps):
-            if step.kind == kind and step.per_unit:
-                found += [done, step.per_unit, 3 * place if chains else place << 16]
-                done += step.per_unit * cost.units
-        row += found + [_NEVER, 1, 0] * (steps - len(found) // 3)
-    return row
-
-
-def _steps(cost: Cost) -> int:
-    """How many steps of one kind a text has at most."""
-    return max(sum(step.kind == kind and step.per_unit > 0 for step in cost.steps) for kind in _CHAINS)
+    return Drawn(keys=keys, flips=torch.cat(counts).sum(0), unsure=torch.cat(unsure).any(0), rest=streams.rest)
 
 
 def _proven(room: int, device: torch.device) -> bool:
@@ -143,19 +102,17 @@ def _proven(room: int, device: torch.device) -> bool:
 
 def _proof(room: int, device: torch.device) -> bool:
     product = (_step("mul", 33, torch.int16), _step("add", 32, torch.int32))
-    sums, products = (
-        (_step("add", n, torch.float32) for n in (7, 20)),
-        (_step("mul", n, torch.float32) for n in (8, 1)),
-    )
-    text = tuple(chain.from_iterable(zip(sums, products, strict=True)))
+    steps: tuple[tuple[Kind, int], ...] = (("add", 7), ("mul", 8), ("add", 20), ("mul", 1))
+    text = tuple(_step(kind, count, torch.float32) for kind, count in steps)
     costs = {
         Site(name=name, batch_axis=0, rows_per_image=4096): Cost(grid=(4096,), steps=steps)
         for name, steps in (("chain", product), ("text", text))
     }
     bits = 4096 * 32 * 32  # of the sums of the chain, the most
-    most = (math.sqrt(room - 2 * _DEVIATIONS + _DEVIATIONS**2 / 4) - _DEVIATIONS / 2) ** 2  # flips, as `_room` has it
+    most = (math.sqrt(room - 2 * DEVIATIONS + DEVIATIONS**2 / 4) - DEVIATIONS / 2) ** 2  # flips, as `_room` has it
     faults, ids = Faults(ber=most / bits), np.arange(8, dtype=np.int64)
-    drawn = _launched({room: list(costs)}, costs, faults, ids, device=device)
+    rooms = {room: list(costs)}
+    drawn = _launched(laid_out(rooms, costs, faults, images=8, device=device, rest={}), faults, ids)
     sure = ~drawn.unsure.cpu()
     right = bool(sure.any())
     for site, cost in costs.items():

@@ -117,9 +117,7 @@ class Faulty(Machine):
         return sure and super().settled()
 
     def _begin_drawing(self, costs: Mapping[Site, Cost], faults: Faults) -> None:
-        means = expected(costs, faults)
-        if self._drawn is not None:
-            means = {site: mean for site, mean in means.items() if site not in self._drawn.keys}
+        means = expected(costs, faults) if self._drawn is None else self._drawn.rest
         self._expected, self._flips, self._by_site, self._counted = {}, None, {}, set()
         self._counts = torch.zeros(len(self._images), dtype=torch.int64, device="cpu")
         if sum(means.values()) * len(self._images) > room.DRAWN_AT_ONCE:
