@@ -30,6 +30,8 @@ class _Unguarded(TorchFunctionMode):
             return _indexed(*args)
         if func is Tensor.contiguous:
             return args[0] if args[0].is_contiguous() else args[0].clone(memory_format=torch.contiguous_format)
+        if func is Tensor.copy_:
+            return torch.ops.aten.copy_.default(*args)
         if func is Tensor.__invert__:
             return torch.bitwise_not(args[0])
         return func(*args, **(kwargs or {}))

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from radhard.campaign.build import build_program
+from radhard.deploy import harden
 from radhard.errors import InputError
 from radhard.machine import Clean, Site
 from radhard.machine.device import choose_device
@@ -16,8 +17,11 @@ from radhard.models.load import load
 from radhard.models.zoo import ZOO
 from radhard.operators.tables import Tables
 from radhard.ops import backends, on_device, write
-from radhard.program import Program, run
+from radhard.ops.library import count, heard, no_events, note
+from radhard.ops.ranges import quantize_within, within
+from radhard.program import Program, capture, run
 from radhard.program.program import _logits
+from radhard.protection import Protection
 from tests.fake_gpu import GPU, fake_gpu
 from tests.models import tiny_program
 
@@ -104,6 +108,52 @@ def test_images_are_to_be_where_the_program_is() -> None:
 def test_a_device_that_is_none_is_told(text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         choose_device(text)
+
+
+class Making(nn.Module):
+    """Adds numbers that it makes for so many images as it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        numbers = torch.arange(x.shape[0]).clamp(max=0).float()
+        return self.head(x + numbers[:, None] + torch.ones(x.shape[0], 8))
+
+
+def test_what_a_model_makes_is_made_where_it_is() -> None:
+    program = capture(Making().eval(), torch.zeros(2, 8))
+    named = [leaf for leaf in tensors_in(program.steps) if isinstance(leaf, torch.device)]
+    assert named, "the model is to name a device in its program"
+    assert {leaf for leaf in tensors_in(program.to(META).steps) if isinstance(leaf, torch.device)} == {META}
+    x = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+    hardened = harden(program, Protection())
+    assert torch.equal(hardened(x), run(program, x).logits)
+    with fake_gpu():
+        assert hardened.to(GPU).body(torch.empty(2, 8, device=GPU)).device == GPU
+
+
+@pytest.mark.parametrize("outside", ["zero", "clamp"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int32])
+def test_a_range_waits_for_nothing(outside: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_device, "kernels", lambda: None)
+    with fake_gpu():
+        events = torch.zeros(7, dtype=torch.int64, device=GPU)
+        x = torch.empty(4, 5, dtype=dtype, device=GPU)
+        assert within(x, -1.0, 1.0, outside, events).device == GPU
+        if dtype == torch.float32:
+            assert quantize_within(x, 1.0, [0, -128, 127], -1.0, 1.0, outside, events).device == GPU
+
+
+@pytest.mark.parametrize("flagged", [0, 1, 5])
+def test_events_are_counted_alike(flagged: int) -> None:
+    one, other = no_events(), no_events()
+    with heard() as told:
+        note(one, checked=9, flagged=flagged, repaired=flagged)
+        count(other, checked=9, flagged=torch.tensor(flagged))
+    assert one.tolist() == other.tolist()
+    assert told[other.data_ptr()].tolist() == one.tolist()
 
 
 def table_of_zeros(_: Tables, numbers: Any, device: torch.device, *, make: Any) -> Tensor:

@@ -26,7 +26,10 @@ SPARES_FEW = 3.0
 """From so many flips an image on, nearly all images are hit: a GPU draws them itself sooner than it is told which."""
 
 KEPT_AT_ONCE = 1 << 30
-"""About how many bytes of outputs a run keeps that others start from: as much as a small machine can spare."""
+"""About how many bytes of outputs a run keeps that others start from: as much as a small machine can spare.
+
+Of a GPU's memory it may be a quarter of what is free.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +167,9 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
     expected = unit.setting.bits * unit.setting.ber
     if parts:
         room.check_room(expected, rate=unit.setting.ber, bytes_a_flip=BYTES_A_FLIP_KEPT)
-        batch = max(1, min(batch, KEPT_AT_ONCE // program.kept_bytes, int(room.DRAWN_AT_ONCE / max(1.0, expected))))
+        batch = max(
+            1, min(batch, _kept_at_once(bench) // program.kept_bytes, int(room.DRAWN_AT_ONCE / max(1.0, expected)))
+        )
     elif expected * min(batch, len(unit)) > room.DRAWN_AT_ONCE or (
         bench.device.type == "cuda" and expected > SPARES_FEW
     ):
@@ -191,6 +196,12 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
             for part in parts:
                 with part.timed():
                     _run_part(part, here, kept, flips=mine)
+
+
+def _kept_at_once(bench: Bench) -> int:
+    if bench.device.type != "cuda":
+        return KEPT_AT_ONCE
+    return max(KEPT_AT_ONCE, torch.cuda.mem_get_info(bench.device)[0] // 4)
 
 
 def _run_all(whole: _Answers, bench: Bench, *, batch: int) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.fx import Graph, GraphModule, Node
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.deploy.fixed import Fixed
 from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
-from radhard.deploy.steps import Moving
+from radhard.deploy.steps import Making, Moving
 from radhard.machine import Load
 from radhard.ops.library import Policy, Recourse
 from radhard.program import Apply, Move, Program, Ref
@@ -93,7 +93,13 @@ def _moved(
     arguments: tuple[Any, ...],
     options: dict[str, Any],
 ) -> Node:
-    """A node that calls `function`: itself where a graph can name it, else a module around it."""
+    """A node that calls `function`: itself where a graph can name it, else a module around it.
+
+    A module also where it is told a device: that is the module's own, wherever it is moved.
+    """
+    if any(isinstance(leaf, torch.device) for leaf in tree_flatten((arguments, options))[0]):
+        modules.add_module(name, Making(function))
+        return graph.call_module(name, arguments, options)
     named = isinstance(function, torch._ops.OpOverload) or getattr(function, "__module__", "") == "_operator"
     if named:
         return graph.call_function(function, arguments, options)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from radhard.deploy.fixed import Fixed
 from radhard.errors import InputError
@@ -175,6 +176,24 @@ class Moving(nn.Module):
                 "function of a module's top level, or save the model with `radhard harden` and load the .pt2"
             ) from error
         return super().__reduce_ex__(protocol)
+
+
+class Making(Moving):
+    """A function that makes tensors from sizes: on the device that the module is on, whichever it names."""
+
+    here: Tensor
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self.register_buffer("here", torch.empty(0, device="cpu"), persistent=False)
+
+    def forward(self, *arguments: Any, **options: Any) -> Any:
+        """-> what the function gives."""
+        device = self.here.device
+        arguments, options = tree_map(
+            lambda leaf: device if isinstance(leaf, torch.device) else leaf, (arguments, options)
+        )
+        return self.function(*arguments, **options)
 
 
 def _words(operator: Quantized) -> Tensor:
