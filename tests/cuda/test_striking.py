@@ -21,8 +21,8 @@ from tests.operators import BARE, BATCH
 
 
 def test_the_proof(device: torch.device) -> None:
-    assert striking_proof.right(lambda *given: _strike(cuda, *given), device)
-    assert not striking_proof.right(lambda *_: None, device)
+    assert striking_proof.wrong(lambda *given: _strike(cuda, *given), device) == ""
+    assert "linear of" in striking_proof.wrong(lambda *_: None, device)
 
 
 def test_the_proof_sees_a_flip_that_is_left_out(device: torch.device) -> None:
@@ -32,7 +32,7 @@ def test_the_proof_sees_a_flip_that_is_left_out(device: torch.device) -> None:
         assert keys is not None
         return _strike(cuda, x, Arrived(cost=arrived.cost, keys=torch.from_numpy(keys[:-1]).to(device)), words)
 
-    assert not striking_proof.right(careless, device)
+    assert "differ" in striking_proof.wrong(careless, device)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ class Faulty(Machine):
             application = Application(operator=operator, inputs=inputs, site=site, out=out)
             strange = strike(application, arrived, self.source.words)
             if strange is not None:
-                self._non_finite = self._non_finite + strange
+                self._non_finite = together(self._non_finite, strange)
         return out
 
     def _arrived(self, site: Site) -> Iterator[Arrived]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from radhard.faults.keys import Arrived, carry, hits_of, is_product, keys_of
 from radhard.faults.locate import Hits
 from radhard.faults.reading import Application, read_on_device, read_on_host
-from radhard.faults.striking_proof import right
+from radhard.faults.striking_proof import wrong
 from radhard.faults.struck import struck
 from radhard.ops.chains import served
 from radhard.ops.on_device import on_device
@@ -25,7 +25,7 @@ def strike(x: Application, arrived: Arrived, words: Words) -> Tensor | None:
 
 def proven(kernels: Any, device: torch.device) -> bool:
     """Whether the kernels write on `device` what the host reads: tried once."""
-    said: bool = kernels.proven("strike", device, lambda: right(lambda *given: _strike(kernels, *given), device))
+    said: bool = kernels.proven("strike", device, lambda: wrong(lambda *given: _strike(kernels, *given), device))
     return said
 
 

@@ -29,9 +29,9 @@ class Subject:
     inputs: Sequence[Tensor | None]
 
 
-def right(strike: Callable[[Application, Arrived, Words], object], device: torch.device) -> bool:
-    """Whether `strike` writes on `device`, word for word, what the loops of the host do."""
-    return all(_equal(strike, subject, device) for subject in subjects())
+def wrong(strike: Callable[[Application, Arrived, Words], object], device: torch.device) -> str:
+    """Where `strike` does not write on `device`, word for word, what the loops of the host do; empty where it does."""
+    return "; ".join(found for subject in subjects() if (found := _wrong(strike, subject, device)))
 
 
 def subjects() -> Iterator[Subject]:
@@ -61,7 +61,7 @@ def subjects() -> Iterator[Subject]:
     yield Subject(operator=Sum(dims=(1,)), inputs=((numbers * 2**30).to(torch.int32),))
 
 
-def _equal(strike: Callable[[Application, Arrived, Words], object], subject: Subject, device: torch.device) -> bool:
+def _wrong(strike: Callable[[Application, Arrived, Words], object], subject: Subject, device: torch.device) -> str:
     operator, inputs, words = subject.operator, tuple(subject.inputs), Words()
     cost, ids = read_cost(operator, inputs, _SITE), np.zeros(1, np.int64)
     bits = sum(cost.exposed_bits(kind, words) for kind in ("mul", "add"))
@@ -71,13 +71,15 @@ def _equal(strike: Callable[[Application, Arrived, Words], object], subject: Sub
     read_on_host(Application(operator=operator, inputs=inputs, site=_SITE, out=expected), hits, words)
     there = tuple(None if x is None else x.to(device) for x in inputs)
     out = torch.zeros_like(expected, device=device)
-    strike(
-        Application(operator=moved(operator, device), inputs=there, site=_SITE, out=out),
-        Arrived(cost=cost, hits=hits),
-        words,
-    )
-    found = out.cpu()
-    return bool(((found == expected) | ((found != found) & (expected != expected))).all())
+    x = Application(operator=moved(operator, device), inputs=there, site=_SITE, out=out)
+    given = f"{operator.name} of {[(list(one.shape), str(one.dtype)) for one in inputs if one is not None]}"
+    try:
+        strike(x, Arrived(cost=cost, hits=hits), words)
+        found = out.cpu()
+    except Exception as error:  # Triton, its compiler and the driver each raise their own
+        return f"{given}: {type(error).__name__}: {str(error)[:500]}"
+    apart = (found != expected) & ~((found != found) & (expected != expected))
+    return f"{given}: of {len(hits.units)} hit words {int(apart.sum())} differ" if apart.any() else ""
 
 
 def moved(operator: Operator, device: torch.device) -> Operator:

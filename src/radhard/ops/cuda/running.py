@@ -33,7 +33,7 @@ def running_sums(x: Tensor, sums: Masks, *, bits: int = 32) -> Tensor:
     """Rows x [u, n] float32, or int64 that wrap to `bits` -> sums [u], hit."""
     x = x.contiguous()
     out = torch.empty(len(x), dtype=x.dtype, device=x.device)
-    _launch(x, x, None, sums, sums, out, bits)
+    _launch(x, None, None, sums, sums, out, bits)
     return out
 
 
@@ -45,7 +45,9 @@ def running_products(a: Tensor, b: Tensor, bias: Tensor | None, *, products: Mas
     return out
 
 
-def _launch(a: Tensor, b: Tensor, bias: Tensor | None, products: Masks, sums: Masks, out: Tensor, bits: int) -> None:
+def _launch(
+    a: Tensor, b: Tensor | None, bias: Tensor | None, products: Masks, sums: Masks, out: Tensor, bits: int
+) -> None:
     units, k = a.shape
     if not units:
         return
@@ -64,7 +66,6 @@ def _launch(a: Tensor, b: Tensor, bias: Tensor | None, products: Masks, sums: Ma
             units,
             k,
             bits,
-            PRODUCTS=a is not b,
             UNITS=_THREADS,
             num_warps=1,
             enable_fp_fusion=False,
@@ -86,7 +87,6 @@ def _running(  # type: ignore[no-untyped-def]
     units,
     k,
     bits,
-    PRODUCTS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
     u = tl.program_id(0).to(tl.int64) * UNITS + tl.arange(0, UNITS)
@@ -101,7 +101,7 @@ def _running(  # type: ignore[no-untyped-def]
     total = tl.zeros([UNITS], out.dtype.element_ty)
     for t in range(k):
         word = tl.load(a + u * k + t, mask=live, other=0)
-        if PRODUCTS:
+        if b is not None:
             word = word * tl.load(b + u * k + t, mask=live, other=0)
             hit = p_next == t
             word = _flipped(word, tl.load(p_mask + p, mask=hit, other=0), hit, spare)
