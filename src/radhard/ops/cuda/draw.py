@@ -57,7 +57,7 @@ def _find(partner, here, entry, room: tl.constexpr):  # type: ignore[no-untyped-
     return tl.max(tl.max(tl.where(earlier, place, -1), 1), 0)
 
 
-@triton.jit(do_not_specialize=["images", "steps"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["streams", "images", "steps"])  # type: ignore[untyped-decorator]
 def _draw(streams, header, keys, counts, unsure, images, steps, room: tl.constexpr):  # type: ignore[no-untyped-def]
     """Program (slot, site): the flips of the image in this slot of the batch at this site, both kinds."""
     slot, site = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
