@@ -14,17 +14,17 @@ def write_back(total, multiplier, zero, low, high):  # type: ignore[no-untyped-d
     # a multiplier that is not a number makes 0, and so does 0 times infinity: asked of the few, not of all products
     known = tl.where(multiplier == multiplier, multiplier, 0.0)
     known = tl.minimum(tl.maximum(known, -3.0e38), 3.0e38)
-    return _nearest(total.to(tl.float32) * known, zero, low, high)
+    return nearest(total.to(tl.float32) * known, zero, low, high)
 
 
 @triton.jit
 def rounded(value, zero, low, high):  # type: ignore[no-untyped-def]
     """Numbers float32 -> words, as int32: rounded half to even, plus `zero`, from `low` to `high`; NaN counts as 0."""
-    return _nearest(tl.where(value == value, value, 0.0), zero, low, high)
+    return nearest(tl.where(value == value, value, 0.0), zero, low, high)
 
 
 @triton.jit
-def _nearest(value, zero, low, high):  # type: ignore[no-untyped-def]
+def nearest(value, zero, low, high):  # type: ignore[no-untyped-def]
     """As `rounded`, of no NaN.
 
     Saturated first, which rounding keeps: the bounds are integers. Then adding 1.5 x 2^23 rounds, and leaves the
