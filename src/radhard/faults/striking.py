@@ -1,5 +1,6 @@
 """Striking an application: its hit units are written again, by the kernels of its device or read on the host."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,29 +9,37 @@ from torch import Tensor
 from radhard.faults.keys import Arrived, carry, hits_of, is_product, keys_of
 from radhard.faults.locate import Hits
 from radhard.faults.reading import Application, read_on_device, read_on_host
-from radhard.faults.striking_proof import wrong
+from radhard.faults.striking_proof import Way, wrong
 from radhard.faults.struck import struck
-from radhard.ops.chains import served
+from radhard.ops.chains import Chains, served
 from radhard.ops.on_device import on_device
 from radhard.words import Words
 
 
 def strike(x: Application, arrived: Arrived, words: Words) -> Tensor | None:
     """Write into `x.out` what the flips make of it -> values [B] that they made non-finite; None: none."""
-    kernels = on_device(x.out)
-    if kernels is not None and x.out.is_cuda and not proven(kernels, x.out.device):
-        kernels = None
-    return _strike(kernels, x, arrived, words)
+    return _strike(on_device(x.out), x, arrived, words, trusted=proven)
 
 
-def proven(kernels: Any, device: torch.device) -> bool:
-    """Whether the kernels write on `device` what the host reads: tried once."""
-    said: bool = kernels.proven("strike", device, lambda: wrong(lambda *given: _strike(kernels, *given), device))
+def proven(kernels: Any, way: Way, device: torch.device) -> bool:
+    """Whether the kernels that strike in this way write on `device` what the host reads: tried once."""
+
+    def proof() -> str:
+        return wrong(lambda *given: _strike(kernels, *given, trusted=lambda *_: True), device, way)
+
+    said: bool = device.type != "cuda" or kernels.proven(f"strike {way}", device, proof)
     return said
 
 
-def _strike(kernels: Any, x: Application, arrived: Arrived, words: Words) -> Tensor | None:
-    if kernels is not None and _strike_chains(kernels, x, arrived, words):
+def _strike(
+    kernels: Any, x: Application, arrived: Arrived, words: Words, *, trusted: Callable[[Any, Way, torch.device], bool]
+) -> Tensor | None:
+    chains = () if kernels is None else _chains(x, arrived)
+    if chains and trusted(kernels, "rows" if chains[0].window is None else "windows", x.out.device):
+        keys = _keys(x, arrived)
+        assert keys is not None  # of chains that are served they hold all
+        for one in chains:
+            kernels.flip_chains(one, keys, product_bits=words.product.bits)
         return None
     hits, first = arrived.hits, x.operator.first_step
     if hits is None:
@@ -43,26 +52,21 @@ def _strike(kernels: Any, x: Application, arrived: Arrived, words: Words) -> Ten
         hits = hits.since(first)
     if not len(hits.units):
         return None
-    if kernels is None:
-        return read_on_host(x, hits, words)
-    if arrived.hits is not None and (strange := _strike_text(x, arrived)) is not None:
+    if kernels is not None and arrived.hits is not None and (strange := _strike_text(x, arrived)) is not None:
         return strange
+    if kernels is None or not trusted(kernels, "texts", x.out.device):
+        return read_on_host(x, hits, words)
     return read_on_device(x, hits, words)
 
 
-def _strike_chains(kernels: Any, x: Application, arrived: Arrived, words: Words) -> bool:
-    """Whether these are chains of 8-bit words, and no other step is hit; then they are struck."""
+def _chains(x: Application, arrived: Arrived) -> tuple[Chains, ...]:
+    """The chains of 8-bit words that the flips hit, and no other step: else none."""
     chains = x.operator.chains(x.inputs, x.out)
-    if not chains or not all(served(one) for one in chains):
-        return False
-    if arrived.hits is not None and _later(arrived.hits) and chains[0].written is not None:
-        return False
-    keys = _keys(x, arrived)
-    if keys is None:
-        return False
-    for one in chains:
-        kernels.flip_chains(one, keys, product_bits=words.product.bits)
-    return True
+    if not all(served(one) for one in chains) or (arrived.hits is None and arrived.keys is None):
+        return ()
+    if chains and arrived.hits is not None and _later(arrived.hits) and chains[0].written is not None:
+        return ()
+    return chains
 
 
 def _strike_text(x: Application, arrived: Arrived) -> Tensor | None:
