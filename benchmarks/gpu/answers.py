@@ -12,7 +12,7 @@ from radhard.machine import Clean
 from radhard.models.fashion import MEAN, STD, fashion_mnist
 from radhard.program import Program, run
 
-IMAGES, BATCH = 1000, 250
+IMAGES, BATCH = 200, 200
 RATES = {"fashion-vit": (2e-6, 5e-6), "fashion-resnet20": (2e-6, 5e-6)}
 RATE, TINY = 2e-6, 1e-7
 

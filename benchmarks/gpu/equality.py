@@ -1,13 +1,15 @@
 """Whether the device computes what the CPU does: the tests of its kernels, and the answers of the zoo."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+import traceback
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import torch
 
@@ -16,11 +18,8 @@ from benchmarks.gpu.answers import Answers, answered
 from benchmarks.gpu.installed import ROOT, workplace
 from benchmarks.gpu.journal import Record
 
-PATIENCE = 20
-"""Seconds that are kept for the tests."""
-
-PASSED_OR_FAILED = (0, 1, 5)
-"""Codes that pytest ends with once it has run all tests, or found none."""
+PROCESSES, PATIENCE = 12, 10
+"""Of tests; seconds before the limit in which nothing else is begun."""
 
 OURS = "test_gpu_script.py"
 """The test that runs this script, and is not run by it."""
@@ -28,23 +27,37 @@ OURS = "test_gpu_script.py"
 
 def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     """Answers of each model of the zoo on the device against the CPU's, while the tests run; then what these gave."""
-    tests = _started(tiny=tiny)
+    results = workplace() / "tests.jsonl"
+    tests = _started(results, tiny=tiny)
     try:
         for name in prepare.zoo(tiny=tiny):
-            program = prepare.program_of(name, tiny=tiny, device=device)
-            expected = prepare.expected_of(name, tiny=tiny)
-            for one in expected if limits.left() > PATIENCE else ():
-                found = answered(program, ber=one.ber, images=len(one.logits), device=device)
-                yield {"model": name, **compared(found, one)}
-        _await(tests.values())
-        for report, process in tests.items():
-            text = report.with_suffix(".log").read_text()[-8000:]
-            code = process.poll()
-            ended = code if code in PASSED_OR_FAILED else None
-            yield {"tests": report.stem, "exit": ended, **_read(report), "text": text}
+            if limits.left() < PATIENCE:
+                break
+            try:
+                yield from _of_model(name, device, tiny=tiny)
+            except Exception as error:
+                yield {
+                    "model": name,
+                    "error": f"{type(error).__name__}: {error}"[:2000],
+                    "text": traceback.format_exc(),
+                }
+        while tests.poll() is None and limits.left() > 2:
+            time.sleep(0.1)
     finally:
-        for process in tests.values():
-            process.kill()
+        finished = tests.poll() is not None
+        if not finished:
+            os.killpg(tests.pid, signal.SIGKILL)
+    limits.at_least(PATIENCE / 2)
+    yield {"tests": "tests/cuda", "finished": finished, **_read(results)}
+    yield {"tests": "output", "text": results.with_suffix(".log").read_text()[-20_000:]}
+
+
+def _of_model(name: str, device: torch.device, *, tiny: bool) -> Iterator[Record]:
+    program = prepare.program_of(name, tiny=tiny, device=device)
+    for one in prepare.expected_of(name, tiny=tiny):
+        found = answered(program, ber=one.ber, images=len(one.logits), device=device)
+        limits.at_least(PATIENCE / 2)
+        yield {"model": name, **compared(found, one)}
 
 
 def compared(found: Answers, expected: Answers) -> Record:
@@ -62,40 +75,31 @@ def compared(found: Answers, expected: Answers) -> Record:
     }
 
 
-def _started(*, tiny: bool) -> dict[Path, "subprocess.Popen[bytes]"]:
-    """A process for each file of tests, by the report that it writes; of a tiny run one file."""
+def _started(results: Path, *, tiny: bool) -> "subprocess.Popen[bytes]":
+    """The tests in processes of their own, several at a time where the plug-in is there; of a tiny run one file."""
     files = [path for path in sorted((ROOT / "tests" / "cuda").glob("test_*.py")) if path.name != OURS]
-    environment, found = {**os.environ, "OMP_NUM_THREADS": "1"}, {}
-    for path in files[:1] if tiny else files:
-        report = workplace() / f"{path.stem}.xml"
-        command = [sys.executable, "-m", "pytest", str(path.relative_to(ROOT)), "-q", "-W", "default"]
-        command += ["-p", "no:cacheprovider", f"--junitxml={report}"]
-        with report.with_suffix(".log").open("wb") as log:
-            found[report] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    return found
+    named = [str(path.relative_to(ROOT)) for path in (files[:1] if tiny else files)]
+    command = [sys.executable, "-m", "pytest", *named, "-q", "-W", "default", "--tb=short", "-p", "no:cacheprovider"]
+    command += ["-p", "no:benchmark", "-p", "benchmarks.gpu.streamed"]
+    if find_spec("xdist") is not None and not tiny:
+        command += ["-n", str(PROCESSES)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RADHARD_GPU_TESTS": str(results)}
+    with results.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
-def _await(processes: Collection["subprocess.Popen[bytes]"]) -> None:
-    """Wait for the tests; those that are not done in time are interrupted, and tell of what they did."""
-    while any(process.poll() is None for process in processes) and limits.left() > PATIENCE / 2:
-        time.sleep(0.1)
-    late = [process for process in processes if process.poll() is None]
-    for process in late:
-        process.send_signal(signal.SIGINT)
-    while any(process.poll() is None for process in late) and limits.left() > 2:
-        time.sleep(0.1)
-
-
-def _read(report: Path) -> Record:
-    """Counts of a report in JUnit's XML, and what failed, with the first lines of why."""
-    if not report.exists():
-        return {"run": 0, "skipped": 0, "failed": [{"test": report.stem, "why": "no report was written"}]}
-    cases = list(ET.parse(report).iter("testcase"))
-    failed, skipped = [], 0
-    for case in cases:
-        skipped += case.find("skipped") is not None
-        for child in case:
-            if child.tag in ("failure", "error"):
-                why = (child.get("message") or "")[:400]
-                failed.append({"test": f"{case.get('classname')}::{case.get('name')}", "why": why})
-    return {"run": len(cases), "skipped": skipped, "failed": failed}
+def _read(results: Path) -> Record:
+    """Counts of the results, each failure with the last lines of why, and the seconds that each file took."""
+    lines = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    failed = [line for line in lines if line["outcome"] == "failed"]
+    seconds: dict[str, float] = {}
+    for line in lines:
+        file = line["test"].split("::")[0]
+        seconds[file] = round(seconds.get(file, 0.0) + line["seconds"], 1)
+    return {
+        "run": sum(line["outcome"] != "skipped" for line in lines),
+        "skipped": sum(line["outcome"] == "skipped" for line in lines),
+        "failed": [{"test": line["test"], "why": line["why"][-400:]} for line in failed],
+        "seconds_of_files": seconds,
+        "text": "\n\n".join(f"{line['test']}\n{line.get('text', line['why'])}" for line in failed)[:60_000],
+    }

@@ -15,3 +15,9 @@ def begin(seconds: float) -> None:
 def left() -> float:
     """Seconds that are left; infinite outside a run."""
     return _UNTIL.get() - time.monotonic()
+
+
+def at_least(seconds: float) -> None:
+    """Give the part so many more seconds if it has fewer: what it has found is told, however late it is."""
+    if left() < seconds:
+        begin(seconds)

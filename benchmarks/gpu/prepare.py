@@ -97,7 +97,7 @@ def _check(name: str, code: int | None) -> None:
 def _process(name: str, *, tiny: bool) -> "subprocess.Popen[bytes]":
     """The process that prepares a model, started unless it was; it computes on the CPU, with the loops for CPUs."""
     if name not in _started:
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1" if tiny else "2"}
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
         environment.pop("TRITON_INTERPRET", None)
         command = [sys.executable, "-m", "benchmarks.gpu.prepare", name, str(_file(name)), *["--tiny"] * tiny]
         with _file(name).with_suffix(".log").open("wb") as log:

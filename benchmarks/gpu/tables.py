@@ -38,17 +38,13 @@ def equality(records: Sequence[Record]) -> list[str]:
         "the flips",
     ]
     lines = [table(heads, cells)] if cells else []
-    tests = [r for r in records if "tests" in r]
-    if tests:
-        failed = [one["test"] for r in tests for one in r["failed"]]
-        stopped = [r["tests"] for r in tests if r["exit"] is None]
-        lines += [
-            "",
-            f"`pytest tests/cuda` on the device: {sum(r['run'] - r['skipped'] for r in tests):,} tests run, "
-            f"{sum(r['skipped'] for r in tests)} skipped, {len(failed)} failed"
-            + (f"; stopped before their end: {', '.join(stopped)}." if stopped else "."),
-            *(f"* failed: `{name}`" for name in failed),
-        ]
+    for r in records:
+        if "run" in r:
+            failed = r["failed"]
+            text = f"`pytest {r['tests']}` on the device: {r['run']:,} tests run, {r['skipped']} skipped, "
+            text += f"{len(failed)} failed{'' if r['finished'] else '; stopped before their end'}."
+            lines += ["", text]
+            lines += [f"* failed: `{one['test']}`" for one in failed]
     return lines
 
 
