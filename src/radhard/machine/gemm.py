@@ -68,14 +68,17 @@ def column_multiplier(write_back: WriteBack | None, column: Tensor) -> Tensor | 
 
 
 def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:
-    """Results [u] to flat places [u] of a contiguous output."""
-    out.view(-1)[index] = values
+    """Results [u] to flat places [u] of an output, however it lies in memory."""
+    if out.is_contiguous():
+        out.view(-1)[index] = values
+    else:
+        out[unravel(index, tuple(out.shape))] = values
 
 
 def product_chains(
     rows: tuple[Tensor, Tensor], out: Tensor, bias: Tensor | None, write_back: WriteBack | None
 ) -> tuple[Chains, ...]:
-    """Rows [..., m, k] and [..., n, k] of 8-bit words -> their chains, which write contiguous `out` [..., m, n]."""
+    """Rows [..., m, k] and [..., n, k] of 8-bit words -> their chains, which write `out` [..., m, n]."""
     if rows[0].dtype not in OCTETS:
         return ()
     return (chains_of_rows(*rows, out, bias=bias, written=None if write_back is None else write_back.written),)

@@ -63,9 +63,10 @@ class Chains:
 def chains_of_rows(
     left: Tensor, right: Tensor, out: Tensor, *, bias: Tensor | None = None, written: Written | None = None
 ) -> Chains:
-    """Rows left [..., m, k] by rows right [..., n, k] of the same groups -> contiguous `out` [..., m, n]."""
-    left, right = (_two_groups(x) for x in (left, right))
+    """Rows left [..., m, k] by rows right [..., n, k] of the same groups -> `out` of as many words, [..., m, n]."""
+    left, right = _two_groups(left), _two_groups(right)
     (g, h, m, k), n = left.shape, right.shape[2]
+    to = out.view(g, h, m, n).stride()
     return Chains(
         grid=(g, h, m, 1, n),
         k=k,
@@ -76,7 +77,7 @@ def chains_of_rows(
         of_b=(right.stride(0), right.stride(1), right.stride(2)),
         b_step=right.stride(3),
         out=out,
-        to=(h * m * n, m * n, n, 0, 1),
+        to=(to[0], to[1], to[2], 0, to[3]),
         bias=bias,
         written=written,
     )

@@ -69,6 +69,7 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
 
 
 _RUNTIME = [
+    "keys",
     "flips",
     "n1",
     "n2",
