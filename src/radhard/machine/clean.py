@@ -62,9 +62,16 @@ class Machine(ABC):
 
 
 def together(one: Tensor, other: Tensor) -> Tensor:
-    """Sums of two counts [B] int64, on a device if one of them is."""
-    device = one.device if other.is_cpu else other.device
-    return one.to(device) + other.to(device)
+    """Sums of two counts [B] or [1] int64, on a device if one of them is.
+
+    Zeros on the CPU, from before anything was counted, are not carried there: that waits for the device.
+    """
+    if one.device == other.device:
+        return one + other
+    host, there = (one, other) if one.is_cpu else (other, one)
+    if bool(host.any()):
+        return host.to(there.device) + there
+    return there.expand(torch.broadcast_shapes(host.shape, there.shape))
 
 
 class Clean(Machine):

@@ -74,14 +74,15 @@ def pair(
     """
     if any(read is None and x.dtype != torch.float32 for x, read in zip(inputs, reads, strict=True)):
         return None
-    shape = torch.broadcast_shapes(*(x.shape for x in inputs))
-    size = math.prod(shape)
+    x, y = inputs
+    alike = x.shape == y.shape
+    shape = x.shape if alike else torch.broadcast_shapes(x.shape, y.shape)
     order = list(range(len(shape)))
-    if inputs[0].shape == inputs[1].shape and inputs[0].stride() == inputs[1].stride():
-        order.sort(key=inputs[0].stride, reverse=True)
-    x, y = (one.permute(order).contiguous() if one.shape == shape else one.contiguous() for one in inputs)
-    shape = torch.Size(shape[d] for d in order)
-    turns = [_turn(one.shape, shape) for one in (x, y)]
+    if alike and x.stride() == y.stride() and not x.is_contiguous():
+        order.sort(key=x.stride, reverse=True)
+        x, y, shape = x.permute(order), y.permute(order), torch.Size(shape[d] for d in order)
+    x, y, size = x.contiguous(), y.contiguous(), math.prod(shape)
+    turns = ((1, 1), (1, 1)) if alike else (_turn(x.shape, shape), _turn(y.shape, shape))
     if size >= 1 << 31 or turns[0] is None or turns[1] is None:
         return None
     (x_zero, x_scale), (y_zero, y_scale) = (read or (0, 1.0) for read in reads)
@@ -115,8 +116,11 @@ def pair(
                 BLOCK=_BLOCK,
                 enable_fp_fusion=False,
             )
-    back = [order.index(d) for d in range(len(order))]
-    return out.permute(back), marks.view(torch.bool).permute(back) if marked else None
+    marks = marks.view(torch.bool)
+    if order != sorted(order):
+        back = [order.index(d) for d in range(len(order))]
+        out, marks = out.permute(back), marks.permute(back) if marked else marks
+    return out, marks if marked else None
 
 
 def _turn(shape: torch.Size, whole: torch.Size) -> tuple[int, int] | None:

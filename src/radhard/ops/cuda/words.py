@@ -38,20 +38,26 @@ def _quantize(x, out, strange, size, factor, zero, low, high, MARKED: tl.constex
 
 def look_up(x: Tensor, table: Tensor) -> Tensor:
     """`x` [...] int8, table [256] -> table[x + 128] [...], lying in memory as x does."""
+    if x.is_contiguous():
+        return _looked_up(x, table, columns=1, of_row=1)
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
     source = x.permute(order)
     lies = _rows(source)
     if lies is None or lies[1] * x.numel() >= lies[0] << 31:
-        source = source.contiguous()
-        lies = (x.numel(), x.numel())
-    columns, of_row = lies
-    out, size = torch.empty(source.shape, dtype=table.dtype, device=x.device), x.numel()
+        source, lies = source.contiguous(), (1, 1)
+    out = _looked_up(source, table, columns=lies[0], of_row=lies[1])
+    return out.permute([order.index(d) for d in range(x.ndim)])
+
+
+def _looked_up(x: Tensor, table: Tensor, *, columns: int, of_row: int) -> Tensor:
+    """`x` [...] in rows of so many words, so far apart -> the entries of its words, side by side."""
+    out, size = torch.empty(x.shape, dtype=table.dtype, device=x.device), x.numel()
     if size:
         with on(x):
             _look_up[(triton.cdiv(size, _BLOCK),)](
-                source, table, out, size, columns, of_row, ROWS=columns != of_row, BLOCK=_BLOCK
+                x, table, out, size, columns, of_row, ROWS=columns != of_row, BLOCK=_BLOCK
             )
-    return out.permute([order.index(d) for d in range(x.ndim)])
+    return out
 
 
 def written(
