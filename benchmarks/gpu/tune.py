@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmarks.gpu.clock import laps
 from benchmarks.gpu.journal import Record
 from radhard.ops.cuda.configs import TINY, Config
+from radhard.ops.cuda.layout import layout_of
 from radhard.ops.cuda.product_proof import Variant
 from radhard.ops.cuda.products import launch, variant_of
 from radhard.ops.octets import as_signed
@@ -46,20 +47,20 @@ FEW = (
     config(128, 128, 128, warps=4, stages=4),
 )
 SCORES = (
+    config(64, 256, 64, warps=4, stages=1),
+    config(64, 128, 64, warps=4, stages=1),
     config(128, 128, 64, warps=8, stages=1),
     config(128, 128, 64, warps=4, stages=1),
-    config(64, 128, 64, warps=4, stages=1),
-    config(64, 256, 64, warps=4, stages=1),
-    config(64, 256, 64, warps=8, stages=1),
-    config(64, 64, 64, warps=4, stages=1),
+    config(128, 256, 64, warps=8, stages=1),
+    config(256, 64, 64, warps=4, stages=1),
 )
 VALUES = (
-    config(64, 64, 64, warps=4, stages=3),
-    config(64, 64, 64, warps=4, stages=1),
-    config(64, 64, 256, warps=4, stages=1),
-    config(64, 64, 128, warps=4, stages=2),
-    config(128, 64, 64, warps=4, stages=3),
+    config(128, 64, 256, warps=4, stages=1),
     config(128, 64, 256, warps=8, stages=1),
+    config(256, 64, 256, warps=8, stages=1),
+    config(64, 64, 256, warps=4, stages=1),
+    config(64, 64, 128, warps=4, stages=1),
+    config(128, 64, 64, warps=4, stages=3),
 )
 
 
@@ -120,23 +121,35 @@ def _tried(step: Callable[[], object]) -> str | None:
 def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]]:
     g, m, k, n = shape.size
     low = 0 if shape.left == torch.uint8 else -128
-    pitch = k + -k % 16  # as softmax leaves its rows
-    a = torch.randint(low, low + 256, (1, g, m, pitch), dtype=shape.left, device=device)[..., :k]
-    b = torch.randint(-128, 128, (1, g, k, n) if shape.by_columns else (1, g, n, k), dtype=torch.int8, device=device)
-    b = b.mT if shape.by_columns else b
+    heads = 12 if g % 12 == 0 else 1
+    groups = (g // heads, heads)
+    if shape.by_columns:  # after softmax, which fills up its rows
+        a = torch.randint(low, low + 256, (*groups, m, k + -k % 16), dtype=shape.left, device=device)[..., :k]
+        b = _heads(groups, k, n, device=device).mT
+    else:
+        a, b = (_heads(groups, rows, k, device=device) for rows in (m, n))
     bias = torch.randint(-1000, 1000, (n,), dtype=torch.int32, device=device) if g == 1 else None
     multiplier = torch.full((n,), 1e-4, device=device)
-    out = torch.empty(1, g, m, n, dtype=torch.int8, device=device)
     x, y = as_signed(a), b
-    variant = variant_of(x, y, unsigned=shape.left == torch.uint8, biased=bias is not None, dtype=torch.int8)
+    layout = layout_of((*groups, m, n), y, spread=True)
+    out = layout.empty(torch.int8, device)
+    unsigned = shape.left == torch.uint8
+    variant = variant_of(x, y, layout.steps, unsigned=unsigned, biased=bias is not None, dtype=torch.int8)
 
     def fused(config: Config) -> Callable[[], object]:
         own: Variant = replace(variant, config=config, whole=k % config.depth == 0)
         return lambda: launch(own, x, y, out, bias, multiplier, (0, -128, 127))
 
     steps = {_name(c): fused(c) for c in shape.configs}
-    steps |= _torch(a[0], b[0])
+    steps |= _torch(a.flatten(0, 1), b.flatten(0, 1))
     return steps
+
+
+def _heads(groups: tuple[int, int], rows: int, columns: int, *, device: torch.device) -> Tensor:
+    """[B, h, rows, columns] int8, the heads side by side in a row, as a linear layer leaves them."""
+    images, heads = groups
+    words = torch.randint(-128, 128, (images, rows, heads, columns), dtype=torch.int8, device=device)
+    return words.transpose(1, 2)
 
 
 def _name(config: Config) -> str:

@@ -99,6 +99,25 @@ def test_operands_that_lie_otherwise(device: torch.device) -> None:
     assert torch.equal(out.cpu(), expected(scores, v.mT, None, one, torch.int32, INT8))
 
 
+def test_words_that_are_spread(device: torch.device) -> None:
+    one, how = torch.ones(1, device=device), {"bias": None, "dtype": torch.int8, "limits": INT8, "spread": True}
+    a, b = drawn(2, 3, 5, 16, seed=1), drawn(2, 3, 130, 16, seed=2)
+    out = written(a.to(device), b.to(device), multiplier=one, **how)
+    assert out is not None
+    assert out.stride() == (3 * 5 * 144, 5 * 144, 144, 1)
+    assert torch.equal(out.cpu(), expected(a, b, None, torch.ones(1), torch.int8, INT8))
+    values = drawn(2, 130, 3, 32, seed=3)
+    v = values.to(device).transpose(1, 2)  # [2, 3, 130, 32]: heads side by side
+    again = written(out, v.mT, multiplier=one, **how)
+    assert again is not None
+    assert again.transpose(1, 2).is_contiguous()
+    right = expected(out.cpu(), values.transpose(1, 2).mT, None, torch.ones(1), torch.int8, INT8)
+    assert torch.equal(again.cpu(), right)
+    whole = written(out, v.mT, multiplier=one, **{**how, "spread": False})
+    assert whole is not None
+    assert whole.is_contiguous()
+
+
 def test_groups(device: torch.device) -> None:
     check(device, drawn(4, 1, 3, 6, seed=1), drawn(2, 5, 6, seed=2), dtype=torch.int32)  # broadcast
     check(device, drawn(2, 2, 2, 3, 6, seed=1), drawn(2, 1, 2, 5, 6, seed=2), dtype=torch.int32)
@@ -173,7 +192,6 @@ def test_operators(device: torch.device, name: str) -> None:
         moved = replace(operator, write_back=write_back)
     out = moved.kernel(inputs, lambda _: None)
     assert out.shape == moved.empty(inputs).shape
-    assert out.is_contiguous()
     assert torch.equal(out.cpu(), reference(operator, case.inputs))
 
 
@@ -209,7 +227,7 @@ def test_the_plain_product(device: torch.device) -> None:
 
 VARIANT = Variant(
     config=TINY, unsigned=False, b_by_k=True, whole=False, k_aligned=False, n_aligned=False, a_aligned=False,
-    b_aligned=False, biased=True, dtype=torch.int8,
+    b_aligned=False, c_aligned=False, biased=True, dtype=torch.int8,
 )  # fmt: skip
 
 
@@ -222,7 +240,9 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
 
     assert not right(liar, variant, device)
     assert right(launch, variant, device)
-    other = replace(variant, unsigned=True, b_by_k=False, b_aligned=True, biased=False, dtype=torch.float32)
+    other = replace(
+        variant, unsigned=True, b_by_k=False, b_aligned=True, c_aligned=True, biased=False, dtype=torch.float32
+    )
     assert right(launch, other, device)
 
 
@@ -231,9 +251,9 @@ def test_operands_that_are_described(device: torch.device, dtype: torch.dtype) -
     config = replace(TINY, band=2, described=True) if device.type == "cpu" else replace(WEIGHT, described=True)
     x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
     bias, multiplier = torch.arange(32, dtype=torch.int32), torch.linspace(1e-3, 4e-3, 32)
-    variant = variant_of(x, y, unsigned=False, biased=True, dtype=dtype)
-    assert can_be_described(variant, x)
     out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
+    variant = variant_of(x, y, out.stride()[:3], unsigned=False, biased=True, dtype=dtype)
+    assert can_be_described(variant, x)
     limits = GRIDS.get(dtype, INT8)
     launch(replace(variant, config=config), x, y, as_signed(out), bias.to(device), multiplier.to(device), limits)
     assert torch.equal(out.cpu(), expected(x.cpu(), y.cpu(), bias, multiplier, dtype, limits))

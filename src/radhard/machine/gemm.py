@@ -144,15 +144,19 @@ class Gemm(Operator):
         a, b = operands(inputs)
         if a.dtype not in OCTETS:
             return a @ b
-        return product(self.write_back, a, b.mT, bias=None)
+        return product(self.write_back, a, b.mT, bias=None, spread=True)
 
 
-def product(write_back: WriteBack | None, a: Tensor, b: Tensor, *, bias: Tensor | None) -> Tensor:
-    """a [..., m, k] of 8 bits, b [..., n, k] int8, bias [n] int32 -> [..., m, n], written back or int32."""
+def product(write_back: WriteBack | None, a: Tensor, b: Tensor, *, bias: Tensor | None, spread: bool = False) -> Tensor:
+    """a [..., m, k] of 8 bits, b [..., n, k] int8, bias [n] int32 -> [..., m, n], written back or int32.
+
+    Words are contiguous unless they may be `spread`.
+    """
     if write_back is None:
         return accumulated(a, b, bias=bias)
     scale = write_back.multiplier
-    return written(a, b, bias=bias, multiplier=scale, dtype=write_back.dtype, grid=write_back.grid.limits)
+    limits = write_back.grid.limits
+    return written(a, b, bias=bias, multiplier=scale, dtype=write_back.dtype, grid=limits, spread=spread)
 
 
 def operands(inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:

@@ -14,15 +14,24 @@ _ANY_GRID = (0, -128, 127)
 
 
 def written(
-    a: Tensor, b: Tensor, *, bias: Tensor | None, multiplier: Tensor, dtype: torch.dtype, grid: Limits
+    a: Tensor,
+    b: Tensor,
+    *,
+    bias: Tensor | None,
+    multiplier: Tensor,
+    dtype: torch.dtype,
+    grid: Limits,
+    spread: bool = False,
 ) -> Tensor:
     """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, bias [n] int32 -> [..., m, n] `dtype`; groups broadcast.
 
     Accumulators plus bias leave as `radhard.ops.write.write` writes them, times `multiplier` [1] or [n] float32.
+    With `spread` a device may lay out words of 8 bits as suits who reads them; else they are contiguous.
     """
     device = on_device(a)
     if device is not None:
-        out: Tensor | None = device.written(a, b, bias=bias, multiplier=multiplier, dtype=dtype, limits=grid)
+        how = {"multiplier": multiplier, "dtype": dtype, "limits": grid, "spread": spread}
+        out: Tensor | None = device.written(a, b, bias=bias, **how)
         if out is not None:
             return out
     groups, n = groups_of(a, b), b.shape[-2]

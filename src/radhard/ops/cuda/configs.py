@@ -21,8 +21,8 @@ class Config:
 
 
 WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows
-SCORES = Config(rows=128, columns=128, depth=64, warps=8, stages=1)  # Q K^T: short chains
-VALUES = Config(rows=64, columns=64, depth=64, warps=4, stages=3)  # A V: few columns
+SCORES = Config(rows=64, columns=256, depth=64, warps=4, stages=1)  # Q K^T: short chains
+VALUES = Config(rows=128, columns=64, depth=256, warps=4, stages=1)  # A V: few columns, and all of k at once
 SMALL = Config(rows=64, columns=64, depth=64, warps=4, stages=3)  # whatever is left, and devices with little memory
 TINY = Config(rows=16, columns=16, depth=32, warps=1, stages=1)  # for Triton's interpreter
 

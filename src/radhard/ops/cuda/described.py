@@ -22,4 +22,4 @@ def described(  # type: ignore[no-untyped-def]
     total = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
     for done in range(0, k, DEPTH):
         total = tl.dot(a.load([top, done]), b.load([left, done]).T, total, out_dtype=tl.int32)
-    leave(c, total, bias, multiplier, top, left, m, n, step, zero, low, high)
+    leave(c, total, bias, multiplier, top, left, m, n, n, n, step, zero, low, high)

@@ -25,6 +25,7 @@ class Variant:
     n_aligned: bool
     a_aligned: bool
     b_aligned: bool
+    c_aligned: bool
     biased: bool
     dtype: torch.dtype
 
@@ -63,11 +64,11 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
         given = bias if variant.biased else torch.zeros_like(bias)
         expected = write(total, given, multiplier, variant.dtype, grid=grid)
 
-        out = torch.empty(expected.shape, dtype=variant.dtype, device=device)
+        out = _room((*groups, m, n), variant, device)
         x, y = _factors(a.to(device), b.to(device), variant, k=k, n=n)
         sent = bias.to(device) if variant.biased else None
         launch(variant, as_signed(x), y, as_signed(out), sent, multiplier.to(device), grid)
-        if not torch.equal(out.cpu(), expected):
+        if not torch.equal(out.cpu().reshape(expected.shape), expected):
             return False
     return True
 
@@ -83,3 +84,11 @@ def _words(size: tuple[int, ...], limits: tuple[int, int], *, aligned: bool, dra
 def _factors(a: Tensor, b: Tensor, variant: Variant, *, k: int, n: int) -> tuple[Tensor, Tensor]:
     """The operands [2, 2, m, k] and [2, 2, n, k] in what was drawn."""
     return a[..., :k], b[..., :k] if variant.b_by_k else b[..., :n].mT
+
+
+def _room(size: tuple[int, int, int, int], variant: Variant, device: torch.device) -> Tensor:
+    """An output [g, h, m, n], whose rows begin at 16 words and lie between those of other groups; or contiguous."""
+    g, h, m, n = size
+    if not variant.c_aligned:
+        return torch.empty(size, dtype=variant.dtype, device=device)
+    return torch.empty(g, m, h, n + -n % 16, dtype=variant.dtype, device=device)[..., :n].transpose(1, 2)

@@ -13,30 +13,36 @@ from triton.tools.tensor_descriptor import TensorDescriptor
 from radhard.ops.cuda.configs import SMALL, TINY, config_of
 from radhard.ops.cuda.described import described
 from radhard.ops.cuda.launch import on
+from radhard.ops.cuda.layout import Layout, Steps, layout_of
 from radhard.ops.cuda.product_proof import Limits, Variant, right
 from radhard.ops.cuda.proof import proven
 from radhard.ops.cuda.tiles import leave, place
-from radhard.ops.octets import as_signed
+from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
 
 _FARTHEST = 1 << 22  # words from a row to the next: offsets within a tile then fit int32
-_SIZES = ["m", "n", "k", "inner", "a_outer", "a_inner", "a_row", "b_outer", "b_inner", "b_row"]
+_SIZES = ["m", "n", "k", "inner", *(f"{x}_{step}" for x in "abc" for step in ("outer", "inner", "row"))]
 _FREE = [*_SIZES, "step", "zero", "low", "high"]  # one compilation serves all of their values
 
 
 @triton.jit(do_not_specialize=_FREE)  # type: ignore[untyped-decorator]
 def _product(  # type: ignore[no-untyped-def]
     a, b, c, bias, multiplier,
-    m, n, k, inner, a_outer, a_inner, a_row, b_outer, b_inner, b_row, step, zero, low, high,
+    m, n, k, inner, a_outer, a_inner, a_row, b_outer, b_inner, b_row, c_outer, c_inner, c_row, step, zero, low, high,
     UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr, K_ALIGNED: tl.constexpr,
-    N_ALIGNED: tl.constexpr, A_ALIGNED: tl.constexpr, B_ALIGNED: tl.constexpr,
+    N_ALIGNED: tl.constexpr, A_ALIGNED: tl.constexpr, B_ALIGNED: tl.constexpr, C_ALIGNED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
 ):  # fmt: skip
-    """a [outer, inner, m, k], b [outer, inner, n, k] -> c [outer, inner, m, n] contiguous."""
+    """a [outer, inner, m, k], b [outer, inner, n, k] -> c [outer, inner, m, n].
+
+    With C_ALIGNED rows of c begin at 16 words, and have room for as many as fill up the last 16.
+    """
     if A_ALIGNED:  # which the compiler sees in a product
         a_outer, a_inner, a_row = a_outer // 16 * 16, a_inner // 16 * 16, a_row // 16 * 16
     if B_ALIGNED:
         b_outer, b_inner, b_row = b_outer // 16 * 16, b_inner // 16 * 16, b_row // 16 * 16
+    if C_ALIGNED:
+        c_outer, c_inner, c_row = c_outer // 16 * 16, c_inner // 16 * 16, c_row // 16 * 16
     if K_ALIGNED:
         k = k // 16 * 16
     if N_ALIGNED:
@@ -57,7 +63,9 @@ def _product(  # type: ignore[no-untyped-def]
     there = (k + 15) // 16 * 16 if A_ALIGNED else k  # words of a row that can be read: b has zeros for those beyond k
     total = accumulated(x, y, n - left, k, there, b_row, UNSIGNED, B_BY_K, WHOLE, ROWS, COLUMNS, DEPTH)
 
-    leave(c + group.to(tl.int64) * m * n, total, bias, multiplier, top, left, m, n, step, zero, low, high)
+    c += outer * c_outer + within * c_inner
+    pitch = (n + 15) // 16 * 16 if C_ALIGNED else n
+    leave(c, total, bias, multiplier, top, left, m, n, c_row, pitch, step, zero, low, high)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -93,23 +101,31 @@ def accumulated(  # type: ignore[no-untyped-def]
 
 
 def written(
-    a: Tensor, b: Tensor, *, bias: Tensor | None, multiplier: Tensor | None, dtype: torch.dtype, limits: Limits
+    a: Tensor,
+    b: Tensor,
+    *,
+    bias: Tensor | None,
+    multiplier: Tensor | None,
+    dtype: torch.dtype,
+    limits: Limits,
+    spread: bool = False,
 ) -> Tensor | None:
     """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, any strides; groups broadcast -> [..., m, n] `dtype`.
 
     The int32 accumulators plus bias [n] int32, times `multiplier` [1] or [n] float32, in 8 bits rounded and saturated
-    on `limits`; for int32 neither of the last two counts. None where no kernel serves that or proves itself.
+    on `limits`; for int32 neither of the last two counts. None where no kernel serves that or proves itself. With
+    `spread` words may lie in memory as suits who reads them (see `radhard.ops.cuda.layout`), else contiguously.
     """
     key = (
         *(tuple(a.shape), a.stride(), a.data_ptr() % 16, a.dtype, a.device),  # torch.Size takes microseconds to hash
-        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None),
+        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None, spread),
     )
     if (plan := _PLANS.get(key)) is None:
-        plan = _PLANS[key] = _planned(a, b, biased=bias is not None, dtype=dtype)
+        plan = _PLANS[key] = _planned(a, b, biased=bias is not None, dtype=dtype, spread=spread)
     if not plan:
         return None
     x, y = (as_signed(a), b) if plan.direct else _fitted(a, b)
-    out = torch.empty(plan.shape, dtype=dtype, device=a.device)
+    out = plan.layout.empty(dtype, a.device)
     _run(plan, x, y, as_signed(out), bias, multiplier, limits)
     return out
 
@@ -118,11 +134,11 @@ def written(
 class _Plan:
     """What launches of operands that lie alike share: each costs the host some microseconds, and is to cost no more.
 
-    `direct`: the kernel reads the operands where they are. `sizes` are m, n, k, groups and strides. `tiles` of the
-    operands, where they are described.
+    `layout` is the output's. `direct`: the kernel reads the operands where they are. `sizes` are m, n, k, groups and
+    strides. `tiles` of the operands, where they are described.
     """
 
-    shape: tuple[int, ...]
+    layout: Layout
     direct: bool
     programs: int
     sizes: tuple[int, ...]
@@ -133,15 +149,17 @@ class _Plan:
 _PLANS: dict[tuple[Any, ...], _Plan | Literal[False]] = {}  # False: not served
 
 
-def _planned(a: Tensor, b: Tensor, *, biased: bool, dtype: torch.dtype) -> _Plan | Literal[False]:
+def _planned(a: Tensor, b: Tensor, *, biased: bool, dtype: torch.dtype, spread: bool) -> _Plan | Literal[False]:
     x, y = _fitted(a, b)
     if not x.numel() or not y.numel():
         return False
-    usable = _usable(variant_of(x, y, unsigned=a.dtype == torch.uint8, biased=biased, dtype=dtype), a.device)
+    layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and dtype in OCTETS)
+    unsigned = a.dtype == torch.uint8
+    usable = _usable(variant_of(x, y, layout.steps, unsigned=unsigned, biased=biased, dtype=dtype), a.device)
     if usable is None:
         return False
     direct = x.data_ptr() == a.data_ptr() and y.data_ptr() == b.data_ptr()
-    return _plan(usable, x, y, shape=(*_groups(a, b), a.shape[-2], b.shape[-2]), direct=direct)
+    return _plan(usable, x, y, layout=layout, direct=direct)
 
 
 def _groups(a: Tensor, b: Tensor) -> tuple[int, ...]:
@@ -168,8 +186,8 @@ def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
     return x[(None,) * (4 - x.ndim)]
 
 
-def variant_of(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: torch.dtype) -> Variant:
-    """What the kernel is to be compiled for."""
+def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, biased: bool, dtype: torch.dtype) -> Variant:
+    """What the kernel is to be compiled for; `of_c` are the strides of the output's groups and rows."""
     (outer, inner, m, k), n = x.shape, y.shape[2]
     config = TINY if interpreted() else config_of(outer * inner, m, n, k)
     variant = Variant(
@@ -181,6 +199,7 @@ def variant_of(x: Tensor, y: Tensor, *, unsigned: bool, biased: bool, dtype: tor
         n_aligned=n % 16 == 0,
         a_aligned=_aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16,
         b_aligned=_aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3)),
+        c_aligned=_aligned(*of_c) and of_c[2] >= -(-n // 16) * 16,
         biased=biased,
         dtype=dtype,
     )
@@ -206,11 +225,15 @@ def _aligned(*steps: int) -> bool:
 def launch(
     variant: Variant, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
 ) -> None:
-    """x [outer, inner, m, k] int8 (or bits of uint8), y [outer, inner, n, k] int8 -> into `out`, words as int8."""
-    _run(_plan(variant, x, y, shape=out.shape, direct=True), x, y, out, bias, multiplier, limits)
+    """x [outer, inner, m, k] int8 (or bits of uint8), y [outer, inner, n, k] int8 -> `out` [outer, inner, m, n].
+
+    Words of `out` are taken as int8; its strides are any that the variant serves.
+    """
+    layout = Layout(shape=tuple(out.shape), strides=out.stride(), room=0)
+    _run(_plan(variant, x, y, layout=layout, direct=True), x, y, out, bias, multiplier, limits)
 
 
-def _plan(variant: Variant, x: Tensor, y: Tensor, *, shape: tuple[int, ...], direct: bool) -> _Plan:
+def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: bool) -> _Plan:
     (outer, inner, m, k), n, config = x.shape, y.shape[2], variant.config
     flags = {
         "ROWS": config.rows,
@@ -229,12 +252,14 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, shape: tuple[int, ...], dir
             "N_ALIGNED": variant.n_aligned,
             "A_ALIGNED": variant.a_aligned,
             "B_ALIGNED": variant.b_aligned,
+            "C_ALIGNED": variant.c_aligned,
         }
+    of_b = y.stride(2 if variant.b_by_k else 3)
     return _Plan(
-        shape=shape,
+        layout=layout,
         direct=direct,
         programs=outer * inner * -(-m // config.rows) * -(-n // config.columns),
-        sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), y.stride(2 if variant.b_by_k else 3)),
+        sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), of_b, *layout.steps),
         tiles=([config.rows, config.depth], [config.columns, config.depth]) if config.described else None,
         flags=flags,
     )
@@ -246,7 +271,7 @@ def _run(
     step = 0 if multiplier is None or len(multiplier) == 1 else 1
     with on(x):
         if plan.tiles:
-            m, n, k, _, _, _, a_row, _, _, b_row = plan.sizes
+            m, n, k, _, _, _, a_row, _, _, b_row, *_ = plan.sizes
             of_a, of_b = plan.tiles
             a = TensorDescriptor(x, [m, k], [a_row, 1], of_a)
             b = TensorDescriptor(y, [n, k], [b_row, 1], of_b)

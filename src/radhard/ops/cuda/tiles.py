@@ -20,10 +20,11 @@ def place(tile, m, n, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BAND: tl.conste
 
 
 @triton.jit
-def leave(c, total, bias, multiplier, top, left, m, n, step, zero, low, high):  # type: ignore[no-untyped-def]
+def leave(c, total, bias, multiplier, top, left, m, n, row, pitch, step, zero, low, high):  # type: ignore[no-untyped-def]
     """Accumulators [ROWS, COLUMNS] int32 at (top, left) -> c [m, n] int32, float32 or words of 8 bits.
 
-    Plus bias [n] int32 or None, times `multiplier` [n] float32, `step` words from one to the next.
+    Plus bias [n] int32 or None, times `multiplier` [n] float32, `step` words from one to the next. Rows of c lie `row`
+    words apart, and of each the first `pitch` are written: those beyond n are nobody's.
     """
     i, column = tl.arange(0, total.shape[0]), left + tl.arange(0, total.shape[1])
     inside = column < n
@@ -37,5 +38,5 @@ def leave(c, total, bias, multiplier, top, left, m, n, step, zero, low, high):  
             out = total.to(tl.float32) * factor
         else:
             out = write_back(total, factor, zero, low, high).to(tl.int8)
-    c += top.to(tl.int64) * n
-    tl.store(c + i[:, None] * n + column[None, :], out, mask=(i < m - top)[:, None] & inside[None, :])
+    c += top.to(tl.int64) * row
+    tl.store(c + i[:, None] * row + column[None, :], out, mask=(i < m - top)[:, None] & (column < pitch)[None, :])
