@@ -20,7 +20,7 @@ from radhard.ops import backends, on_device, write
 from radhard.ops.library import count, heard, no_events, note
 from radhard.ops.ranges import quantize_within, within
 from radhard.program import Program, capture, run
-from radhard.program.program import _logits
+from radhard.program.program import take_steps
 from radhard.protection import Protection
 from tests.fake_gpu import GPU, fake_gpu
 from tests.models import tiny_program
@@ -76,7 +76,7 @@ def test_a_run_mixes_no_devices_and_waits_for_no_value(name: str, recipe: str, m
         moved = program.to(GPU)
         machine = Clean()
         machine.begin({}, torch.arange(2))
-        logits = _logits(moved, torch.empty(2, *program.input_shape, device=GPU), machine)
+        logits = take_steps(moved, torch.empty(2, *program.input_shape, device=GPU), machine)
     assert logits.device == GPU
     assert logits.shape == (2, 10)
 

@@ -10,7 +10,7 @@ from benchmarks.gpu import limits, prepare, profiled
 from benchmarks.gpu.journal import Record
 from benchmarks.gpu.rounds import peak, timed
 from radhard.machine import Clean
-from radhard.program import Program, run
+from radhard.program import Program, Recorded, run
 
 BATCHES = (256, 64, 8, 1)
 FLOATS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -31,9 +31,10 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
         memory = {case: peak(call, device) for case, call in cases.items()}
         yield {"model": name, "batch": batch, "cases": times, "peak_bytes": memory}
         if batch == batches[0]:
-            for case in ("int8", "bfloat16"):
+            for case in ("int8, kernel by kernel", "bfloat16"):
                 yield {"model": name, "batch": batch, "kernels_of": case, **profiled.kernels(cases[case], device)}
-            yield {"model": name, "batch": batch, "functions_of": "int8", **profiled.functions(cases["int8"], device)}
+            alone = cases["int8, kernel by kernel"]
+            yield {"model": name, "batch": batch, "functions_of": "int8", **profiled.functions(alone, device)}
 
 
 def images_of(program: Program, batch: int, device: torch.device) -> Tensor:
@@ -48,7 +49,11 @@ def floats(module: nn.Module, device: torch.device) -> dict[str, nn.Module]:
 
 def all_cases(program: Program, modules: dict[str, nn.Module], images: Tensor) -> dict[str, Case]:
     """The program, and the module in each format on images of it."""
-    cases: dict[str, Case] = {"int8": lambda: run(program, images, Clean())}
+    recorded = Recorded(program, batch=len(images))
+    cases: dict[str, Case] = {
+        "int8": lambda: recorded.run(images, Clean()),
+        "int8, kernel by kernel": lambda: run(program, images, Clean()),
+    }
     for name, module in modules.items():
         cases[name] = eager(module, images.to(FLOATS[name]))
     return cases

@@ -11,8 +11,8 @@ from benchmarks.gpu.clean import images_of
 from benchmarks.gpu.journal import Record
 from benchmarks.gpu.rounds import peak, timed
 from radhard.faults import Faults, Faulty
-from radhard.machine import Clean
-from radhard.program import Program, run
+from radhard.machine import Clean, Machine
+from radhard.program import Program, Recorded, run
 
 RATES = (1e-8, 1e-7, 1e-9, 1e-10)
 BATCHES = (256, 64)
@@ -26,22 +26,35 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     rates = (PROFILED,) if tiny else RATES
     for batch in (1,) if tiny else BATCHES:
         images = images_of(program, batch, device)
-        cases: dict[str, Callable[[], object]] = {"clean": lambda images=images: run(program, images, Clean())}
-        cases |= {f"{ber:.0e}": faulty(program, images, ber=ber) for ber in rates}
+        cases = {"clean": recorded(program, images, ber=0.0), "clean, kernel by kernel": one_by_one(program, images)}
+        cases |= {f"{ber:.0e}": recorded(program, images, ber=ber) for ber in rates}
+        cases |= {f"{ber:.0e}, kernel by kernel": one_by_one(program, images, ber=ber) for ber in rates[:2]}
         times = timed(cases, base="clean", device=device, seconds=min(12.0, limits.left() / 3))
         flips = {f"{ber:.0e}": flips_an_image(program, images, ber=ber) for ber in rates}
         memory = {case: peak(call, device) for case, call in cases.items()}
         yield {"model": name, "batch": batch, "cases": times, "flips_an_image": flips, "peak_bytes": memory}
         for ber in rates[:2] if batch == BATCHES[0] or tiny else ():
             told = {"model": name, "batch": batch, "ber": ber}
-            yield {**told, "kernels_of": "faulty", **profiled.kernels(cases[f"{ber:.0e}"], device)}
-            yield {**told, "functions_of": "faulty", **profiled.functions(cases[f"{ber:.0e}"], device)}
+            case = cases[f"{ber:.0e}, kernel by kernel"]
+            yield {**told, "kernels_of": "faulty", **profiled.kernels(case, device)}
+            yield {**told, "functions_of": "faulty", **profiled.functions(case, device)}
 
 
-def faulty(program: Program, images: Tensor, *, ber: float) -> Callable[[], object]:
-    """A run under the faults of the next trial, each time others."""
+def recorded(program: Program, images: Tensor, *, ber: float) -> Callable[[], object]:
+    """A run as campaigns do it, under the faults of the next trial, each time others; at rate 0 a clean one."""
+    trials, kept = count(), Recorded(program, batch=len(images))
+    return lambda: kept.run(images, machine(ber, next(trials)))
+
+
+def one_by_one(program: Program, images: Tensor, *, ber: float = 0.0) -> Callable[[], object]:
+    """The same, every kernel launched by itself."""
     trials = count()
-    return lambda: run(program, images, Faulty(Clean(), Faults(ber=ber, trial=next(trials))))
+    return lambda: run(program, images, machine(ber, next(trials)))
+
+
+def machine(ber: float, trial: int) -> Machine:
+    """The machine of a trial."""
+    return Faulty(Clean(), Faults(ber=ber, trial=trial)) if ber else Clean()
 
 
 def flips_an_image(program: Program, images: Tensor, *, ber: float) -> float:

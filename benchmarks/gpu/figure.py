@@ -29,7 +29,7 @@ def draw(records: Sequence[Record], path: Path, *, device: str) -> bool:
     left.set_xlabel("images a batch")
     left.set_ylabel("time over bfloat16's")
     for place, record in enumerate(faulty):
-        rates = sorted((name for name in record["cases"] if name != "clean"), key=float)
+        rates = sorted(record["flips_an_image"], key=float)
         found = [record["cases"][name]["over_clean"] for name in rates]
         line(right, [f"{float(name):.0e}" for name in rates], found, place=place, label=f"batch {record['batch']}")
     right.axhline(1, color=GREY, linewidth=0.9)

@@ -78,7 +78,7 @@ def faulty(records: Sequence[Record]) -> list[str]:
     rows = [r for r in records if "cases" in r]
     if not rows:
         return []
-    rates = sorted((name for name in rows[0]["cases"] if name != "clean"), key=float)
+    rates = sorted(rows[0]["flips_an_image"], key=float)
     cells = [
         [
             str(r["batch"]), milliseconds(r["cases"]["clean"]["seconds"]),

@@ -62,8 +62,9 @@ def test_a_run_with_an_unsure_image_is_done_once_more(device: torch.device, monk
     flips, expected = of_table(FAULTS, device)
     asked = []
 
-    def unsure(*args: object) -> Drawn | None:
+    def unsure(*args: object, header: object = None) -> Drawn | None:
         """One of whose images is not to be used."""
+        assert header is None  # nothing is recorded
         drawn = draw_on_device(*args)  # type: ignore[arg-type]
         assert drawn is not None
         asked.append(len(drawn.keys))

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome, right
 from radhard.errors import DeviceMemoryError, InputError
-from radhard.faults import Faulty, Flips, draw, exposed, patches_of, room
-from radhard.machine import Clean
+from radhard.faults import Faults, Faulty, Flips, draw, exposed, patches_of, room
+from radhard.machine import Clean, Machine
 from radhard.machine.device import out_of_memory
-from radhard.program import KeptRun, Program, RunResult, arithmetic, rerun, run, run_and_keep
+from radhard.program import KeptRun, Program, Recorded, RunResult, arithmetic, rerun, run, run_and_keep
 from radhard.protection import Account, Protection, Residual
 
 BYTES_A_FLIP_KEPT = 400
@@ -140,10 +141,10 @@ def _work(program: Program) -> int:
 
 
 def _run_clean(answers: _Answers, bench: Bench, *, batch: int) -> None:
-    program = answers.program
+    program, recorded = answers.program, Recorded(answers.program, batch=batch)
     with answers.timed():
         for part in torch.split(torch.arange(answers.unit.start, answers.unit.stop), batch):
-            result = run(program, bench.images(part), Clean(), ids=bench.data.ids[part])
+            result, _ = recorded.run(bench.images(part), Clean(), ids=bench.data.ids[part])
             answers.put(part, result, work=len(part) * _work(program))
 
 
@@ -207,12 +208,21 @@ def _kept_at_once(bench: Bench) -> int:
 def _run_all(whole: _Answers, bench: Bench, *, batch: int) -> None:
     """Run all images, for few are spared by so many flips: the machine draws them itself."""
     unit, program, faults = whole.unit, whole.program, whole.unit.setting.faults(whole.unit.trial)
-    machine = Faulty(Clean(), faults, patches=patches_of(program, faults.where))
+    machine: Machine = Faulty(Clean(), faults, patches=patches_of(program, faults.where))
+    recorded = _recorded(program, replace(faults, seed=0, trial=0), batch)
     with whole.timed():
         for places in torch.split(torch.arange(unit.start, unit.stop), batch):
-            result = run(program, bench.images(places), machine, ids=bench.data.ids[places])
+            result, did = recorded.run(bench.images(places), machine, ids=bench.data.ids[places])
             whole.put(places, result, work=len(places) * _work(program))
-            whole.count(places, machine.counts)
+            assert isinstance(did, Faulty)
+            whole.count(places, did.counts)
+
+
+@lru_cache(maxsize=2)
+def _recorded(program: Program, faults: Faults, batch: int) -> Recorded:
+    """What is recorded of a program under such faults, kept from trial to trial: it holds the memory of a batch."""
+    del faults
+    return Recorded(program, batch=batch)
 
 
 def _run_part(part: _Answers, places: Tensor, kept: KeptRun, *, flips: Flips) -> None:

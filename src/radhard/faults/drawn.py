@@ -52,17 +52,30 @@ class _Same:
         return id(self.costs)
 
 
+def header_of(faults: Faults, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All that is not the same for every batch of a size: the words of the key, and the images [2 + B] int64."""
+    return np.array([*stream_key(seed=faults.seed, trial=faults.trial), *ids.tolist()], np.int64)
+
+
 def draw_on_device(
-    costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64], device: torch.device
+    costs: Mapping[Site, Cost],
+    faults: Faults,
+    ids: NDArray[np.int64],
+    device: torch.device,
+    *,
+    header: Tensor | None = None,
 ) -> Drawn | None:
     """The flips of images `ids` [B] int64 at those sites of `costs` that `device` draws; None where there are none.
 
-    `costs` are not to be changed afterwards. Raises as `draw_at` does.
+    `costs` are not to be changed afterwards. `header`: that of `header_of`, where it is on the device already. Raises
+    as `draw_at` does.
     """
     if kernels() is None or not len(ids):
         return None
     streams = _streams(_Same(costs), replace(faults, seed=0, trial=0), len(ids), device)
-    return _launched(streams, faults, ids) if streams.rooms else None
+    if not streams.rooms:
+        return None
+    return _launched(streams, carry(header_of(faults, ids), device) if header is None else header)
 
 
 @lru_cache(maxsize=64)
@@ -80,12 +93,10 @@ def _streams(same: _Same, faults: Faults, images: int, device: torch.device) -> 
     )
 
 
-def _launched(streams: Streams, faults: Faults, ids: NDArray[np.int64]) -> Drawn:
+def _launched(streams: Streams, header: Tensor) -> Drawn:
     """The flips at the sites of each room, one launch a room."""
     cuda, keys, counts, unsure = kernels(), dict[Site, Tensor](), list[Tensor](), list[Tensor]()
     assert cuda is not None
-    key = stream_key(seed=faults.seed, trial=faults.trial)
-    header = carry(np.array([*key, *ids.tolist()], np.int64), streams.table.device)
     for room, sites in streams.rooms.items():
         found = cuda.drawn(streams.table[len(keys) : len(keys) + len(sites)], header, room=room)
         keys.update(zip(sites, found[0].unbind(), strict=True))
@@ -112,7 +123,9 @@ def _proof(room: int, device: torch.device) -> bool:
     most = (math.sqrt(room - 2 * DEVIATIONS + DEVIATIONS**2 / 4) - DEVIATIONS / 2) ** 2  # flips, as `_room` has it
     faults, ids = Faults(ber=most / bits), np.arange(8, dtype=np.int64)
     rooms = {room: list(costs)}
-    drawn = _launched(laid_out(rooms, costs, faults, images=8, device=device, rest={}), faults, ids)
+    drawn = _launched(
+        laid_out(rooms, costs, faults, images=8, device=device, rest={}), carry(header_of(faults, ids), device)
+    )
     sure = ~drawn.unsure.cpu()
     right = bool(sure.any())
     for site, cost in costs.items():

@@ -1,6 +1,7 @@
 """The machine with faults: the inner machine computes, and only the units that a flip hits are read again."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.faults import room
 from radhard.faults.draw import distinct, draw_all, draw_at, expected, flips_an_image, groups
-from radhard.faults.drawn import Drawn, draw_on_device
+from radhard.faults.drawn import Drawn, draw_on_device, header_of
 from radhard.faults.exposure import Patches, exposed
 from radhard.faults.faults import Faults
 from radhard.faults.flips import Flips
@@ -59,6 +60,7 @@ class Faulty(Machine):
         self._drawn: Drawn | None = None  # what was drawn on the run's device
         self._unsure: list[Tensor] = []  # of each time since it was last asked, whether that is not the host's
         self._on_host = False  # whether all flips are drawn there
+        self._header: Tensor | None = None  # what a recorded run reads of its images and its trial
         self._waiting: dict[str, Sequence[Site]] = {}  # sites whose flips the host has yet to draw, and those with them
         self._device = torch.device("cpu")
         self._keys: dict[str, Tensor] = {}  # of the flips of each site, where the run is on a device
@@ -103,18 +105,44 @@ class Faulty(Machine):
     def _draw_on_device(self, faults: Faults, out: Tensor | None) -> None:
         self._drawn = None
         if out is not None and not self._on_host and on_device(out) is not None:
-            self._drawn = draw_on_device(self._costs, faults, self._images, out.device)
+            self._drawn = draw_on_device(self._costs, faults, self._images, out.device, header=self._header)
         if self._drawn is not None:
-            self._unsure.append(self._drawn.unsure.any())
+            self._unsure.append(self._drawn.unsure)
 
     def settled(self) -> bool:
         """Whether flips that were drawn on a device are those of the host. If not, the host draws the next ones.
 
         It waits for the device.
         """
-        sure = not any(map(bool, self._unsure))
+        sure = not any(bool(unsure.any()) for unsure in self._unsure)
         self._unsure, self._on_host = [], not sure
         return sure and super().settled()
+
+    def recordable(self, costs: Mapping[Site, Cost]) -> bool:
+        """Whether a device has drawn all flips of the run."""
+        whole = self._drawn is not None and not any(self._drawn.rest.values())
+        return whole and self.inner.recordable(costs)
+
+    def like(self) -> "Faulty":
+        """A machine with the same faults."""
+        return Faulty(self.inner.like(), self.source, patches=self._patches)
+
+    def renew(self, ids: Tensor, other: Machine) -> None:
+        """The seed and the trial are those of the other one, whose faults are the same else."""
+        mine, source = self.source, other.source if isinstance(other, Faulty) else None
+        if not isinstance(mine, Faults) or not isinstance(source, Faults):
+            raise InputError("a recorded run draws its faults: give Faulty of Faults")
+        if replace(source, seed=mine.seed, trial=mine.trial) != mine:
+            raise InputError("a recorded run has faults of one kind, rate and place; record another for others")
+        assert isinstance(other, Faulty)
+        self.inner.renew(ids, other.inner)
+        self.source, self._images = source, ids.cpu().numpy().astype(np.int64)
+        header = torch.from_numpy(header_of(source, self._images))
+        if self._header is None:
+            self._header = header.to(other._device)
+        else:
+            self._header.copy_(header)
+        self._unsure = [] if self._drawn is None else [self._drawn.unsure]
 
     def _begin_drawing(self, costs: Mapping[Site, Cost], faults: Faults) -> None:
         means = expected(costs, faults) if self._drawn is None else self._drawn.rest

@@ -40,6 +40,22 @@ class Machine(ABC):
         inner = getattr(self, "inner", None)
         return not isinstance(inner, Machine) or inner.settled()
 
+    def recordable(self, costs: Mapping[Site, Cost]) -> bool:
+        """Whether a run of these sites, like that which it has just done on a GPU, can be recorded and launched again.
+
+        It can where what is launched depends on nothing that the host knows of one run alone.
+        """
+        del costs
+        return False
+
+    def like(self) -> "Machine":
+        """Another machine like it, that has not begun: a recorded run is that one's."""
+        raise NotImplementedError(f"{type(self).__name__} is not recordable")
+
+    def renew(self, ids: Tensor, other: "Machine") -> None:
+        """A recorded run is launched again: for images `ids` [B] int64, as `other`, a machine like it, would run."""
+        raise NotImplementedError(f"{type(self).__name__} is not recordable")
+
     def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
         """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
         return self.apply(Gemm(), (a, b), Site(name=site, operator="matmul"))
@@ -84,6 +100,18 @@ class Clean(Machine):
         """Forget what the last run noted."""
         del costs
         self._non_finite = torch.zeros(len(ids), dtype=torch.int64, device="cpu")
+
+    def recordable(self, costs: Mapping[Site, Cost]) -> bool:
+        """Always: it knows nothing of its images."""
+        del costs
+        return True
+
+    def like(self) -> "Clean":
+        """A clean machine."""
+        return Clean()
+
+    def renew(self, ids: Tensor, other: Machine) -> None:
+        """Nothing of it differs from run to run."""
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The operator's kernel."""

@@ -8,6 +8,7 @@ from radhard.program.overrides import NONE, Anatomy, Overrides, read_overrides, 
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
 from radhard.program.quantize import RECIPES, quantize
 from radhard.program.quantizer import IntegerRecipe
+from radhard.program.recorded import Recorded
 from radhard.program.registry import Lowered, register
 from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
 
@@ -25,6 +26,7 @@ __all__ = [
     "Overrides",
     "Program",
     "Recipe",
+    "Recorded",
     "Ref",
     "Rerun",
     "RunResult",

@@ -169,7 +169,7 @@ class Program:
         counting = Counting()
         with undisturbed():
             counting.begin({}, torch.zeros(1, dtype=torch.int64))
-            _logits(self, torch.zeros(1, *self.input_shape, device=self.device), counting)
+            take_steps(self, torch.zeros(1, *self.input_shape, device=self.device), counting)
         return counting.costs
 
     def patches(self, grid: tuple[int, int]) -> dict[Site, NDArray[np.int16]]:
@@ -194,7 +194,7 @@ class Program:
         constants = {number: without_places(value) for number, value in self.constants.items()}
         with undisturbed():
             program = replace(self, constants=constants, steps=tuple(map(unsigned, self.steps)))
-            _logits(program, pixels(self.input_shape), placing)
+            take_steps(program, pixels(self.input_shape), placing)
         return placing.places
 
     @property
@@ -316,9 +316,9 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
         while logits is None or not machine.settled():
             machine.begin({} if isinstance(machine, Clean) else program.costs, ids)  # Clean needs no costs
             if len(images):
-                logits = _logits(program, images, machine)
+                logits = take_steps(program, images, machine)
             else:  # nothing is computed of no images, which are shaped like one
-                logits = _logits(program, images.new_zeros(1, *program.input_shape), Clean())[:0]
+                logits = take_steps(program, images.new_zeros(1, *program.input_shape), Clean())[:0]
     return RunResult(logits=logits, non_finite=machine.non_finite.cpu())
 
 
@@ -338,7 +338,7 @@ def identities(ids: Tensor | None, count: int) -> Tensor:
     return ids
 
 
-def _logits(program: Program, images: Tensor, machine: Machine) -> Tensor:
+def take_steps(program: Program, images: Tensor, machine: Machine) -> Tensor:
     """Every step in order on a machine that has begun; a value is let go after its last use."""
     values: dict[int, Any] = {**program.constants, program.input: images}
     for place, step in enumerate(program.steps):
