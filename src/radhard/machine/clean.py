@@ -94,12 +94,13 @@ class Clean(Machine):
     """Applies the fused kernels: as fast as PyTorch does it, without a fault."""
 
     def __init__(self) -> None:
-        self._non_finite = torch.zeros(1, dtype=torch.int64, device="cpu")  # on the device of what was noted
+        self._batch = 1
+        self._noted: Tensor | None = None  # on the device that it was noted on
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Forget what the last run noted."""
         del costs
-        self._non_finite = torch.zeros(len(ids), dtype=torch.int64, device="cpu")
+        self._batch, self._noted = len(ids), None
 
     def recordable(self, costs: Mapping[Site, Cost]) -> bool:
         """Always: it knows nothing of its images."""
@@ -117,14 +118,17 @@ class Clean(Machine):
         """The operator's kernel."""
 
         def note(mask: Tensor) -> None:
-            self._non_finite = together(self._non_finite, site.per_image(mask))
+            counts = site.per_image(mask)
+            self._noted = counts if self._noted is None else together(self._noted, counts)
 
         return operator.kernel(inputs, note)
 
     @property
     def non_finite(self) -> Tensor:
         """Values of each image that were not finite where they were to be quantised, in this run."""
-        return self._non_finite
+        if self._noted is None:
+            return torch.zeros(self._batch, dtype=torch.int64, device="cpu")
+        return self._noted.expand(self._batch) if len(self._noted) == 1 else self._noted  # of a site outside any batch
 
 
 class Counting(Machine):
