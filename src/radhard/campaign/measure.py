@@ -122,7 +122,14 @@ class _Answers:
         self._account = sum(accounts, self._account or Account())
 
     def measured(self) -> Measured:
-        """The outcome, and what it took."""
+        """The outcome, and what it took.
+
+        An image that no flip hits has its clean answer, also where it was run, and on another device than that was.
+        """
+        if self._clean is not None and self.unit.setting.protection is None:
+            unhit = self._flips == 0
+            self._prediction[unhit] = self._clean.prediction[unhit]
+            self._non_finite[unhit] = self._clean.non_finite[unhit]
         clean = self._prediction if self._clean is None else self._clean.prediction
         outcome = Outcome(
             prediction=self._prediction,
