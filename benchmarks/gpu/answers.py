@@ -14,7 +14,7 @@ from radhard.program import Program, run
 
 IMAGES, BATCH = 200, 200
 RATES = {"fashion-vit": (2e-6, 5e-6), "fashion-resnet20": (2e-6, 5e-6)}
-RATE, TINY = 2e-6, 1e-7
+RATE, TINY = 2e-6, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,14 @@ from radhard.program import Program, Recorded, run
 
 RATES = (1e-8, 1e-7, 1e-9, 1e-10)
 BATCHES = (256, 64)
-PROFILED = 1e-8
+TINY = 1e-5
 
 
 def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     """Each batch size, all rates by turns with the clean run, then where the time of one rate goes."""
     name = prepare.subject(tiny=tiny)
     program = prepare.program_of(name, tiny=tiny, device=device)
-    rates = (PROFILED,) if tiny else RATES
+    rates = (TINY,) if tiny else RATES
     for batch in (1,) if tiny else BATCHES:
         images = images_of(program, batch, device)
         cases = {"clean": recorded(program, images, ber=0.0), "clean, kernel by kernel": one_by_one(program, images)}

@@ -45,14 +45,16 @@ def timed(
 ) -> dict[str, Record]:
     """Seconds of each case by round, and its ratio to the case `base` by round; what is compiled is so before."""
     calls = {name: awaited(case, device) for name, case in cases.items()}
+    rounds = 1
     if device.type == "cuda":
         for call in calls.values():
             call()
-    start = time.perf_counter()
-    for call in calls.values():
-        call()
-    once = time.perf_counter() - start
-    times = take_turns(calls, rounds=int(min(MOST, max(LEAST, seconds / once - 1))) if device.type == "cuda" else 1)
+        start = time.perf_counter()
+        for call in calls.values():
+            call()
+        once = time.perf_counter() - start
+        rounds = int(min(MOST, max(LEAST, seconds / once - 1)))
+    times = take_turns(calls, rounds=rounds)
     return {
         name: {
             "seconds": asdict(spread(found.wall)),

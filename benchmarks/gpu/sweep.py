@@ -25,9 +25,8 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     store, images = folder / "sweep.db", 1 if tiny else IMAGES
     command = [sys.executable, "-c", "from radhard.cli import main; main()", "sweep", prepare.subject(tiny=tiny)]
     command += ["--device", device.type, "--trials", "1", "--batch", "256", "--chunk", "250", "--images", str(images)]
-    command += ["--store", str(store), "--json", "--ber", "1e-7" if tiny else RATES]
-    if not tiny:
-        command += _data()
+    command += ["--store", str(store), "--json", "--ber", "1e-5" if tiny else RATES]
+    command += ["--input-shape", "1,28,28"] if tiny else _data()
     store.unlink(missing_ok=True)
     start = time.monotonic()
     limit = min(limits.left(), 600.0)
