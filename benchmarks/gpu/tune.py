@@ -21,20 +21,30 @@ from radhard.ops.octets import as_signed
 ROUNDS, THREADS = 12, 12
 
 
-def config(rows: int, columns: int, depth: int, *, warps: int, stages: int, described: bool = False) -> Config:
-    return Config(rows=rows, columns=columns, depth=depth, warps=warps, stages=stages, described=described)
+def config(
+    rows: int,
+    columns: int,
+    depth: int,
+    *,
+    warps: int,
+    stages: int,
+    described: bool = False,
+    registers: int | None = None,
+) -> Config:
+    sizes = {"rows": rows, "columns": columns, "depth": depth, "warps": warps, "stages": stages}
+    return Config(**sizes, described=described, registers=registers)
 
 
 LARGE = (
     config(128, 128, 128, warps=4, stages=3),
-    config(128, 128, 128, warps=4, stages=4),
-    config(128, 128, 128, warps=8, stages=3),
-    config(128, 256, 128, warps=8, stages=3),
-    config(128, 256, 128, warps=8, stages=4),
-    config(128, 256, 64, warps=8, stages=4),
+    config(128, 128, 128, warps=4, stages=2, registers=168),
+    config(128, 128, 64, warps=4, stages=4, registers=168),
+    config(128, 128, 64, warps=4, stages=6),
+    config(128, 128, 64, warps=4, stages=3, registers=168),
     config(256, 128, 128, warps=8, stages=3),
     config(128, 128, 128, warps=4, stages=3, described=True),
-    config(128, 128, 128, warps=8, stages=3, described=True),
+    config(128, 128, 128, warps=4, stages=2, described=True, registers=168),
+    config(128, 128, 64, warps=4, stages=4, described=True, registers=168),
     config(128, 256, 128, warps=8, stages=3, described=True),
     config(128, 256, 128, warps=8, stages=4, described=True),
     config(256, 128, 128, warps=8, stages=3, described=True),
@@ -134,7 +144,7 @@ def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]
     layout = layout_of((*groups, m, n), y, spread=True)
     out = layout.empty(torch.int8, device)
     unsigned = shape.left == torch.uint8
-    variant = variant_of(x, y, layout.steps, unsigned=unsigned, biased=bias is not None, dtype=torch.int8)
+    variant = variant_of(x, y, layout.steps, unsigned=unsigned, biased=bias is not None, centred=True, dtype=torch.int8)
 
     def fused(config: Config) -> Callable[[], object]:
         own: Variant = replace(variant, config=config, whole=k % config.depth == 0)
@@ -154,7 +164,8 @@ def _heads(groups: tuple[int, int], rows: int, columns: int, *, device: torch.de
 
 def _name(config: Config) -> str:
     described = " described" * config.described
-    return f"{config.rows}x{config.columns}x{config.depth} w{config.warps} s{config.stages}{described}"
+    registers = "" if config.registers is None else f" r{config.registers}"
+    return f"{config.rows}x{config.columns}x{config.depth} w{config.warps} s{config.stages}{registers}{described}"
 
 
 def _torch(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:

@@ -227,7 +227,7 @@ def test_the_plain_product(device: torch.device) -> None:
 
 VARIANT = Variant(
     config=TINY, unsigned=False, b_by_k=True, whole=False, k_aligned=False, n_aligned=False, a_aligned=False,
-    b_aligned=False, c_aligned=False, biased=True, dtype=torch.int8,
+    b_aligned=False, c_aligned=False, biased=True, centred=False, dtype=torch.int8,
 )  # fmt: skip
 
 
@@ -241,7 +241,14 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
     assert not right(liar, variant, device)
     assert right(launch, variant, device)
     other = replace(
-        variant, unsigned=True, b_by_k=False, b_aligned=True, c_aligned=True, biased=False, dtype=torch.float32
+        variant,
+        unsigned=True,
+        b_by_k=False,
+        b_aligned=True,
+        c_aligned=True,
+        biased=False,
+        centred=True,
+        dtype=torch.float32,
     )
     assert right(launch, other, device)
 
@@ -249,11 +256,11 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_operands_that_are_described(device: torch.device, dtype: torch.dtype) -> None:
     config = replace(TINY, band=2, described=True) if device.type == "cpu" else replace(WEIGHT, described=True)
+    limits = GRIDS.get(dtype, INT8)
     x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
     bias, multiplier = torch.arange(32, dtype=torch.int32), torch.linspace(1e-3, 4e-3, 32)
     out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
-    variant = variant_of(x, y, out.stride()[:3], unsigned=False, biased=True, dtype=dtype)
+    variant = variant_of(x, y, out.stride()[:3], unsigned=False, biased=True, centred=limits[0] == 0, dtype=dtype)
     assert can_be_described(variant, x)
-    limits = GRIDS.get(dtype, INT8)
     launch(replace(variant, config=config), x, y, as_signed(out), bias.to(device), multiplier.to(device), limits)
     assert torch.equal(out.cpu(), expected(x.cpu(), y.cpu(), bias, multiplier, dtype, limits))

@@ -21,6 +21,7 @@ from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
 from radhard.ops.cuda.products import accumulated
 from radhard.ops.cuda.proof import proven
+from radhard.ops.cuda.tiles import begun
 from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
 from radhard.ops.sums import Stored, store
@@ -202,7 +203,8 @@ def _checked(  # type: ignore[no-untyped-def]
         total, said = _with_digits(x, y, z, k, UNSIGNED, WHOLE, ROWS, COLUMNS, DEPTH)
         tl.store(partial + across * m + row, said + tl.load(offset).to(tl.int32), mask=in_rows)
     else:
-        total = accumulated(x, y, n - left, k, k, k, UNSIGNED, True, WHOLE, ROWS, COLUMNS, DEPTH)
+        total = begun(None, left, n, ROWS, COLUMNS)
+        total = accumulated(x, y, total, n - left, k, k, k, UNSIGNED, True, WHOLE, COLUMNS, DEPTH)
 
     total += tl.load(bias + column, mask=inside, other=0)[None, :]
     total = tl.where(inside[None, :], total, 0)

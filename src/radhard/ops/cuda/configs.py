@@ -8,7 +8,8 @@ class Config:
     """A program makes `rows` x `columns` outputs, `depth` products at a time, `stages` of them on their way.
 
     Programs run in bands of `band` tiles of rows, which share columns while these are in the L2 cache. `described`:
-    tiles of operands are loaded by descriptors, of one product whose sizes and rows 16 divides.
+    tiles of operands are loaded by descriptors, of one product whose sizes and rows 16 divides. With at most so many
+    `registers` a thread, more programs are at work beside each other: one multiplies while another writes.
     """
 
     rows: int
@@ -18,6 +19,7 @@ class Config:
     stages: int
     band: int = 8
     described: bool = False
+    registers: int | None = None
 
 
 WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows

@@ -3,9 +3,9 @@
 import triton
 import triton.language as tl
 
-from radhard.ops.cuda.tiles import leave, place
+from radhard.ops.cuda.tiles import begun, leave, place
 
-_FREE = ["m", "n", "k", "step", "zero", "low", "high"]
+_FREE = ["m", "n", "k", "step", "low", "high"]
 
 
 @triton.jit(do_not_specialize=_FREE)  # type: ignore[untyped-decorator]
@@ -19,7 +19,7 @@ def described(  # type: ignore[no-untyped-def]
     """
     n = n // 16 * 16  # which the compiler sees in a product
     top, left = place(tl.program_id(0), m, n, ROWS, COLUMNS, BAND)
-    total = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
+    total = begun(bias, left, n, ROWS, COLUMNS)
     for done in range(0, k, DEPTH):
         total = tl.dot(a.load([top, done]), b.load([left, done]).T, total, out_dtype=tl.int32)
-    leave(c, total, bias, multiplier, top, left, m, n, n, n, step, zero, low, high)
+    leave(c, total, multiplier, top, left, m, n, n, n, step, zero, low, high)

@@ -15,7 +15,10 @@ __all__ = ["Limits", "Variant", "right"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What the kernel is compiled for: `dtype` is written, rows of b lie by k or by n, loads are aligned or not."""
+    """What the kernel is compiled for: `dtype` is written, rows of b lie by k or by n, loads are aligned or not.
+
+    `centred` words are written with the zero point 0.
+    """
 
     config: Config
     unsigned: bool
@@ -27,6 +30,7 @@ class Variant:
     b_aligned: bool
     c_aligned: bool
     biased: bool
+    centred: bool
     dtype: torch.dtype
 
 
@@ -44,7 +48,8 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
     k = 2 * config.depth if variant.whole else 2 * config.depth - (16 if variant.k_aligned else 3)
     top, left = (255, torch.uint8) if variant.unsigned else (127, torch.int8)
     groups = (1, 1) if config.described else (2, 2)
-    grid = (7, 0, 255) if variant.dtype == torch.uint8 else (3, -128, 120)
+    low, high = (0, 255) if variant.dtype == torch.uint8 else (-128, 120)
+    grid = (0 if variant.centred else 7, low, high)
     for of_a, of_b, spread in (
         ((top - 255, top + 1), (-128, 128), 2**31),
         ((top - 255, top + 1), (-128, 128), 2**10),

@@ -16,13 +16,13 @@ from radhard.ops.cuda.launch import on
 from radhard.ops.cuda.layout import Layout, Steps, layout_of
 from radhard.ops.cuda.product_proof import Limits, Variant, right
 from radhard.ops.cuda.proof import proven
-from radhard.ops.cuda.tiles import leave, place
+from radhard.ops.cuda.tiles import begun, leave, place
 from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
 
 _FARTHEST = 1 << 22  # words from a row to the next: offsets within a tile then fit int32
 _SIZES = ["m", "n", "k", "inner", *(f"{x}_{step}" for x in "abc" for step in ("outer", "inner", "row"))]
-_FREE = [*_SIZES, "step", "zero", "low", "high"]  # one compilation serves all of their values
+_FREE = [*_SIZES, "step", "low", "high"]  # one compilation serves all of their values
 
 
 @triton.jit(do_not_specialize=_FREE)  # type: ignore[untyped-decorator]
@@ -61,26 +61,26 @@ def _product(  # type: ignore[no-untyped-def]
     else:
         y = b + left + j[None, :] + t[:, None] * b_row
     there = (k + 15) // 16 * 16 if A_ALIGNED else k  # words of a row that can be read: b has zeros for those beyond k
-    total = accumulated(x, y, n - left, k, there, b_row, UNSIGNED, B_BY_K, WHOLE, ROWS, COLUMNS, DEPTH)
+    total = begun(bias, left, n, ROWS, COLUMNS)
+    total = accumulated(x, y, total, n - left, k, there, b_row, UNSIGNED, B_BY_K, WHOLE, COLUMNS, DEPTH)
 
     c += outer * c_outer + within * c_inner
     pitch = (n + 15) // 16 * 16 if C_ALIGNED else n
-    leave(c, total, bias, multiplier, top, left, m, n, c_row, pitch, step, zero, low, high)
+    leave(c, total, multiplier, top, left, m, n, c_row, pitch, step, zero, low, high)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def accumulated(  # type: ignore[no-untyped-def]
-    x, y, columns, k, there, b_row,
+    x, y, total, columns, k, there, b_row,
     UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
+    COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
-    """Where the first [ROWS, DEPTH] words of a and [DEPTH, COLUMNS] of b are -> a b over k, [ROWS, COLUMNS] int32.
+    """Where the first [ROWS, DEPTH] words of a and [DEPTH, COLUMNS] of b are -> a b over k, plus `total` int32.
 
-    The words of a are int8, or bits of uint8 (UNSIGNED). Those of b lie by k, or by columns, `b_row` from one k to the
+    That is [ROWS, COLUMNS]. The words of a are int8, or bits of uint8 (UNSIGNED). Those of b lie by k, or by columns, `b_row` from one k to the
     next: of these only `columns` are there. WHOLE: DEPTH divides k. Rows of a can be read up to `there`.
     """
     t, j = tl.arange(0, DEPTH), tl.arange(0, COLUMNS)
-    total = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
     sums = tl.zeros((COLUMNS,), dtype=tl.int32)
     for done in range(0, k, DEPTH):
         p = tl.load(x) if WHOLE else tl.load(x, mask=(t < there - done)[None, :], other=0)
@@ -118,10 +118,10 @@ def written(
     """
     key = (
         *(tuple(a.shape), a.stride(), a.data_ptr() % 16, a.dtype, a.device),  # torch.Size takes microseconds to hash
-        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None, spread),
+        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None, spread, limits[0] == 0),
     )
     if (plan := _PLANS.get(key)) is None:
-        plan = _PLANS[key] = _planned(a, b, biased=bias is not None, dtype=dtype, spread=spread)
+        plan = _PLANS[key] = _planned(a, b, biased=bias is not None, centred=limits[0] == 0, dtype=dtype, spread=spread)
     if not plan:
         return None
     x, y = (as_signed(a), b) if plan.direct else _fitted(a, b)
@@ -149,13 +149,16 @@ class _Plan:
 _PLANS: dict[tuple[Any, ...], _Plan | Literal[False]] = {}  # False: not served
 
 
-def _planned(a: Tensor, b: Tensor, *, biased: bool, dtype: torch.dtype, spread: bool) -> _Plan | Literal[False]:
+def _planned(
+    a: Tensor, b: Tensor, *, biased: bool, centred: bool, dtype: torch.dtype, spread: bool
+) -> _Plan | Literal[False]:
     x, y = _fitted(a, b)
     if not x.numel() or not y.numel():
         return False
     layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and dtype in OCTETS)
     unsigned = a.dtype == torch.uint8
-    usable = _usable(variant_of(x, y, layout.steps, unsigned=unsigned, biased=biased, dtype=dtype), a.device)
+    variant = variant_of(x, y, layout.steps, unsigned=unsigned, biased=biased, centred=centred, dtype=dtype)
+    usable = _usable(variant, a.device)
     if usable is None:
         return False
     direct = x.data_ptr() == a.data_ptr() and y.data_ptr() == b.data_ptr()
@@ -186,7 +189,9 @@ def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
     return x[(None,) * (4 - x.ndim)]
 
 
-def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, biased: bool, dtype: torch.dtype) -> Variant:
+def variant_of(
+    x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, biased: bool, centred: bool, dtype: torch.dtype
+) -> Variant:
     """What the kernel is to be compiled for; `of_c` are the strides of the output's groups and rows."""
     (outer, inner, m, k), n = x.shape, y.shape[2]
     config = TINY if interpreted() else config_of(outer * inner, m, n, k)
@@ -201,6 +206,7 @@ def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, biased: boo
         b_aligned=_aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3)),
         c_aligned=_aligned(*of_c) and of_c[2] >= -(-n // 16) * 16,
         biased=biased,
+        centred=centred,
         dtype=dtype,
     )
     return variant if not config.described or can_be_described(variant, x) else plainly(variant)
@@ -243,6 +249,8 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: boo
         "num_warps": config.warps,
         "num_stages": config.stages,
     }
+    if config.registers is not None:
+        flags["maxnreg"] = config.registers
     if not config.described:
         flags |= {
             "UNSIGNED": variant.unsigned,
@@ -269,15 +277,17 @@ def _run(
     plan: _Plan, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
 ) -> None:
     step = 0 if multiplier is None or len(multiplier) == 1 else 1
+    zero, low, high = limits
+    of_words = (step, zero or None, low, high)  # None: the kernel is compiled without
     with on(x):
         if plan.tiles:
             m, n, k, _, _, _, a_row, _, _, b_row, *_ = plan.sizes
             of_a, of_b = plan.tiles
             a = TensorDescriptor(x, [m, k], [a_row, 1], of_a)
             b = TensorDescriptor(y, [n, k], [b_row, 1], of_b)
-            described[(plan.programs,)](a, b, out, bias, multiplier, m, n, k, step, *limits, **plan.flags)
+            described[(plan.programs,)](a, b, out, bias, multiplier, m, n, k, *of_words, **plan.flags)
             return
-        _product[(plan.programs,)](x, y, out, bias, multiplier, *plan.sizes, step, *limits, **plan.flags)
+        _product[(plan.programs,)](x, y, out, bias, multiplier, *plan.sizes, *of_words, **plan.flags)
 
 
 def _steps(x: Tensor) -> tuple[int, int]:

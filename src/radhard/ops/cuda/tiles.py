@@ -19,17 +19,28 @@ def place(tile, m, n, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BAND: tl.conste
     return (first + within % height) * ROWS, within // height * COLUMNS
 
 
+@triton.jit  # type: ignore[untyped-decorator]
+def begun(bias, left, n, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Accumulators [ROWS, COLUMNS] int32 before any product: the bias [n] int32 of the columns, or zeros for None.
+
+    Loaded while the first tiles of operands are on their way.
+    """
+    total = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
+    if bias is not None:
+        column = left + tl.arange(0, COLUMNS)
+        total += tl.load(bias + column, mask=column < n, other=0)[None, :]
+    return total
+
+
 @triton.jit
-def leave(c, total, bias, multiplier, top, left, m, n, row, pitch, step, zero, low, high):  # type: ignore[no-untyped-def]
+def leave(c, total, multiplier, top, left, m, n, row, pitch, step, zero, low, high):  # type: ignore[no-untyped-def]
     """Accumulators [ROWS, COLUMNS] int32 at (top, left) -> c [m, n] int32, float32 or words of 8 bits.
 
-    Plus bias [n] int32 or None, times `multiplier` [n] float32, `step` words from one to the next. Rows of c lie `row`
-    words apart, and of each the first `pitch` are written: those beyond n are nobody's.
+    Times `multiplier` [n] float32, `step` words from one to the next. Rows of c lie `row` words apart, and of each the
+    first `pitch` are written: those beyond n are nobody's. `zero` is None for 0, which nobody need add.
     """
     i, column = tl.arange(0, total.shape[0]), left + tl.arange(0, total.shape[1])
     inside = column < n
-    if bias is not None:
-        total += tl.load(bias + column, mask=inside, other=0)[None, :]
     if c.dtype.element_ty == tl.int32:
         out = total
     else:
@@ -37,6 +48,6 @@ def leave(c, total, bias, multiplier, top, left, m, n, row, pitch, step, zero, l
         if c.dtype.element_ty == tl.float32:
             out = total.to(tl.float32) * factor
         else:
-            out = write_back(total, factor, zero, low, high).to(tl.int8)
+            out = write_back(total, factor, 0 if zero is None else zero, low, high).to(tl.int8)
     c += top.to(tl.int64) * row
     tl.store(c + i[:, None] * row + column[None, :], out, mask=(i < m - top)[:, None] & (column < pitch)[None, :])
