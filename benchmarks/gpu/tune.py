@@ -30,9 +30,10 @@ def config(
     stages: int,
     described: bool = False,
     registers: int | None = None,
+    persistent: int = 0,
 ) -> Config:
     sizes = {"rows": rows, "columns": columns, "depth": depth, "warps": warps, "stages": stages}
-    return Config(**sizes, described=described, registers=registers)
+    return Config(**sizes, described=described, registers=registers, persistent=persistent)
 
 
 LARGE = (
@@ -45,9 +46,11 @@ LARGE = (
     config(128, 128, 128, warps=4, stages=3, described=True),
     config(128, 128, 128, warps=4, stages=2, described=True, registers=168),
     config(128, 128, 64, warps=4, stages=4, described=True, registers=168),
-    config(128, 256, 128, warps=8, stages=3, described=True),
     config(128, 256, 128, warps=8, stages=4, described=True),
-    config(256, 128, 128, warps=8, stages=3, described=True),
+    config(128, 128, 128, warps=4, stages=3, described=True, persistent=2),
+    config(128, 128, 64, warps=4, stages=4, described=True, persistent=2),
+    config(128, 128, 64, warps=4, stages=6, described=True, persistent=2),
+    config(128, 256, 128, warps=8, stages=3, described=True, persistent=1),
 )
 FEW = (
     config(64, 64, 64, warps=4, stages=3),
@@ -163,7 +166,7 @@ def _heads(groups: tuple[int, int], rows: int, columns: int, *, device: torch.de
 
 
 def _name(config: Config) -> str:
-    described = " described" * config.described
+    described = " described" * config.described + f" persistent {config.persistent}" * bool(config.persistent)
     registers = "" if config.registers is None else f" r{config.registers}"
     return f"{config.rows}x{config.columns}x{config.depth} w{config.warps} s{config.stages}{registers}{described}"
 

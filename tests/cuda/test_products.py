@@ -253,8 +253,9 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
     assert right(launch, other, device)
 
 
+@pytest.mark.parametrize("persistent", [0, 1])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_operands_that_are_described(device: torch.device, dtype: torch.dtype) -> None:
+def test_operands_that_are_described(device: torch.device, dtype: torch.dtype, persistent: int) -> None:
     config = replace(TINY, band=2, described=True) if device.type == "cpu" else replace(WEIGHT, described=True)
     limits = GRIDS.get(dtype, INT8)
     x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
@@ -262,5 +263,13 @@ def test_operands_that_are_described(device: torch.device, dtype: torch.dtype) -
     out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
     variant = variant_of(x, y, out.stride()[:3], unsigned=False, biased=True, centred=limits[0] == 0, dtype=dtype)
     assert can_be_described(variant, x)
-    launch(replace(variant, config=config), x, y, as_signed(out), bias.to(device), multiplier.to(device), limits)
+    launch(
+        replace(variant, config=replace(config, persistent=persistent)),
+        x,
+        y,
+        as_signed(out),
+        bias.to(device),
+        multiplier.to(device),
+        limits,
+    )
     assert torch.equal(out.cpu(), expected(x.cpu(), y.cpu(), bias, multiplier, dtype, limits))

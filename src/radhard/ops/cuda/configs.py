@@ -10,6 +10,7 @@ class Config:
     Programs run in bands of `band` tiles of rows, which share columns while these are in the L2 cache. `described`:
     tiles of operands are loaded by descriptors, of one product whose sizes and rows 16 divides. With at most so many
     `registers` a thread, more programs are at work beside each other: one multiplies while another writes.
+    `persistent`: so many programs on each multiprocessor make one described tile after another; 0: a tile, a program.
     """
 
     rows: int
@@ -20,6 +21,7 @@ class Config:
     band: int = 8
     described: bool = False
     registers: int | None = None
+    persistent: int = 0
 
 
 WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows

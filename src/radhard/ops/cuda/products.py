@@ -77,8 +77,9 @@ def accumulated(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Where the first [ROWS, DEPTH] words of a and [DEPTH, COLUMNS] of b are -> a b over k, plus `total` int32.
 
-    That is [ROWS, COLUMNS]. The words of a are int8, or bits of uint8 (UNSIGNED). Those of b lie by k, or by columns, `b_row` from one k to the
-    next: of these only `columns` are there. WHOLE: DEPTH divides k. Rows of a can be read up to `there`.
+    That is [ROWS, COLUMNS]. The words of a are int8, or bits of uint8 (UNSIGNED). Those of b lie by k, or by columns,
+    `b_row` from one k to the next: of these only `columns` are there. WHOLE: DEPTH divides k. Rows of a can be read up
+    to `there`.
     """
     t, j = tl.arange(0, DEPTH), tl.arange(0, COLUMNS)
     sums = tl.zeros((COLUMNS,), dtype=tl.int32)
@@ -214,7 +215,7 @@ def variant_of(
 
 def plainly(variant: Variant) -> Variant:
     """The variant without descriptors."""
-    return replace(variant, config=replace(variant.config, described=False))
+    return replace(variant, config=replace(variant.config, described=False, persistent=0))
 
 
 def can_be_described(variant: Variant, x: Tensor) -> bool:
@@ -251,7 +252,9 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: boo
     }
     if config.registers is not None:
         flags["maxnreg"] = config.registers
-    if not config.described:
+    if config.described:
+        flags["MANY"] = bool(config.persistent)
+    else:
         flags |= {
             "UNSIGNED": variant.unsigned,
             "B_BY_K": variant.b_by_k,
@@ -262,11 +265,12 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: boo
             "B_ALIGNED": variant.b_aligned,
             "C_ALIGNED": variant.c_aligned,
         }
+    tiles = outer * inner * -(-m // config.rows) * -(-n // config.columns)
     of_b = y.stride(2 if variant.b_by_k else 3)
     return _Plan(
         layout=layout,
         direct=direct,
-        programs=outer * inner * -(-m // config.rows) * -(-n // config.columns),
+        programs=min(tiles, config.persistent * _multiprocessors(x.device) or tiles),
         sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), of_b, *layout.steps),
         tiles=([config.rows, config.depth], [config.columns, config.depth]) if config.described else None,
         flags=flags,
@@ -290,6 +294,14 @@ def _run(
         _product[(plan.programs,)](x, y, out, bias, multiplier, *plan.sizes, *of_words, **plan.flags)
 
 
+@cache
+def _multiprocessors(device: torch.device) -> int:
+    if device.type == "cpu":  # interpreted
+        return 2
+    found: int = torch.cuda.get_device_properties(device).multi_processor_count
+    return found
+
+
 def _steps(x: Tensor) -> tuple[int, int]:
     """Words from one group to the next, outer and inner; 0 where there is one alone."""
     return x.stride(0) if len(x) > 1 else 0, x.stride(1) if x.shape[1] > 1 else 0
@@ -300,7 +312,7 @@ def _usable(variant: Variant, device: torch.device) -> Variant | None:
     """The variant, or one with smaller blocks, that proves itself on `device`; None if neither does."""
     if interpreted():
         return variant  # what tests are for
-    for config in (variant.config, replace(variant.config, described=False), SMALL):
+    for config in (variant.config, plainly(variant).config, SMALL):
         candidate = replace(variant, config=config, whole=variant.whole and variant.config.depth % config.depth == 0)
         if proven(f"product {candidate}", device, partial(right, launch, candidate, device)):
             return candidate
