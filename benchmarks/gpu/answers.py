@@ -10,9 +10,9 @@ from torch import Tensor
 from radhard.faults import Faults, Faulty, Flips
 from radhard.machine import Clean
 from radhard.models.fashion import MEAN, STD, fashion_mnist
-from radhard.program import Program, run
+from radhard.program import Program, Recorded
 
-IMAGES, BATCH = 200, 200
+IMAGES, BATCH = 200, 50
 RATES = {"fashion-vit": (2e-6, 5e-6), "fashion-resnet20": (2e-6, 5e-6)}
 RATE, TINY = 2e-6, 1e-5
 
@@ -33,14 +33,15 @@ def rates_of(model: str, *, tiny: bool) -> tuple[float, ...]:
 
 
 def answered(program: Program, *, ber: float, images: int, device: torch.device) -> Answers:
-    """The first `images` test images under faults of seed 0."""
+    """The first `images` test images under faults of seed 0, in batches as campaigns run them."""
     data = fashion_mnist("test")
-    state = hashlib.sha256()
+    state, recorded = hashlib.sha256(), Recorded(program, batch=BATCH)
     logits, counts = [], []
     for part in torch.split(torch.arange(images), BATCH):
         pictures = data.batch(part, mean=MEAN, std=STD).to(device)
-        machine = Faulty(Clean(), Faults(ber=ber)) if ber else Clean()
-        logits.append(run(program, pictures, machine, ids=data.ids[part]).logits.cpu())
+        wanted = Faulty(Clean(), Faults(ber=ber)) if ber else Clean()
+        result, machine = recorded.run(pictures, wanted, ids=data.ids[part])
+        logits.append(result.logits.cpu())
         if isinstance(machine, Faulty):
             counts.append(machine.counts.cpu())
             if machine.flips is not None:

@@ -14,18 +14,18 @@ from benchmarks.gpu.targets import targets
 SPEED, FIG13 = "gpu-speed.png", "gpu-fig13.png"
 
 
-def render(folder: Path) -> None:
-    """Write `results/gpu.md`, `results/gpu.json` and `results/gpu-*.png` from `folder`/gpu.json."""
+def render(folder: Path, *, results: Path = RESULTS) -> None:
+    """Write `gpu.md`, `gpu.json` and `gpu-*.png` of `results` from `folder`/gpu.json."""
     run = json.loads((folder / "gpu.json").read_text())
     records = run["records"]
-    (RESULTS / "gpu.json").write_text(json.dumps(run, indent=1) + "\n")
+    (results / "gpu.json").write_text(json.dumps(run, indent=1) + "\n")
     drawn = []
-    if draw(records, RESULTS / SPEED, device=run["device"]):
+    if draw(records, results / SPEED, device=run["device"]):
         drawn.append(f"![Time of int8 over bfloat16 by batch size, and of faulty over clean by rate]({SPEED})")
     if fig13 := of(records, "fig13"):
-        importlib.import_module("benchmarks.gpu.fig13").draw(fig13, RESULTS / FIG13)
+        importlib.import_module("benchmarks.gpu.fig13").draw(fig13, results / FIG13)
         drawn.append(f"![Execution time of the product, detection and recovery by rate]({FIG13})")
-    (RESULTS / "gpu.md").write_text("\n".join(written(run, drawn=drawn)) + "\n")
+    (results / "gpu.md").write_text("\n".join(written(run, drawn=drawn)) + "\n")
 
 
 def of(records: Sequence[Record], part: str) -> list[Record]:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from benchmarks.claims.data import between, rate, table
 from benchmarks.gpu.journal import Record
 
+ALONE = "kernel by kernel"
+"""In the names of cases: not recorded and launched as a whole, as campaigns do."""
+
 
 def times(found: Mapping[str, float], *, digits: int = 2) -> str:
     """`1.05 (1.04 to 1.06)`: the median and the quartiles."""
@@ -79,14 +82,17 @@ def faulty(records: Sequence[Record]) -> list[str]:
     if not rows:
         return []
     rates = sorted(rows[0]["flips_an_image"], key=float)
+    alone = [name for name in rows[0]["cases"] if ALONE in name]
     cells = [
         [
             str(r["batch"]), milliseconds(r["cases"]["clean"]["seconds"]),
             *(f"{times(r['cases'][name]['over_clean'])}; {r['flips_an_image'][name]:,.1f}" for name in rates),
+            *(milliseconds(r["cases"][name]["seconds"]) for name in alone),
         ]
         for r in rows
     ]  # fmt: skip
     heads = ["batch", "clean, ms", *(f"{rate(float(name))}: ratio; flips an image" for name in rates)]
+    heads += [f"{name}, ms" for name in alone]
     return [f"`{rows[0]['model']}`, every multiplication and addition exposed.", "", table(heads, cells)]
 
 

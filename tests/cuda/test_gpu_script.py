@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.gpu.page import render
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,3 +29,10 @@ def test_every_part_of_the_script_gives_its_records(tmp_path: Path) -> None:
     answers = [record for record in found["records"] if "equal_flips" in record]
     assert answers
     assert all(record["equal_flips"] and record["equal_answers"] == record["images"] for record in answers)
+    page = tmp_path / "page"
+    page.mkdir()
+    render(tmp_path, results=page)
+    assert sorted(path.name for path in page.iterdir()) == ["gpu-fig13.png", "gpu-speed.png", "gpu.json", "gpu.md"]
+    text = (page / "gpu.md").read_text()
+    assert "no number here is of a GPU" in text
+    assert "## What failed" not in text
