@@ -9,8 +9,14 @@ import torch
 
 from radhard.campaign import build as building
 from radhard.campaign.store import Store
+from radhard.version import VERSION
 from tests.explorations import tiny_bench
 from tests.test_cli import call
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert version("radhard") == VERSION
+
 
 SMALL = ("--images", "8", "--trials", "1", "--chunk", "8")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from radhard.models.supply import CALIBRATION_IMAGES
 from radhard.program import Program
 from radhard.program.description import describe
 from radhard.protection import Hardening, Protection, observed_limits, products_of
+from radhard.version import VERSION
 from radhard.words import Words
 
 
@@ -110,7 +110,7 @@ def made_by(bench: Bench) -> Mapping[str, str]:
     what was done to pixels, and of the processor's instructions, by which float operators may differ in the last bits.
     """
     versions = {
-        "radhard": version("radhard"),
+        "radhard": VERSION,
         "torch": torch.__version__,
         "device": device_name(bench.device),
         "processor": torch.backends.cpu.get_cpu_capability(),

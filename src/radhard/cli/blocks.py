@@ -1,7 +1,6 @@
 """`radhard blocks`: which block size of LB-ABFT costs least for one matrix product."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +8,7 @@ import typer
 
 from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
+from radhard.version import VERSION
 
 
 def blocks(
@@ -79,7 +79,7 @@ def blocks(
 
     def show() -> None:
         if json_:
-            record = {"radhard": version("radhard"), "command": ctx.meta["command"], "m": m, "k": k, "n": n}
+            record = {"radhard": VERSION, "command": ctx.meta["command"], "m": m, "k": k, "n": n}
             typer.echo(json.dumps({**record, "rows": [block_record(row) for row in rows]}, allow_nan=False))
         else:
             output().print(blocks_table(rows, shape=shape))

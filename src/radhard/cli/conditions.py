@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Literal
 
 import typer
@@ -22,6 +21,7 @@ from radhard.report.conditions import conditions_table, pairs_table
 from radhard.report.conditions_figure import draw_conditions
 from radhard.report.conditions_lines import conditions_data
 from radhard.report.conditions_record import conditions_record, write_conditions
+from radhard.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def show(
     form: Literal["json", "table"],
 ) -> None:
     """Print a table for each model, or one JSON object; write the files that are wanted."""
-    record = {"radhard": version("radhard"), "command": command, "models": [conditions_record(e) for e in found]}
+    record = {"radhard": VERSION, "command": command, "models": [conditions_record(e) for e in found]}
 
     def results() -> None:
         if form == "json":

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import typer
@@ -28,6 +27,7 @@ from radhard.report.factors import Explored, explored_record, factors_table, sum
 from radhard.report.heatmap import draw_heatmap
 from radhard.report.patches import Image, heatmap_data
 from radhard.report.vulnerability import draw_vulnerability, vulnerability_data
+from radhard.version import VERSION
 from radhard.words import Words
 
 FRAGILE = 30
@@ -123,7 +123,7 @@ def show_tables(explored: Sequence[Explored], *, console: Console) -> None:
 
 def show_json(explored: Sequence[Explored], *, command: str) -> None:
     """Print one JSON object: what made it, and a record for each rate."""
-    record = {"radhard": version("radhard"), "command": command, "points": [explored_record(one) for one in explored]}
+    record = {"radhard": VERSION, "command": command, "points": [explored_record(one) for one in explored]}
     typer.echo(json.dumps(record, allow_nan=False))
 
 

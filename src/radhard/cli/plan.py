@@ -1,7 +1,6 @@
 """`radhard plan`: which products and operators of a model to protect, and how, within limits."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +8,7 @@ import typer
 
 from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
+from radhard.version import VERSION
 
 if TYPE_CHECKING:
     from radhard.campaign.bench import Bench
@@ -187,7 +187,7 @@ def plan(
 
     def show() -> None:
         if json_:
-            made = {"radhard": version("radhard"), "command": ctx.meta["command"]}
+            made = {"radhard": VERSION, "command": ctx.meta["command"]}
             record = {**made, "device": device_name(whole.device), "plan": found.as_dict()}
             typer.echo(json.dumps(record, allow_nan=False))
             return

@@ -1,7 +1,6 @@
 """`radhard store`: what a store holds, and whether it is whole."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from radhard.cli import options
 from radhard.errors import StoreError
+from radhard.version import VERSION
 
 
 def store(
@@ -45,7 +45,7 @@ def store(
             }
             for one in found
         ]
-        record = {"radhard": version("radhard"), "command": ctx.meta["command"], "holds": groups, "damaged": damaged}
+        record = {"radhard": VERSION, "command": ctx.meta["command"], "holds": groups, "damaged": damaged}
         typer.echo(json.dumps(record, allow_nan=False))
     else:
         table = Table(title=str(file))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import typer
@@ -22,6 +21,7 @@ from radhard.report.anatomy import anatomy
 from radhard.report.curve import curve_data, draw_curve
 from radhard.report.record import sweep_record, write_csv
 from radhard.report.table import clean_table, comparison_table, points_table
+from radhard.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def show_tables(sweeps: Sequence[Sweep], *, console: Console) -> None:
 
 def show_json(sweeps: Sequence[Sweep], *, command: str) -> None:
     """Print what was measured as one JSON object: what made it, and a record for each model."""
-    record = {"radhard": version("radhard"), "command": command, "models": [sweep_record(sweep) for sweep in sweeps]}
+    record = {"radhard": VERSION, "command": command, "models": [sweep_record(sweep) for sweep in sweeps]}
     typer.echo(json.dumps(record, allow_nan=False))
 
 
