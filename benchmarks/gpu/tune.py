@@ -142,12 +142,14 @@ def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]
     else:
         a, b = (_heads(groups, rows, k, device=device) for rows in (m, n))
     bias = torch.randint(-1000, 1000, (n,), dtype=torch.int32, device=device) if g == 1 else None
-    multiplier = torch.full((n,), 1e-4, device=device)
+    multiplier = torch.full((1 if g > 1 else n,), 1e-4, device=device)  # a weight has one for each of its rows
     x, y = as_signed(a), b
     layout = layout_of((*groups, m, n), y, spread=True)
     out = layout.empty(torch.int8, device)
     unsigned = shape.left == torch.uint8
-    variant = variant_of(x, y, layout.steps, unsigned=unsigned, biased=bias is not None, centred=True, dtype=torch.int8)
+    variant = variant_of(
+        x, y, layout.steps, unsigned=unsigned, biased=bias is not None, centred=True, one=g > 1, dtype=torch.int8
+    )
 
     def fused(config: Config) -> Callable[[], object]:
         own: Variant = replace(variant, config=config, whole=k % config.depth == 0)

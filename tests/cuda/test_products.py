@@ -227,7 +227,7 @@ def test_the_plain_product(device: torch.device) -> None:
 
 VARIANT = Variant(
     config=TINY, unsigned=False, b_by_k=True, whole=False, k_aligned=False, n_aligned=False, a_aligned=False,
-    b_aligned=False, c_aligned=False, biased=True, centred=False, dtype=torch.int8,
+    b_aligned=False, c_aligned=False, biased=True, centred=False, one=False, dtype=torch.int8,
 )  # fmt: skip
 
 
@@ -261,7 +261,9 @@ def test_operands_that_are_described(device: torch.device, dtype: torch.dtype, p
     x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
     bias, multiplier = torch.arange(32, dtype=torch.int32), torch.linspace(1e-3, 4e-3, 32)
     out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
-    variant = variant_of(x, y, out.stride()[:3], unsigned=False, biased=True, centred=limits[0] == 0, dtype=dtype)
+    variant = variant_of(
+        x, y, out.stride()[:3], unsigned=False, biased=True, centred=limits[0] == 0, one=False, dtype=dtype
+    )
     assert can_be_described(variant, x)
     launch(
         replace(variant, config=replace(config, persistent=persistent)),

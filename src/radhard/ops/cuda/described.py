@@ -5,12 +5,12 @@ import triton.language as tl
 
 from radhard.ops.cuda.tiles import begun, leave, place
 
-_FREE = ["m", "n", "k", "step", "low", "high"]
+_FREE = ["m", "n", "k", "low", "high"]
 
 
 @triton.jit(do_not_specialize=_FREE)  # type: ignore[untyped-decorator]
 def described(  # type: ignore[no-untyped-def]
-    a, b, c, bias, multiplier, m, n, k, step, zero, low, high,
+    a, b, c, bias, multiplier, m, n, k, zero, low, high, ONE: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr, MANY: tl.constexpr,
 ):  # fmt: skip
     """a [m, k] and b [n, k] int8, described in tiles of [ROWS, DEPTH] and [COLUMNS, DEPTH] -> c [m, n]; 16 divides n.
@@ -27,4 +27,4 @@ def described(  # type: ignore[no-untyped-def]
             total = tl.dot(a.load([top, done]), b.load([left, done]).T, total, out_dtype=tl.int32)
         if MANY:  # loops become one only where nothing is loaded before the inner one
             total += begun(bias, left, n, 1, COLUMNS)
-        leave(c, total, multiplier, top, left, m, n, n, n, step, zero, low, high)
+        leave(c, total, multiplier, top, left, m, n, n, n, zero, low, high, ONE)

@@ -17,7 +17,7 @@ __all__ = ["Limits", "Variant", "right"]
 class Variant:
     """What the kernel is compiled for: `dtype` is written, rows of b lie by k or by n, loads are aligned or not.
 
-    `centred` words are written with the zero point 0.
+    `centred` words are written with the zero point 0, and `one` multiplier serves all columns.
     """
 
     config: Config
@@ -31,6 +31,7 @@ class Variant:
     c_aligned: bool
     biased: bool
     centred: bool
+    one: bool
     dtype: torch.dtype
 
 
@@ -62,12 +63,12 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
         ).to(torch.int8)
         bias = torch.randint(-spread, spread, (n,), generator=draw, device="cpu").to(torch.int32)
         powers = torch.randint(1, 20, (n,), generator=draw, device="cpu")  # of two: so that many values are ties
-        multiplier = torch.ldexp(torch.ones(n, device="cpu"), -powers)
+        multiplier = torch.ldexp(torch.ones(n, device="cpu"), -powers)[: 1 if variant.one else n]
 
         x, y = _factors(a, b, variant, k=k, n=n)
         total = (x.double() @ y.double().mT).to(torch.int64).to(torch.int32).flatten(0, 2)
         given = bias if variant.biased else torch.zeros_like(bias)
-        expected = write(total, given, multiplier, variant.dtype, grid=grid)
+        expected = write(total, given, multiplier.expand(n).contiguous(), variant.dtype, grid=grid)
 
         out = _room((*groups, m, n), variant, device)
         x, y = _factors(a.to(device), b.to(device), variant, k=k, n=n)

@@ -22,14 +22,14 @@ from radhard.ops.on_device import interpreted
 
 _FARTHEST = 1 << 22  # words from a row to the next: offsets within a tile then fit int32
 _SIZES = ["m", "n", "k", "inner", *(f"{x}_{step}" for x in "abc" for step in ("outer", "inner", "row"))]
-_FREE = [*_SIZES, "step", "low", "high"]  # one compilation serves all of their values
+_FREE = [*_SIZES, "low", "high"]  # one compilation serves all of their values
 
 
 @triton.jit(do_not_specialize=_FREE)  # type: ignore[untyped-decorator]
 def _product(  # type: ignore[no-untyped-def]
     a, b, c, bias, multiplier,
-    m, n, k, inner, a_outer, a_inner, a_row, b_outer, b_inner, b_row, c_outer, c_inner, c_row, step, zero, low, high,
-    UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr, K_ALIGNED: tl.constexpr,
+    m, n, k, inner, a_outer, a_inner, a_row, b_outer, b_inner, b_row, c_outer, c_inner, c_row, zero, low, high,
+    ONE: tl.constexpr, UNSIGNED: tl.constexpr, B_BY_K: tl.constexpr, WHOLE: tl.constexpr, K_ALIGNED: tl.constexpr,
     N_ALIGNED: tl.constexpr, A_ALIGNED: tl.constexpr, B_ALIGNED: tl.constexpr, C_ALIGNED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
 ):  # fmt: skip
@@ -66,7 +66,7 @@ def _product(  # type: ignore[no-untyped-def]
 
     c += outer * c_outer + within * c_inner
     pitch = (n + 15) // 16 * 16 if C_ALIGNED else n
-    leave(c, total, multiplier, top, left, m, n, c_row, pitch, step, zero, low, high)
+    leave(c, total, multiplier, top, left, m, n, c_row, pitch, zero, low, high, ONE)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -117,12 +117,14 @@ def written(
     on `limits`; for int32 neither of the last two counts. None where no kernel serves that or proves itself. With
     `spread` words may lie in memory as suits who reads them (see `radhard.ops.cuda.layout`), else contiguously.
     """
+    one, centred = multiplier is None or len(multiplier) == 1, limits[0] == 0
     key = (
         *(tuple(a.shape), a.stride(), a.data_ptr() % 16, a.dtype, a.device),  # torch.Size takes microseconds to hash
-        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None, spread, limits[0] == 0),
+        *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None, spread, centred, one),
     )
     if (plan := _PLANS.get(key)) is None:
-        plan = _PLANS[key] = _planned(a, b, biased=bias is not None, centred=limits[0] == 0, dtype=dtype, spread=spread)
+        flags = {"biased": bias is not None, "centred": centred, "one": one, "dtype": dtype}
+        plan = _PLANS[key] = _planned(a, b, flags, spread=spread)
     if not plan:
         return None
     x, y = (as_signed(a), b) if plan.direct else _fitted(a, b)
@@ -150,16 +152,12 @@ class _Plan:
 _PLANS: dict[tuple[Any, ...], _Plan | Literal[False]] = {}  # False: not served
 
 
-def _planned(
-    a: Tensor, b: Tensor, *, biased: bool, centred: bool, dtype: torch.dtype, spread: bool
-) -> _Plan | Literal[False]:
+def _planned(a: Tensor, b: Tensor, flags: dict[str, Any], *, spread: bool) -> _Plan | Literal[False]:
     x, y = _fitted(a, b)
     if not x.numel() or not y.numel():
         return False
-    layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and dtype in OCTETS)
-    unsigned = a.dtype == torch.uint8
-    variant = variant_of(x, y, layout.steps, unsigned=unsigned, biased=biased, centred=centred, dtype=dtype)
-    usable = _usable(variant, a.device)
+    layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and flags["dtype"] in OCTETS)
+    usable = _usable(variant_of(x, y, layout.steps, unsigned=a.dtype == torch.uint8, **flags), a.device)
     if usable is None:
         return False
     direct = x.data_ptr() == a.data_ptr() and y.data_ptr() == b.data_ptr()
@@ -190,10 +188,11 @@ def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
     return x[(None,) * (4 - x.ndim)]
 
 
-def variant_of(
-    x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, biased: bool, centred: bool, dtype: torch.dtype
-) -> Variant:
-    """What the kernel is to be compiled for; `of_c` are the strides of the output's groups and rows."""
+def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: Any) -> Variant:
+    """What the kernel is to be compiled for; `of_c` are the strides of the output's groups and rows.
+
+    The other `flags` are those of the variant.
+    """
     (outer, inner, m, k), n = x.shape, y.shape[2]
     config = TINY if interpreted() else config_of(outer * inner, m, n, k)
     variant = Variant(
@@ -206,9 +205,7 @@ def variant_of(
         a_aligned=_aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16,
         b_aligned=_aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3)),
         c_aligned=_aligned(*of_c) and of_c[2] >= -(-n // 16) * 16,
-        biased=biased,
-        centred=centred,
-        dtype=dtype,
+        **flags,
     )
     return variant if not config.described or can_be_described(variant, x) else plainly(variant)
 
@@ -280,9 +277,8 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: boo
 def _run(
     plan: _Plan, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
 ) -> None:
-    step = 0 if multiplier is None or len(multiplier) == 1 else 1
     zero, low, high = limits
-    of_words = (step, zero or None, low, high)  # None: the kernel is compiled without
+    of_words = (zero or None, low, high, multiplier is None or len(multiplier) == 1)  # None: compiled without
     with on(x):
         if plan.tiles:
             m, n, k, _, _, _, a_row, _, _, b_row, *_ = plan.sizes

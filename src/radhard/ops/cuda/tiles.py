@@ -32,19 +32,18 @@ def begun(bias, left, n, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # type: ig
     return total
 
 
-@triton.jit
-def leave(c, total, multiplier, top, left, m, n, row, pitch, step, zero, low, high):  # type: ignore[no-untyped-def]
+@triton.jit  # type: ignore[untyped-decorator]
+def leave(c, total, multiplier, top, left, m, n, row, pitch, zero, low, high, ONE: tl.constexpr):  # type: ignore[no-untyped-def]
     """Accumulators [ROWS, COLUMNS] int32 at (top, left) -> c [m, n] int32, float32 or words of 8 bits.
 
-    Times `multiplier` [n] float32, `step` words from one to the next. Rows of c lie `row` words apart, and of each the
-    first `pitch` are written: those beyond n are nobody's. `zero` is None for 0, which nobody need add.
+    Times `multiplier` [n] float32, or ONE for all. Rows of c lie `row` words apart, and of each the first `pitch` are
+    written: those beyond n are nobody's. `zero` is None for 0, which nobody need add.
     """
     i, column = tl.arange(0, total.shape[0]), left + tl.arange(0, total.shape[1])
-    inside = column < n
     if c.dtype.element_ty == tl.int32:
         out = total
     else:
-        factor = tl.load(multiplier + column * step, mask=inside, other=0.0)[None, :]
+        factor = tl.load(multiplier) if ONE else tl.load(multiplier + column, mask=column < n, other=0.0)[None, :]
         if c.dtype.element_ty == tl.float32:
             out = total.to(tl.float32) * factor
         else:
