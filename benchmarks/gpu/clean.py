@@ -14,6 +14,9 @@ from radhard.program import Program, Recorded, run
 
 BATCHES = (256, 64, 8, 1)
 FLOATS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+ALONE = "int8, kernel by kernel"
+"""Not recorded and launched as a whole."""
+
 Case = Callable[[], object]
 
 
@@ -27,14 +30,14 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     for batch in batches:
         images = images_of(program, batch, device)
         cases = all_cases(program, modules, images)
-        times = timed(cases, base="bfloat16", device=device, seconds=min(5.0, limits.left() / 4))
-        memory = {case: peak(call, device) for case, call in cases.items()}
+        times = timed(cases, base="bfloat16", device=device, seconds=min(3.5, limits.left() / 5))
+        memory = {case: peak(cases[case], device) for case in (ALONE, "bfloat16")}
         yield {"model": name, "batch": batch, "cases": times, "peak_bytes": memory}
         if batch == batches[0]:
-            for case in ("int8, kernel by kernel", "bfloat16"):
+            for case in (ALONE, "bfloat16"):
                 yield {"model": name, "batch": batch, "kernels_of": case, **profiled.kernels(cases[case], device)}
-            alone = cases["int8, kernel by kernel"]
-            yield {"model": name, "batch": batch, "functions_of": "int8", **profiled.functions(alone, device)}
+            told = {"model": name, "batch": batch, "functions_of": ALONE}
+            yield {**told, **profiled.functions(cases[ALONE], device)}
 
 
 def images_of(program: Program, batch: int, device: torch.device) -> Tensor:
@@ -52,7 +55,7 @@ def all_cases(program: Program, modules: dict[str, nn.Module], images: Tensor) -
     recorded = Recorded(program, batch=len(images))
     cases: dict[str, Case] = {
         "int8": lambda: recorded.run(images, Clean()),
-        "int8, kernel by kernel": lambda: run(program, images, Clean()),
+        ALONE: lambda: run(program, images, Clean()),
     }
     for name, module in modules.items():
         cases[name] = eager(module, images.to(FLOATS[name]))

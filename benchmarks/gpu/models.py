@@ -16,7 +16,10 @@ RATES = (1e-8, 1e-7)
 
 def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     """Each model at one batch size."""
-    for name in () if tiny else prepare.FULL[1:]:
+    names = () if tiny else prepare.FULL[1:]
+    for name in names:
+        prepare.begin(name, tiny=tiny)
+    for name in names:
         program = prepare.program_of(name, tiny=tiny, device=device)
         images = images_of(program, BATCH, device)
         cases = all_cases(program, floats(prepare.module_of(name).module, device), images)

@@ -14,13 +14,13 @@ from benchmarks.gpu import limits
 from benchmarks.gpu.journal import Journal, Record
 
 SECONDS: Mapping[str, float] = {
-    "equality": 110,
-    "clean": 50,
-    "faulty": 60,
-    "detection": 25,
-    "fig13": 60,
-    "sweep": 75,
-    "models": 50,
+    "equality": 95,
+    "clean": 20,
+    "faulty": 25,
+    "detection": 10,
+    "sweep": 60,
+    "fig13": 45,
+    "models": 45,
     "training": 80,
 }
 """The limit of each part, in seconds."""

@@ -29,7 +29,10 @@ VIT_B = "vit_base_patch16_224"
 FULL = (VIT_B, "swin_tiny_patch4_window7_224", "deepvit_s", "cait_xxs24_224", "resnet18", "resnet50")
 ZOO = ("fashion-vit", "fashion-resnet20", "fashion-swin", "fashion-deepvit", "fashion-cait", "fashion-resnet18")
 TINY = f"{Path(__file__).with_name('small.py')}:vit"
-NEEDED = {"clean": (VIT_B,), "faulty": (VIT_B,), "equality": ZOO, "models": FULL[1:]}
+THREADS = 8
+"""Of the process that prepares a large model; one of the zoo has one, for there are many at a time."""
+
+NEEDED = {"clean": (VIT_B,), "faulty": (VIT_B,), "equality": ZOO}
 
 _started: dict[str, "subprocess.Popen[bytes]"] = {}
 
@@ -45,23 +48,23 @@ def zoo(*, tiny: bool) -> tuple[str, ...]:
 
 
 def start(parts: Sequence[str], *, tiny: bool) -> None:
-    """Start a process for each model that the parts need."""
+    """Start a process for each model that the parts need: the part `models` does so itself."""
     for name in dict.fromkeys(model for part in NEEDED if part in parts for model in NEEDED[part]):
-        _process(TINY if tiny else name, tiny=tiny)
+        begin(TINY if tiny else name, tiny=tiny)
     if "equality" not in parts:
-        _process(TINY, tiny=True)  # the loops for CPUs are compiled meanwhile, and kept in numba's cache
+        begin(TINY, tiny=True)  # the loops for CPUs are compiled meanwhile, and kept in numba's cache
 
 
-def stop() -> None:
-    """End those that still run."""
-    for process in _started.values():
-        if process.poll() is None:
+def stop(names: Sequence[str] | None = None) -> None:
+    """End those that still run, of these models or of all."""
+    for name, process in _started.items():
+        if (names is None or name in names) and process.poll() is None:
             process.kill()
 
 
 def program_of(name: str, *, tiny: bool, device: torch.device) -> Program:
     """The int8 program of a model on a device, once its process has written it."""
-    file, process = _file(name), _process(name, tiny=tiny)
+    file, process = _file(name), begin(name, tiny=tiny)
     while not file.exists():
         _check(name, process.poll())
         if limits.left() <= 0:
@@ -73,7 +76,7 @@ def program_of(name: str, *, tiny: bool, device: torch.device) -> Program:
 
 def expected_of(name: str, *, tiny: bool) -> list[Answers]:
     """What a model of the zoo answers on the CPU, once its process is at its end."""
-    process = _process(name, tiny=tiny)
+    process = begin(name, tiny=tiny)
     _check(name, process.wait(timeout=max(1.0, min(limits.left(), 600.0))))
     found: list[Answers] = torch.load(_file(name).with_suffix(".answers"), weights_only=False)
     return found
@@ -94,10 +97,10 @@ def _check(name: str, code: int | None) -> None:
         raise RuntimeError(f"preparing {name} failed:\n{told}")
 
 
-def _process(name: str, *, tiny: bool) -> "subprocess.Popen[bytes]":
+def begin(name: str, *, tiny: bool) -> "subprocess.Popen[bytes]":
     """The process that prepares a model, started unless it was; it computes on the CPU, with the loops for CPUs."""
     if name not in _started:
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(THREADS if name in FULL else 1)}
         environment.pop("TRITON_INTERPRET", None)
         command = [sys.executable, "-m", "benchmarks.gpu.prepare", name, str(_file(name)), *["--tiny"] * tiny]
         with _file(name).with_suffix(".log").open("wb") as log:

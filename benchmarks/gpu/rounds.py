@@ -65,9 +65,10 @@ def timed(
 
 
 def peak(case: Callable[[], object], device: torch.device) -> int:
-    """Bytes of the device that are in use at most while the case runs; 0 where there is none."""
+    """Bytes that the device's memory in use rises above its rest while the case runs; 0 where there is none."""
     if device.type != "cuda":
         return 0
+    rest = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     awaited(case, device)()
-    return torch.cuda.max_memory_allocated(device)
+    return torch.cuda.max_memory_allocated(device) - rest

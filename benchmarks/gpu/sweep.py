@@ -24,7 +24,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     folder = workplace()
     store, images = folder / "sweep.db", 1 if tiny else IMAGES
     command = [sys.executable, "-c", "from radhard.cli import main; main()", "sweep", prepare.subject(tiny=tiny)]
-    command += ["--device", device.type, "--trials", "1", "--batch", "256", "--chunk", "250", "--images", str(images)]
+    command += ["--device", device.type, "--trials", "1", "--batch", "250", "--chunk", "250", "--images", str(images)]
     command += ["--store", str(store), "--json", "--ber", "1e-5" if tiny else RATES]
     command += ["--input-shape", "1,28,28"] if tiny else _data()
     store.unlink(missing_ok=True)

@@ -61,11 +61,16 @@ def clean(records: Sequence[Record]) -> list[str]:
         [
             str(r["batch"]), *(milliseconds(r["cases"][name]["seconds"]) for name in formats),
             times(r["cases"]["int8"]["over_bfloat16"]),
-            " / ".join(f"{r['peak_bytes'][name] / 1e6:,.0f}" for name in ("int8", "bfloat16")),
+            " / ".join(f"{r['peak_bytes'][name] / 1e6:,.0f}" for name in r["peak_bytes"]),
         ]
         for r in rows
     ]  # fmt: skip
-    heads = ["batch", *(f"{name}, ms" for name in formats), "int8 / bfloat16", "peak memory, MB, int8 / bfloat16"]
+    heads = [
+        "batch",
+        *(f"{name}, ms" for name in formats),
+        "int8 / bfloat16",
+        "memory beside weights, MB, int8 / bfloat16",
+    ]
     lines = [f"`{rows[0]['model']}`, random weights, recipe `int8`, against the module itself in each format, eager."]
     lines += ["", table(heads, cells)]
     for r in records:
