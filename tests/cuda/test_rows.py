@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from radhard.faults.striking_proof import moved as moved_operator
 from radhard.machine import Clean, Grid, Operator, undisturbed
 from radhard.operators import Add, Affine, LayerNorm, Mul, Quantized, RmsNorm, Softmax
 from radhard.operators.fused import in_one_pass
@@ -28,7 +29,7 @@ def applied(operator: Operator, inputs: tuple[Tensor | None, ...], case: Case) -
 @pytest.mark.parametrize("case", EVERY.values(), ids=EVERY.keys())
 def test_an_operator_gives_what_it_gives_on_the_host(case: Case, device: torch.device) -> None:
     moved = tuple(None if x is None else x.to(device) for x in case.inputs)
-    found, strange = applied(case.operator, moved, case)
+    found, strange = applied(moved_operator(case.operator, device), moved, case)
     expected, strange_there = plain(lambda *inputs: applied(case.operator, inputs, case), *case.inputs)
     assert found.dtype == expected.dtype
     assert torch.equal(strange, strange_there)
@@ -73,6 +74,25 @@ def test_long_rows(name: str, reads: Affine | None, writes: Affine | None, devic
         apart = (found.int() - expected.int()).abs()
         assert apart.max() <= 1
         assert int((apart > 0).sum()) <= 2
+
+
+@pytest.mark.parametrize("n", [16, 17, 33, 50, 64, 129, 197, 577, 3000])
+@pytest.mark.parametrize("aligned", [True, False], ids=["aligned", "side by side"])
+@pytest.mark.parametrize("writes", [U8, None], ids=["uint8", "float32"])
+def test_rows_of_any_length(n: int, aligned: bool, writes: Affine | None, device: torch.device) -> None:
+    draw = torch.Generator().manual_seed(5)
+    wide = torch.randint(-128, 128, (2, 11, n + 15 - (n - 1) % 16), generator=draw, dtype=torch.int8)
+    x = wide[..., :n]
+    operator = Quantized(inner=Softmax(), reads=(X8,), writes=writes)
+    given = wide.to(device)[..., :n]
+    found = operator.kernel([given if aligned else given.contiguous()], lambda _: None).cpu()
+    expected = plain(lambda x: operator.kernel([x], lambda _: None), x)
+    if writes is None:
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+    else:
+        apart = (found.int() - expected.int()).abs()
+        assert apart.max() <= 1
+        assert int((apart > 0).sum()) <= max(1, apart.numel() // 1000)
 
 
 SHAPES = {

@@ -23,8 +23,8 @@ Written = tuple[Tensor, Tensor | None]
 """What was written, and how many values were not finite there; None where none can be."""
 
 _TILE = 2048  # elements that a warp holds
-_LONGEST = 16384
-_ALIGNED = 16
+LONGEST = 16384
+ALIGNED = 16
 _AS_IT_IS: Read = (0, 1.0)
 _FLOATS: Write = (1.0, (0, 0, 0), torch.float32)
 
@@ -227,9 +227,10 @@ def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | N
     if not _served(x, n, read):
         return None
     x, x_pitch = _pitched(x, n)
-    rows, parts = x.numel() // n, _parts(n)
+    # in parts, words become floats in another layout, which Triton 3.6 carries wrongly within a warp
+    rows, parts = x.numel() // n, (triton.next_power_of_2(max(n, ALIGNED)), 0, 0) if write is None else _parts(n)
     each = max(1, _TILE // triton.next_power_of_2(sum(parts)))
-    pitch = n if write is None or n < _ALIGNED else triton.cdiv(n, _ALIGNED) * _ALIGNED
+    pitch = n if write is None or n < ALIGNED else triton.cdiv(n, ALIGNED) * ALIGNED
     counted = write is not None and read is None  # of words that are read nothing is infinite
     (of_zero, scale), (factor, grid, dtype) = read or _AS_IT_IS, write or _FLOATS
     out = torch.empty(*x.shape[:-1], pitch, dtype=dtype, device=x.device)
@@ -296,7 +297,7 @@ def normalise(
 
 def _parts(n: int) -> tuple[int, int, int]:
     """Powers of two that together hold a row of `n`, the last ones perhaps 0."""
-    left, parts = triton.cdiv(n, _ALIGNED) * _ALIGNED, []
+    left, parts = triton.cdiv(n, ALIGNED) * ALIGNED, []
     for _ in range(3):
         parts.append(0 if left <= 0 else 1 << (left.bit_length() - 1))
         left -= parts[-1]
@@ -304,7 +305,7 @@ def _parts(n: int) -> tuple[int, int, int]:
 
 
 def _served(x: Tensor, n: int, read: Read | None) -> bool:
-    return 0 < n <= _LONGEST and (read is not None or x.dtype == torch.float32)
+    return 0 < n <= LONGEST and (read is not None or x.dtype == torch.float32)
 
 
 def _pitched(x: Tensor, n: int) -> tuple[Tensor, int]:
