@@ -137,6 +137,9 @@ def _agrees(found: Written | None, expected: Tensor, write: Write | None) -> boo
     factor, grid, dtype = write
     steps = (out.int() - saturate(expected * factor, grid, dtype=dtype).int()).abs()
     many, most = int((steps > 0).sum()), int(steps.max())
+    strange = (~(expected * factor).isfinite()).sum(-1, keepdim=True)
+    if found[1] is not None and not torch.equal(found[1].cpu(), strange.to(torch.int32)):
+        return "what is not finite is miscounted"
     return (most <= 1 and many <= max(1, out.numel() // 500)) or f"{many} words differ, by up to {most}"
 
 
@@ -147,6 +150,8 @@ def _divides(
     wide = torch.zeros(37, triton.cdiv(n, ALIGNED) * ALIGNED + (0 if aligned else 1), dtype=dtype)
     x = wide[:, :n]
     x.copy_(torch.randn(37, n, generator=draw) if read is None else _words(37, n, draw=draw).view(dtype))
+    if read is None and write is not None:
+        x[5, n // 2] = float("nan")
     numbers = x if read is None else (x.to(torch.float32) - read[0]) * read[1]
     moved = wide.to(device)[:, :n]
     found = unproven_softmax(moved if aligned else moved.contiguous(), read=read, write=write)
@@ -158,6 +163,8 @@ def _normalises(device: torch.device) -> bool | str:
     weight, bias = torch.randn(768, generator=draw), torch.randn(768, generator=draw)
     for read, write, centred in ((None, _INT8, True), (_WORDS, None, False)):
         x, numbers = _given(read, 9, 768, draw=draw)
+        if read is None:
+            numbers[4, 7] = float("inf")  # and so what is read
         given = [one.to(device) for one in (x, weight, bias)]
         found = unproven_normalise(*given, n=768, eps=1e-6, centred=centred, read=read, write=write)
         squares = functional.rms_norm(numbers, (768,), weight, 1e-6) + bias
