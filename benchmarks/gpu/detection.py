@@ -59,7 +59,8 @@ def sizes(device: torch.device) -> Iterator[Record]:
             out = torch.empty(len(a), len(weight), dtype=torch.int8, device=device)
             variant = Variant(
                 config=config, unsigned=False, b_by_k=True, whole=a.shape[1] % config.depth == 0, k_aligned=True,
-                n_aligned=True, a_aligned=True, b_aligned=True, biased=True, dtype=torch.int8,
+                n_aligned=True, a_aligned=True, b_aligned=True, c_aligned=True, biased=True, centred=True, one=False,
+                dtype=torch.int8,
             )  # fmt: skip
             times = laps(
                 {

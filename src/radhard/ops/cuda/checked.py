@@ -52,13 +52,14 @@ class Checked:
 class Variant:
     """What the kernel is compiled for: `words` of 8 bits are written, or float32; a is `unsigned`; loads are aligned.
 
-    `whole`: the depth of a tile divides k.
+    `whole`: the depth of a tile divides k, `full`: its columns divide n.
     """
 
     config: Config
     words: bool
     unsigned: bool
     whole: bool
+    full: bool
     k_aligned: bool
     n_aligned: bool
 
@@ -66,12 +67,13 @@ class Variant:
 def variant_of(a: Tensor, n: int, *, dtype: torch.dtype, config: Config | None = None) -> Variant:
     """That for `a` [m, k] and n columns."""
     m, k = a.shape
-    chosen = config or (TINY if interpreted() else config_of(1, m, n, k))
+    chosen = config or (TINY if interpreted() else config_of(1, m, n, k, aligned=k % 16 == 0))
     return Variant(
         config=chosen,
         words=dtype in OCTETS,
         unsigned=a.dtype == torch.uint8,
         whole=k % chosen.depth == 0,
+        full=n % chosen.columns == 0,
         k_aligned=k % 16 == 0,
         n_aligned=n % 16 == 0,
     )
@@ -92,6 +94,7 @@ def checked_product(
     of = variant or variant_of(a, n, dtype=dtype)
     blocks, columns = triton.cdiv(m, of.config.rows), triton.cdiv(n, of.config.columns)
     out = torch.empty(m, n, dtype=dtype, device=a.device)
+    zero, low, high = grid
     sums = torch.empty(columns + 1, m, dtype=torch.int32, device=a.device)
     with on(a):
         _checked[(blocks * columns,)](
@@ -105,10 +108,13 @@ def checked_product(
             m,
             n,
             k,
-            *grid,
+            zero or None,  # None: the kernel is compiled without
+            low,
+            high,
             WORDS=of.words,
             UNSIGNED=of.unsigned,
             WHOLE=of.whole,
+            FULL=of.full,
             K_ALIGNED=of.k_aligned,
             N_ALIGNED=of.n_aligned,
             ROWS=of.config.rows,
@@ -152,15 +158,15 @@ def _right(variant: Variant, device: torch.device) -> bool:
     """Words and flagged rows against float64, which is exact; then with a word of the weight that has changed."""
     config, draw = variant.config, torch.Generator(device="cpu").manual_seed(0x5EED)
     m = config.rows * (config.band + 1) - 3
-    n = 2 * config.columns - (16 if variant.n_aligned else 3)
+    n = 2 * config.columns - (0 if variant.full else 16 if variant.n_aligned else 3)
     k = 2 * config.depth - (0 if variant.whole else 16 if variant.k_aligned else 3)
     a = torch.randint(-128, 128, (m, k), dtype=torch.int8, generator=draw, device="cpu")
     a = a.view(torch.uint8) if variant.unsigned else a
     weight = torch.randint(-128, 128, (n, k), dtype=torch.int8, generator=draw, device="cpu")
     bias = torch.randint(-(2**31), 2**31, (n,), generator=draw, device="cpu").to(torch.int32)
     stored, scale = store(weight, bias), torch.full((n,), 2.0**-16, device="cpu")
-    dtype, grid = (torch.int8, (3, -100, 90)) if variant.words else (torch.float32, (0, 0, 0))
-    for bits in (0, 16):
+    for bits, zero in ((0, 3), (16, 0)):
+        dtype, grid = (torch.int8, (zero, -100, 90)) if variant.words else (torch.float32, (0, 0, 0))
         stored.weight[n - 1, k - 1] ^= bits
         total = ((a.double() @ stored.own.double().T).long() + bias).to(torch.int32)
         lost = (total.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
@@ -174,10 +180,11 @@ def _right(variant: Variant, device: torch.device) -> bool:
     return True
 
 
-@triton.jit(do_not_specialize=["m", "n", "k", "zero", "low", "high"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["m", "n", "k", "low", "high"])  # type: ignore[untyped-decorator]
 def _checked(  # type: ignore[no-untyped-def]
     a, b, bias, offset, multiplier, out, partial, m, n, k, zero, low, high,
-    WORDS: tl.constexpr, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr, K_ALIGNED: tl.constexpr, N_ALIGNED: tl.constexpr,
+    WORDS: tl.constexpr, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr, FULL: tl.constexpr, K_ALIGNED: tl.constexpr,
+    N_ALIGNED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
 ):  # fmt: skip
     """a [m, k], b [n + spare, k] -> out [m, n], partial [tiles + 1, m]."""
@@ -198,22 +205,22 @@ def _checked(  # type: ignore[no-untyped-def]
     y = b + left.to(tl.int64) * k + tl.minimum(j, n - 1 - left)[None, :] * k + t[:, None]
     row, column = top + i, left + j
     in_rows, inside = row < m, column < n
+    total = begun(bias, left, n, ROWS, COLUMNS)
     if place == 0:
         z = b + n.to(tl.int64) * k + tl.arange(0, 16)[None, :] * k + t[:, None]
-        total, said = _with_digits(x, y, z, k, UNSIGNED, WHOLE, ROWS, COLUMNS, DEPTH)
+        total, said = _with_digits(x, y, z, total, k, UNSIGNED, WHOLE, ROWS, COLUMNS, DEPTH)
         tl.store(partial + across * m + row, said + tl.load(offset).to(tl.int32), mask=in_rows)
     else:
-        total = begun(None, left, n, ROWS, COLUMNS)
         total = accumulated(x, y, total, n - left, k, k, k, UNSIGNED, True, WHOLE, COLUMNS, DEPTH)
 
-    total += tl.load(bias + column, mask=inside, other=0)[None, :]
-    total = tl.where(inside[None, :], total, 0)
+    if not FULL:
+        total = tl.where(inside[None, :], total, 0)
     tl.store(partial + place * m + row, tl.sum(total, 1), mask=in_rows)
     factor = tl.load(multiplier + column, mask=inside, other=0.0)[None, :]
     words = out + top.to(tl.int64) * n + i[:, None] * n + column[None, :]
     here = in_rows[:, None] & inside[None, :]
     if WORDS:
-        tl.store(words, write_back(total, factor, zero, low, high).to(tl.int8), mask=here)
+        tl.store(words, write_back(total, factor, 0 if zero is None else zero, low, high).to(tl.int8), mask=here)
     else:
         tl.store(words, total.to(tl.float32) * factor, mask=here)
 
@@ -235,12 +242,12 @@ def _compare(table, found, ROWS: tl.constexpr):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _with_digits(  # type: ignore[no-untyped-def]
-    x, y, z, k, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr,
+    x, y, z, total, k, UNSIGNED: tl.constexpr, WHOLE: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """As `accumulated`, and what the three digits at z [DEPTH, 16] say that rows add up to, [ROWS] int32."""
     t, digit = tl.arange(0, DEPTH), tl.arange(0, 16)
-    total, said = tl.zeros((ROWS, COLUMNS), dtype=tl.int32), tl.zeros((ROWS, 16), dtype=tl.int32)
+    said = tl.zeros((ROWS, 16), dtype=tl.int32)
     sums, sums_said = tl.zeros((COLUMNS,), dtype=tl.int32), tl.zeros((16,), dtype=tl.int32)
     for done in range(0, k, DEPTH):
         p = tl.load(x) if WHOLE else tl.load(x, mask=(t < k - done)[None, :], other=0)

@@ -27,14 +27,17 @@ class Config:
 WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows
 SCORES = Config(rows=64, columns=256, depth=64, warps=4, stages=1)  # Q K^T: short chains
 VALUES = Config(rows=128, columns=64, depth=256, warps=4, stages=1)  # A V: few columns, and all of k at once
+SCATTERED = Config(rows=128, columns=64, depth=32, warps=4, stages=1)  # the same where rows are read byte by byte
 SMALL = Config(rows=64, columns=64, depth=64, warps=4, stages=3)  # whatever is left, and devices with little memory
 TINY = Config(rows=16, columns=16, depth=32, warps=1, stages=1)  # for Triton's interpreter
 
 
-def config_of(g: int, m: int, n: int, k: int) -> Config:
-    """The block sizes for g products of m x k and k x n."""
+def config_of(g: int, m: int, n: int, k: int, *, aligned: bool) -> Config:
+    """The block sizes for g products of m x k and k x n; `aligned`: rows of both operands begin at 16 bytes."""
     if g == 1:
         return WEIGHT if m * n >= 1 << 21 else SMALL
     if k <= 128 and n > 64:
         return SCORES
-    return VALUES if k <= 256 and n <= 64 else SMALL
+    if k <= 256 and n <= 64:
+        return VALUES if aligned else SCATTERED
+    return SMALL

@@ -194,7 +194,9 @@ def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: An
     The other `flags` are those of the variant.
     """
     (outer, inner, m, k), n = x.shape, y.shape[2]
-    config = TINY if interpreted() else config_of(outer * inner, m, n, k)
+    a_aligned = _aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16
+    b_aligned = _aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3))
+    config = TINY if interpreted() else config_of(outer * inner, m, n, k, aligned=a_aligned and b_aligned)
     variant = Variant(
         config=config,
         unsigned=unsigned,
@@ -202,8 +204,8 @@ def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: An
         whole=k % config.depth == 0,
         k_aligned=k % 16 == 0,
         n_aligned=n % 16 == 0,
-        a_aligned=_aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16,
-        b_aligned=_aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3)),
+        a_aligned=a_aligned,
+        b_aligned=b_aligned,
         c_aligned=_aligned(*of_c) and of_c[2] >= -(-n // 16) * 16,
         **flags,
     )
