@@ -54,7 +54,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
 
 
 def _of_model(name: str, device: torch.device, *, tiny: bool) -> Iterator[Record]:
-    program = prepare.program_of(name, tiny=tiny, device=device)
+    program = prepare.written(name, tiny=tiny, device=device, most=limits.left())
     for one in prepare.expected_of(name, tiny=tiny):
         found = answered(program, ber=one.ber, images=len(one.logits), device=device)
         limits.at_least(PATIENCE / 2)

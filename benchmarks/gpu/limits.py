@@ -21,3 +21,8 @@ def at_least(seconds: float) -> None:
     """Give the part so many more seconds if it has fewer: what it has found is told, however late it is."""
     if left() < seconds:
         begin(seconds)
+
+
+def more(seconds: float) -> None:
+    """Give the part so many more seconds: it has waited so long for what others prepare."""
+    _UNTIL.set(_UNTIL.get() + seconds)

@@ -32,6 +32,9 @@ TINY = f"{Path(__file__).with_name('small.py')}:vit"
 THREADS = 8
 """Of the process that prepares a large model; one of the zoo has one, for there are many at a time."""
 
+MOST_WAITED = 120
+"""Seconds, for a program to be prepared; they do not count as those of the part that waits."""
+
 NEEDED = {"clean": (VIT_B,), "faulty": (VIT_B,), "equality": ZOO}
 
 _started: dict[str, "subprocess.Popen[bytes]"] = {}
@@ -63,12 +66,20 @@ def stop(names: Sequence[str] | None = None) -> None:
 
 
 def program_of(name: str, *, tiny: bool, device: torch.device) -> Program:
-    """The int8 program of a model on a device, once its process has written it."""
-    file, process = _file(name), begin(name, tiny=tiny)
+    """The int8 program of a model on a device; waiting for it takes nothing of the part's time."""
+    start = time.monotonic()
+    program = written(name, tiny=tiny, device=device, most=MOST_WAITED)
+    limits.more(time.monotonic() - start)
+    return program
+
+
+def written(name: str, *, tiny: bool, device: torch.device, most: float) -> Program:
+    """The same, once its process has written it. TimeoutError after `most` seconds."""
+    file, process, start = _file(name), begin(name, tiny=tiny), time.monotonic()
     while not file.exists():
         _check(name, process.poll())
-        if limits.left() <= 0:
-            raise TimeoutError(f"{name} was not prepared in time")
+        if time.monotonic() - start > most:
+            raise TimeoutError(f"{name} was not prepared in {most:.0f} s")
         time.sleep(0.05)
     program = kept(file)
     return program if device.type == "cpu" else program.to(device)
