@@ -63,7 +63,7 @@ class Hardened(Fixed):
     def _check(self, images: Tensor) -> None:
         if not isinstance(images, Tensor):
             raise InputError(f"images are {type(images).__name__}; {self.name} takes a float32 tensor")
-        if torch._C._functorch.is_functorch_wrapped_tensor(images):
+        if not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(images):
             raise InputError(
                 f"{self.name} is hardened, and computes in int8 words, through which no transform of torch.func goes: "
                 "call it with all images as one batch"
