@@ -27,17 +27,18 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     program = prepare.program_of(name, tiny=tiny, device=device)
     yield {"model": name, "back_ends": program.backends}
     batches = (1,) if tiny else BATCHES
+    largest: dict[str, Case] = {}
     for batch in batches:
         images = images_of(program, batch, device)
         cases = all_cases(program, modules, images)
-        times = timed(cases, base="bfloat16", device=device, seconds=min(3.5, limits.left() / 5))
+        largest = largest or cases
+        times = timed(cases, base="bfloat16", device=device, seconds=min(2.0, limits.left() / 5))
         memory = {case: peak(cases[case], device) for case in (ALONE, "bfloat16")}
         yield {"model": name, "batch": batch, "cases": times, "peak_bytes": memory}
-        if batch == batches[0]:
-            for case in (ALONE, "bfloat16"):
-                yield {"model": name, "batch": batch, "kernels_of": case, **profiled.kernels(cases[case], device)}
-            told = {"model": name, "batch": batch, "functions_of": ALONE}
-            yield {**told, **profiled.functions(cases[ALONE], device)}
+    for case in (ALONE, "bfloat16"):
+        yield {"model": name, "batch": batches[0], "kernels_of": case, **profiled.kernels(largest[case], device)}
+    told = {"model": name, "batch": batches[0], "functions_of": ALONE}
+    yield {**told, **profiled.functions(largest[ALONE], device)}
 
 
 def images_of(program: Program, batch: int, device: torch.device) -> Tensor:

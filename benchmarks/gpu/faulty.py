@@ -29,7 +29,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
         cases = {"clean": recorded(program, images, ber=0.0), "clean, kernel by kernel": one_by_one(program, images)}
         cases |= {f"{ber:.0e}": recorded(program, images, ber=ber) for ber in rates}
         cases |= {f"{ber:.0e}, kernel by kernel": one_by_one(program, images, ber=ber) for ber in rates[:2]}
-        times = timed(cases, base="clean", device=device, seconds=min(7.0, limits.left() / 3))
+        times = timed(cases, base="clean", device=device, seconds=min(5.0, limits.left() / 3))
         flips = {f"{ber:.0e}": flips_an_image(program, images, ber=ber) for ber in rates}
         yield {"model": name, "batch": batch, "cases": times, "flips_an_image": flips}
         for ber in rates[:2] if batch == BATCHES[0] or tiny else ():

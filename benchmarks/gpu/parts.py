@@ -14,12 +14,12 @@ from benchmarks.gpu import limits
 from benchmarks.gpu.journal import Journal, Record
 
 SECONDS: Mapping[str, float] = {
-    "equality": 95,
-    "clean": 20,
-    "faulty": 25,
-    "detection": 10,
-    "sweep": 60,
-    "fig13": 45,
+    "equality": 85,
+    "clean": 15,
+    "faulty": 15,
+    "detection": 6,
+    "sweep": 55,
+    "fig13": 35,
     "models": 45,
     "training": 80,
 }
