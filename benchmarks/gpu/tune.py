@@ -15,7 +15,7 @@ from benchmarks.gpu.journal import Record
 from radhard.ops.cuda.configs import TINY, Config
 from radhard.ops.cuda.layout import layout_of
 from radhard.ops.cuda.product_proof import Variant
-from radhard.ops.cuda.products import launch, variant_of
+from radhard.ops.cuda.products import launch, variants_of
 from radhard.ops.octets import as_signed
 
 ROUNDS, THREADS = 12, 12
@@ -147,7 +147,7 @@ def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]
     layout = layout_of((*groups, m, n), y, spread=True)
     out = layout.empty(torch.int8, device)
     unsigned = shape.left == torch.uint8
-    variant = variant_of(
+    variant, *_ = variants_of(
         x, y, layout.steps, unsigned=unsigned, biased=bias is not None, centred=True, one=g > 1, dtype=torch.int8
     )
 

@@ -1,6 +1,7 @@
 """Integer products with their write-back on a GPU: against int64, and the operators against the passes of the host."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from radhard.machine.gemm import WriteBack
 from radhard.operators import Gemm, Linear
 from radhard.ops import backends
 from radhard.ops.cuda.configs import SMALL, TINY, WEIGHT
+from radhard.ops.cuda.fastest import fastest
 from radhard.ops.cuda.product_proof import Variant, right
-from radhard.ops.cuda.products import can_be_described, launch, variant_of, written
+from radhard.ops.cuda.products import can_be_described, launch, variants_of, written
 from radhard.ops.octets import as_signed
 from radhard.ops.products import exactly, from_scratch
 from tests.operators import BARE
@@ -234,8 +236,8 @@ VARIANT = Variant(
 def test_the_proof_finds_a_liar(device: torch.device) -> None:
     variant = replace(VARIANT, config=replace(TINY, band=1) if device.type == "cpu" else SMALL)
 
-    def liar(v: Variant, x: Tensor, y: Tensor, out: Tensor, *rest: object) -> None:
-        launch(v, x, y, out, *rest)
+    def liar(v: Variant, x: Tensor, y: Tensor, out: Tensor, *rest: Any, most: int) -> None:
+        launch(v, x, y, out, *rest, most=most)
         out[-1, -1] ^= 1
 
     assert not right(liar, variant, device)
@@ -256,12 +258,12 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
 @pytest.mark.parametrize("persistent", [0, 1])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_operands_that_are_described(device: torch.device, dtype: torch.dtype, persistent: int) -> None:
-    config = replace(TINY, band=2, described=True) if device.type == "cpu" else replace(WEIGHT, described=True)
+    config = replace(TINY, band=2, described=True) if device.type == "cpu" else WEIGHT[0]
     limits = GRIDS.get(dtype, INT8)
     x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
     bias, multiplier = torch.arange(32, dtype=torch.int32), torch.linspace(1e-3, 4e-3, 32)
     out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
-    variant = variant_of(
+    (variant, *_) = variants_of(
         x, y, out.stride()[:3], unsigned=False, biased=True, centred=limits[0] == 0, one=False, dtype=dtype
     )
     assert can_be_described(variant, x)
@@ -275,3 +277,24 @@ def test_operands_that_are_described(device: torch.device, dtype: torch.dtype, p
         limits,
     )
     assert torch.equal(out.cpu(), expected(x.cpu(), y.cpu(), bias, multiplier, dtype, limits))
+
+
+def test_programs_that_stay_make_several_tiles(device: torch.device) -> None:
+    config = replace(TINY, band=2, described=True, persistent=1) if device.type == "cpu" else WEIGHT[0]
+    variant = replace(
+        VARIANT,
+        config=config,
+        whole=True,
+        k_aligned=True,
+        n_aligned=True,
+        a_aligned=True,
+        b_aligned=True,
+        c_aligned=True,
+    )
+    assert right(launch, variant, device)
+
+
+def test_the_fastest_is_found(device: torch.device) -> None:
+    x = torch.ones(1 << 22, device=device)
+    steps = [lambda: [x.sum() for _ in range(20)], lambda: x[:1].sum()]
+    assert fastest(steps, device) == (1 if device.type == "cuda" else 0)

@@ -67,7 +67,7 @@ class Variant:
 def variant_of(a: Tensor, n: int, *, dtype: torch.dtype, config: Config | None = None) -> Variant:
     """That for `a` [m, k] and n columns."""
     m, k = a.shape
-    chosen = config or (TINY if interpreted() else config_of(1, m, n, k, aligned=k % 16 == 0))
+    chosen = config or (TINY if interpreted() else config_of(m, n))
     return Variant(
         config=chosen,
         words=dtype in OCTETS,

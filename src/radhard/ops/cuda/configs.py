@@ -1,4 +1,7 @@
-"""Block sizes of the integer product, by shape: what was fastest on an H100 (`benchmarks/gpu/tune.py`)."""
+"""Block sizes of the integer product, by shape: what was fastest on an H200 (`benchmarks/gpu/tune.py`) comes first.
+
+Where several stand, a large product is made with each of them once, and then with the fastest.
+"""
 
 from dataclasses import dataclass
 
@@ -24,20 +27,40 @@ class Config:
     persistent: int = 0
 
 
-WEIGHT = Config(rows=128, columns=128, depth=128, warps=4, stages=3)  # a linear layer of many rows
-SCORES = Config(rows=64, columns=256, depth=64, warps=4, stages=1)  # Q K^T: short chains
-VALUES = Config(rows=128, columns=64, depth=256, warps=4, stages=1)  # A V: few columns, and all of k at once
+PLAIN = Config(rows=128, columns=128, depth=128, warps=4, stages=3)
+WEIGHT = (  # a linear layer of many rows
+    Config(rows=128, columns=128, depth=128, warps=4, stages=3, described=True, persistent=2),
+    Config(rows=128, columns=128, depth=128, warps=4, stages=2, described=True, persistent=3, registers=168),
+    PLAIN,
+)
+SCORES = (  # Q K^T: short chains
+    Config(rows=64, columns=256, depth=64, warps=4, stages=1),
+    Config(rows=64, columns=256, depth=64, warps=4, stages=1, registers=168),
+    Config(rows=128, columns=128, depth=64, warps=8, stages=1),
+    Config(rows=64, columns=128, depth=64, warps=4, stages=1),
+)
+VALUES = (  # A V: few columns, and all of k at once or half of it
+    Config(rows=128, columns=64, depth=256, warps=4, stages=1),
+    Config(rows=128, columns=64, depth=256, warps=8, stages=1, registers=128),
+    Config(rows=128, columns=64, depth=128, warps=8, stages=1),
+    Config(rows=64, columns=64, depth=128, warps=4, stages=2),
+)
 SCATTERED = Config(rows=128, columns=64, depth=32, warps=4, stages=1)  # the same where rows are read byte by byte
 SMALL = Config(rows=64, columns=64, depth=64, warps=4, stages=3)  # whatever is left, and devices with little memory
 TINY = Config(rows=16, columns=16, depth=32, warps=1, stages=1)  # for Triton's interpreter
 
 
-def config_of(g: int, m: int, n: int, k: int, *, aligned: bool) -> Config:
-    """The block sizes for g products of m x k and k x n; `aligned`: rows of both operands begin at 16 bytes."""
+def configs_of(g: int, m: int, n: int, k: int, *, aligned: bool) -> tuple[Config, ...]:
+    """Block sizes for g products of m x k and k x n; `aligned`: rows of both operands begin at 16 bytes."""
     if g == 1:
-        return WEIGHT if m * n >= 1 << 21 else SMALL
+        return WEIGHT if config_of(m, n) is PLAIN else (SMALL,)
     if k <= 128 and n > 64:
         return SCORES
     if k <= 256 and n <= 64:
-        return VALUES if aligned else SCATTERED
-    return SMALL
+        return VALUES if aligned else (SCATTERED,)
+    return (SMALL,)
+
+
+def config_of(m: int, n: int) -> Config:
+    """Those for one product whose operands are not described."""
+    return PLAIN if m * n >= 1 << 21 else SMALL

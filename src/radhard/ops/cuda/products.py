@@ -1,5 +1,6 @@
 """Products of 8-bit words with the write-back in the same kernel: accumulators never leave the registers."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
@@ -10,8 +11,9 @@ import triton.language as tl
 from torch import Tensor
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from radhard.ops.cuda.configs import SMALL, TINY, config_of
+from radhard.ops.cuda.configs import SMALL, TINY, configs_of
 from radhard.ops.cuda.described import described
+from radhard.ops.cuda.fastest import fastest
 from radhard.ops.cuda.launch import on
 from radhard.ops.cuda.layout import Layout, Steps, layout_of
 from radhard.ops.cuda.product_proof import Limits, Variant, right
@@ -21,6 +23,7 @@ from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
 
 _FARTHEST = 1 << 22  # words from a row to the next: offsets within a tile then fit int32
+_WORTH_TRYING = 1 << 31  # products of numbers, from which on it pays to time block sizes
 _SIZES = ["m", "n", "k", "inner", *(f"{x}_{step}" for x in "abc" for step in ("outer", "inner", "row"))]
 _FREE = [*_SIZES, "low", "high"]  # one compilation serves all of their values
 
@@ -124,7 +127,7 @@ def written(
     )
     if (plan := _PLANS.get(key)) is None:
         flags = {"biased": bias is not None, "centred": centred, "one": one, "dtype": dtype}
-        plan = _PLANS[key] = _planned(a, b, flags, spread=spread)
+        plan = _PLANS[key] = _planned(a, b, flags, spread=spread, rest=(bias, multiplier, limits))
     if not plan:
         return None
     x, y = (as_signed(a), b) if plan.direct else _fitted(a, b)
@@ -152,16 +155,25 @@ class _Plan:
 _PLANS: dict[tuple[Any, ...], _Plan | Literal[False]] = {}  # False: not served
 
 
-def _planned(a: Tensor, b: Tensor, flags: dict[str, Any], *, spread: bool) -> _Plan | Literal[False]:
+Rest = tuple[Tensor | None, Tensor | None, Limits]
+
+
+def _planned(a: Tensor, b: Tensor, flags: dict[str, Any], *, spread: bool, rest: Rest) -> _Plan | Literal[False]:
     x, y = _fitted(a, b)
     if not x.numel() or not y.numel():
         return False
     layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and flags["dtype"] in OCTETS)
-    usable = _usable(variant_of(x, y, layout.steps, unsigned=a.dtype == torch.uint8, **flags), a.device)
-    if usable is None:
+    variants = variants_of(x, y, layout.steps, unsigned=a.dtype == torch.uint8, **flags)
+    tried = x.shape[0] * x.shape[1] * x.shape[2] * y.shape[2] * y.shape[3] >= _WORTH_TRYING
+    usable = _usable(variants if tried else variants[:1], a.device)
+    if not usable:
         return False
     direct = x.data_ptr() == a.data_ptr() and y.data_ptr() == b.data_ptr()
-    return _plan(usable, x, y, layout=layout, direct=direct)
+    plans = [_plan(variant, x, y, layout=layout, direct=direct) for variant in usable]
+    if len(plans) == 1:
+        return plans[0]
+    out = as_signed(layout.empty(flags["dtype"], a.device))
+    return plans[fastest([partial(_run, plan, x, y, out, *rest) for plan in plans], a.device)]
 
 
 def _groups(a: Tensor, b: Tensor) -> tuple[int, ...]:
@@ -188,20 +200,19 @@ def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
     return x[(None,) * (4 - x.ndim)]
 
 
-def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: Any) -> Variant:
-    """What the kernel is to be compiled for; `of_c` are the strides of the output's groups and rows.
+def variants_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: Any) -> tuple[Variant, ...]:
+    """What the kernel may be compiled for; `of_c` are the strides of the output's groups and rows.
 
     The other `flags` are those of the variant.
     """
     (outer, inner, m, k), n = x.shape, y.shape[2]
     a_aligned = _aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16
     b_aligned = _aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3))
-    config = TINY if interpreted() else config_of(outer * inner, m, n, k, aligned=a_aligned and b_aligned)
-    variant = Variant(
-        config=config,
+    first = Variant(
+        config=TINY,
         unsigned=unsigned,
         b_by_k=y.stride(3) == 1,
-        whole=k % config.depth == 0,
+        whole=k % TINY.depth == 0,
         k_aligned=k % 16 == 0,
         n_aligned=n % 16 == 0,
         a_aligned=a_aligned,
@@ -209,12 +220,11 @@ def variant_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: An
         c_aligned=_aligned(*of_c) and of_c[2] >= -(-n // 16) * 16,
         **flags,
     )
-    return variant if not config.described or can_be_described(variant, x) else plainly(variant)
-
-
-def plainly(variant: Variant) -> Variant:
-    """The variant without descriptors."""
-    return replace(variant, config=replace(variant.config, described=False, persistent=0))
+    if interpreted():
+        return (first,)
+    configs = configs_of(outer * inner, m, n, k, aligned=a_aligned and b_aligned)
+    found = [replace(first, config=config, whole=k % config.depth == 0) for config in configs]
+    return tuple(one for one in found if not one.config.described or can_be_described(one, x))
 
 
 def can_be_described(variant: Variant, x: Tensor) -> bool:
@@ -229,14 +239,25 @@ def _aligned(*steps: int) -> bool:
 
 
 def launch(
-    variant: Variant, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
+    variant: Variant,
+    x: Tensor,
+    y: Tensor,
+    out: Tensor,
+    bias: Tensor | None,
+    multiplier: Tensor | None,
+    limits: Limits,
+    *,
+    most: int | None = None,
 ) -> None:
     """x [outer, inner, m, k] int8 (or bits of uint8), y [outer, inner, n, k] int8 -> `out` [outer, inner, m, n].
 
-    Words of `out` are taken as int8; its strides are any that the variant serves.
+    Words of `out` are taken as int8; its strides are any that the variant serves. `most` programs, where these stay.
     """
     layout = Layout(shape=tuple(out.shape), strides=out.stride(), room=0)
-    _run(_plan(variant, x, y, layout=layout, direct=True), x, y, out, bias, multiplier, limits)
+    plan = _plan(variant, x, y, layout=layout, direct=True)
+    if most is not None and variant.config.persistent:
+        plan = replace(plan, programs=min(most, plan.programs))
+    _run(plan, x, y, out, bias, multiplier, limits)
 
 
 def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: bool) -> _Plan:
@@ -306,12 +327,19 @@ def _steps(x: Tensor) -> tuple[int, int]:
 
 
 @cache
-def _usable(variant: Variant, device: torch.device) -> Variant | None:
-    """The variant, or one with smaller blocks, that proves itself on `device`; None if neither does."""
+def _usable(variants: tuple[Variant, ...], device: torch.device) -> tuple[Variant, ...]:
+    """Those that prove themselves on `device`; where none does, one with small blocks if that does."""
     if interpreted():
-        return variant  # what tests are for
-    for config in (variant.config, plainly(variant).config, SMALL):
-        candidate = replace(variant, config=config, whole=variant.whole and variant.config.depth % config.depth == 0)
-        if proven(f"product {candidate}", device, partial(right, launch, candidate, device)):
-            return candidate
-    return None
+        return variants  # what tests are for
+    with ThreadPoolExecutor(len(variants)) as pool:  # compilers run beside each other
+        said = pool.map(partial(_proven, device=device), variants)
+        usable = tuple(one for one, right in zip(variants, said, strict=True) if right)
+    if usable:
+        return usable
+    last = variants[-1]
+    small = replace(last, config=SMALL, whole=last.whole and last.config.depth % SMALL.depth == 0)
+    return (small,) if _proven(small, device=device) else ()
+
+
+def _proven(variant: Variant, *, device: torch.device) -> bool:
+    return proven(f"product {variant}", device, partial(right, launch, variant, device))
