@@ -64,7 +64,7 @@ def _data() -> list[str]:
     path = workplace() / "noise.npy"
     draw = np.random.default_rng(0)
     np.save(path, draw.integers(0, 256, (IMAGES * 5 // 4, SIZE, SIZE, 3), dtype=np.uint8))
-    return ["--data", str(path), "--labels", "none"]
+    return ["--data", str(path), "--labels", "none", "--resize", "none"]
 
 
 def _seconds(store: Path) -> float:
