@@ -15,7 +15,7 @@ pytest.importorskip("triton")
 
 from radhard.faults import flipped, struck_proof
 from radhard.faults.struck import proven, struck
-from radhard.faults.struck_proof import random_keys, read_text
+from radhard.faults.struck_proof import NONE, random_keys, read_text
 from radhard.machine import Add, Grid, Mul, Operator, Site, Special, apply_special
 from radhard.operators import Affine, Quantized
 from radhard.operators.elementwise import Identity
@@ -27,7 +27,7 @@ from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax
 from radhard.ops import cuda, on_device
-from radhard.ops.cuda import LONGEST
+from radhard.ops.cuda import LONGEST, struck_rows
 from tests.cuda.test_special import FUNCTIONS, special_on
 
 _UINT8 = Grid(low=0, high=255, dtype=torch.uint8)
@@ -174,6 +174,34 @@ def test_the_kernels_prove_themselves(device: torch.device, monkeypatch: pytest.
         short = [subject for subject in struck_proof.SUBJECTS if subject.width < 700]
         monkeypatch.setattr(struck_proof, "SUBJECTS", short)
     assert proven(cuda, device)
+
+
+@pytest.mark.parametrize(("programs", "room"), [(3, 1 << 20), (7, 500)])
+def test_long_rows_by_few_programs(
+    programs: int, room: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many flips of a running sum, and the keys of a program far apart."""
+    monkeypatch.setattr(struck_rows, "_PROGRAMS", programs)
+    monkeypatch.setattr(struck_rows, "_ROOM", room)
+    operator = _quantized(LayerNorm(shape=(151,)), _B, None, None, writes=_A)
+    inputs = (_words(9, 151, affine=_B, seed=3), None, None)
+    random = np.random.default_rng(5)
+    sums = [
+        unit << 27 | 1 << 22 | int(within) << 6 | int(random.integers(23))
+        for unit in (1, 4, 8)
+        for within in np.sort(random.choice(150, 4, replace=False))
+    ]
+    keys = torch.cat([random_keys(operator, inputs, seed=2), torch.tensor(sums)]).unique()
+    keys = torch.cat([keys, torch.full((23,), NONE)])
+    expected = operator.empty(inputs).zero_()
+    out, strange = expected.to(device), torch.zeros(1, dtype=torch.int64, device=device)
+    with monkeypatch.context() as patch:
+        patch.setattr(on_device, "kernels", lambda: None)
+        mask = read_text(operator, inputs, out=expected, keys=keys)
+    given = [None if x is None else x.to(device) for x in inputs]
+    assert struck(operator, given, out=out, keys=keys.to(device), images=(1, 1), strange=strange)
+    assert torch.equal(out.cpu(), expected)
+    assert int(strange) == int(mask.sum())
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,12 @@ from radhard.ops.octets import OCTETS
 Form = Literal["softmax", "layer_norm", "rms_norm", "mean"]
 LONGEST = 16384  # elements of a row
 _FORMS: tuple[Form, ...] = get_args(Form)
-_PROGRAMS = 2048  # each with room for a row
+_PROGRAMS = 2048  # at least, if there are as many keys; each with room for a row
 _ROOM = 1 << 22  # numbers in all these rows
-_TOGETHER = tl.constexpr(16)  # elements of a running sum that are on their way at a time
+_KEYS = tl.constexpr(8)  # that a program looks at together
+_SHIFT = tl.constexpr(7)  # what lies between them: the hits of images are all in front, and no program is to have many
+_TOGETHER = tl.constexpr(64)  # elements of a running sum that are on their way at a time
+_LAST = tl.constexpr(16)  # and of its end
 
 
 def hit_rows(
@@ -47,12 +50,13 @@ def hit_rows(
     ]
     weight, bias, *_ = (*parameters, None, None)
     n = math.prod(x.shape[d] for d in dims)
-    programs = min(keys.numel(), _PROGRAMS, 1 + _ROOM // n)
+    block, flips = triton.next_power_of_2(n), keys.numel()
+    programs = min(flips, max(_PROGRAMS, triton.cdiv(flips, _KEYS.value)), 1 + _ROOM // n)
     scratch = torch.empty(programs, n, dtype=torch.float32, device=out.device)
     with on(out):
         _rows[(programs,)](
             keys,
-            keys.numel(),
+            flips,
             *apart,
             len(kept),
             len(dims),
@@ -75,8 +79,9 @@ def hit_rows(
             WEIGHT=weight is not None,
             BIAS=bias is not None,
             WORDS=out.dtype in OCTETS,
-            BLOCK=triton.next_power_of_2(n),
-            num_warps=4,
+            BLOCK=block,
+            num_warps=max(1, min(block // 512, 16)),  # few, as each does the whole of a running sum
+            maxnreg=128,  # so that many programs are at work at a time
             enable_fp_fusion=False,
         )
 
@@ -84,8 +89,12 @@ def hit_rows(
 @triton.jit
 def _added(total, scratch, start, stop):  # type: ignore[no-untyped-def]
     """`total` and elements start ... stop - 1 of a row, added one after the other."""
-    for t in range(start, stop, _TOGETHER):
+    full = start + (stop - start) // _TOGETHER * _TOGETHER
+    for t in range(start, full, _TOGETHER):
         for k in tl.static_range(_TOGETHER):
+            total += tl.load(scratch + t + k)
+    for t in range(full, stop, _LAST):
+        for k in tl.static_range(_LAST):
             total += tl.load(scratch + t + k, mask=t + k < stop, other=-0.0)  # adding -0 changes nothing
     return total
 
@@ -98,16 +107,18 @@ def _sum(x, scratch, lane, n, keys, at, count, step):  # type: ignore[no-untyped
     tl.debug_barrier()
     total = tl.load(scratch)
     done = 1
-    for j in range(count):
-        key = tl.load(keys + at + j)
-        if ((key >> 22) & 31) == step:
-            end = ((key >> 6) & 0xFFFF).to(tl.int32) + 2
+    for j in range(count + 1):  # up to each flip, and to the end
+        key = tl.load(keys + at + j, mask=j < count, other=NONE)
+        hit = (j < count) & (((key >> 22) & 31) == step)
+        if hit | (j == count):
+            end = tl.where(hit, ((key >> 6) & 0xFFFF).to(tl.int32) + 2, n)
             total = _added(total, scratch, done, end)
             bits = total.to(tl.int32, bitcast=True)
             bits = tl.where((end > done) & (total != total), 0x7FC00000, bits)  # at the first flip of a word
-            total = (bits ^ (1 << (key & 31).to(tl.int32))).to(tl.float32, bitcast=True)
+            bits = bits ^ (1 << (key & 31).to(tl.int32))
+            total = tl.where(hit, bits.to(tl.float32, bitcast=True), total)
             done = end
-    return _added(total, scratch, done, n)
+    return total
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -201,7 +212,10 @@ def _scaled(  # type: ignore[no-untyped-def]
     return y
 
 
-@triton.jit(do_not_specialize=["flips", "kept", "dims", "x_zero", "zero", "low", "high", "n", "whole", "mine"])  # type: ignore[untyped-decorator]
+_GENERAL = ["flips", "kept", "dims", "x_zero", "weight", "bias", "zero", "low", "high", "n", "whole", "mine"]
+
+
+@triton.jit(do_not_specialize=_GENERAL)  # type: ignore[untyped-decorator]
 def _rows(  # type: ignore[no-untyped-def]
     keys,
     flips,
@@ -233,14 +247,19 @@ def _rows(  # type: ignore[no-untyped-def]
     WORDS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """A key at a time: the first key of a unit reads the unit."""
-    scratch += tl.program_id(0) * n
+    """A unit at a time: the first key of a unit reads the unit."""
+    program, programs = tl.program_id(0), tl.num_programs(0)
+    scratch += program * n
     lane = tl.arange(0, BLOCK)
-    for at in range(tl.program_id(0), flips, tl.num_programs(0)):
-        key = tl.load(keys + at)
-        unit = key >> UNIT
-        before = tl.load(keys + at - 1, mask=at > 0, other=NONE)
-        if (key != NONE) & ((before >> UNIT) != unit):
+    for begin in range(0, tl.cdiv(flips, programs), _KEYS):
+        turn = begin + tl.arange(0, _KEYS)
+        place = turn * programs + (program + turn * _SHIFT) % programs
+        key = tl.load(keys + place, mask=place < flips, other=NONE)
+        before = tl.load(keys + place - 1, mask=(place > 0) & (place < flips), other=NONE)
+        first = (key != NONE) & ((before >> UNIT) != (key >> UNIT))
+        at = tl.min(tl.where(first, place, flips), 0)
+        while at < flips:
+            unit = tl.load(keys + at) >> UNIT
             count = 1
             while tl.load(keys + at + count, mask=at + count < flips, other=NONE) >> UNIT == unit:
                 count += 1
@@ -254,12 +273,12 @@ def _rows(  # type: ignore[no-untyped-def]
                 rest = rest // size
                 x_at += index * tl.load(of_units + kept + d)
                 out_at += index * tl.load(of_units + 2 * kept + d)
-            left = lane.to(tl.int64)
-            x_along = left * 0
-            out_along = left * 0
+            left = lane
+            x_along = lane.to(tl.int64) * 0
+            out_along = x_along
             for i in range(dims):
                 d = dims - 1 - i
-                size = tl.load(of_row + d)
+                size = tl.load(of_row + d).to(tl.int32)
                 index = left % size
                 left = left // size
                 x_along += index * tl.load(of_row + dims + d)
@@ -313,3 +332,4 @@ def _rows(  # type: ignore[no-untyped-def]
                     tl.atomic_add(strange_of + unit % whole // mine, found.to(strange_of.dtype.element_ty))
             else:
                 tl.store(out + out_at + out_along, value, mask=written)
+            at = tl.min(tl.where(first & (place > at), place, flips), 0)
