@@ -10,9 +10,9 @@ from torch import Tensor
 
 from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Kind, operands
 from benchmarks.gpu.clock import laps
-from radhard.ops.cuda.checked import Checked, checked_product, variant_of, wrong_rows
+from radhard.ops.cuda import product_proof
+from radhard.ops.cuda.checked import Checked, Variant, checked_product, chosen, variant_of, wrong_rows
 from radhard.ops.cuda.configs import Config
-from radhard.ops.cuda.product_proof import Variant
 from radhard.ops.cuda.products import launch
 from radhard.ops.sums import store
 
@@ -57,7 +57,7 @@ def sizes(device: torch.device) -> Iterator[Record]:
             a, weight, bias = x.a.flatten(0, 1), x.b[0], x.bias[0]
             scale, stored = torch.full((len(weight),), 1e-5, device=device), store(weight, bias)
             out = torch.empty(len(a), len(weight), dtype=torch.int8, device=device)
-            variant = Variant(
+            variant = product_proof.Variant(
                 config=config, unsigned=False, b_by_k=True, whole=a.shape[1] % config.depth == 0, k_aligned=True,
                 n_aligned=True, a_aligned=True, b_aligned=True, c_aligned=True, biased=True, centred=True, one=False,
                 dtype=torch.int8,
@@ -96,12 +96,16 @@ def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
         out: Tensor = OPS.linear(x, weight, bias, scale, GRID, torch.int8)
         return out
 
-    def checked(x: Tensor) -> Checked:
-        return checked_product(x, stored, scale, dtype=torch.int8, grid=(0, -128, 127))
+    variant = chosen(a, stored, scale, dtype=torch.int8, grid=(0, -128, 127))
+    plain = variant_of(a, n, dtype=torch.int8)
+
+    def checked(x: Tensor, variant: Variant | None = variant) -> Checked:
+        return checked_product(x, stored, scale, dtype=torch.int8, grid=(0, -128, 127), variant=variant)
 
     cases = {
         "unchecked": lambda: [unchecked(x) for x in many],
         "checked": lambda: wrong_rows([checked(x) for x in many]),
+        "checked, a program a tile": lambda: wrong_rows([checked(x, plain) for x in many]),
     }
     same, alarms = torch.equal(checked(a).out, unchecked(a)), int(wrong_rows([checked(a)]))
     times = laps(cases, device=device, rounds=rounds)
@@ -113,6 +117,7 @@ def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
         "sizes": [m, k, n],
         "seconds": {name: float(np.median(each)) / len(many) for name, each in times.items()},
         "checked_over_unchecked": {"median": middle, "low": low, "high": high, "rounds": rounds},
+        "programs_stay": variant is not None and bool(variant.config.persistent),
         "same_words": same,
         "alarms": alarms,
     }

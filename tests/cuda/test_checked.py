@@ -1,11 +1,14 @@
 """The product that checks its rows, against int64; and the operator that repairs by it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from radhard.ops.cuda import checked
 from radhard.ops.cuda.checked import Checked, checked_product, wrong_rows
+from radhard.ops.cuda.configs import STAYING, TINY
 from radhard.ops.library import no_events
 from radhard.ops.sums import Stored, store
 from tests.protections import int8s, int32s, scales
@@ -160,3 +163,10 @@ def test_changed_digits_are_no_fault_of_rows(device: torch.device) -> None:
     out, events = call(x, stored, device)
     assert torch.equal(out, word(exact(x, stored), scales(18), torch.int8))
     assert events == [9, 1, hit, 0, hit, 1, 0]
+
+
+def test_programs_that_stay(device: torch.device) -> None:
+    of = checked.variant_of(torch.zeros(1, 64, dtype=torch.int8), 32, dtype=torch.int8)
+    config = replace(TINY, band=2, described=True, persistent=1) if device.type == "cpu" else STAYING
+    assert checked._right(replace(of, config=config, whole=True, full=False), device)
+    assert checked._right(replace(of, config=config, words=False), device)

@@ -10,24 +10,30 @@ launch compares the sums of any number of products, once a call or once an infer
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.tools.tensor_descriptor import TensorDescriptor
 
-from radhard.ops.cuda.configs import TINY, Config, config_of
+from radhard.ops.cuda.checked_described import checked_described
+from radhard.ops.cuda.configs import PLAIN, STAYING, TINY, Config, config_of
 from radhard.ops.cuda.epilogue import write_back
+from radhard.ops.cuda.fastest import fastest
 from radhard.ops.cuda.launch import on
-from radhard.ops.cuda.products import accumulated
+from radhard.ops.cuda.products import accumulated, staying
 from radhard.ops.cuda.proof import proven
 from radhard.ops.cuda.tiles import begun
 from radhard.ops.octets import OCTETS, as_signed
 from radhard.ops.on_device import interpreted
+from radhard.ops.operands import SPARE
 from radhard.ops.sums import Stored, store
 from radhard.ops.write import write
 
 _COMPARED = 256  # rows that a program compares
+_MOST = 5  # programs that stay in a proof: then each makes several tiles
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +85,32 @@ def variant_of(a: Tensor, n: int, *, dtype: torch.dtype, config: Config | None =
     )
 
 
+def variants_of(a: Tensor, n: int, *, dtype: torch.dtype) -> tuple[Variant, ...]:
+    """Those for `a` [m, k] and n columns, the fastest first."""
+    plain = variant_of(a, n, dtype=dtype)
+    aligned = plain.k_aligned and plain.n_aligned and a.data_ptr() % 16 == 0
+    if plain.config is not PLAIN or not aligned or plain.unsigned:
+        return (plain,)
+    return variant_of(a, n, dtype=dtype, config=STAYING), plain
+
+
+def chosen(
+    a: Tensor, stored: Stored, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
+) -> Variant | None:
+    """The fastest of them that prove themselves; of interpreted ones, which is what tests are for, the first."""
+    key = (tuple(a.shape), len(stored.bias), a.dtype, dtype, a.data_ptr() % 16, a.device)
+    if key not in _CHOSEN:
+        variants = variants_of(a, len(stored.bias), dtype=dtype)
+        if not interpreted():
+            variants = tuple(x for x in variants if proven(f"checked {x}", a.device, partial(_right, x, a.device)))
+        made = partial(checked_product, a, stored, multiplier, dtype=dtype, grid=grid)
+        _CHOSEN[key] = variants[fastest([partial(made, variant=x) for x in variants], a.device)] if variants else None
+    return _CHOSEN[key]
+
+
+_CHOSEN: dict[tuple[Any, ...], Variant | None] = {}
+
+
 def checked_product(
     a: Tensor,
     stored: Stored,
@@ -87,8 +119,12 @@ def checked_product(
     dtype: torch.dtype,
     grid: tuple[int, int, int],
     variant: Variant | None = None,
+    most: int | None = None,
 ) -> Checked:
-    """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n] `dtype`, of 8 bits or float32."""
+    """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n] `dtype`, of 8 bits or float32.
+
+    `most` programs, where these stay.
+    """
     (m, k), n = a.shape, len(stored.bias)
     a = a.contiguous()
     of = variant or variant_of(a, n, dtype=dtype)
@@ -96,6 +132,10 @@ def checked_product(
     out = torch.empty(m, n, dtype=dtype, device=a.device)
     zero, low, high = grid
     sums = torch.empty(columns + 1, m, dtype=torch.int32, device=a.device)
+    if of.config.described:
+        programs = min(blocks * columns, most or staying(of.config, a.device))
+        _run_described(programs, a, stored, multiplier, Checked(out=out, partial=sums), grid=grid, config=of.config)
+        return Checked(out=out, partial=sums)
     with on(a):
         _checked[(blocks * columns,)](
             a.view(torch.int8),
@@ -127,6 +167,45 @@ def checked_product(
     return Checked(out=out, partial=sums)
 
 
+def _run_described(
+    programs: int,
+    a: Tensor,
+    stored: Stored,
+    multiplier: Tensor,
+    made: Checked,
+    *,
+    grid: tuple[int, int, int],
+    config: Config,
+) -> None:
+    (m, k), n = a.shape, len(stored.bias)
+    zero, low, high = grid
+    operands = (
+        TensorDescriptor(x, list(x.shape), [k, 1], [rows, config.depth])
+        for x, rows in ((a, config.rows), (stored.own, config.columns), (stored.weight[n : n + SPARE], 16))
+    )
+    with on(a):
+        checked_described[(programs,)](
+            *operands,
+            as_signed(made.out),
+            made.partial,
+            stored.bias,
+            stored.columns[-1:],
+            multiplier,
+            m,
+            n,
+            k,
+            zero or None,
+            low,
+            high,
+            ROWS=config.rows,
+            COLUMNS=config.columns,
+            DEPTH=config.depth,
+            BAND=config.band,
+            num_warps=config.warps,
+            num_stages=config.stages,
+        )
+
+
 def wrong_rows(made: Sequence[Checked]) -> Tensor:
     """How many rows of these products do not add up [1] int32: one launch, which is not waited for."""
     device = made[0].out.device
@@ -147,8 +226,8 @@ def written_checked(
     """
     if dtype not in (*OCTETS, torch.float32) or not a.numel():
         return None
-    variant = variant_of(a, len(stored.bias), dtype=dtype)
-    if not interpreted() and not proven(f"checked {variant}", a.device, partial(_right, variant, a.device)):
+    variant = chosen(a, stored, multiplier, dtype=dtype, grid=grid)
+    if variant is None:
         return None
     made = checked_product(a, stored, multiplier, dtype=dtype, grid=grid, variant=variant)
     return made, made.flagged if int(wrong_rows([made])) else None
@@ -171,7 +250,9 @@ def _right(variant: Variant, device: torch.device) -> bool:
         total = ((a.double() @ stored.own.double().T).long() + bias).to(torch.int32)
         lost = (total.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
         moved = Stored(**{name: x.to(device) for name, x in vars(stored).items()})
-        made = checked_product(a.to(device), moved, scale.to(device), dtype=dtype, grid=grid, variant=variant)
+        made = checked_product(
+            a.to(device), moved, scale.to(device), dtype=dtype, grid=grid, variant=variant, most=_MOST
+        )
         if not torch.equal(made.out.cpu(), write(total, torch.zeros_like(bias), scale, dtype, grid=grid)):
             return False
         flagged = lost.nonzero()[:, 0]

@@ -28,8 +28,9 @@ class Config:
 
 
 PLAIN = Config(rows=128, columns=128, depth=128, warps=4, stages=3)
+STAYING = Config(rows=128, columns=128, depth=128, warps=4, stages=3, described=True, persistent=2)
 WEIGHT = (  # a linear layer of many rows
-    Config(rows=128, columns=128, depth=128, warps=4, stages=3, described=True, persistent=2),
+    STAYING,
     Config(rows=128, columns=128, depth=128, warps=4, stages=2, described=True, persistent=3, registers=168),
     PLAIN,
 )

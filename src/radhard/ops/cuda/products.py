@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from radhard.ops.cuda.configs import SMALL, TINY, configs_of
+from radhard.ops.cuda.configs import SMALL, TINY, Config, configs_of
 from radhard.ops.cuda.described import described
 from radhard.ops.cuda.fastest import fastest
 from radhard.ops.cuda.launch import on
@@ -290,7 +290,7 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: boo
     return _Plan(
         layout=layout,
         direct=direct,
-        programs=min(tiles, config.persistent * _multiprocessors(x.device) or tiles),
+        programs=min(tiles, staying(config, x.device) or tiles),
         sizes=(m, n, k, inner, *_steps(x), x.stride(2), *_steps(y), of_b, *layout.steps),
         tiles=([config.rows, config.depth], [config.columns, config.depth]) if config.described else None,
         flags=flags,
@@ -311,6 +311,11 @@ def _run(
             described[(plan.programs,)](a, b, out, bias, multiplier, m, n, k, *of_words, **plan.flags)
             return
         _product[(plan.programs,)](x, y, out, bias, multiplier, *plan.sizes, *of_words, **plan.flags)
+
+
+def staying(config: Config, device: torch.device) -> int:
+    """How many programs stay on the device; 0 where each makes one tile."""
+    return config.persistent * _multiprocessors(device)
 
 
 @cache
