@@ -46,8 +46,10 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         images: int = 1,
         progress: object = None,
         known: object = None,
+        device: object = None,
     ) -> Bench:
         del known
+        assert str(device) == "cpu"
         assert loaded.name == "fashion-vit"
         assert data in (None, DataChoice())
         assert images <= 10_000
