@@ -60,6 +60,10 @@ def scattered(keys: np.ndarray, seed: int) -> Tensor:
         (2, torch.uint8, True, 16),
         (127, torch.int8, False, 20),
         (300, torch.uint8, True, 32),
+        (16, torch.int8, True, 16),
+        (64, torch.uint8, False, 16),
+        (80, torch.uint8, True, 17),
+        (336, torch.int8, True, 32),
     ],
 )
 def test_many_flips_in_few_chains(
@@ -71,7 +75,9 @@ def test_many_flips_in_few_chains(
     keys = draw(m * n, k, k - 1 + biased, flips=100, seed=k, product_bits=product_bits)
     out = torch.full((m, n + 3), 77, dtype=torch.int32, device=device)[:, :n]  # rows may lie apart
     chains = chains_of_rows(*(x.to(device) for x in (a, b)), out, bias=None if bias is None else bias.to(device))
-    kernels.flip_chains(chains, scattered(keys, seed=k).to(device), product_bits=product_bits)
+    by_words = k % 16 == 0
+    assert kernels.reads_words(chains) == by_words
+    kernels.flip_chains(chains, scattered(keys, seed=k).to(device), product_bits=product_bits, by_words=by_words)
     hit = np.unique(keys >> 27)
     expected = np.full(m * n, 77)
     expected[hit] = on_host(a, b, bias, keys, product_bits=product_bits)[hit]
@@ -87,3 +93,16 @@ def test_many_flips_in_few_chains(
         product_bits=product_bits,
     )
     np.testing.assert_array_equal(expected[hit], np.array(scalar).reshape(-1)[hit])
+
+
+def test_one_flip_each_of_words_at_their_extremes(device: torch.device) -> None:
+    m, n, k = 40, 3, 48
+    a = torch.full((m, 64), 255, dtype=torch.uint8, device="cpu")
+    b = torch.tensor([-128, 127, -1], dtype=torch.int8, device="cpu")[:, None].repeat(1, k)
+    at = np.arange(m * n)
+    keys = at << 27 | np.where(at % 3 == 0, 2 * (at % k), 2 * (1 + at % (k - 1)) + 1) << 6 | at % 16
+    out = torch.zeros(m, n, dtype=torch.int32, device=device)
+    chains = chains_of_rows(a.to(device)[:, :k], b.to(device), out)
+    assert kernels.reads_words(chains)
+    kernels.flip_chains(chains, torch.from_numpy(keys).to(device), product_bits=16, by_words=True)
+    np.testing.assert_array_equal(out.cpu().reshape(-1).numpy(), on_host(a[:, :k], b, None, keys))

@@ -25,7 +25,7 @@ def proven(kernels: Any, way: Way, device: torch.device) -> bool:
     """Whether the kernels that strike in this way write on `device` what the host reads: tried once."""
 
     def proof() -> str:
-        return wrong(lambda *given: _strike(kernels, *given, trusted=lambda *_: True), device, way)
+        return wrong(lambda *given: _strike(kernels, *given, trusted=lambda _, other, __: other == way), device, way)
 
     said: bool = device.type != "cuda" or kernels.proven(f"strike {way}", device, proof)
     return said
@@ -35,11 +35,12 @@ def _strike(
     kernels: Any, x: Application, arrived: Arrived, words: Words, *, trusted: Callable[[Any, Way, torch.device], bool]
 ) -> Tensor | None:
     chains = () if kernels is None else _chains(x, arrived)
-    if chains and trusted(kernels, "rows" if chains[0].window is None else "windows", x.out.device):
+    by_words = bool(chains) and all(map(kernels.reads_words, chains)) and trusted(kernels, "words", x.out.device)
+    if by_words or (chains and trusted(kernels, "rows" if chains[0].window is None else "windows", x.out.device)):
         keys = _keys(x, arrived)
         assert keys is not None  # of chains that are served they hold all
         for one in chains:
-            kernels.flip_chains(one, keys, product_bits=words.product.bits)
+            kernels.flip_chains(one, keys, product_bits=words.product.bits, by_words=by_words)
         return None
     hits, first = arrived.hits, x.operator.first_step
     if hits is None:

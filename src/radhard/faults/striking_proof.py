@@ -22,22 +22,22 @@ _FLIPS = 60  # about so many of each subject: several in many units
 _SITE = Site(name="proof")
 
 
-Way = Literal["rows", "windows", "texts"]
-"""Chains along rows, chains that read windows of images, and texts read step by step."""
+Way = Literal["rows", "words", "windows", "texts"]
+"""Chains along rows, or rows of words of four octets, or windows of images; and texts read step by step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """An operator and inputs on the CPU, and which of the ways to strike them it tries."""
 
-    way: Way
+    ways: tuple[Way, ...]
     operator: Operator
     inputs: Sequence[Tensor | None]
 
 
 def wrong(strike: Callable[[Application, Arrived, Words], object], device: torch.device, way: Way | None = None) -> str:
     """Where `strike` does not write on `device`, word for word, what the loops of the host do; empty where it does."""
-    tried = [subject for subject in subjects() if way in (None, subject.way)]
+    tried = [subject for subject in subjects() if way is None or way in subject.ways]
     return "; ".join(found for subject in tried if (found := _wrong(strike, subject, device)))
 
 
@@ -56,16 +56,18 @@ def subjects() -> Iterator[Subject]:
     written = WriteBack(multiplier=scales, dtype=torch.int8)
     one = WriteBack(multiplier=scales[:1], dtype=torch.float32)
     rows = octets(6, 768, dtype=torch.uint8)
-    yield Subject(way="rows", operator=Linear(write_back=written), inputs=(rows, octets(5, 768), bias))
-    yield Subject(way="rows", operator=Linear(), inputs=(octets(6, 197), octets(5, 197), None))
+    along: tuple[Way, ...] = ("rows", "words")
+    yield Subject(ways=along, operator=Linear(write_back=written), inputs=(rows, octets(5, 768), bias))
+    yield Subject(ways=along, operator=Linear(write_back=written), inputs=(octets(6, 768), octets(5, 768), bias))
+    yield Subject(ways=("rows",), operator=Linear(), inputs=(octets(6, 197), octets(5, 197), None))
     heads = (octets(2, 3, 4, 64, dtype=torch.uint8), octets(2, 5, 3, 64).transpose(1, 2).mT)
-    yield Subject(way="rows", operator=Gemm(write_back=one), inputs=heads)
+    yield Subject(ways=along, operator=Gemm(write_back=one), inputs=heads)
     windows = Conv2d(stride=(2, 1), padding=(1, 2, 0, 1), dilation=(1, 2), groups=2, pad=3)
-    yield Subject(way="windows", operator=windows, inputs=(octets(3, 4, 9, 8), octets(4, 2, 3, 2), bias[:4]))
+    yield Subject(ways=("windows",), operator=windows, inputs=(octets(3, 4, 9, 8), octets(4, 2, 3, 2), bias[:4]))
     numbers, weights = torch.randn(6, 40, generator=random), torch.randn(5, 40, generator=random)
-    yield Subject(way="texts", operator=Linear(), inputs=(numbers, weights, weights[:, 0].clone()))
-    yield Subject(way="texts", operator=Sum(dims=(1,)), inputs=(numbers,))
-    yield Subject(way="texts", operator=Sum(dims=(1,)), inputs=((numbers * 2**30).to(torch.int32),))
+    yield Subject(ways=("texts",), operator=Linear(), inputs=(numbers, weights, weights[:, 0].clone()))
+    yield Subject(ways=("texts",), operator=Sum(dims=(1,)), inputs=(numbers,))
+    yield Subject(ways=("texts",), operator=Sum(dims=(1,)), inputs=((numbers * 2**30).to(torch.int32),))
 
 
 def _wrong(strike: Callable[[Application, Arrived, Words], object], subject: Subject, device: torch.device) -> str:

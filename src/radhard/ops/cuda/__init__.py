@@ -5,7 +5,7 @@ itself on its device before its first use. Triton's interpreter (TRITON_INTERPRE
 they are tested where there is no GPU.
 """
 
-from radhard.ops.cuda.chains import flip_chains
+from radhard.ops.cuda.chains import flip_chains, reads_words
 from radhard.ops.cuda.checked import written_checked
 from radhard.ops.cuda.convolve import convolved
 from radhard.ops.cuda.draw import ROOMS, drawn
@@ -32,6 +32,7 @@ __all__ = [
     "normalise",
     "pair",
     "proven",
+    "reads_words",
     "running_products",
     "running_sums",
     "softmax",

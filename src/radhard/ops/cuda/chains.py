@@ -5,7 +5,11 @@ is 2 t for the product p_t and 2 t + 1 for the running sum s_t. The flips of a u
 the largest int64 stands for none, anywhere between units. A program takes some keys, and of these the first of each
 unit: with the sums over all products and over those up to the flip, one pass over the rows, it knows what one flip
 changes. Units that have more are walked through flip by flip.
+
+Rows of octets are read four at a time where all of them lie at multiples of 16 bytes: `reads_words`.
 """
+
+from math import prod
 
 import torch
 import triton
@@ -15,22 +19,38 @@ from torch import Tensor
 from radhard.ops.chains import Chains, Window
 from radhard.ops.cuda.epilogue import write_back
 from radhard.ops.cuda.launch import on
+from radhard.ops.cuda.word_sums import ALIGNED, word_sums
 from radhard.ops.octets import as_signed
+from radhard.ops.on_device import interpreted
 
 _TILE = 4096  # words of each factor that a program reads at a time
 _UNITS_OF_WINDOWS = {64: 16, 256: 8}  # of a block: fewer registers than of rows, and Triton compiles no more than 16
 _BLOCKS = (64, 256)  # of a row
+_WORDS, _UNITS_OF_WORDS = (16, 32), 32  # of four octets, of a row
 _NO_WINDOW = Window(size=(1, 1), image=(1, 1), step=(1, 1), dilation=(1, 1), before=(0, 0), pad=0)
 
 
-def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
-    """Write into `chains.out` what the outputs become that flips hit, `keys` [...] int64; words of 16 to 32 bits."""
+def reads_words(chains: Chains) -> bool:
+    """Whether the rows of these chains can be read four octets at a time."""
+    x = chains
+    steps = (*x.of_a, *x.of_b, x.k, x.a.data_ptr(), x.b.data_ptr())
+    along = x.window is None and x.a_step == x.b_step == x.grid[3] == 1
+    return along and prod(x.grid) < 1 << 31 and all(step % ALIGNED == 0 for step in steps)
+
+
+def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int, by_words: bool = False) -> None:
+    """Write into `chains.out` what the outputs become that flips hit, `keys` [...] int64; words of 16 to 32 bits.
+
+    Its rows are read `by_words` of four octets, if they may be.
+    """
     flips = keys.numel()
     if not flips:
         return
     x = chains
     block = _BLOCKS[0] if x.k <= _BLOCKS[0] else _BLOCKS[1]
     units = _TILE // block if x.window is None else _UNITS_OF_WINDOWS[block]
+    if by_words:
+        block, units = _WORDS[0] if 4 * _WORDS[0] >= x.k else _WORDS[1], _UNITS_OF_WORDS
     window = x.window or _NO_WINDOW
     writes = 0 if x.written is None else 1 if x.out.dtype == torch.float32 else 2
     multiplier = None if x.written is None else x.written.multiplier
@@ -62,6 +82,9 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int) -> None:
             window.pad,
             *(x.written.limits if x.written is not None else (0, 0, 0)),
             WINDOW=x.window is not None,
+            WORDS=by_words,
+            UNSIGNED=by_words and x.a.dtype == torch.uint8,
+            DP4A=not interpreted(),
             WRITES=writes,
             UNITS=units,
             BLOCK=block,
@@ -152,6 +175,9 @@ def _flip_chains(  # type: ignore[no-untyped-def]
     low,
     high,
     WINDOW: tl.constexpr,
+    WORDS: tl.constexpr,
+    UNSIGNED: tl.constexpr,
+    DP4A: tl.constexpr,
     WRITES: tl.constexpr,
     UNITS: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -164,16 +190,21 @@ def _flip_chains(  # type: ignore[no-untyped-def]
         latest += 2  # its addition is s_k
     time = ((key >> 6) & 0x1FFFFF).to(tl.int32)
     hit = (key != 0x7FFFFFFFFFFFFFFF) & ((key >> 27) != (last >> 27)) & (time < latest)
+    if tl.max(hit.to(tl.int32), 0) == 0:  # many keys side by side are of no flip
+        return
     unit = tl.where(hit, key >> 27, 0)
 
-    i4 = unit % n4
-    rest = unit // n4
-    i3 = rest % n3
-    rest = rest // n3
-    i2 = rest % n2
+    rest = unit.to(tl.int32) if WORDS else unit  # divided sooner
+    i4 = (rest % n4).to(tl.int64)
+    rest = rest // n4
+    i3 = tl.zeros([UNITS], tl.int64)
+    if not WORDS:
+        i3 = rest % n3
+        rest = rest // n3
+    i2 = (rest % n2).to(tl.int64)
     rest = rest // n2
-    i1 = rest % n1
-    i0 = rest // n1
+    i1 = (rest % n1).to(tl.int64)
+    i0 = (rest // n1).to(tl.int64)
     if WINDOW:
         row = i0 * a0 + i1 * a1
         y = (i2 * step_y - above).to(tl.int32)
@@ -191,19 +222,21 @@ def _flip_chains(  # type: ignore[no-untyped-def]
     bit = tl.where(hit, (key & 63).to(tl.int32), 0)
     t = tl.where(hit, time >> 1, 0)
     of_sum = (time & 1) == 1
-    whole = tl.zeros([UNITS], tl.int32)
-    partial = tl.zeros([UNITS], tl.int32)
-    any_hit = tl.max(hit.to(tl.int32), 0)
-    for start in range(0, any_hit * k, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        mask = hit[:, None] & (at < k)[None, :]
-        words = _left(a, row[:, None], y[:, None], x[:, None], at[None, :], mask, a2, a3, a_step, p, q, height, width,
-                      dilation_y, dilation_x, pad, low_bits, WINDOW)  # fmt: skip
-        products = words * tl.load(b + column[:, None] + at[None, :].to(tl.int64) * b_step, mask=mask, other=0).to(
-            tl.int32
-        )
-        whole += tl.sum(products, 1)
-        partial += tl.sum(tl.where(at[None, :] <= t[:, None], products, 0), 1)
+    if WORDS:
+        whole, partial = word_sums(a + row, b + column, t, hit, k, k, UNSIGNED, DP4A, UNITS, BLOCK)
+    else:
+        whole = tl.zeros([UNITS], tl.int32)
+        partial = tl.zeros([UNITS], tl.int32)
+        for start in range(0, k, BLOCK):
+            at = start + tl.arange(0, BLOCK)
+            mask = hit[:, None] & (at < k)[None, :]
+            words = _left(a, row[:, None], y[:, None], x[:, None], at[None, :], mask, a2, a3, a_step, p, q, height,
+                          width, dilation_y, dilation_x, pad, low_bits, WINDOW)  # fmt: skip
+            products = words * tl.load(b + column[:, None] + at[None, :].to(tl.int64) * b_step, mask=mask, other=0).to(
+                tl.int32
+            )
+            whole += tl.sum(products, 1)
+            partial += tl.sum(tl.where(at[None, :] <= t[:, None], products, 0), 1)
 
     changed = tl.zeros([UNITS], tl.int32)  # what the flips so far add to every later sum
     live = hit
@@ -227,14 +260,20 @@ def _flip_chains(  # type: ignore[no-untyped-def]
         bit = tl.where(live, (key & 63).to(tl.int32), 0)
         t = tl.where(live, time >> 1, 0)
         of_sum = (time & 1) == 1
-        partial = tl.zeros([UNITS], tl.int32)
-        for start in range(0, tl.max(tl.where(live & of_sum, tl.minimum(t + 1, k), 0), 0), BLOCK):
-            at = start + tl.arange(0, BLOCK)
-            mask = (live & of_sum)[:, None] & (at < k)[None, :]
-            words = _left(a, row[:, None], y[:, None], x[:, None], at[None, :], mask, a2, a3, a_step, p, q, height,
-                          width, dilation_y, dilation_x, pad, low_bits, WINDOW)  # fmt: skip
-            right2 = tl.load(b + column[:, None] + at[None, :].to(tl.int64) * b_step, mask=mask, other=0).to(tl.int32)
-            partial += tl.sum(tl.where(at[None, :] <= t[:, None], words * right2, 0), 1)
+        end = tl.max(tl.where(live & of_sum, tl.minimum(t + 1, k), 0), 0)
+        if WORDS:
+            _, partial = word_sums(a + row, b + column, t, live & of_sum, k, end, UNSIGNED, DP4A, UNITS, BLOCK)
+        else:
+            partial = tl.zeros([UNITS], tl.int32)
+            for start in range(0, end, BLOCK):
+                at = start + tl.arange(0, BLOCK)
+                mask = (live & of_sum)[:, None] & (at < k)[None, :]
+                words = _left(a, row[:, None], y[:, None], x[:, None], at[None, :], mask, a2, a3, a_step, p, q, height,
+                              width, dilation_y, dilation_x, pad, low_bits, WINDOW)  # fmt: skip
+                right2 = tl.load(b + column[:, None] + at[None, :].to(tl.int64) * b_step, mask=mask, other=0).to(
+                    tl.int32
+                )
+                partial += tl.sum(tl.where(at[None, :] <= t[:, None], words * right2, 0), 1)
 
     total = whole + changed + added
     to = out + i0 * o0 + i1 * o1 + i2 * o2 + i3 * o3 + i4 * o4
