@@ -12,6 +12,7 @@ from radhard.faults.arrivals import arrivals, stream_key
 from radhard.faults.draw import draw_all, draw_at
 from radhard.faults.drawn import draw_on_device
 from radhard.faults.locate import locate
+from radhard.faults.streams import streams_of
 from radhard.machine import Cost, Kind, Site, Step
 from radhard.words import Int, Words
 from tests.reference.philox import philox
@@ -86,6 +87,21 @@ def test_sites_of_many_flips_and_of_few(device: torch.device) -> None:
     assert compare(costs, faults, np.array([5, 6]), device) > 50
     assert compare(costs, replace(faults, kinds=frozenset({"add"})), np.array([5]), device) > 20
     assert compare(costs, replace(faults, kinds=frozenset({"mul"})), np.array([5]), device) > 5
+
+
+def test_a_room_that_is_not_right_is_replaced_by_a_larger_one(device: torch.device) -> None:
+    costs = {site(rows=6): product(units=6, k=3)}
+    for right, room in ((0, 32), (100, 128), (9000, None)):
+        streams = streams_of(
+            costs,
+            Faults(ber=1e-3),
+            images=2,
+            rooms=tuple(cuda.ROOMS),
+            proven=lambda room, right=right: room >= right,  # type: ignore[misc]
+            device=device,
+        )
+        assert list(streams.rooms) == ([] if room is None else [room])
+        assert bool(streams.rest) == (room is None)
 
 
 def test_texts_of_several_steps(device: torch.device) -> None:

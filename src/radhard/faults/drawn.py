@@ -120,7 +120,7 @@ def _proof(room: int, device: torch.device) -> bool:
         for name, steps in (("chain", product), ("text", text))
     }
     bits = 4096 * 32 * 32  # of the sums of the chain, the most
-    most = (math.sqrt(room - 2 * DEVIATIONS + DEVIATIONS**2 / 4) - DEVIATIONS / 2) ** 2  # flips, as `_room` has it
+    most = (math.sqrt(room - 2 * DEVIATIONS + DEVIATIONS**2 / 4) - DEVIATIONS / 2) ** 2  # flips, as `_wanted` has it
     faults, ids = Faults(ber=most / bits), np.arange(8, dtype=np.int64)
     rooms = {room: list(costs)}
     drawn = _launched(

@@ -45,14 +45,15 @@ def streams_of(
 ) -> Streams:
     """What `device` draws of `faults` at the sites of `costs` in batches of so many images, whatever seed and trial.
 
-    `proven` says whether the kernel with one of the `rooms` is right. It serves whole sites: of a selection by patch or
-    bit, none. Raises as `expected` does.
+    `proven` says whether the kernel with one of the `rooms` is right; they ascend, and a larger one takes the place of
+    one that is not. It serves whole sites: of a selection by patch or bit, none. Raises as `expected` does.
     """
     rest, together = expected(costs, faults), dict[int, list[Site]]()
     if not faults.where.fine and faults.kinds <= set(_CHAINS) and 0.0 < faults.ber < 1.0:
         for site in rest:
-            room = _room(costs[site], faults, rooms) if _served(site, costs[site], images=images) else None
-            if room is not None and proven(room):
+            wanted = _wanted(costs[site], faults) if _served(site, costs[site], images=images) else math.inf
+            room = next((room for room in rooms if room >= wanted and proven(room)), None)
+            if room is not None:
                 together.setdefault(room, []).append(site)
     if 16 * images * sum(room * len(sites) for room, sites in together.items()) > _BYTES:
         together = {}
@@ -89,14 +90,13 @@ def _served(site: Site, cost: Cost, *, images: int) -> bool:
     return site.operator in NAMES and holds_text(cost.steps)
 
 
-def _room(cost: Cost, faults: Faults, rooms: tuple[int, ...]) -> int | None:
-    """How many draws of a stream are made: more than its flips but once in a billion; None beyond the largest."""
+def _wanted(cost: Cost, faults: Faults) -> float:
+    """For how many draws of a stream there is to be room: more than its flips but once in a billion; infinite: none."""
     bits = max(cost.exposed_bits(kind, faults.words) for kind in faults.kinds)
     mean = faults.ber * bits
     if not flips_an_image(cost, faults) or bits >= _MOST["bits"]:
-        return None
-    wanted = mean + DEVIATIONS * math.sqrt(mean) + 2 * DEVIATIONS
-    return next((room for room in rooms if room >= wanted), None)
+        return math.inf
+    return mean + DEVIATIONS * math.sqrt(mean) + 2 * DEVIATIONS
 
 
 def _row(site: Site, cost: Cost, faults: Faults, *, images: int, steps: int) -> list[int]:

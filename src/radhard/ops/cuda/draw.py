@@ -20,8 +20,10 @@ from triton.language.random import philox_impl
 
 from radhard.ops.cuda.launch import on
 
-ROOMS = {32: 1, 128: 2, 512: 8, 2048: 16, 8192: 32}
+ROOMS = {32: 1, 64: 2, 128: 2, 256: 4, 512: 8, 1024: 16, 2048: 16, 8192: 32}
 """How many draws of a stream a kernel has room for, and its warps."""
+
+_REGISTERS = 64  # enough for a sort; with more, no two programs of the larger rooms are at work at a time
 
 HEADER, OF_KIND, OF_STEP = 5, 3, 3
 """Columns of a site. First: its key; how many units of an image lie side by side, and of a batch; the bits of the
@@ -43,7 +45,7 @@ def _ascending(x, size: tl.constexpr):  # type: ignore[no-untyped-def]
         while apart > 0:
             other = tl.gather(x, place ^ apart, 0)
             low = ((place & apart) == 0) == ((place & run) == 0)
-            x = tl.where(low, tl.minimum(x, other), tl.maximum(x, other))
+            x = tl.where((other < x) == low, other, x)
             apart = apart // 2
         run = run * 2
     return x
@@ -149,5 +151,16 @@ def drawn(streams: Tensor, header: Tensor, *, room: int) -> tuple[Tensor, Tensor
     counts = torch.empty(sites, images, dtype=torch.int64, device=streams.device)
     unsure = torch.empty(sites, images, dtype=torch.int8, device=streams.device)
     with on(streams):
-        _draw[(images, sites)](streams, header, keys, counts, unsure, images, steps, room=room, num_warps=ROOMS[room])
+        _draw[(images, sites)](
+            streams,
+            header,
+            keys,
+            counts,
+            unsure,
+            images,
+            steps,
+            room=room,
+            num_warps=ROOMS[room],
+            maxnreg=_REGISTERS,
+        )
     return keys, counts, unsure
