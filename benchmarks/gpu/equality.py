@@ -44,6 +44,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
     """Answers of each model of the zoo on the device against the CPU's, while the tests run; then what these gave."""
     results = workplace() / "tests.jsonl"
     tests = _started(results, tiny=tiny)
+    others = [tests]
     try:
         for name in prepare.zoo(tiny=tiny):
             if limits.left() < PATIENCE:
@@ -51,22 +52,29 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
             try:
                 yield from _of_model(name, device, tiny=tiny)
             except Exception as error:
-                yield {
-                    "model": name,
-                    "error": f"{type(error).__name__}: {error}"[:2000],
-                    "text": traceback.format_exc(),
-                }
-        warm.once(device, tiny=tiny)
+                told = f"{type(error).__name__}: {error}"[:2000]
+                yield {"model": name, "error": told, "text": traceback.format_exc()}
+            others += _warming(len(others), tiny=tiny)
         while tests.poll() is None and limits.left() > 2:
+            others += _warming(len(others), tiny=tiny)
             time.sleep(0.1)
     finally:
         prepare.stop(prepare.zoo(tiny=tiny))  # what comes next is timed
         finished = tests.poll() is not None
-        if not finished:
-            os.killpg(tests.pid, signal.SIGKILL)
+        for process in others:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     limits.at_least(PATIENCE / 2)
     yield {"tests": "tests/cuda", "finished": finished, **_read(results)}
     yield {"tests": "output", "text": results.with_suffix(".log").read_text()[-20_000:]}
+
+
+def _warming(begun: int, *, tiny: bool) -> list["subprocess.Popen[bytes]"]:
+    """The process that compiles what is timed later, once its program is there; `begun` counts the tests too."""
+    name = prepare.subject(tiny=tiny)
+    if tiny or begun > 1 or not prepare.is_written(name):
+        return []
+    return [warm.begin(prepare.file_of(name))]
 
 
 def _of_model(name: str, device: torch.device, *, tiny: bool) -> Iterator[Record]:

@@ -80,12 +80,12 @@ def program_of(name: str, *, tiny: bool, device: torch.device) -> Program:
 
 def is_written(name: str) -> bool:
     """Whether a program can be had without waiting."""
-    return _file(name).exists()
+    return file_of(name).exists()
 
 
 def written(name: str, *, tiny: bool, device: torch.device, most: float) -> Program:
     """The same, once its process has written it. TimeoutError after `most` seconds."""
-    file, process, start = _file(name), begin(name, tiny=tiny), time.monotonic()
+    file, process, start = file_of(name), begin(name, tiny=tiny), time.monotonic()
     while not file.exists():
         _check(name, process.poll())
         if time.monotonic() - start > most:
@@ -99,7 +99,7 @@ def expected_of(name: str, *, tiny: bool) -> list[Answers]:
     """What a model of the zoo answers on the CPU, once its process is at its end."""
     process = begin(name, tiny=tiny)
     _check(name, process.wait(timeout=max(1.0, min(limits.left(), 600.0))))
-    found: list[Answers] = torch.load(_file(name).with_suffix(".answers"), weights_only=False)
+    found: list[Answers] = torch.load(file_of(name).with_suffix(".answers"), weights_only=False)
     return found
 
 
@@ -109,13 +109,14 @@ def module_of(name: str) -> LoadedModel:
     return load(name, seed=0, input_shape=(1, 28, 28) if name == TINY else None)
 
 
-def _file(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """Where the program of a model is written."""
     return workplace() / f"{name.rpartition(':')[2]}.program"
 
 
 def _check(name: str, code: int | None) -> None:
     if code:
-        told = _file(name).with_suffix(".log").read_text()[-2000:]
+        told = file_of(name).with_suffix(".log").read_text()[-2000:]
         raise RuntimeError(f"preparing {name} failed:\n{told}")
 
 
@@ -124,8 +125,8 @@ def begin(name: str, *, tiny: bool) -> "subprocess.Popen[bytes]":
     if name not in _started:
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(THREADS if name in FULL else 1)}
         environment.pop("TRITON_INTERPRET", None)
-        command = [sys.executable, "-m", "benchmarks.gpu.prepare", name, str(_file(name)), *["--tiny"] * tiny]
-        with _file(name).with_suffix(".log").open("wb") as log:
+        command = [sys.executable, "-m", "benchmarks.gpu.prepare", name, str(file_of(name)), *["--tiny"] * tiny]
+        with file_of(name).with_suffix(".log").open("wb") as log:
             _started[name] = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
     return _started[name]
 

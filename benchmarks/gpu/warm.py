@@ -1,29 +1,50 @@
-"""What the timed parts need, compiled and on the device while the tests run."""
+"""What the timed parts run, run once by a process of its own while the tests run: its kernels are compiled then.
 
-import torch
+python -m benchmarks.gpu.warm PROGRAM     # a program that `prepare` has written
 
-from benchmarks.gpu import limits, prepare
-from benchmarks.gpu.clean import BATCHES, images_of
-from benchmarks.gpu.faulty import RATES
-from radhard.faults import Faults, Faulty
-from radhard.machine import Clean
-from radhard.program import run
+Triton keeps what it compiles on the disk. Which block sizes are the fastest is found by each process anew, so that the
+timed one finds it on a device that nobody else uses.
+"""
 
-SECONDS = 15
-"""That this may take."""
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.gpu.installed import ROOT, install
+
+install()
+
+import torch  # noqa: E402
+
+from benchmarks.gpu.clean import BATCHES, images_of  # noqa: E402
+from benchmarks.gpu.faulty import RATES  # noqa: E402
+from benchmarks.gpu.kept import kept  # noqa: E402
+from radhard.faults import Faults, Faulty  # noqa: E402
+from radhard.machine import Clean  # noqa: E402
+from radhard.program import run  # noqa: E402
 
 
-def once(device: torch.device, *, tiny: bool) -> None:
-    """Load the model whose speed is measured and run it once, clean and faulty; if that fails, its part will tell."""
-    name = prepare.subject(tiny=tiny)
-    if tiny or not prepare.is_written(name) or limits.left() < SECONDS:
-        return
-    try:
-        prepare.module_of(name)
-        program = prepare.program_of(name, tiny=tiny, device=device)
-        images = images_of(program, BATCHES[0], device)
+def begin(program: Path) -> "subprocess.Popen[bytes]":
+    """Start the process."""
+    command = [sys.executable, "-m", "benchmarks.gpu.warm", str(program)]
+    with program.with_suffix(".warm.log").open("wb") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=log, stderr=log, start_new_session=True)
+
+
+def main() -> None:
+    """Run the program, clean and under faults, in each size of batch."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("program", type=Path)
+    device = torch.device("cuda", 0)
+    program = kept(parser.parse_args().program).to(device)
+    for batch in BATCHES:
+        images = images_of(program, batch, device)
         run(program, images, Clean())
-        for ber in RATES[:2]:
+        for ber in RATES:
             run(program, images, Faulty(Clean(), Faults(ber=ber)))
-    except RuntimeError as error:
-        print(f"warming up: {error}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
