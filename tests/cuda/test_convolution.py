@@ -16,6 +16,8 @@ CASES: dict[str, tuple[tuple[int, int, int, int], int, Geometry]] = {
     "3 x 3": ((2, 17, 7, 6), 20, Geometry(size=(3, 3), padding=(1, 1, 1, 1), pad=9)),
     "stem": ((1, 3, 15, 13), 70, Geometry(size=(7, 7), stride=(2, 2), padding=(3, 3, 3, 3))),
     "1 x 1": ((2, 40, 5, 5), 8, Geometry(size=(1, 1))),
+    "patches of an image that is not their multiple": ((2, 3, 35, 19), 24, Geometry(size=(8, 8), stride=(8, 8))),
+    "odd patches": ((2, 3, 15, 12), 5, Geometry(size=(3, 4), stride=(3, 4))),
     "patches": ((1, 3, 32, 16), 24, Geometry(size=(16, 16), stride=(16, 16))),
     "uneven": ((1, 4, 9, 8), 5, Geometry(size=(3, 2), stride=(1, 3), padding=(0, 1, 2, 0), dilation=(2, 1), pad=3)),
     "depthwise": ((2, 6, 7, 6), 6, Geometry(size=(3, 3), padding=(1, 1, 1, 1), groups=6, pad=9)),

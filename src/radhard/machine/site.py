@@ -12,6 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from radhard.ops.counts import sum_rows
+
 Column = NDArray[np.int64]
 Source = Literal["override", "name", "graph", "disputed", "guess"]
 """What says where a site stands: the user, names, the graph, the graph against a name, or nothing."""
@@ -142,6 +144,9 @@ class Site:
         if self.batch_axis is None:
             return mask.sum().reshape(1)
         rows = mask.movedim(self.batch_axis, 0)
+        if self.blocks == 1:
+            images = len(rows) // self.rows_per_image
+            return sum_rows(rows.reshape(images, self.rows_per_image * math.prod(rows.shape[1:])))
         shape = (self.blocks, len(rows) // self.rows_per_image, self.rows_per_image // self.blocks)
         return rows.reshape(*shape, math.prod(rows.shape[1:])).sum((0, 2, 3))
 

@@ -9,6 +9,7 @@ from radhard.ops.geometry import Geometry
 from radhard.ops.octets import exact_terms
 from radhard.ops.on_device import on_device
 from radhard.ops.write import Limits, write
+from radhard.ops.written import accumulated, written
 
 
 def convolution(
@@ -23,9 +24,17 @@ def convolution(
 ) -> Tensor:
     """`x` [b, g c, h, w] of 8 bits, weight [n, k] int8, bias [n] int32 or None -> [b, n, h', w'] `dtype`.
 
+    It is contiguous, but on a device, where patches that do not overlap are the rows of one product.
     `multiplier` is [n] or [1] float32, None where accumulators leave as int32; see `write`.
     """
     device = on_device(x)
+    if device is not None and geometry.apart:
+        patches = geometry.patches_apart(x)
+        if multiplier is None:
+            found = accumulated(patches, weight, bias=bias)
+        else:
+            found = written(patches, weight, bias=bias, multiplier=multiplier, dtype=dtype, grid=grid)
+        return found.view(len(x), *geometry.out_size(x), len(weight)).permute(0, 3, 1, 2)
     if device is not None:
         out: Tensor | None = device.convolved(
             x, weight, bias, geometry=geometry, multiplier=multiplier, dtype=dtype, grid=grid

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,6 +34,23 @@ class Geometry:
         spans = [d * (s - 1) + 1 for d, s in zip(self.dilation, self.size, strict=True)]
         h, w = ((s - span) // step + 1 for s, span, step in zip(sizes, spans, self.stride, strict=True))
         return h, w
+
+    @property
+    def apart(self) -> bool:
+        """Whether windows lie side by side and are larger than a word, as a vision transformer's patches: no word is
+        read twice.
+        """
+        alone = self.groups == 1 and tuple(self.dilation) == (1, 1) and not any(self.padding)
+        return alone and tuple(self.stride) == tuple(self.size) != (1, 1)
+
+    def patches_apart(self, x: Tensor) -> Tensor:
+        """`x` [b, c, h, w] of 8 bits -> a copy of its windows that lie `apart` [b h' w', c p q]."""
+        (b, c), (h, w), (p, q), dtype = x.shape[:2], self.out_size(x), self.size, x.dtype
+        x = x[:, :, : h * p, : w * q].contiguous()
+        if q % 8 == 0:  # eight words at a time
+            x, q = x.view(torch.int64), q // 8
+        rows = x.view(b, c, h, p, w, q).permute(0, 2, 4, 1, 3, 5).reshape(b * h * w, c * p * q)
+        return rows.view(dtype)
 
     def windows(self, x: Tensor) -> Tensor:
         """`x` [b, g c, h, w] -> view [b, g, h', w', c, p, q] of it, padded."""

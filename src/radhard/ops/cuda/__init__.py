@@ -9,7 +9,7 @@ from radhard.ops.cuda.chains import flip_chains, reads_words
 from radhard.ops.cuda.checked import written_checked
 from radhard.ops.cuda.convolve import convolved
 from radhard.ops.cuda.draw import ROOMS, drawn
-from radhard.ops.cuda.passes import look_up, normalise, pair, softmax, write_numbers
+from radhard.ops.cuda.passes import look_up, normalise, pair, softmax, sum_rows, write_numbers
 from radhard.ops.cuda.products import written
 from radhard.ops.cuda.proof import proven
 from radhard.ops.cuda.running import Masks, running_products, running_sums
@@ -36,6 +36,7 @@ __all__ = [
     "running_products",
     "running_sums",
     "softmax",
+    "sum_rows",
     "write_numbers",
     "written",
     "written_checked",

@@ -18,6 +18,7 @@ from radhard.ops.cuda.rows import ALIGNED, LONGEST, Read, Write, Written
 from radhard.ops.cuda.rows import normalise as unproven_normalise
 from radhard.ops.cuda.rows import softmax as unproven_softmax
 from radhard.ops.cuda.words import look_up as unproven_look_up
+from radhard.ops.cuda.words import sum_rows as unproven_sum_rows
 from radhard.ops.cuda.words import written
 from radhard.ops.on_device import interpreted
 from radhard.ops.write import Limits, saturate
@@ -31,6 +32,11 @@ _INT8: Write = (50.0, (0, -128, 127), torch.int8)
 def look_up(x: Tensor, table: Tensor) -> Tensor | None:
     """See `radhard.ops.cuda.words`; None where the kernel is not proved."""
     return unproven_look_up(x, table) if _sure("look-ups", x.device, _looks_up) else None
+
+
+def sum_rows(x: Tensor) -> Tensor | None:
+    """See `radhard.ops.cuda.words`; None where the kernel is not proved."""
+    return unproven_sum_rows(x) if _sure("sums of rows", x.device, _sums) else None
 
 
 def write_numbers(
@@ -96,6 +102,14 @@ def _looks_up(device: torch.device) -> bool:
         torch.equal(unproven_look_up(x, table.to(device)).cpu(), table[x.cpu().to(torch.int64) + 128])
         for table in tables
         for x in (wide.to(device), wide.to(device)[:, 16:272], wide.to(device)[:, 3:80].T)
+    )
+
+
+def _sums(device: torch.device) -> bool:
+    draw = torch.Generator().manual_seed(0x5EED)
+    masks = [torch.randint(0, 2, (9, n), generator=draw, dtype=torch.int32) for n in (197, 20001)]
+    return all(
+        torch.equal(unproven_sum_rows(x.to(device)).cpu(), x.sum(1)) for mask in masks for x in (mask.bool(), mask)
     )
 
 

@@ -36,6 +36,26 @@ def _quantize(x, out, strange, size, factor, zero, low, high, MARKED: tl.constex
         tl.store(strange + first + step, tl.where(tl.abs(value) <= 3.4028234663852886e38, 0, 1), mask=inside)
 
 
+@triton.jit  # type: ignore[untyped-decorator]
+def _sum_row(x, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    row, step = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
+    total = tl.zeros([BLOCK], tl.int32)  # of a thread's few: no sum of them is large
+    for first in range(0, n, BLOCK):
+        total += tl.load(x + row * n + first + step, mask=first + step < n, other=0).to(tl.int32)
+    tl.store(out + row, tl.sum(total.to(tl.int64), axis=0))
+
+
+def sum_rows(x: Tensor) -> Tensor:
+    """Booleans or counts `x` [r, n] -> the sum of each row [r] int64: torch would copy them all as int64 before."""
+    rows, n = x.shape
+    x = (x.view(torch.uint8) if x.dtype == torch.bool else x).contiguous()
+    out = torch.empty(rows, dtype=torch.int64, device=x.device)
+    if rows:
+        with on(x):
+            _sum_row[(rows,)](x, out, n, BLOCK=1024 if n <= 1024 else 8192, num_warps=4 if n <= 1024 else 16)
+    return out
+
+
 def look_up(x: Tensor, table: Tensor) -> Tensor:
     """`x` [...] int8, table [256] -> table[x + 128] [...], lying in memory as x does."""
     if x.is_contiguous():
