@@ -214,9 +214,10 @@ class Faulty(Machine):
         for arrived in self._arrived(site) if site in self._costs else self._lone(operator, inputs, site):
             out = out if own else out.clone()
             own = True
-            application = Application(operator=operator, inputs=inputs, site=site, out=out)
+            counted = self._non_finite
+            application = Application(operator=operator, inputs=inputs, site=site, out=out, counted=counted)
             strange = strike(application, arrived, self.source.words)
-            if strange is not None:
+            if strange is not None and strange is not counted:
                 self._non_finite = together(self._non_finite, strange)
         return out
 

@@ -19,12 +19,16 @@ _CHUNK, _CHUNK_ON_DEVICE = 1 << 24, 1 << 26  # elements of gathered unit inputs 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Application:
-    """An operator applied to inputs at a site, and what it yielded: `out`, of which units are written again."""
+    """An operator applied to inputs at a site, and what it yielded: `out`, of which units are written again.
+
+    `counted` [B] int64 is where kernels may add what flips make non-finite, if it fits.
+    """
 
     operator: Operator
     inputs: Sequence[Tensor | None]
     site: Site
     out: Tensor
+    counted: Tensor | None = None
 
     @property
     def images(self) -> int:

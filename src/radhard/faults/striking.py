@@ -17,7 +17,10 @@ from radhard.words import Words
 
 
 def strike(x: Application, arrived: Arrived, words: Words) -> Tensor | None:
-    """Write into `x.out` what the flips make of it -> values [B] that they made non-finite; None: none."""
+    """Write into `x.out` what the flips make of it -> values [B] that they made non-finite; None: none.
+
+    They have been added to `x.counted` if it is what is returned.
+    """
     return _strike(on_device(x.out), x, arrived, words, trusted=proven)
 
 
@@ -78,7 +81,9 @@ def _strike_text(x: Application, arrived: Arrived) -> Tensor | None:
     if keys is None:
         return None
     images = x.site.image_units(x.site.batch_grid(arrived.cost.grid, x.images))
-    strange = torch.zeros(x.images, dtype=torch.int64, device=x.out.device)
+    strange = x.counted
+    if strange is None or strange.device != x.out.device or strange.stride() != (1,) or len(strange) != x.images:
+        strange = torch.zeros(x.images, dtype=torch.int64, device=x.out.device)
     done = struck(x.operator, x.inputs, out=x.out, keys=keys, images=images, strange=strange)
     return strange if done else None
 
