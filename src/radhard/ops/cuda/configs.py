@@ -1,6 +1,7 @@
-"""Block sizes of the integer product, by shape: what was fastest on an H200 (`benchmarks/gpu/tune.py`) comes first.
+"""Block sizes of the integer product, by shape.
 
-Where several stand, a large product is made with each of them once, and then with the fastest.
+Where several stand, a large product is made with each of them once, and then with the fastest; others with the first.
+`benchmarks/gpu/tune.py` times them.
 """
 
 from dataclasses import dataclass
