@@ -195,27 +195,64 @@ def _normalise(  # type: ignore[no-untyped-def]
     BIASED: tl.constexpr,
     WORDS: tl.constexpr,
     WRITTEN: tl.constexpr,
-    BLOCK: tl.constexpr,
+    FIRST: tl.constexpr,
+    SECOND: tl.constexpr,
 ):
-    """A row a program."""
-    row, column = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
-    used = column < n
-    y = number(x + row * x_pitch + column, used, of_zero, scale, WORDS)
-    size = tl.cast(n, tl.float32)
+    """A row a program, in one part or two, which are powers of two."""
+    row, size = tl.program_id(0).to(tl.int64), tl.cast(n, tl.float32)
+    x, out = x + row * x_pitch, out + row * n
+    i = tl.arange(0, FIRST)
+    a = number(x + i, i < n, of_zero, scale, WORDS)
+    total = tl.sum(a, axis=0)
+    if SECOND:
+        j = FIRST + tl.arange(0, SECOND)
+        b = number(x + j, j < n, of_zero, scale, WORDS)
+        total += tl.sum(b, axis=0)
     if CENTRED:
-        y = tl.where(used, y - tl.div_rn(tl.sum(y, axis=0), size), 0.0)
-    variance = tl.div_rn(tl.sum(y * y, axis=0), size)
-    y = y * tl.div_rn(1.0, tl.sqrt_rn(variance + eps))
+        mean = tl.div_rn(total, size)
+        a = tl.where(i < n, a - mean, 0.0)
+        if SECOND:
+            b = tl.where(j < n, b - mean, 0.0)
+    squares = tl.sum(a * a, axis=0)
+    if SECOND:
+        squares += tl.sum(b * b, axis=0)
+    root = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(squares, size) + eps))
+    many = _stored(out, a * root, weight, bias, i, i < n, factor, zero, low, high, WEIGHTED, BIASED, WRITTEN)
+    if SECOND:
+        many += _stored(out, b * root, weight, bias, j, j < n, factor, zero, low, high, WEIGHTED, BIASED, WRITTEN)
+    if WRITTEN:
+        tl.store(counts + row, many)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _stored(  # type: ignore[no-untyped-def]
+    out,
+    y,
+    weight,
+    bias,
+    column,
+    used,
+    factor,
+    zero,
+    low,
+    high,
+    WEIGHTED: tl.constexpr,
+    BIASED: tl.constexpr,
+    WRITTEN: tl.constexpr,
+):
+    """Numbers of these columns, scaled, shifted and stored; how many are not finite where they are to be words."""
     if WEIGHTED:
         y = y * tl.load(weight + column, mask=used, other=0.0)
     if BIASED:
         y = y + tl.load(bias + column, mask=used, other=0.0)
+    many = 0
     if WRITTEN:
         y = y * factor
-        tl.store(out + row * n + column, rounded(y, zero, low, high), mask=used)
-        tl.store(counts + row, tl.sum(tl.where(used, strange(y), 0), axis=0))
+        tl.store(out + column, rounded(y, zero, low, high), mask=used)
+        many = tl.sum(tl.where(used, strange(y), 0), axis=0)
     else:
-        tl.store(out + row * n + column, y, mask=used)
+        tl.store(out + column, y, mask=used)
+    return many
 
 
 def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | None:
@@ -274,7 +311,7 @@ def normalise(
     if not _served(x, n, read):
         return None
     x = x.contiguous()
-    rows, block = x.numel() // n, max(16, triton.next_power_of_2(n))
+    rows, (first, second) = x.numel() // n, _halves(n)
     (of_zero, scale), (factor, grid, dtype) = read or _AS_IT_IS, write or _FLOATS
     out = torch.empty(x.shape, dtype=dtype, device=x.device)
     counts = torch.empty(rows if write else 0, dtype=torch.int32, device=x.device)
@@ -288,8 +325,9 @@ def normalise(
                 BIASED=bias is not None,
                 WORDS=read is not None,
                 WRITTEN=write is not None,
-                BLOCK=block,
-                num_warps=1 if block <= 1024 else 4,
+                FIRST=first,
+                SECOND=second,
+                num_warps=1 if n <= 1024 else 4,
                 enable_fp_fusion=False,
             )
     return out, counts.view(_without(x.shape, n)) if write else None
@@ -302,6 +340,13 @@ def _parts(n: int) -> tuple[int, int, int]:
         parts.append(0 if left <= 0 else 1 << (left.bit_length() - 1))
         left -= parts[-1]
     return (parts[0], parts[1], parts[2]) if left <= 0 else (triton.next_power_of_2(n), 0, 0)
+
+
+def _halves(n: int) -> tuple[int, int]:
+    """One power of two that holds a row of `n`, or two where these are less together."""
+    whole = max(16, triton.next_power_of_2(n))
+    rest = triton.next_power_of_2(max(1, n - whole // 2))
+    return (whole // 2, rest) if 128 <= rest < whole // 2 else (whole, 0)
 
 
 def _served(x: Tensor, n: int, read: Read | None) -> bool:
