@@ -47,7 +47,7 @@ class Geometry:
         """`x` [b, c, h, w] of 8 bits -> a copy of its windows that lie `apart` [b h' w', c p q]."""
         (b, c), (h, w), (p, q), dtype = x.shape[:2], self.out_size(x), self.size, x.dtype
         x = x[:, :, : h * p, : w * q].contiguous()
-        if q % 8 == 0:  # eight words at a time
+        if q % 8 == 0 and x.storage_offset() % 8 == 0:  # eight words at a time
             x, q = x.view(torch.int64), q // 8
         rows = x.view(b, c, h, p, w, q).permute(0, 2, 4, 1, 3, 5).reshape(b * h * w, c * p * q)
         return rows.view(dtype)
