@@ -74,7 +74,10 @@ def _warming(begun: int, *, tiny: bool) -> list["subprocess.Popen[bytes]"]:
     name = prepare.subject(tiny=tiny)
     if tiny or begun > 1 or not prepare.is_written(name):
         return []
-    return [warm.begin(prepare.file_of(name))]
+    begun_now = warm.begin(prepare.file_of(name))
+    if limits.left() > 2 * PATIENCE:
+        prepare.module_of(name)  # kept for what is timed
+    return [begun_now]
 
 
 def _of_model(name: str, device: torch.device, *, tiny: bool) -> Iterator[Record]:
