@@ -19,7 +19,7 @@ SECONDS: Mapping[str, float] = {
     "faulty": 15,
     "detection": 6,
     "sweep": 55,
-    "fig13": 35,
+    "fig13": 60,
     "models": 45,
     "training": 80,
 }
