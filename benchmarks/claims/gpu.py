@@ -8,7 +8,7 @@ from benchmarks.claims.data import RESULTS, rate
 
 def gpu() -> str:
     """Clean int8 over bfloat16, faulty over clean, at the largest batch; and where the rest stands."""
-    from benchmarks.gpu.targets import equal_answers, ratio
+    from benchmarks.gpu.targets import answers, ratio
 
     run = json.loads((RESULTS / "gpu.json").read_text())
     records = run["records"]
@@ -20,7 +20,8 @@ def gpu() -> str:
     spent = [f"{value:.2f} at {rate(float(name))}" for name, value in found if value is not None]
     if spent:
         told.append(f"with faults {', '.join(spent)} times clean int8's")
-    if (equal := equal_answers(records)) is not None:
-        told.append(f"under the same faults {100 * equal:.2f} % of the zoo's answers are the CPU's")
+    if (known := answers(records)) is not None:
+        equal, of, models = known
+        told.append(f"under the same faults {equal:,} of {of:,} answers of {', '.join(models)} are the CPU's")
     text = f"On a GPU ({run['device']}, ViT-B/16, batch 256; `--device cuda`): {'; '.join(told)}. "
     return fill(f"{text}[results/gpu.md](results/gpu.md) has the tables, and which targets are missed.", width=120)

@@ -142,19 +142,49 @@ class Case:
         now.outcomes, now.words = recover(self.factors, now.found, now.flagged, several="leave", words=words)
 
 
-def totals(records: Sequence[Record]) -> dict[tuple[int, float, str], dict[str, float]]:
-    """(batch, rate, scheme) -> seconds of each part in all products of a block; only where all were measured."""
-    records = [record for record in records if "scheme" in record]
-    names = {record["product"] for record in records}
-    found: dict[tuple[int, float, str], dict[str, Mapping[str, float]]] = {}
+Key = tuple[int, float, str]
+
+
+def latest(records: Sequence[Record]) -> dict[Key, dict[str, Record]]:
+    """(batch, rate, scheme) -> the record of each product: of several runs that of the last."""
+    found: dict[Key, dict[str, Record]] = {}
     for record in records:
-        key = (record["batch"], record["ber"], record["scheme"])
-        found.setdefault(key, {})[record["product"]] = record["seconds"]
+        if "scheme" in record:
+            found.setdefault((record["batch"], record["ber"], record["scheme"]), {})[record["product"]] = record
+    return dict(sorted(found.items()))
+
+
+def summed(records: Sequence[Record]) -> list[str]:
+    """The products that times are sums of: those that both schemes have at every batch and rate with most of them."""
+    names = list(dict.fromkeys(record["product"] for record in records if "scheme" in record))
+    points: dict[tuple[int, float], set[str]] = {}
+    for (batch, ber, _), products in latest(records).items():
+        points[batch, ber] = points.get((batch, ber), set(names)) & set(products)
+    most = [products for products in points.values() if 2 * len(products) > len(names)]
+    return [name for name in names if most and all(name in products for products in most)]
+
+
+def totals(records: Sequence[Record]) -> dict[Key, dict[str, float]]:
+    """(batch, rate, scheme) -> seconds of each part in all products of `summed`; only where all were measured."""
+    names = summed(records)
     return {
-        key: {part: sum(each[part] for each in products.values()) for part in PARTS}
-        for key, products in sorted(found.items())
-        if set(products) == names
+        key: {part: sum(products[name]["seconds"][part] for name in names) for part in PARTS}
+        for key, products in latest(records).items()
+        if names and set(names) <= set(products)
     }
+
+
+def apart(records: Sequence[Record]) -> float | None:
+    """How far times of one point and product are apart that two runs measured, at most; None if no two did."""
+    seen: dict[tuple[int, float, str, str], list[Record]] = {}
+    for record in records:
+        if "scheme" in record:
+            key = (record["batch"], record["ber"], record["scheme"], record["product"])
+            seen.setdefault(key, []).append(record)
+    pairs = [
+        (two[0]["seconds"][part], two[-1]["seconds"][part]) for two in seen.values() for part in PARTS if len(two) > 1
+    ]
+    return max((abs(one / other - 1) for one, other in pairs), default=None)
 
 
 def verdicts(records: Sequence[Record]) -> dict[str, str]:
@@ -193,23 +223,29 @@ def verdicts(records: Sequence[Record]) -> dict[str, str]:
 
 
 def lines(records: Sequence[Record]) -> list[str]:
-    """A table in Markdown: milliseconds of all products of a block, and the words that are still wrong."""
-    wrong: dict[tuple[int, float, str], int] = {}
-    flips: dict[tuple[int, float, str], int] = {}
-    for record in records:
-        if "scheme" in record:
-            key = (record["batch"], record["ber"], record["scheme"])
-            wrong[key] = wrong.get(key, 0) + record["wrong_words_after"]
-            flips[key] = flips.get(key, 0) + record["flips"]
-    return [
+    """A table in Markdown: milliseconds of the products, the words that are still wrong, and which runs they are of."""
+    names, known, told = summed(records), latest(records), []
+    for key, parts in totals(records).items():
+        mine = [known[key][name] for name in names]
+        times = " | ".join(f"{1e3 * parts[part]:.3g}" for part in PARTS)
+        told.append(
+            f"| {key[0]} | {key[1]:g} | {key[2]} | {times} | {sum(r['flips'] for r in mine):,} "
+            f"| {sum(r['wrong_words_after'] for r in mine):,} |"
+        )
+    heads = [
         "| batch | bit error rate | scheme | product, ms | detection, ms | recovery, ms | flips | words left wrong |",
         "|---|---|---|---|---|---|---|---|",
-        *(
-            f"| {key[0]} | {key[1]:g} | {key[2]} | {' | '.join(f'{1e3 * parts[part]:.3g}' for part in PARTS)} "
-            f"| {flips[key]} | {wrong[key]} |"
-            for key, parts in totals(records).items()
-        ),
     ]
+    lines = [f"Sums over the products {', '.join(names)} of one block, accumulators left as int32.", "", *heads, *told]
+    if dates := sorted({record["of"] for record in records if "of" in record}):
+        lines += [
+            "",
+            f"Points that the run was too short for are of an earlier one ({', '.join(dates)}), on a device of the ",
+        ]
+        lines[-1] += "same kind, with tests of the kernels beside it."
+        if (most := apart(records)) is not None:
+            lines[-1] += f" Where both have a point, no time differs by more than {100 * most:.0f} %."
+    return [*lines, "", *(f"* Claim {claim}: {verdict}." for claim, verdict in verdicts(records).items())]
 
 
 def draw(records: Sequence[Record], path: Path) -> None:
