@@ -52,7 +52,7 @@ def test_a_damaged_store_is_told_and_saved(tmp_path: Path) -> None:
     assert code == 2
     assert "BER 1e-08" in first
     assert "trial 9, images 0 to 2999 is damaged" in first
-    assert "1 damage(s) found" in last
+    assert "1 damage found" in last
     assert "--drop-damaged" in last
     code, said, notes = run("merge", new, path)
     assert (code, said) == (2, "")

@@ -15,7 +15,7 @@ from radhard.machine import Clean, Operator
 from radhard.models.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.zoo import ZOO
-from radhard.program import Program, rerun, run, run_and_keep
+from radhard.program import Program, capture, quantize, rerun, run, run_and_keep
 from radhard.program.relocated import relocated
 from radhard.protection import Protected
 from tests.hardened import all_products
@@ -43,6 +43,17 @@ def test_the_zoo_answers_as_on_the_cpu(name: str, recipe: str, device: torch.dev
     assert not there.non_finite.any()
     assert (there.logits.cpu().argmax(1) == here.argmax(1)).float().mean() >= 1 - 1 / ZOO_IMAGES
     assert (there.logits.cpu() - here).abs().max() <= (0.01 if recipe == "float" else 0.5)
+
+
+@pytest.mark.parametrize("name", ["fashion-vit", "fashion-resnet20"])
+def test_calibration_finds_the_same_scales(name: str, device: torch.device) -> None:
+    loaded, data = load(name), fashion_mnist("calibration")
+    batches = [data.batch(part, mean=loaded.mean, std=loaded.std) for part in torch.arange(64).split(32)]
+    captured = capture(loaded.module, batches[0], name=name)
+    here, there = quantize(captured, batches), quantize(captured, batches, device=device)
+    assert there.device == torch.device("cpu")
+    assert there.calibration == here.calibration
+    assert there.digest == here.digest
 
 
 def test_a_run_again_is_a_whole_run(device: torch.device) -> None:

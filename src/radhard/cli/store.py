@@ -63,4 +63,5 @@ def store(
     if damaged:
         for line in damaged:
             notes().print(line)
-        raise StoreError(f"store {file}: {len(damaged)} damage(s) found, listed above; {salvage_hint(file)}")
+        number = f"{len(damaged)} damage{'' if len(damaged) == 1 else 's'}"
+        raise StoreError(f"store {file}: {number} found, listed above; {salvage_hint(file)}")

@@ -12,7 +12,7 @@ from radhard.errors import InputError
 def images_of(batch: Any, *, input_shape: Sequence[int], place: str) -> Tensor:
     """A batch -> its images, float32 [B, *input_shape]: a tensor, or the first of a pair whose second is labels [B].
 
-    What is on a GPU is taken to the CPU, where all calibration is done.
+    What is on a GPU is taken to the CPU, from where calibration takes it.
 
     InputError says in one sentence what to give instead; `place` names the batch, such as `calibration batch 0`.
     """
