@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from radhard.campaign import measure as measuring
 from radhard.campaign.bench import Bench, clean_setting, faulty_setting
 from radhard.campaign.execute import execute
 from radhard.campaign.executor import InProcess
@@ -16,6 +15,7 @@ from radhard.campaign.store import Store
 from radhard.errors import DeviceMemoryError, InputError
 from radhard.machine import device as devices
 from radhard.machine.device import CPU, choose_device
+from radhard.program import recorded
 from tests.explorations import tiny_bench
 from tests.test_cli import call, refused
 
@@ -116,7 +116,7 @@ def test_memory_that_runs_out_stores_nothing(tmp_path: Path, monkeypatch: pytest
     settings = (clean_setting(bench, "int8"), faulty_setting(bench, "int8", ber=1e-5))
     campaign = Campaign(settings=settings, images=8, trials=1, chunk=8)
     with Store(tmp_path / "run.db") as store:
-        monkeypatch.setattr(measuring, "run", full)
+        monkeypatch.setattr(recorded, "run", full)
         told = "the memory of cpu ran out in a batch of 4 images; take smaller batches .*--batch.*, below 4"
         with pytest.raises(DeviceMemoryError, match=told):
             list(execute(campaign, store, executor=InProcess(bench=bench, batch=4), bench=bench))
