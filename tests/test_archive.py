@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import zipfile
 
 import pytest
@@ -200,6 +201,44 @@ def test_a_damaged_graph_is_named(archive):
 def test_a_damaged_list_of_weights_is_named(config, archive):
     rewrite(archive, {WEIGHTS: config})
     with pytest.raises(ModelError, match=r"small\.pt2 is damaged: data/weights/model_weights_config\.json lacks"):
+        load(str(archive))
+
+
+def of_conv(**changes):
+    """A list of weights in which the entry of `conv.weight` says something else."""
+
+    def change(data):
+        config = json.loads(data)
+        config["config"]["conv.weight"]["tensor_meta"] |= changes
+        return json.dumps(config).encode()
+
+    return {WEIGHTS: change}
+
+
+def numbers(*values):
+    return [{"as_int": value} for value in values]
+
+
+HELD = "its graph takes conv.weight for torch.float32 [4, 3, 3, 3], and the file holds"
+ALTERED = {
+    "empty": ({"data/weights/weight_0": b""}, "weight_0 holds 0 bytes, and its tensor conv.weight of float32"),
+    "short": ({"data/weights/weight_0": lambda data: data[:-4]}, "holds 428 bytes, .* takes 432"),
+    "more": (of_conv(sizes=numbers(5, 3, 3, 3)), "holds 432 bytes, .* [5, 3, 3, 3] takes 540"),
+    "fewer": (of_conv(sizes=numbers(2, 3, 3, 3)), f"{HELD} torch.float32 [2, 3, 3, 3]"),
+    "none": (of_conv(sizes=numbers(0, 3, 3, 3)), f"{HELD} torch.float32 [0, 3, 3, 3]"),
+    "another type": (of_conv(dtype=4), f"{HELD} torch.int32 [4, 3, 3, 3]"),
+    "far apart": (of_conv(strides=numbers(270, 9, 3, 1)), "holds 432 bytes, .* takes 3,348"),
+    "one upon another": (of_conv(strides=numbers(0, 9, 3, 1)), f"{HELD} it .*strides"),
+    "from later on": (of_conv(storage_offset={"as_int": 1}), "holds 432 bytes, .* takes 436"),
+}
+
+
+@pytest.mark.parametrize("kind", ALTERED)
+def test_tensors_that_the_file_does_not_hold_are_named(kind, archive):
+    changes, told = ALTERED[kind]
+    rewrite(archive, changes)
+    pattern = re.escape(f"{told}").replace(re.escape(".*"), ".*")
+    with pytest.raises(ModelError, match=rf"small\.pt2 is damaged: .*{pattern}"):
         load(str(archive))
 
 

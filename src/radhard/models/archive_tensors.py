@@ -18,9 +18,13 @@ _KINDS = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_consta
 
 @dataclass(frozen=True, kw_only=True)
 class TensorMeta:
-    """What a file says of a stored tensor; `span` is the bytes from the start of its storage to its end."""
+    """What a file says of a stored tensor; `span` is the bytes from the start of its storage to its end.
+
+    `strides` are those along axes of more than one element.
+    """
 
     sizes: tuple[int, ...]
+    strides: tuple[int, ...]
     dtype: torch.dtype
     span: int
 
@@ -66,6 +70,11 @@ def check_values(path: Path, graph: Mapping[str, Any], tensors: Mapping[str, Ten
                 f"{path} is damaged: its graph takes {key} for {meta.dtype} {list(meta.sizes)}, and the file holds "
                 f"{kept.dtype} {list(kept.sizes)}; export it again"
             )
+        if kept is not None and meta is not None and kept.strides != meta.strides:
+            raise ModelError(
+                f"{path} is damaged: its graph takes {key} for {meta.dtype} {list(meta.sizes)}, and the file holds it "
+                f"with other strides, {list(kept.strides)} for {list(meta.strides)}; export it again"
+            )
 
 
 def _meta(said: Any) -> TensorMeta | None:
@@ -81,4 +90,5 @@ def _meta(said: Any) -> TensorMeta | None:
     if not whole or len(sizes) != len(strides):
         return None
     last = offset + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
-    return TensorMeta(sizes=sizes, dtype=dtype, span=(last + 1) * dtype.itemsize if all(sizes) else 0)
+    apart = tuple(step for n, step in zip(sizes, strides, strict=True) if n > 1)
+    return TensorMeta(sizes=sizes, strides=apart, dtype=dtype, span=(last + 1) * dtype.itemsize if all(sizes) else 0)
