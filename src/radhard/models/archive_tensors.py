@@ -20,11 +20,11 @@ _KINDS = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_consta
 class TensorMeta:
     """What a file says of a stored tensor; `span` is the bytes from the start of its storage to its end.
 
-    `strides` are those along axes of more than one element.
+    `layout` is where it begins there, and the strides along axes of more than one element.
     """
 
     sizes: tuple[int, ...]
-    strides: tuple[int, ...]
+    layout: tuple[int, ...]
     dtype: torch.dtype
     span: int
 
@@ -70,10 +70,10 @@ def check_values(path: Path, graph: Mapping[str, Any], tensors: Mapping[str, Ten
                 f"{path} is damaged: its graph takes {key} for {meta.dtype} {list(meta.sizes)}, and the file holds "
                 f"{kept.dtype} {list(kept.sizes)}; export it again"
             )
-        if kept is not None and meta is not None and kept.strides != meta.strides:
+        if kept is not None and meta is not None and kept.layout != meta.layout:
             raise ModelError(
                 f"{path} is damaged: its graph takes {key} for {meta.dtype} {list(meta.sizes)}, and the file holds it "
-                f"with other strides, {list(kept.strides)} for {list(meta.strides)}; export it again"
+                f"otherwise, from and by {list(kept.layout)} in place of {list(meta.layout)}; export it again"
             )
 
 
@@ -90,5 +90,5 @@ def _meta(said: Any) -> TensorMeta | None:
     if not whole or len(sizes) != len(strides):
         return None
     last = offset + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
-    apart = tuple(step for n, step in zip(sizes, strides, strict=True) if n > 1)
-    return TensorMeta(sizes=sizes, strides=apart, dtype=dtype, span=(last + 1) * dtype.itemsize if all(sizes) else 0)
+    layout = (offset, *(step for n, step in zip(sizes, strides, strict=True) if n > 1))
+    return TensorMeta(sizes=sizes, layout=layout, dtype=dtype, span=(last + 1) * dtype.itemsize if all(sizes) else 0)
