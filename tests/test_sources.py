@@ -472,6 +472,7 @@ MISTAKES = {
     "mine.py:text": r"text\(\) of .*mine\.py returned a str, not a torch\.nn\.Module",
     "mine.py:broken": r"mine\.py raised ZeroDivisionError: .*\(line 22, in broken: `return 1 / 0`\)",
     "syntax.py:make": r"syntax\.py raised SyntaxError: .*\(line 2: `def make\(:`\)",
+    "stubborn.py:make": r"stubborn\.py raised NotImplementedError: not here \(line 4, in train",
     "exits.py:make": r"exits\.py raised SystemExit: 3 \(line 2, in <module>: `sys\.exit\(3\)`\)",
     "mine.py:make": r"does not take images \[3, 224, 224\] .*--input-shape",
 }
@@ -480,6 +481,10 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_in_or_about_a_python_file_is_shown(name, file, tmp_path):
     (tmp_path / "syntax.py").write_text("import torch\ndef make(:\n    pass\n")
+    (tmp_path / "stubborn.py").write_text(
+        "import torch\nclass Stubborn(torch.nn.Linear):\n    def train(self, mode=True):\n"
+        "        raise NotImplementedError('not here')\ndef make():\n    return Stubborn(3, 2)\n"
+    )
     (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")
     with pytest.raises(ModelError, match=MISTAKES[name]):
         load(str(file.parent / name))

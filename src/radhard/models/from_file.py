@@ -57,7 +57,7 @@ def from_file(wanted: Wanted) -> LoadedModel:
         shape, classes = shapes_of(made, wanted.name)
         module: nn.Module | ExportedProgram = made
     elif isinstance(made, nn.Module):
-        module, cast = _ready(unwrapped_module(made), name=wanted.name, shape=shape)
+        module, cast = _ready(unwrapped_module(made), path=path, name=wanted.name, shape=shape)
         if wanted.checkpoint is not None:
             source = read_checkpoint(wanted.checkpoint, key=wanted.checkpoint_key).put(module)
         source += cast
@@ -92,9 +92,11 @@ def _made(module: ModuleType, path: Path, function: str) -> Any:
     return made()
 
 
-def _ready(module: nn.Module, *, name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, str]:
+def _ready(module: nn.Module, *, path: Path, name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, str]:
     """The module in eval mode and float32, and what its parameters were before. CaptureError for one that cannot be."""
-    with contextlib.suppress(NotImplementedError):  # an exported module is as it was exported
+    exported = isinstance(module, torch.fx.GraphModule)  # one is as it was exported, and refuses to be changed
+    allowed = contextlib.suppress(NotImplementedError) if exported else contextlib.nullcontext()
+    with _as_users(path, doing="in eval()"), allowed:
         module.eval()
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
         answers(module, torch.zeros(2, *shape), name=name)
