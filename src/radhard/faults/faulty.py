@@ -18,13 +18,13 @@ from radhard.faults.keys import Arrived, carry_all, keys_of
 from radhard.faults.locate import Hits, executed, locate
 from radhard.faults.reading import Application
 from radhard.faults.striking import strike
-from radhard.machine import Cost, Machine, Operator, Site, read_cost, together
+from radhard.machine import Cost, Machine, Operator, Recordable, Site, read_cost, together
 from radhard.ops.on_device import on_device
 
 _AT_ONCE = 8  # sites whose flips the host draws at a time, while a device computes what it was given before
 
 
-class Faulty(Machine):
+class Faulty(Recordable):
     """Lets `inner` compute; where a flip hits, gathers the unit's inputs, reads the text, scatters the result.
 
     `source` is a `Faults`, from which each run draws the flips of its images, or a `Flips` table to follow to the
@@ -121,10 +121,12 @@ class Faulty(Machine):
     def recordable(self, costs: Mapping[Site, Cost]) -> bool:
         """Whether a device has drawn all flips of the run."""
         whole = self._drawn is not None and not any(self._drawn.rest.values())
-        return whole and self.inner.recordable(costs)
+        return whole and isinstance(self.inner, Recordable) and self.inner.recordable(costs)
 
     def like(self) -> "Faulty":
         """A machine with the same faults."""
+        if not isinstance(self.inner, Recordable):
+            raise InputError(f"{type(self.inner).__name__} cannot be recorded; run it as it is")
         return Faulty(self.inner.like(), self.source, patches=self._patches)
 
     def renew(self, ids: Tensor, other: Machine) -> None:
@@ -135,6 +137,7 @@ class Faulty(Machine):
         if replace(source, seed=mine.seed, trial=mine.trial) != mine:
             raise InputError("a recorded run has faults of one kind, rate and place; record another for others")
         assert isinstance(other, Faulty)
+        assert isinstance(self.inner, Recordable)
         self.inner.renew(ids, other.inner)
         self.source, self._images = source, ids.cpu().numpy().astype(np.int64)
         header = torch.from_numpy(header_of(source, self._images))

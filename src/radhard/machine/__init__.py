@@ -16,7 +16,7 @@ from radhard.machine.arithmetic import (
     apply_special,
     saturate,
 )
-from radhard.machine.clean import Clean, Counting, Machine, together
+from radhard.machine.clean import Clean, Counting, Machine, Recordable, together
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.gemm import Gemm, WriteBack
 from radhard.machine.keeping import Keeping, applied
@@ -50,6 +50,7 @@ __all__ = [
     "Operator",
     "Part",
     "Plain",
+    "Recordable",
     "Rows",
     "Site",
     "Source",

@@ -40,22 +40,6 @@ class Machine(ABC):
         inner = getattr(self, "inner", None)
         return not isinstance(inner, Machine) or inner.settled()
 
-    def recordable(self, costs: Mapping[Site, Cost]) -> bool:
-        """Whether a run of these sites, like that which it has just done on a GPU, can be recorded and launched again.
-
-        It can where what is launched depends on nothing that the host knows of one run alone.
-        """
-        del costs
-        return False
-
-    def like(self) -> "Machine":
-        """Another machine like it, that has not begun: a recorded run is that one's."""
-        raise NotImplementedError(f"{type(self).__name__} is not recordable")
-
-    def renew(self, ids: Tensor, other: "Machine") -> None:
-        """A recorded run is launched again: for images `ids` [B] int64, as `other`, a machine like it, would run."""
-        raise NotImplementedError(f"{type(self).__name__} is not recordable")
-
     def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
         """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
         return self.apply(Gemm(), (a, b), Site(name=site, operator="matmul"))
@@ -77,6 +61,22 @@ class Machine(ABC):
         return self.apply(Load(), (x,), Site(name=site, operator="load"))
 
 
+class Recordable(Machine):
+    """A machine whose runs on a GPU can be recorded: launched again for other images, nothing done on the host."""
+
+    @abstractmethod
+    def recordable(self, costs: Mapping[Site, Cost]) -> bool:
+        """Whether a run of these sites, like that which it has just done, launches nothing that is of one run alone."""
+
+    @abstractmethod
+    def like(self) -> "Recordable":
+        """Another machine like it, that has not begun: a recorded run is that one's."""
+
+    @abstractmethod
+    def renew(self, ids: Tensor, other: Machine) -> None:
+        """A recorded run is launched again: for images `ids` [B] int64, as `other`, a machine like it, would run."""
+
+
 def together(one: Tensor, other: Tensor) -> Tensor:
     """Sums of two counts [B] or [1] int64, on a device if one of them is.
 
@@ -90,7 +90,7 @@ def together(one: Tensor, other: Tensor) -> Tensor:
     return there.expand(torch.broadcast_shapes(host.shape, there.shape))
 
 
-class Clean(Machine):
+class Clean(Recordable):
     """Applies the fused kernels: as fast as PyTorch does it, without a fault."""
 
     def __init__(self) -> None:
