@@ -1,6 +1,7 @@
 """Every operator of the table, alone and in every int8 wrapper, on a device: what it gives on the CPU."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -144,3 +145,33 @@ def test_what_is_not_finite_is_counted_where_it_is(inner: Operator, value: float
     assert int(strange[2]) == (1 if inner.name == "add" else 7)
     assert int(strange.sum()) == int(strange[2])
     assert int((found.int() - expected.int()).abs().max()) <= 1
+
+
+TO_INT8 = (50.0, (0, -128, 127), torch.int8)
+PROOFS = {
+    "layer norm to words": {"centred": True, "with_": (True, True), "read": None, "write": TO_INT8},
+    "layer norm of words": {"centred": True, "with_": (True, False), "read": (-13, 0.07), "write": TO_INT8},
+    "root mean square": {"centred": False, "with_": (True, True), "read": (-13, 0.07), "write": None},
+}
+
+
+@pytest.mark.parametrize("n", [5, 197, 768])
+@pytest.mark.parametrize("name", PROOFS)
+def test_a_normalisation_is_proved_and_one_that_counts_its_padding_is_not(
+    name: str, n: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from radhard.ops.cuda import passes
+
+    of: Any = PROOFS[name]
+    dtype = torch.float32 if of["read"] is None else torch.int8
+    assert passes._normalises(device, n=n, dtype=dtype, **of) is True
+    whole = passes.unproven_normalise
+
+    def padded(x: torch.Tensor, *parameters: Any, **how: Any) -> Any:
+        """As if a row had some more elements, of 0, which the mean and the variance take for its own."""
+        if parameters[0] is not None:
+            parameters = (parameters[0] * (1 + 11 / n) ** 0.5, *parameters[1:])
+        return whole(x, *parameters, **how)
+
+    monkeypatch.setattr(passes, "unproven_normalise", padded)
+    assert passes._normalises(device, n=n, dtype=dtype, **of) is not True

@@ -70,8 +70,12 @@ def normalise(
     read: Read | None,
     write: Write | None,
 ) -> Written | None:
-    """See `radhard.ops.cuda.rows`; None where the kernel is not proved as well."""
-    if not _sure("normalisations", x.device, _normalises):
+    """See `radhard.ops.cuda.rows`; None where the kernel is not proved as well, for each length of rows on its own."""
+    to = torch.float32 if write is None else write[2]
+    with_, kind = (weight is not None, bias is not None), "layer" if centred else "RMS"
+    name = f"{kind} normalisation of {n} {x.dtype} to {to}, weight and bias {with_}"
+    given = partial(_normalises, n=n, dtype=x.dtype, centred=centred, with_=with_, read=read, write=write)
+    if not _sure(name, x.device, given):
         return None
     return unproven_normalise(x, weight, bias, n=n, eps=eps, centred=centred, read=read, write=write)
 
@@ -172,20 +176,29 @@ def _divides(
     return n > LONGEST or _agrees(found, numbers.softmax(-1), write)
 
 
-def _normalises(device: torch.device) -> bool | str:
+def _normalises(
+    device: torch.device,
+    *,
+    n: int,
+    dtype: torch.dtype,
+    centred: bool,
+    with_: tuple[bool, bool],
+    read: Read | None,
+    write: Write | None,
+) -> bool | str:
     draw = torch.Generator().manual_seed(0x5EED)
-    weight, bias = torch.randn(768, generator=draw), torch.randn(768, generator=draw)
-    for read, write, centred in ((None, _INT8, True), (_WORDS, None, False)):
-        x, numbers = _given(read, 9, 768, draw=draw)
-        if read is None:
-            numbers[4, 7] = float("inf")  # and so what is read
-        given = [one.to(device) for one in (x, weight, bias)]
-        found = unproven_normalise(*given, n=768, eps=1e-6, centred=centred, read=read, write=write)
-        squares = functional.rms_norm(numbers, (768,), weight, 1e-6) + bias
-        expected = functional.layer_norm(numbers, (768,), weight, bias, 1e-6) if centred else squares
-        if (said := _agrees(found, expected, write)) is not True:
-            return said
-    return True
+    weight, bias = (torch.randn(n, generator=draw) if there else None for there in with_)
+    x = (torch.randn(9, n, generator=draw) * 3).to(dtype) if read is None else _words(9, n, draw=draw).view(dtype)
+    if read is None and write is not None:
+        x[4, n // 2] = float("inf")
+    numbers = x if read is None else (x.to(torch.float32) - read[0]) * read[1]
+    given = [None if one is None else one.to(device) for one in (x, weight, bias)]
+    found = unproven_normalise(*given, n=n, eps=1e-6, centred=centred, read=read, write=write)  # type: ignore[arg-type]
+    squares = functional.rms_norm(numbers, (n,), weight, 1e-6)
+    expected = functional.layer_norm(numbers, (n,), weight, bias, 1e-6)
+    if not centred:
+        expected = squares if bias is None else squares + bias
+    return found is None or _agrees(found, expected, write)
 
 
 def _pairs(device: torch.device) -> bool:
