@@ -92,6 +92,23 @@ def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.Mon
     assert found.outcome.flips.sum() == found.passes == 0
 
 
+def test_an_image_without_a_flip_has_its_clean_answer_wherever_that_was_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All images are run here; another device may have made the clean answers, and have answered one otherwise."""
+    setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)), seed=3)
+    here = alone(unit(setting).without_faults(), bench)
+    there = replace(here, prediction=(here.prediction + 1) % 10, non_finite=here.non_finite + 2)
+    monkeypatch.setattr(room, "DRAWN_AT_ONCE", 1)
+    found = alone(unit(setting), bench, clean=there)
+    unhit = found.flips == 0
+    assert 0 < unhit.sum() < len(unhit)
+    assert (found.prediction[unhit] == there.prediction[unhit]).all()
+    assert (found.non_finite[unhit] == 2).all()
+    assert not found.changed[unhit].any()
+    assert (found.prediction[~unhit] != there.prediction[~unhit]).any()
+
+
 def test_passes_are_images_that_were_run(bench: Bench) -> None:
     setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)))
     (clean,) = measure(Job(units=(unit(setting).without_faults(),), clean=None), bench, batch=5)
