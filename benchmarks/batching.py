@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.claims.data import RESULTS, table
 from radhard.protection import Block, Exact, ExactRows, Operations, Overhead, Shape, optimal_block, read_method
-from radhard.protection.cost import exposed_bits
-from radhard.protection.method import best_block
+from radhard.protection.cost.models import exposed_bits
+from radhard.protection.planning.method import best_block
 from radhard.words import Words
 
 BATCHES = (1, 8, 64)

@@ -36,7 +36,7 @@ from radhard.protection import (
     boxes,
     probability,
 )
-from radhard.protection.cost import detect, exposed_bits, locate
+from radhard.protection.cost.models import detect, exposed_bits, locate
 from radhard.words import Words
 
 RESULTS = Path(__file__).parent.parent / "results"

@@ -16,7 +16,7 @@ from radhard.faults import Faults, Faulty
 from radhard.machine import Clean, Machine, Site, WriteBack
 from radhard.operators import Linear
 from radhard.protection import Exact, LbAbft, Protected, Shape, Volume, cube
-from radhard.protection.recovery import Policy
+from radhard.protection.abft.recovery import Policy
 from radhard.report.block_sizes import Simulated, block_sizes_data, draw_block_sizes, mean_of, simulated_record
 
 RESULTS = Path(__file__).parent.parent / "results"

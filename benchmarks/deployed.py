@@ -19,7 +19,7 @@ from radhard.campaign.bench import calibration_batches
 from radhard.campaign.build import build_program, noise
 from radhard.deploy import harden
 from radhard.machine import Clean, Gemm
-from radhard.models.fashion import fashion_mnist
+from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.loaded import LoadedModel
 from radhard.operators import Conv2d, Linear

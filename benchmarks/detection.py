@@ -17,11 +17,11 @@ from torch import Tensor
 
 from benchmarks.deployed import machine
 from benchmarks.turns import Times, missed, ratio, take_turns
-from radhard.ops import backends
-from radhard.ops.library import no_events
-from radhard.ops.matmul import columns_summed, rows_summed
-from radhard.ops.sums import store
-from radhard.ops.write import mismatched, write
+from radhard.kernels import backends
+from radhard.kernels.library import no_events
+from radhard.kernels.matmul import columns_summed, rows_summed
+from radhard.kernels.sums import store
+from radhard.kernels.write import mismatched, write
 
 OPS = torch.ops.radhard
 GRID = [0, -128, 127]

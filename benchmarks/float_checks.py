@@ -23,7 +23,7 @@ from radhard.faults import Faulty, Flips
 from radhard.machine import CHECK, KINDS, Clean, Keeping, Machine, Operator, Site
 from radhard.operators import Linear
 from radhard.protection import FloatAbft, Protected
-from radhard.protection.rounding import VARIANCE
+from radhard.protection.abft.rounding import VARIANCE
 from radhard.words import flip, word_of
 
 RESULTS = Path(__file__).parent.parent / "results"

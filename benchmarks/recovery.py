@@ -10,8 +10,8 @@ import json
 from benchmarks.batching import SCHEMES
 from benchmarks.claims.data import RESULTS
 from radhard.campaign.build import build
+from radhard.models.data.splits import DataChoice
 from radhard.models.load import load
-from radhard.models.supply import DataChoice
 from radhard.protection import Operations, products_of
 
 MODEL, RECIPE = "fashion-vit", "int8-symmetric"

@@ -37,7 +37,7 @@ from radhard.protection import (
     Tmr,
     cube,
 )
-from radhard.protection.cost import exposed_bits
+from radhard.protection.cost.models import exposed_bits
 from radhard.protection.protected import Exposure
 from radhard.words import Words
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from radhard.analysis.verdict import Trial, judge, tally
-from radhard.faults import ACCIDENTS, Damage, Damaged, burst, draw_damage, one_bit, products_of
-from radhard.faults.damaged import Copies
-from radhard.faults.memory import draw_upset
+from radhard.hardware import ACCIDENTS, Damage, Damaged, burst, draw_damage, one_bit, products_of
+from radhard.hardware.machine import Copies
+from radhard.hardware.memory import draw_upset
 from radhard.machine import Clean, Gemm, Machine, Site, WriteBack, read_cost
 from radhard.operators import Conv2d, Linear
 from radhard.protection import (

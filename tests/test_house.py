@@ -19,7 +19,7 @@ PACKAGES = [
     "radhard.faults",
     "radhard.machine",
     "radhard.operators",
-    "radhard.ops",
+    "radhard.kernels",
     "radhard.program",
     "radhard.protection",
 ]

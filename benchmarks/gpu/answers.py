@@ -9,7 +9,7 @@ from torch import Tensor
 
 from radhard.faults import Faults, Faulty, Flips
 from radhard.machine import Clean
-from radhard.models.fashion import MEAN, STD, fashion_mnist
+from radhard.models.data.fashion import MEAN, STD, fashion_mnist
 from radhard.program import Program, Recorded
 
 IMAGES, BATCH = 200, 50

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.faults.draw import draw_all
 from radhard.faults.faults import Faults
+from radhard.faults.sample import draw_all
 from radhard.machine import KINDS, Gemm, Operator, Site, read_cost
 from radhard.operators import Linear
 from radhard.protection import Shape

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Kind, operands
 from benchmarks.gpu.clock import laps
-from radhard.ops.cuda import product_proof
-from radhard.ops.cuda.checked import Checked, Variant, checked_product, chosen, variant_of, wrong_rows
-from radhard.ops.cuda.configs import Config
-from radhard.ops.cuda.products import launch
-from radhard.ops.sums import store
+from radhard.kernels.cuda import product_proof
+from radhard.kernels.cuda.checked import Checked, Variant, checked_product, chosen, variant_of, wrong_rows
+from radhard.kernels.cuda.configs import Config
+from radhard.kernels.cuda.products import launch
+from radhard.kernels.sums import store
 
 OPS = torch.ops.radhard
 BATCHES, TINY_BATCHES = (64, 8, 1), (2,)

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from benchmarks.gpu.blows import KINDS_OF_PRODUCTS, TINY, Blows, Kind, Operands, blows, drawn, operands
 from benchmarks.gpu.clock import laps
-from radhard.ops.cuda.abft import Factors, Flagged, Found, detect, locate, sums_of
-from radhard.ops.cuda.repair import OUTCOMES, recover
-from radhard.ops.cuda.slabs import running_sums
+from radhard.kernels.cuda.abft import Factors, Flagged, Found, detect, locate, sums_of
+from radhard.kernels.cuda.repair import OUTCOMES, recover
+from radhard.kernels.cuda.slabs import running_sums
 from radhard.protection import Block
-from radhard.protection.method import best_block, read_method
+from radhard.protection.planning.method import best_block, read_method
 from radhard.words import Words
 
 BATCHES, RATES = (8, 64, 1), (1e-8, 1e-7, 1e-9, 1e-10)

@@ -25,10 +25,10 @@ from benchmarks.gpu.answers import answered  # noqa: E402
 from benchmarks.gpu.journal import Record  # noqa: E402
 from radhard.campaign.build import build  # noqa: E402
 from radhard.campaign.seeds import train_seeds  # noqa: E402
-from radhard.models.fashion import fashion_mnist  # noqa: E402
+from radhard.models.data.fashion import fashion_mnist  # noqa: E402
 from radhard.models.load import load  # noqa: E402
-from radhard.models.recipe import Recipe, fit  # noqa: E402
 from radhard.models.seeding import drawn_from  # noqa: E402
+from radhard.models.training.recipe import Recipe, fit  # noqa: E402
 from radhard.models.zoo import ZOO  # noqa: E402
 
 AT_ONCE, SEEDS = 12, range(5)

@@ -1,6 +1,6 @@
 """Which block sizes are fastest for the products of ViT-B at batch 256, beside torch's own products.
 
-`python -m benchmarks.gpu.tune` prints a table; `radhard.ops.cuda.configs` holds what was fastest.
+`python -m benchmarks.gpu.tune` prints a table; `radhard.kernels.cuda.configs` holds what was fastest.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from benchmarks.gpu.clock import laps
 from benchmarks.gpu.journal import Record
-from radhard.ops.cuda.configs import TINY, Config
-from radhard.ops.cuda.layout import layout_of
-from radhard.ops.cuda.product_proof import Variant
-from radhard.ops.cuda.products import launch, variants_of
-from radhard.ops.octets import as_signed
+from radhard.kernels.cuda.configs import TINY, Config
+from radhard.kernels.cuda.layout import layout_of
+from radhard.kernels.cuda.product_proof import Variant
+from radhard.kernels.cuda.products import launch, variants_of
+from radhard.kernels.octets import as_signed
 
 ROUNDS, THREADS = 12, 12
 

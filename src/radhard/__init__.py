@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
     from radhard.deploy.harden import harden
     from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
-    from radhard.faults.draw import draw as trace
+    from radhard.faults.sample import draw as trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
     from radhard.models.load import LoadedModel, load
-    from radhard.program.capture import capture
+    from radhard.program.capture.capture import capture
     from radhard.program.program import Program, RunResult, run
-    from radhard.program.quantize import quantize
+    from radhard.program.quantization.quantize import quantize
     from radhard.protection import Plan, Protection, read_plan
     from radhard.words import BFloat16, Float16, Float32, Int, Words
 

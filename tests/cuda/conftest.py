@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from radhard.ops.on_device import interpreted, kernels
+from radhard.kernels.on_device import interpreted, kernels
 
 HERE = Path(__file__).parent
 

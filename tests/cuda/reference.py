@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 from torch import Tensor
 
-from radhard.ops import on_device
+from radhard.kernels import on_device
 
 T = TypeVar("T")
 

@@ -4,17 +4,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from radhard.kernels.cuda.abft import Factors, Found, detect, locate, sums_of
+from radhard.kernels.cuda.repair import OUTCOMES, Several, recover
+from radhard.kernels.cuda.slabs import running_sums
 from radhard.machine import Clean, Gemm, Operator, Site
 from radhard.operators import Linear
-from radhard.ops.cuda.abft import Factors, Found, detect, locate, sums_of
-from radhard.ops.cuda.repair import OUTCOMES, Several, recover
-from radhard.ops.cuda.slabs import running_sums
 from radhard.protection import Block, LbAbft, StandardAbft
-from radhard.protection.detection import detect as detect_on_host
-from radhard.protection.detection import locate as locate_on_host
-from radhard.protection.taken_apart import Accumulated
-from radhard.protection.work import Work
-from tests.protections import here, int8s, int32s
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.detection import detect as detect_on_host
+from radhard.protection.abft.detection import locate as locate_on_host
+from radhard.protection.abft.stages import Accumulated
+from tests.support.protections import here, int8s, int32s
 
 BATCH, M, K, N = 2, 13, 37, 11
 BLOCKS = [(8, 15, 9), (13, 20, 11), (5, 37, 7)]

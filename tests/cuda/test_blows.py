@@ -6,7 +6,7 @@ import torch
 from benchmarks.gpu import fig13
 from benchmarks.gpu.blows import TINY, Drawn, Kind, Operands, blows, drawn, operands
 
-from radhard.ops.cuda.slabs import running_sums
+from radhard.kernels.cuda.slabs import running_sums
 
 IMAGES, STEP = 3, 4
 

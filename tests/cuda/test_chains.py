@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from radhard.faults.chains import int_chains
-from radhard.faults.keys import NONE
-from radhard.ops import cuda as kernels
-from radhard.ops.chains import chains_of_rows
+from radhard.faults.device.keys import NONE
+from radhard.kernels import cuda as kernels
+from radhard.kernels.chains import chains_of_rows
 from tests.reference.gemm import gemm
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from radhard.ops.cuda import checked
-from radhard.ops.cuda.checked import Checked, checked_product, wrong_rows
-from radhard.ops.cuda.configs import STAYING, TINY
-from radhard.ops.library import no_events
-from radhard.ops.sums import Stored, store
-from tests.protections import int8s, int32s, scales
+from radhard.kernels.cuda import checked
+from radhard.kernels.cuda.checked import Checked, checked_product, wrong_rows
+from radhard.kernels.cuda.configs import STAYING, TINY
+from radhard.kernels.library import no_events
+from radhard.kernels.sums import Stored, store
+from tests.support.protections import int8s, int32s, scales
 
 OPS = torch.ops.radhard
 GRIDS = {torch.int8: (3, -100, 90), torch.uint8: (9, 4, 250), torch.float32: (0, 0, 0)}

@@ -7,9 +7,9 @@ from torch.nn import functional
 
 pytest.importorskip("triton")
 
-from radhard.ops.convolution import convolution
-from radhard.ops.cuda.convolve import convolved
-from radhard.ops.geometry import Geometry
+from radhard.kernels.convolution import convolution
+from radhard.kernels.cuda.convolve import convolved
+from radhard.kernels.geometry import Geometry
 from tests.cuda.reference import plain
 
 CASES: dict[str, tuple[tuple[int, int, int, int], int, Geometry]] = {

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from radhard.faults import Faults, Where
-from radhard.faults.arrivals import arrivals, stream_key
-from radhard.faults.draw import draw_all, draw_at
-from radhard.faults.drawn import draw_on_device
+from radhard.faults.device.sampled import draw_on_device
+from radhard.faults.device.streams import streams_of
 from radhard.faults.locate import locate
-from radhard.faults.streams import streams_of
+from radhard.faults.sample import draw_all, draw_at
+from radhard.faults.sampler import arrivals, stream_key
 from radhard.machine import Cost, Kind, Site, Step
 from radhard.words import Int, Words
 from tests.reference.philox import philox
 
-cuda = pytest.importorskip("radhard.ops.cuda")
+cuda = pytest.importorskip("radhard.kernels.cuda")
 NONE = (1 << 63) - 1
 
 

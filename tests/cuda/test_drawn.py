@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from radhard.faults import Faults, Faulty, Flips, Where, draw, faulty
-from radhard.faults.drawn import Drawn, draw_on_device
+from radhard.faults.device.sampled import Drawn, draw_on_device
 from radhard.machine import Clean
 from radhard.program import Program, RunResult, run
-from tests.flips import rows_of
-from tests.models import CLASSES, images, tiny_program
+from tests.support.flips import rows_of
+from tests.support.models import CLASSES, images, tiny_program
 
 
 class Small(nn.Module):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from radhard.faults import Faults, Faulty
-from radhard.faults.striking_proof import moved
+from radhard.faults.device.striking_proof import moved
+from radhard.kernels import on_device
+from radhard.kernels.octets import OCTETS
+from radhard.kernels.on_device import interpreted
 from radhard.machine import KINDS, Clean, read_cost, undisturbed
-from radhard.ops import on_device
-from radhard.ops.octets import OCTETS
-from radhard.ops.on_device import interpreted
-from tests.operators import BARE, BATCH, Case
+from tests.support.operators import BARE, BATCH, Case
 
 Host = Callable[[], AbstractContextManager[None]]
 

@@ -12,16 +12,16 @@ from radhard.campaign.build import build_program
 from radhard.deploy import harden
 from radhard.faults import Faults, Faulty, draw
 from radhard.machine import Clean, Operator
-from radhard.models.fashion import fashion_mnist
+from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.zoo import ZOO
 from radhard.program import Program, capture, quantize, rerun, run, run_and_keep
 from radhard.program.relocated import relocated
 from radhard.protection import Protected
-from tests.hardened import all_products
-from tests.models import images, tiny_program
-from tests.protections import ALL, CASES, PRODUCTS, TABLE
-from tests.test_cli import call
+from tests.cli.test_commands import call
+from tests.support.hardened import all_products
+from tests.support.models import images, tiny_program
+from tests.support.protections import ALL, CASES, PRODUCTS, TABLE
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: placement is tested on one")
 ZOO_IMAGES = 64

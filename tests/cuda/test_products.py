@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from radhard.kernels import backends
+from radhard.kernels.cuda.configs import SMALL, TINY, WEIGHT
+from radhard.kernels.cuda.fastest import fastest
+from radhard.kernels.cuda.product_proof import Variant, right
+from radhard.kernels.cuda.products import can_be_described, launch, variants_of, written
+from radhard.kernels.octets import as_signed
+from radhard.kernels.repair import exactly, from_scratch
 from radhard.machine.gemm import WriteBack
 from radhard.operators import Gemm, Linear
-from radhard.ops import backends
-from radhard.ops.cuda.configs import SMALL, TINY, WEIGHT
-from radhard.ops.cuda.fastest import fastest
-from radhard.ops.cuda.product_proof import Variant, right
-from radhard.ops.cuda.products import can_be_described, launch, variants_of, written
-from radhard.ops.octets import as_signed
-from radhard.ops.products import exactly, from_scratch
-from tests.operators import BARE
+from tests.support.operators import BARE
 
 DTYPES = (torch.int8, torch.uint8, torch.float32, torch.int32)
 GRIDS = {torch.uint8: (5, 0, 250)}

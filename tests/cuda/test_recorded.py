@@ -6,7 +6,7 @@ import torch
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean, Machine
-from radhard.models.fashion import MEAN, STD, fashion_mnist
+from radhard.models.data.fashion import MEAN, STD, fashion_mnist
 from radhard.models.load import load
 from radhard.program import Program, capture, quantize, run
 from radhard.program.recorded import Recorded

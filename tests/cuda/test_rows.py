@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from radhard.faults.striking_proof import moved as moved_operator
+from radhard.faults.device.striking_proof import moved as moved_operator
 from radhard.machine import Clean, Grid, Operator, undisturbed
 from radhard.operators import Add, Affine, LayerNorm, Mul, Quantized, RmsNorm, Softmax
 from radhard.operators.fused import in_one_pass
 from tests.cuda.reference import plain
-from tests.operators import BARE, BATCH, Case
-from tests.wrapped import WRAPPED
+from tests.support.operators import BARE, BATCH, Case
+from tests.support.wrapped import WRAPPED
 
 EVERY = BARE | WRAPPED
 
@@ -160,7 +160,7 @@ PROOFS = {
 def test_a_normalisation_is_proved_and_one_that_counts_its_padding_is_not(
     name: str, n: int, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from radhard.ops.cuda import passes
+    from radhard.kernels.cuda import passes
 
     of: Any = PROOFS[name]
     dtype = torch.float32 if of["read"] is None else torch.int8

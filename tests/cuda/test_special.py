@@ -6,8 +6,8 @@ import torch
 triton = pytest.importorskip("triton")
 tl = triton.language
 
-from radhard.ops.cuda import special  # noqa: E402
-from radhard.ops.cuda.launch import on  # noqa: E402
+from radhard.kernels.cuda import special  # noqa: E402
+from radhard.kernels.cuda.launch import on  # noqa: E402
 
 _BLOCK = 4096
 

@@ -6,18 +6,19 @@ import torch
 
 pytest.importorskip("triton")
 
-from radhard.faults import Faults, Faulty, striking_proof
-from radhard.faults.draw import draw_all
-from radhard.faults.keys import Arrived, keys_of
+from radhard.faults import Faults, Faulty
+from radhard.faults.device import striking_proof
+from radhard.faults.device.keys import Arrived, keys_of
+from radhard.faults.device.striking import _strike, strike
 from radhard.faults.locate import locate
 from radhard.faults.reading import Application
-from radhard.faults.striking import _strike, strike
+from radhard.faults.sample import draw_all
+from radhard.kernels import cuda, on_device
 from radhard.machine import KINDS, Clean, read_cost
-from radhard.ops import cuda, on_device
 from radhard.program import run
 from radhard.words import Words
-from tests.models import images, tiny_program
-from tests.operators import BARE, BATCH
+from tests.support.models import images, tiny_program
+from tests.support.operators import BARE, BATCH
 
 
 def trusted(*_: object) -> bool:

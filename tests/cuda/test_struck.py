@@ -13,9 +13,12 @@ from torch import Tensor
 
 pytest.importorskip("triton")
 
-from radhard.faults import flipped, struck_proof
-from radhard.faults.struck import proven, struck
-from radhard.faults.struck_proof import NONE, random_keys, read_text
+from radhard.faults import interpreter as flipped
+from radhard.faults.device import struck_proof
+from radhard.faults.device.struck import proven, struck
+from radhard.faults.device.struck_proof import NONE, random_keys, read_text
+from radhard.kernels import cuda, on_device
+from radhard.kernels.cuda import LONGEST, struck_rows
 from radhard.machine import Add, Grid, Mul, Operator, Site, Special, apply_special
 from radhard.operators import Affine, Quantized
 from radhard.operators.elementwise import Identity
@@ -26,8 +29,6 @@ from radhard.operators.pooling import Mean
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.sigmoid import Sigmoid, Silu
 from radhard.operators.softmax import Softmax
-from radhard.ops import cuda, on_device
-from radhard.ops.cuda import LONGEST, struck_rows
 from tests.cuda.test_special import FUNCTIONS, special_on
 
 _UINT8 = Grid(low=0, high=255, dtype=torch.uint8)

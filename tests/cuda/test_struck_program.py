@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from radhard.faults import Faults, Faulty
+from radhard.kernels import on_device
 from radhard.machine import Clean
-from radhard.ops import on_device
 from radhard.program import Program, run
-from tests.models import images, tiny_program
+from tests.support.models import images, tiny_program
 
 
 def _faulty(program: Program, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

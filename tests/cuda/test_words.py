@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radhard.ops import write
+from radhard.kernels import write
 from tests.cuda.reference import plain
 
 DRAW = torch.Generator().manual_seed(3)

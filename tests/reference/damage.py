@@ -7,7 +7,7 @@ where `unsigned`.
 
 import numpy as np
 
-from radhard.faults import Damage, Exchanged, Misread, Replaced, Struck, StuckProduct, StuckSum
+from radhard.hardware import Damage, Exchanged, Misread, Replaced, Struck, StuckProduct, StuckSum
 
 
 def signed(value: int, bits: int) -> int:

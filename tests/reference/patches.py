@@ -86,7 +86,7 @@ _BLOCK: dict[str, Callable[[int], Place]] = {
 
 
 def tiny_vit_place(site: str, unit: int) -> Place:
-    """Where a unit of a site of `tests.models.TinyViT` stands, whatever the recipe."""
+    """Where a unit of a site of `tests.support.models.TinyViT` stands, whatever the recipe."""
     if site.startswith("head") or site == "dequantize#2":
         return None
     if site.startswith("blocks."):
@@ -115,7 +115,7 @@ _MULTIHEAD: dict[str, Callable[[int], int]] = {
 
 
 def multihead_place(site: str, unit: int) -> Place:
-    """Where a unit of a site of `tests.models.MultiheadViT` stands."""
+    """Where a unit of a site of `tests.support.models.MultiheadViT` stands."""
     if site == "patch_embed.load":
         return _pixel(unit)
     return middle(_MULTIHEAD[site](unit), 2) if site in _MULTIHEAD else None

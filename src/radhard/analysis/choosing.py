@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from radhard.analysis.conditions import Condition, Conditions, Outcome, Trials
+from radhard.analysis.configurations import Condition, Conditions, Outcome, Trials
 from radhard.analysis.judging import Step
 from radhard.analysis.noninferiority import LEVEL, upper_limit
 from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from radhard.analysis.conditions import Outcome
+from radhard.analysis.configurations import Outcome
 from radhard.analysis.noninferiority import Differences, images_to_tell, lower_limit, upper_limit
 
 Verdict = Literal["met", "not met", "cannot tell"]

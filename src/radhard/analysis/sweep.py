@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from radhard.analysis.crossing import Crossing, crossing
 from radhard.analysis.curve import Point
 from radhard.campaign.experiment import Setting
-from radhard.models.pixels import Pixels
+from radhard.models.data.pixels import Pixels
 
 TEN_POINTS = 0.1
 """The loss, as a share of all answers, at which a model is called damaged in a comparison."""

@@ -11,9 +11,9 @@ from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
 from radhard.machine import Kind
 from radhard.machine.device import CPU, choose_device, device_name
-from radhard.models.dataset import Dataset
-from radhard.models.pixels import Pixels
-from radhard.models.supply import CALIBRATION_IMAGES
+from radhard.models.data.dataset import Dataset
+from radhard.models.data.pixels import Pixels
+from radhard.models.data.splits import CALIBRATION_IMAGES
 from radhard.program import Program
 from radhard.program.description import describe
 from radhard.protection import Hardening, Protection, observed_limits, products_of

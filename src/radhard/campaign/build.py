@@ -9,12 +9,12 @@ from torch import Tensor
 from radhard.campaign.bench import Bench, calibration_batches
 from radhard.campaign.scales import Known, chosen, shipped
 from radhard.errors import InputError
-from radhard.models.decode import Progress
-from radhard.models.fashion import fashion_mnist
-from radhard.models.finite import check_finite
+from radhard.models.checkpoints.finite import check_finite
+from radhard.models.data.decode import Progress
+from radhard.models.data.fashion import fashion_mnist
+from radhard.models.data.pixels import pixels_of
+from radhard.models.data.splits import DataChoice, supply
 from radhard.models.loaded import LoadedModel
-from radhard.models.pixels import pixels_of
-from radhard.models.supply import DataChoice, supply
 from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
 
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)

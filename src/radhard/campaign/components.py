@@ -12,7 +12,7 @@ from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
 from radhard.machine import KINDS, MARKED, Kind, Site
 from radhard.program import Program
-from radhard.protection.bounds import NON_LINEAR
+from radhard.protection.planning.bounds import NON_LINEAR
 
 By = Literal["layer", "module", "operator", "site", "patch", "bit", "kind"]
 BYS: tuple[By, ...] = get_args(By)

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from radhard.errors import InputError
-from radhard.models.dataset import Dataset
-from radhard.models.pixels import Pixels
+from radhard.models.data.dataset import Dataset
+from radhard.models.data.pixels import Pixels
 from radhard.protection import Plan
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from radhard.errors import StoreError
-from radhard.models.listing import UNLABELLED
+from radhard.models.data.listing import UNLABELLED
 from radhard.protection import Account
 
 UNDECIDED = -1

@@ -12,7 +12,7 @@ from radhard.campaign.measure import predictions
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
 from radhard.machine import Clean
-from radhard.models.listing import UNLABELLED
+from radhard.models.data.listing import UNLABELLED
 from radhard.program import run
 
 

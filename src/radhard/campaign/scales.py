@@ -13,7 +13,7 @@ from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.models.loaded import LoadedModel
 from radhard.program import Calibration, Program, read_calibration
-from radhard.program.calibration import matching
+from radhard.program.quantization.calibration import matching
 from radhard.protection import Plan
 
 When = Literal["given", "same model", "same images"]

@@ -9,10 +9,10 @@ import torch
 
 from radhard.campaign.build import build
 from radhard.machine.device import CPU
-from radhard.models import train
 from radhard.models.load import load
-from radhard.models.recipe import EpochDone
-from radhard.models.train import Trained
+from radhard.models.training import train
+from radhard.models.training.recipe import EpochDone
+from radhard.models.training.train import Trained
 from radhard.program import run
 
 BATCH = 250
@@ -59,7 +59,7 @@ def train_seeds(
 ) -> Iterator[Seeded]:
     """Train the zoo model `name` from each seed, into `<name>-seed<seed>.safetensors`, and judge its int8 program too.
 
-    `progress` is told the seed and each epoch that is done. Errors are those of `radhard.models.train.train`.
+    `progress` is told the seed and each epoch that is done. Errors are those of `radhard.models.training.train.train`.
     """
     for seed in seeds:
         losses: list[float] = []

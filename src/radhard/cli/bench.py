@@ -28,8 +28,8 @@ from radhard.cli.notes import notes
 from radhard.faults import EVERYWHERE, Where
 from radhard.machine import MARKED
 from radhard.machine.device import CPU, choose_device, device_name, why_no_gpu
-from radhard.models.decode import Progress
-from radhard.models.supply import DataChoice, Part
+from radhard.models.data.decode import Progress
+from radhard.models.data.splits import DataChoice, Part
 from radhard.program import Program
 from radhard.protection import Plan
 

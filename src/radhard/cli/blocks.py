@@ -58,7 +58,7 @@ def blocks(
     from radhard.cli.notes import output
     from radhard.cli.selection import words_of
     from radhard.protection import Exact, Printed, Shape, Volume, cube, optimal_block
-    from radhard.protection.cost import CostModel
+    from radhard.protection.cost.models import CostModel
     from radhard.report.blocks import block_record, block_row, blocks_table, write_blocks
 
     exposed = words_of(words)

@@ -9,7 +9,7 @@ from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
-    from radhard.analysis.conditions import Condition, Evaluation
+    from radhard.analysis.configurations import Condition, Evaluation
     from radhard.campaign.bench import Bench
     from radhard.campaign.experiment import Setting
     from radhard.cli.live import Course
@@ -117,7 +117,6 @@ def compare(
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
     from radhard.analysis.pairs import Pairing
-    from radhard.analysis.rivals import Needed, Rivals
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.executor import InProcess
     from radhard.campaign.held_out import before_any, check_apart, fingerprints
@@ -127,8 +126,9 @@ def compare(
     from radhard.cli.live import following
     from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
-    from radhard.models.supply import check_labelled
+    from radhard.models.data.splits import check_labelled
     from radhard.protection import read_method
+    from radhard.studies.baselines import Needed, Rivals
 
     methods = [read_method(text) for text in texts]
     pairing = Pairing(reference=methods[texts.index(other)].title, margin=share)

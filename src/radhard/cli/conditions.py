@@ -8,7 +8,7 @@ from typing import Literal
 import typer
 from rich.console import Console
 
-from radhard.analysis.conditions import Condition, Conditions, Evaluation, Trials
+from radhard.analysis.configurations import Condition, Conditions, Evaluation, Trials
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
 from radhard.campaign.bench import Bench, clean_setting
@@ -17,10 +17,10 @@ from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow
 from radhard.cli.notes import output
 from radhard.cli.outputs import Outputs
-from radhard.report.conditions import conditions_table, pairs_table
-from radhard.report.conditions_figure import draw_conditions
-from radhard.report.conditions_lines import conditions_data
-from radhard.report.conditions_record import conditions_record, write_conditions
+from radhard.report.configurations.data import conditions_data
+from radhard.report.configurations.figure import draw_conditions
+from radhard.report.configurations.record import conditions_record, write_conditions
+from radhard.report.configurations.table import conditions_table, pairs_table
 from radhard.version import VERSION
 
 

@@ -11,7 +11,7 @@ from radhard.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from radhard.analysis.conditions import Condition, Evaluation
+    from radhard.analysis.configurations import Condition, Evaluation
     from radhard.campaign.bench import Bench
     from radhard.cli.live import Course
     from radhard.protection import Plan
@@ -79,7 +79,7 @@ def evaluate(
     paths = parse.files(plan, option="--plan", suffix=".json")
     written = outputs.opened(ctx)
 
-    from radhard.analysis.conditions import evaluated
+    from radhard.analysis.configurations import evaluated
     from radhard.analysis.overhead import Weights
     from radhard.campaign.bench import clean_setting, faulty_setting
     from radhard.campaign.held_out import check_held_out
@@ -87,7 +87,7 @@ def evaluate(
     from radhard.cli.conditions import Bed, show
     from radhard.cli.notes import notes
     from radhard.cli.selection import selection, words_of
-    from radhard.models.supply import check_labelled
+    from radhard.models.data.splits import check_labelled
     from radhard.protection import read_plan
 
     chosen, exposed, console = selection(ctx.params), words_of(words), notes()

@@ -41,8 +41,8 @@ def harden(
 ) -> None:
     """Write the model of a plan as a .pt2 file that checks and repairs itself: normalised images in, logits out.
 
-    It loads with `torch.export.load` after `import torch, radhard.ops`. Model, weights and data must be those that the
-    plan was made for: they decide the scales of its words.
+    It loads with `torch.export.load` after `import torch, radhard.kernels`. Model, weights and data must be those that
+    the plan was made for: they decide the scales of its words.
     """
     written = outputs.opened(ctx, out=(".pt2",))
 
@@ -75,5 +75,5 @@ def harden(
         markup=False,
         soft_wrap=True,
     )
-    for line in ("import torch, radhard.ops", f"model = torch.export.load({str(out)!r}).module()"):
+    for line in ("import torch, radhard.kernels", f"model = torch.export.load({str(out)!r}).module()"):
         output().print(f"    {line}", highlight=False, markup=False, soft_wrap=True)

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from radhard.cli import parse
 from radhard.errors import InputError
+from radhard.models.data.preprocessing import Size
 from radhard.models.load import LoadedModel
 from radhard.models.load import load as load_model
 from radhard.models.loaded import Shape, Weights
-from radhard.models.preprocessing import Size
 from radhard.program import NONE, Overrides, read_overrides
 
 MOST_PIXELS = 2**26

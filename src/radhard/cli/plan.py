@@ -111,7 +111,6 @@ def plan(
     from radhard.analysis.noninferiority import images_needed
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
-    from radhard.analysis.planning import Planner, plan_of
     from radhard.campaign.bench import faulty_setting, shared
     from radhard.campaign.executor import InProcess
     from radhard.cli.bench import opened, prepared, source_of
@@ -119,11 +118,12 @@ def plan(
     from radhard.cli.notes import notes, output
     from radhard.cli.selection import selection, words_of
     from radhard.machine.device import device_name
-    from radhard.models.supply import check_labelled
+    from radhard.models.data.splits import check_labelled
     from radhard.protection import read_method, read_plan, write_plan
     from radhard.report.frontier import frontier_data, write_frontier
     from radhard.report.frontier_figure import draw_frontier
     from radhard.report.plan import plan_summary, plan_table
+    from radhard.studies.planning import Planner, plan_of
 
     method, chosen, exposed = read_method(scheme), selection(ctx.params), words_of(words)
     drawn = [read_plan(path) for path in others]

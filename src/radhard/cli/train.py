@@ -11,7 +11,7 @@ from radhard.cli import options
 from radhard.errors import OutputError
 
 if TYPE_CHECKING:
-    from radhard.models.train import Trained
+    from radhard.models.training.train import Trained
 
 
 def train(
@@ -39,8 +39,8 @@ def train(
     from radhard.campaign.seeds import Seeded, train_seeds
     from radhard.cli.bench import chosen_device
     from radhard.cli.notes import notes
-    from radhard.models.recipe import EpochDone
-    from radhard.models.train import train as train_model
+    from radhard.models.training.recipe import EpochDone
+    from radhard.models.training.train import train as train_model
     from radhard.models.zoo import ZOO, entry_of
 
     console, names, chosen = notes(), models or list(ZOO), chosen_device(device)

@@ -1,4 +1,4 @@
-"""A hardened module as a file: a `.pt2` archive that loads where `import torch, radhard.ops` does."""
+"""A hardened module as a file: a `.pt2` archive that loads where `import torch, radhard.kernels` does."""
 
 from pathlib import Path
 

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.deploy.fixed import Fixed
 from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
 from radhard.deploy.steps import Making, Moving
+from radhard.kernels.library import Policy, Recourse
 from radhard.machine import Load
-from radhard.ops.library import Policy, Recourse
 from radhard.program import Apply, Move, Program, Ref
 from radhard.program.program import refs
 from radhard.protection import Protection

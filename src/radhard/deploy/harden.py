@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from radhard.deploy.body import body_of
 from radhard.deploy.hardened import Hardened, OnAlarm
 from radhard.errors import InputError
-from radhard.ops import Policy
+from radhard.kernels import Policy
 from radhard.program import RECIPES, Program, capture, quantize
 from radhard.protection import Plan, Protection
 

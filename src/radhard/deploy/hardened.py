@@ -13,14 +13,14 @@ from radhard.deploy.body import Body
 from radhard.deploy.fixed import Fixed
 from radhard.deploy.products import CheckedProduct
 from radhard.errors import FaultError, InputError
+from radhard.kernels import EVENTS, examine
+from radhard.kernels.library import heard
 from radhard.machine import undisturbed
-from radhard.ops import EVENTS, examine
-from radhard.ops.library import heard
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """What was found at a site in one call; the numbers are those of `radhard.ops.library`."""
+    """What was found at a site in one call; the numbers are those of `radhard.kernels.library`."""
 
     site: str
     flagged: int
@@ -37,8 +37,8 @@ class Hardened(Fixed):
     """Images [B, *input_shape] float32 -> logits [B, classes] float32.
 
     Each protected site counts its events over all calls in a buffer of its own, [7] int64 in the order of
-    `radhard.ops.EVENTS`, which is saved and exported with the module. `on_alarm` is called after a call in which a site
-    raised an alarm, once for each such site, in the thread of the call and with the numbers of that call; it stays
+    `radhard.kernels.EVENTS`, which is saved and exported with the module. `on_alarm` is called after a call in which a
+    site raised an alarm, once for each such site, in the thread of the call and with the numbers of that call; it stays
     behind when the module is exported or compiled. No gradients are computed, and autocast changes nothing.
     """
 

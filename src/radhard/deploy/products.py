@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-import radhard.ops
+import radhard.kernels
 from radhard.deploy.fixed import Fixed
+from radhard.kernels.library import Recourse, no_events
+from radhard.kernels.write import saturate
 from radhard.machine import Gemm, WriteBack
 from radhard.operators import Conv2d, Linear
-from radhard.ops.library import Recourse, no_events
-from radhard.ops.write import saturate
 
 
 class Product(Fixed):
@@ -68,7 +68,7 @@ class CheckedProduct(Product):
         super().__init__(operator, weight, bias)
         self.recourse = recourse
         parts = zip(self.weight.chunk(self.groups), self.bias.chunk(self.groups), strict=True)
-        stored = [radhard.ops.store(w, b) for w, b in parts]
+        stored = [radhard.kernels.store(w, b) for w, b in parts]
         self.register_buffer("weight", torch.cat([one.weight for one in stored]))
         self.register_buffer("columns", torch.cat([one.columns for one in stored]))
         self.register_buffer("rows", torch.cat([one.rows for one in stored]))
@@ -93,10 +93,10 @@ class CheckedProduct(Product):
         )
         return out
 
-    def stored(self) -> list[radhard.ops.Stored]:
+    def stored(self) -> list[radhard.kernels.Stored]:
         """What is stored of each group, as views of this step's memory."""
         parts = (x.chunk(self.groups) for x in (self.weight, self.bias, self.columns, self.rows))
-        return [radhard.ops.Stored(weight=w, bias=b, columns=c, rows=r) for w, b, c, r in zip(*parts, strict=True)]
+        return [radhard.kernels.Stored(weight=w, bias=b, columns=c, rows=r) for w, b, c, r in zip(*parts, strict=True)]
 
 
 class Attention(Fixed):

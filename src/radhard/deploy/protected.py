@@ -16,9 +16,9 @@ from radhard.deploy.fixed import Fixed
 from radhard.deploy.products import Attention, CheckedAttention, CheckedProduct, Product
 from radhard.deploy.steps import Between, Kernel, Quantize, QuantizeWithin, Table, TableWithin, Within
 from radhard.errors import InputError
+from radhard.kernels.library import Recourse, no_events
 from radhard.machine import Gemm, Operator
 from radhard.operators import Conv2d, Linear, Quantized
-from radhard.ops.library import Recourse, no_events
 from radhard.protection import Ranges, Scheme, Tmr, scheme_name
 
 Constants = Sequence[Tensor | None]  # the inputs of an application: None where absent, COMPUTED where not stored

@@ -1,6 +1,6 @@
 """Steps of a deployed model that are no integer matrix products: kernels, tables, and what moves data.
 
-A step that checks has a buffer `events` [7] int64, to which each call adds (see `radhard.ops.library`).
+A step that checks has a buffer `events` [7] int64, to which each call adds (see `radhard.kernels.library`).
 """
 
 import pickle
@@ -14,11 +14,11 @@ from torch.utils._pytree import tree_map
 
 from radhard.deploy.fixed import Fixed
 from radhard.errors import InputError
+from radhard.kernels.library import no_events
+from radhard.kernels.octets import every_octet
+from radhard.kernels.ranges import instead_of
 from radhard.machine import Operator
 from radhard.operators import Affine, Quantized
-from radhard.ops.library import no_events
-from radhard.ops.octets import every_octet
-from radhard.ops.ranges import instead_of
 from radhard.protection import Ranges
 
 

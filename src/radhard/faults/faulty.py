@@ -9,17 +9,17 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import room
-from radhard.faults.draw import distinct, draw_all, draw_at, expected, flips_an_image, groups
-from radhard.faults.drawn import Drawn, draw_on_device, header_of
+from radhard.faults.device.keys import Arrived, carry_all, keys_of
+from radhard.faults.device.sampled import Drawn, draw_on_device, header_of
+from radhard.faults.device.striking import strike
 from radhard.faults.exposure import Patches, exposed
 from radhard.faults.faults import Faults
 from radhard.faults.flips import Flips
-from radhard.faults.keys import Arrived, carry_all, keys_of
 from radhard.faults.locate import Hits, executed, locate
 from radhard.faults.reading import Application
-from radhard.faults.striking import strike
+from radhard.faults.sample import distinct, draw_all, draw_at, expected, flips_an_image, groups
+from radhard.kernels.on_device import on_device
 from radhard.machine import Cost, Machine, Operator, Recordable, Site, read_cost, together
-from radhard.ops.on_device import on_device
 
 _AT_ONCE = 8  # sites whose flips the host draws at a time, while a device computes what it was given before
 

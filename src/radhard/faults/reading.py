@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.faults.flipped import Flipped
-from radhard.faults.flipped_on_device import FlippedOnDevice, carried
-from radhard.faults.keys import carry
+from radhard.faults.device.interpreter import FlippedOnDevice, carried
+from radhard.faults.device.keys import carry
+from radhard.faults.interpreter import Flipped
 from radhard.faults.locate import Hits
+from radhard.kernels.octets import OCTETS
 from radhard.machine import Operator, Rows, Site, UnitInput, Units
-from radhard.ops.octets import OCTETS
 from radhard.words import Words
 
 _CHUNK, _CHUNK_ON_DEVICE = 1 << 24, 1 << 26  # elements of gathered unit inputs at a time

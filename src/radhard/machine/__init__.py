@@ -1,5 +1,6 @@
 """The one place where arithmetic happens: what a machine is, the clean ones, and exact integer products."""
 
+from radhard.kernels.backends import backend_names
 from radhard.machine.ambient import undisturbed
 from radhard.machine.arithmetic import (
     KINDS,
@@ -19,11 +20,10 @@ from radhard.machine.arithmetic import (
 from radhard.machine.clean import Clean, Counting, Machine, Recordable, together
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.gemm import Gemm, WriteBack
-from radhard.machine.keeping import Keeping, applied
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
+from radhard.machine.recording import Keeping, applied
 from radhard.machine.site import CHECK, MARKED, Part, Site, Source, least_sure
-from radhard.ops.backends import backend_names
 
 __all__ = [
     "CHECK",

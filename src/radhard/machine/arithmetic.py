@@ -12,8 +12,8 @@ from typing import Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
-from radhard.ops import write
-from radhard.ops.octets import OCTETS
+from radhard.kernels import write
+from radhard.kernels.octets import OCTETS
 
 LATER = {"later": True}
 """Metadata of a field that enters a program's digest only where it is not its default, so that programs from before the

@@ -5,7 +5,7 @@ import warnings
 import torch
 
 from radhard.errors import InputError
-from radhard.ops.on_device import kernels
+from radhard.kernels.on_device import kernels
 
 CPU = torch.device("cpu")
 LEAST_CAPABILITY = (7, 0)

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radhard.kernels.chains import Chains, Written, chains_of_rows
+from radhard.kernels.octets import OCTETS
+from radhard.kernels.written import accumulated, written
 from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.requantize import write_accumulator
-from radhard.ops.chains import Chains, Written, chains_of_rows
-from radhard.ops.octets import OCTETS
-from radhard.ops.written import accumulated, written
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from radhard.kernels.chains import Chains
 from radhard.machine.arithmetic import Arithmetic, Plain, Rows
-from radhard.ops.chains import Chains
 
 UnitInput = Tensor | Rows | None
 Note = Callable[[Tensor], None]

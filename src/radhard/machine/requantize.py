@@ -1,14 +1,14 @@
 """Writing words back on a `Grid`: int32 accumulators and float32 results to 8 bits, one pass over the data each.
 
-The loops are those of deployed models too (`radhard.ops.write`).
+The loops are those of deployed models too (`radhard.kernels.write`).
 """
 
 import torch
 from torch import Tensor
 
+from radhard.kernels import write
+from radhard.kernels.write import look_up
 from radhard.machine.arithmetic import SYMMETRIC, Grid
-from radhard.ops import write
-from radhard.ops.write import look_up
 
 __all__ = ["look_up", "write_accumulator", "write_float"]
 
@@ -29,6 +29,6 @@ def write_accumulator(
 def write_float(x: Tensor, factor: float, *, grid: Grid = SYMMETRIC) -> tuple[Tensor, Tensor | None]:
     """`x` [...] float32 -> x * factor as words of `grid` [...], rounded half to even; which are not finite.
 
-    See `radhard.ops.write.write_float`.
+    See `radhard.kernels.write.write_float`.
     """
     return write.write_float(x, factor, grid=grid.limits, dtype=grid.dtype)

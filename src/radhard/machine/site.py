@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radhard.ops.counts import sum_rows
+from radhard.kernels.counts import sum_rows
 
 Column = NDArray[np.int64]
 Source = Literal["override", "name", "graph", "disputed", "guess"]

@@ -8,16 +8,16 @@ from typing import Literal
 import torch
 
 from radhard.errors import InputError, ModelError
+from radhard.models.data.preprocessing import Size, restated
 from radhard.models.deepvit import VARIANTS
-from radhard.models.from_archive import from_archive
-from radhard.models.from_file import from_file
-from radhard.models.from_hugging_face import from_hugging_face
-from radhard.models.from_timm import from_timm
-from radhard.models.from_torchvision import from_torchvision
-from radhard.models.from_zoo import from_deepvit, from_zoo
 from radhard.models.loaded import LoadedModel, Shape, Wanted, Weights, check_size, normalised
-from radhard.models.preprocessing import Size, restated
 from radhard.models.seeding import drawn_from
+from radhard.models.sources.from_archive import from_archive
+from radhard.models.sources.from_file import from_file
+from radhard.models.sources.from_hugging_face import from_hugging_face
+from radhard.models.sources.from_timm import from_timm
+from radhard.models.sources.from_torchvision import from_torchvision
+from radhard.models.sources.from_zoo import from_deepvit, from_zoo
 from radhard.models.zoo import ZOO, listed
 
 __all__ = ["LoadedModel", "load"]
@@ -49,7 +49,7 @@ def load(
     drawn from `seed` alone, or "pretrained": downloaded. A `checkpoint` replaces any but a .pt2's; where its file
     holds several sets of weights, `checkpoint_key` says which. `input_shape` (C, H, W), `mean` and `std` (one a
     channel, or one for all) replace what the source says; so do `resize`, `crop_pct` and `interpolation`, as
-    `radhard.models.preprocessing.restated` takes them. torch's global
+    `radhard.models.data.preprocessing.restated` takes them. torch's global
     generator is left as it was. ModelError for an unknown name and for what cannot be built or is not safe to
     load, InputError for a shape that the model does not take.
     """

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from radhard.errors import CaptureError, InputError, ModelError
-from radhard.models.preprocessing import Preprocessing
+from radhard.models.data.preprocessing import Preprocessing
 from radhard.program import NONE, Overrides
-from radhard.program.calibration import Calibration
-from radhard.program.export import answers
-from radhard.program.outputs import logits_in, tensor_at, wrapper_for
-from radhard.program.user_code import first_line, place_of
+from radhard.program.capture.export import answers
+from radhard.program.capture.outputs import logits_in, tensor_at, wrapper_for
+from radhard.program.capture.user_code import first_line, place_of
+from radhard.program.quantization.calibration import Calibration
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -1,6 +1,6 @@
 """The zoo: small models trained on the embedded Fashion-MNIST, each with its weights and its model card.
 
-A new model is one entry of `ZOO`, and its two files in `weights/`, which `radhard.models.train.train` writes.
+A new model is one entry of `ZOO`, and its two files in `weights/`, which `radhard.models.training.train.train` writes.
 """
 
 import difflib
@@ -13,9 +13,9 @@ from typing import Literal
 from torch import nn
 
 from radhard.errors import ModelError
-from radhard.models import fashion
+from radhard.models.data import fashion
 from radhard.models.deepvit import DeepViT, DeepViTShape
-from radhard.models.recipe import Recipe
+from radhard.models.training.recipe import Recipe
 from radhard.models.vision import import_timm
 
 _WEIGHTS = Path(__file__).parent / "weights"

@@ -1,6 +1,6 @@
 """Batch normalisation (Ioffe & Szegedy, 2015) at rest: its statistics are constants, so it is one map a channel.
 
-One that follows a convolution is folded into it before (`radhard.program.fold`); this is for the others.
+One that follows a convolution is folded into it before (`radhard.program.capture.fold`); this is for the others.
 """
 
 from collections.abc import Sequence

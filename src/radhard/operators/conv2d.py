@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.kernels.chains import Chains, Window
+from radhard.kernels.convolution import convolution
+from radhard.kernels.geometry import Geometry
+from radhard.kernels.octets import OCTETS
 from radhard.machine import SYMMETRIC, Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
 from radhard.machine.operator import unravel
-from radhard.ops.chains import Chains, Window
-from radhard.ops.convolution import convolution
-from radhard.ops.geometry import Geometry
-from radhard.ops.octets import OCTETS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,16 +9,16 @@ from typing import Any
 
 from torch import Tensor
 
+from radhard.kernels.on_device import on_device
 from radhard.machine import Add, Mul, Operator
 from radhard.operators.affine import Affine
 from radhard.operators.layer_norm import LayerNorm
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.softmax import Softmax
-from radhard.ops.on_device import on_device
 
 Inputs = Sequence[Tensor | None]
 Found = tuple[Tensor, Tensor | None] | None
-"""What was written and which values were not finite, see `radhard.ops.cuda.rows`; None where it was not served."""
+"""What was written and which values were not finite, see `radhard.kernels.cuda.rows`; None where it was not served."""
 
 
 def in_one_pass(inner: Operator, inputs: Inputs, *, reads: Sequence[Affine | None], writes: Affine | None) -> Found:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.kernels.chains import Chains
+from radhard.kernels.octets import OCTETS
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
 from radhard.machine.gemm import (
     WriteBack,
@@ -19,8 +21,6 @@ from radhard.machine.gemm import (
     scatter_flat,
     written_dtype,
 )
-from radhard.ops.chains import Chains
-from radhard.ops.octets import OCTETS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,12 +10,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from radhard.kernels.octets import every_octet
 from radhard.machine import Arithmetic, Elementwise, Note, Operator, UnitInput, Units
 from radhard.machine.requantize import look_up, write_float
 from radhard.operators.affine import Affine
 from radhard.operators.fused import in_one_pass
 from radhard.operators.tables import Tables
-from radhard.ops.octets import every_octet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

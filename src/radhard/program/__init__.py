@@ -1,15 +1,15 @@
 """Programs: any exported model as steps over a machine, in float or int8, its rows attributed to images."""
 
-from radhard.program.calibration import Calibration, read_calibration, write_calibration
-from radhard.program.capture import capture
-from radhard.program.intake import image_words, token_grid
-from radhard.program.moves import register_move
-from radhard.program.overrides import NONE, Anatomy, Overrides, read_overrides, template
+from radhard.program.anatomy.overrides import NONE, Anatomy, Overrides, read_overrides, template
+from radhard.program.capture.capture import capture
+from radhard.program.input_sites import image_words, token_grid
+from radhard.program.lowering.moves import register_move
+from radhard.program.lowering.registry import Lowered, register
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
-from radhard.program.quantize import RECIPES, quantize
-from radhard.program.quantizer import IntegerRecipe
+from radhard.program.quantization.calibration import Calibration, read_calibration, write_calibration
+from radhard.program.quantization.quantize import RECIPES, quantize
+from radhard.program.quantization.quantizer import IntegerRecipe
 from radhard.program.recorded import Recorded
-from radhard.program.registry import Lowered, register
 from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
 
 __all__ = [

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from radhard.program.overrides import NONE
+from radhard.program.anatomy.overrides import NONE
 from radhard.program.program import Apply, Program
 
 Description = Mapping[str, Any]

@@ -16,9 +16,9 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.errors import InputError
 from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names, undisturbed
 from radhard.machine.device import CPU, choose_device
-from radhard.program.calibration import Calibration
-from radhard.program.overrides import NONE, Overrides
-from radhard.program.patches import Placing, patch_of, pixels, unsigned, without_places
+from radhard.program.anatomy.overrides import NONE, Overrides
+from radhard.program.anatomy.patches import Placing, patch_of, pixels, unsigned, without_places
+from radhard.program.quantization.calibration import Calibration
 from radhard.program.relocated import makes_tensors, relocated
 
 IDENTITIES = 1 << 53

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radhard.kernels.bits import bits
 from radhard.machine import Cost, Keeping, Machine, Site, applied, undisturbed
-from radhard.ops.bits import bits
 from radhard.program.program import Apply, Move, Program, Ref, RunResult, refs, run
 
 

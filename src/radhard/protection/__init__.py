@@ -1,29 +1,29 @@
 """Protection of matrix products and operators: what checks and repairs cost, and the machine that executes them."""
 
-from radhard.protection.account import Account
-from radhard.protection.blocks import Choice, cubes, optimal_block
-from radhard.protection.bounds import Limits, observed_limits, ranges_of
+from radhard.protection.abft.account import Account
 from radhard.protection.calibrating import Calibrating
-from radhard.protection.cost import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
-from radhard.protection.float_abft import FloatAbft
-from radhard.protection.hardening import Hardening
-from radhard.protection.huang_abraham import HuangAbraham
-from radhard.protection.intensity_guided import IntensityGuided
-from radhard.protection.lb_abft import LbAbft
-from radhard.protection.method import Method, read_method
-from radhard.protection.operations import Operations
-from radhard.protection.plan import Plan, read_plan, write_plan
-from radhard.protection.products import Product, Products, products_of
+from radhard.protection.cost.blocks import Choice, cubes, optimal_block
+from radhard.protection.cost.models import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
+from radhard.protection.cost.operations import Operations
+from radhard.protection.cost.row_cost import ExactRows, boxes
+from radhard.protection.cost.shape import Block, Shape, cube
+from radhard.protection.planning.bounds import Limits, observed_limits, ranges_of
+from radhard.protection.planning.hardening import Hardening
+from radhard.protection.planning.method import Method, read_method
+from radhard.protection.planning.plan import Plan, read_plan, write_plan
+from radhard.protection.planning.products import Product, Products, products_of
+from radhard.protection.planning.protection import Protection
 from radhard.protection.protected import Protected, Scheme
-from radhard.protection.protection import Protection
-from radhard.protection.ranges import SOFTMAX, Ranges, observed_range, paper_range
 from radhard.protection.residual import Residual
-from radhard.protection.row_abft import RowAbft
-from radhard.protection.row_cost import ExactRows, boxes
-from radhard.protection.schemes import SCHEMES, scheme_dict, scheme_from, scheme_name
-from radhard.protection.shape import Block, Shape, cube
-from radhard.protection.standard_abft import StandardAbft
-from radhard.protection.tmr import Tmr
+from radhard.protection.schemes.float_abft import FloatAbft
+from radhard.protection.schemes.huang_abraham import HuangAbraham
+from radhard.protection.schemes.intensity_guided import IntensityGuided
+from radhard.protection.schemes.lb_abft import LbAbft
+from radhard.protection.schemes.ranges import SOFTMAX, Ranges, observed_range, paper_range
+from radhard.protection.schemes.registry import SCHEMES, scheme_dict, scheme_from, scheme_name
+from radhard.protection.schemes.row_abft import RowAbft
+from radhard.protection.schemes.standard_abft import StandardAbft
+from radhard.protection.schemes.tmr import Tmr
 
 __all__ = [
     "SCHEMES",

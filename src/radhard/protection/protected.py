@@ -8,10 +8,10 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.machine import Cost, Machine, Operator, Site, read_cost
-from radhard.protection.account import Account
-from radhard.protection.moments import Moments
-from radhard.protection.stored import Stored
-from radhard.protection.work import Work
+from radhard.protection.abft.account import Account
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.moments import Moments
+from radhard.protection.abft.stored import Stored
 
 Exposure = Literal["exposed", "immune"]
 

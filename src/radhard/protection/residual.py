@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from radhard.kernels.bits import bits
 from radhard.machine import Cost, Machine, Operator, Site
-from radhard.ops.bits import bits
-from radhard.protection.account import Account
+from radhard.protection.abft.account import Account
 from radhard.protection.protected import Protected
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from radhard.analysis.evenness import Evenness
 from radhard.analysis.intervals import Interval
 from radhard.analysis.operating import OperatingPoint
+from radhard.analysis.uniformity import Evenness
 from radhard.analysis.vulnerability import Vulnerability, Vulnerable
-from radhard.models.pixels import Pixels
+from radhard.models.data.pixels import Pixels
 from radhard.report.anatomy import MARK
 from radhard.report.record import measure_of
 

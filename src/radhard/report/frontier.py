@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from radhard.protection import Plan, Ranges
-from radhard.report.conditions_record import flat
+from radhard.report.configurations.record import flat
 from radhard.report.curve import Band
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from radhard.models.dataset import Dataset
-from radhard.models.picture import SCALES
+from radhard.models.data.dataset import Dataset
+from radhard.models.data.picture import SCALES
 from radhard.report.factors import Explored
 from radhard.report.heatmap import HeatmapData, Panel
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from radhard.protection import Plan, Ranges, Scheme, scheme_dict, scheme_name
 from radhard.report.anatomy import MARK
-from radhard.report.conditions import fixed, percent, points
+from radhard.report.configurations.table import fixed, percent, points
 from radhard.report.table import narrow
 
 

@@ -1,0 +1,1 @@
+"""Bit flips on a GPU: sampled, located and applied by kernels, and how these prove themselves."""

@@ -1,0 +1,119 @@
+"""The machine with damaged hardware: the inner machine computes, and the outputs that damage reaches are read again."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.hardware.chains import Worn
+from radhard.hardware.fault import Column, Damage, Harm, Products
+from radhard.machine import Cost, Gemm, Machine, Operator, Site, read_cost
+from radhard.operators import Conv2d, Linear
+
+Copies = Literal["same unit", "other units"]
+
+
+class Damaged(Machine):
+    """Lets `inner` compute; the integer matrix products of `sites` (None: all) have `damage`.
+
+    A strike hits the image that it names, at each of `sites`. Copies of an operator that redundancy executes are hit by
+    broken parts if they run on the `same unit`, and by strikes never: these hit one execution. Checks and repairs of
+    protection run on units of their own, which are sound.
+    """
+
+    def __init__(
+        self,
+        inner: Machine,
+        damage: Damage,
+        *,
+        sites: Collection[str] | None = None,
+        copies: Copies = "same unit",
+    ) -> None:
+        if copies not in get_args(Copies):
+            raise InputError(f"copies={copies!r} is not known; choose from {', '.join(get_args(Copies))}")
+        self.inner = inner
+        self.damage = damage
+        self.sites = None if sites is None else frozenset(sites)
+        self.copies = copies
+        self._images = np.empty(0, np.int64)
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Note which images there are. Raises InputError if `sites` names one that the run lacks."""
+        if self.sites is not None and (unknown := sorted(self.sites - {site.name for site in costs})):
+            raise InputError(f"damage at {unknown[0]!r}, which is none of the program's {len(costs)} sites")
+        self.inner.begin(costs, ids)
+        self._images = ids.cpu().numpy().astype(np.int64)
+
+    @property
+    def non_finite(self) -> Tensor:
+        """What the inner machine noted."""
+        return self.inner.non_finite
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The inner machine's output, damaged."""
+        out = self.inner.apply(operator, inputs, site)
+        if not self._reaches(site):
+            return out
+        cost = read_cost(operator, tuple(inputs), site)
+        products = products_of(cost, site)
+        if products is None:
+            _refuse_floats(operator, out, site)
+            return out
+        harm = self._in_batch(self.damage.harm(products), operator.units(inputs).grid, cost, site)
+        if len(harm.units):
+            units, index = operator.units(inputs), torch.from_numpy(harm.units)
+            units.scatter(out, index, operator.text(Worn(harm), *units.gather(index)))
+        return out
+
+    def _reaches(self, site: Site) -> bool:
+        name = site.of or site.name
+        if site.part is not None or (self.sites is not None and name not in self.sites):
+            return False
+        return not site.of or (self.damage.image is None and self.copies == "same unit")
+
+    def _in_batch(self, harm: Harm, grid: tuple[int, ...], cost: Cost, site: Site) -> Harm:
+        """Harm to one image -> that to the images of the batch that are hit, its units flat in the batch's `grid`."""
+        axis = site.batch_axis
+        images = 1 if axis is None else grid[axis] // site.rows_per_image
+        ids = self._images if len(self._images) == images else np.arange(images)
+        hit = ids if self.damage.image is None else ids[ids == self.damage.image]
+        slots = np.flatnonzero(np.isin(ids, hit))
+        own = len(harm.units)
+        assert cost.units >= own
+
+        def each(column: Column | None) -> Column | None:
+            return None if column is None else np.tile(column, len(slots))
+
+        reads = each(harm.reads)
+        return replace(
+            harm,
+            units=site.flat(grid, np.repeat(slots, own), np.tile(harm.units, len(slots))),
+            struck_flip=each(harm.struck_flip),
+            reads=None if reads is None else reads + np.repeat(np.arange(len(slots)) * own, own),
+        )
+
+
+def products_of(cost: Cost, site: Site) -> Products | None:
+    """The products of one image that an operator of this cost makes; None if it makes none of int8 words.
+
+    Rows are the last axis of the output but one; where images lie along that one, all axes but the columns'.
+    """
+    if not cost.steps or (cost.steps[0].kind, cost.steps[0].dtype) != ("mul", torch.int16):
+        return None
+    *rows, n = cost.grid
+    first = 0 if site.batch_axis == len(rows) - 1 else max(0, len(rows) - 1)
+    k, additions = cost.steps[0].per_unit, cost.steps[1].per_unit
+    return Products(groups=math.prod(rows[:first]), m=math.prod(rows[first:]), k=k, n=n, terms=additions + 1)
+
+
+def _refuse_floats(operator: Operator, out: Tensor, site: Site) -> None:
+    if isinstance(operator, Linear | Gemm | Conv2d):
+        raise InputError(
+            f"site {site.name!r}: damage is modelled in products of int8 words, and {operator.name} computes in "
+            f"{out.dtype}: quantise the program"
+        )

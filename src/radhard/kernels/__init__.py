@@ -1,0 +1,11 @@
+"""The operators of deployed models, `torch.ops.radhard.*`: importing this package is what loading one takes.
+
+It imports torch and nothing else of this project but its words and errors; numba is used where it is installed.
+"""
+
+from radhard.kernels import conv2d, linear, matmul, ranges, votes
+from radhard.kernels import look_up as words
+from radhard.kernels.library import EVENTS, Policy
+from radhard.kernels.sums import Stored, examine, store
+
+__all__ = ["EVENTS", "Policy", "Stored", "conv2d", "examine", "linear", "matmul", "ranges", "store", "votes", "words"]

@@ -1,0 +1,67 @@
+"""Convolutions of 8-bit words, exact, and written back: for every group a product of patches and filters."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from radhard.kernels import backends
+from radhard.kernels.geometry import Geometry
+from radhard.kernels.octets import exact_terms
+from radhard.kernels.on_device import on_device
+from radhard.kernels.write import Limits, write
+from radhard.kernels.written import accumulated, written
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    geometry: Geometry,
+    multiplier: Tensor | None,
+    dtype: torch.dtype,
+    grid: Limits,
+) -> Tensor:
+    """`x` [b, g c, h, w] of 8 bits, weight [n, k] int8, bias [n] int32 or None -> [b, n, h', w'] `dtype`.
+
+    It is contiguous, but on a device, where patches that do not overlap are the rows of one product.
+    `multiplier` is [n] or [1] float32, None where accumulators leave as int32; see `write`.
+    """
+    device = on_device(x)
+    if device is not None and geometry.apart:
+        patches = geometry.patches_apart(x)
+        if multiplier is None:
+            found = accumulated(patches, weight, bias=bias)
+        else:
+            found = written(patches, weight, bias=bias, multiplier=multiplier, dtype=dtype, grid=grid)
+        return found.view(len(x), *geometry.out_size(x), len(weight)).permute(0, 3, 1, 2)
+    if device is not None:
+        out: Tensor | None = device.convolved(
+            x, weight, bias, geometry=geometry, multiplier=multiplier, dtype=dtype, grid=grid
+        )
+        if out is not None:
+            return out
+    n = len(weight)
+    if bias is None:
+        bias = torch.zeros(n, dtype=torch.int32, device=x.device)
+    scale = torch.ones(1, device=x.device) if multiplier is None else multiplier
+    words = write(_accumulators(x, weight, geometry), bias.contiguous(), scale.expand(n).contiguous(), dtype, grid=grid)
+    return placed(words, geometry.out_size(x))
+
+
+def _accumulators(x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+    """-> [b h' w', n] int32, or integers in float32."""
+    (n, k), groups = weight.shape, geometry.groups
+    if groups > 1 and k <= exact_terms(x.dtype) and x.is_cpu:
+        # float32 holds all sums, and takes groups side by side; what a GPU's library does for it need not be exact
+        filters = weight.view(n, -1, *geometry.size).to(torch.float32)
+        floats = geometry.padded(x).to(torch.float32)
+        total = functional.conv2d(floats, filters, None, list(geometry.stride), 0, list(geometry.dilation), groups)
+        return total.permute(0, 2, 3, 1).reshape(-1, n)
+    patches = geometry.windows(x).transpose(0, 1).reshape(groups, -1, k)
+    return backends.product(patches, weight.reshape(groups, -1, k)).transpose(0, 1).reshape(-1, n)
+
+
+def placed(out: Tensor, place: tuple[int, int]) -> Tensor:
+    """[b h w, n] -> [b, n, h, w]."""
+    return out.view(-1, *place, out.shape[1]).permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,12 @@
+"""Sums of counts."""
+
+from torch import Tensor
+
+from radhard.kernels.on_device import on_device
+
+
+def sum_rows(x: Tensor) -> Tensor:
+    """Booleans or counts [r, n] -> the sum of each row [r] int64."""
+    device = on_device(x)
+    found: Tensor | None = None if device is None else device.sum_rows(x)
+    return x.sum(1) if found is None else found

@@ -1,0 +1,158 @@
+"""The library of operators `torch.ops.radhard`: how one is declared, and what it tells of faults.
+
+An operator that checks returns its result, and adds to a tensor of events [7] int64, in the order of `EVENTS`:
+
+* `checked`: rows (of a matrix product) or words (of a vote or a range) that were checked;
+* `alarms`: 1 if any of them was found wrong;
+* `flagged`: those found wrong;
+* `repaired`: those whose words were wrong and were set right;
+* `unfounded`: those whose words were right, so that the check itself was hit;
+* `stale`: 1 if a stored word, of a weight, its bias or its sums, is found changed;
+* `left`: those that nothing here can set right.
+"""
+
+import functools
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from radhard.errors import FaultError
+from radhard.kernels.operands import EVENTS, checker
+from radhard.kernels.write import on_host
+
+__all__ = ["EVENTS", "Policy", "Recourse", "complain", "count", "heard", "no_events", "note", "operator"]
+
+Policy = Literal["raise", "warn", "recompute"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recourse:
+    """What is done about words that cannot be repaired, `policy`, and whose they are, `site`.
+
+    "raise" raises FaultError, "warn" warns and goes on with them; "recompute" computes once more, on another back end,
+    and raises if that does not add up either.
+    """
+
+    policy: str
+    site: str
+
+
+_LIBRARY = torch.library.Library("radhard", "DEF")
+
+
+def operator(schema: str, *, fake: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declares `torch.ops.radhard.NAME`, NAME as in `schema`; `fake` gives results of the same shapes and strides.
+
+    Calls of either are checked against the operator's entry in `radhard.kernels.operands.OPERANDS`.
+    """
+    name, arguments = schema.split(") -> ")[0].split("(", 1)
+    named = [argument.split()[-1].removesuffix("=None") for argument in arguments.split(", ")]
+    check = checker(name, named)
+
+    def checked(function: Callable[..., Any], *, open_sizes: bool) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*given: Any) -> Any:
+            given += (None,) * (len(named) - len(given))  # what is left out
+            check(given, open_sizes=open_sizes)
+            return function(*given)
+
+        return call
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+        _LIBRARY.impl(name, checked(function, open_sizes=False), "CompositeExplicitAutograd")
+        torch.library.register_fake(f"radhard::{name}", checked(fake, open_sizes=True), lib=_LIBRARY)
+        return function
+
+    return declare
+
+
+class _Lock:
+    """A lock that a forked process has anew: another thread may have held it."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """A lock that nobody holds."""
+        self.lock = threading.Lock()
+
+
+_COUNTING = _Lock()
+_HEARD: ContextVar[dict[int, Tensor] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def heard() -> Iterator[dict[int, Tensor]]:
+    """What is noted in this thread meanwhile: address of a site's events -> what happened there [7] int64.
+
+    Sites at which nothing was flagged are left out, or their numbers, on a GPU, are 0.
+    """
+    found: dict[int, Tensor] = {}
+    token = _HEARD.set(found)
+    try:
+        yield found
+    finally:
+        _HEARD.reset(token)
+
+
+def note(
+    events: Tensor,
+    *,
+    checked: int,
+    flagged: int = 0,
+    repaired: int = 0,
+    unfounded: int = 0,
+    stale: int = 0,
+    left: int = 0,
+) -> None:
+    """Add to `events` what happened in one call. Threads that share a module add one after the other."""
+    if not flagged:  # nearly every call: so it is fast
+        host = on_host(events)
+        with _COUNTING.lock:
+            if host is None:
+                events[0] += checked
+            else:
+                host.add(events.data_ptr(), checked)
+        return
+    happened = torch.tensor([checked, 1, flagged, repaired, unfounded, stale, left], dtype=torch.int64, device="cpu")
+    with _COUNTING.lock:
+        events += happened.to(events.device)
+    if (found := _HEARD.get()) is not None:
+        place = events.data_ptr()
+        found[place] = found[place] + happened if place in found else happened
+
+
+def count(events: Tensor, *, checked: int, flagged: Tensor) -> None:
+    """As `note`, of words all of which are repaired, on a GPU: `flagged` [] int64 is there, and nobody waits for it."""
+    happened = flagged.new_zeros(len(EVENTS))
+    happened[0].fill_(checked)
+    happened[1].copy_(flagged.clamp(max=1))
+    happened[2:4].copy_(flagged)
+    with _COUNTING.lock:
+        events += happened
+    if (found := _HEARD.get()) is not None:
+        place = events.data_ptr()
+        found[place] = found[place] + happened if place in found else happened
+
+
+def no_events() -> Tensor:
+    """What has happened at a site where nothing has: [7] int64."""
+    return torch.zeros(len(EVENTS), dtype=torch.int64, device="cpu")
+
+
+def complain(recourse: Recourse, *, fault: str) -> None:
+    """What cannot be repaired is told: by a warning, or by FaultError. `fault` says what was found."""
+    message = f"site {recourse.site!r}: {fault}"
+    if recourse.policy != "warn":
+        raise FaultError(f"{message}: load the model again, from storage that is trusted")
+    warnings.warn(message, RuntimeWarning, stacklevel=2)

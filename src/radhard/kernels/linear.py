@@ -1,0 +1,141 @@
+"""torch.ops.radhard.linear and .linear_checked: rows of int8 or uint8 words times a stored int8 weight.
+
+`grid` is (zero, low, high) of the words written. Operands of the second are those of `radhard.kernels.sums.Stored`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.kernels import backends
+from radhard.kernels.library import Recourse, note, operator
+from radhard.kernels.on_device import on_device
+from radhard.kernels.repair import Output, again_of_weight, changed, settle
+from radhard.kernels.sums import Stored
+from radhard.kernels.write import Limits, write_checked
+from radhard.kernels.written import written
+
+
+def limits(grid: Sequence[int]) -> Limits:
+    """Three numbers of a list -> (zero, low, high)."""
+    zero, low, high = grid
+    return zero, low, high
+
+
+def checked(
+    a: Tensor,
+    stored: tuple[Tensor, Tensor, Tensor, Tensor],
+    multiplier: Tensor,
+    grid: Sequence[int],
+    dtype: torch.dtype,
+    *,
+    policy: str,
+    site: str,
+    events: Tensor,
+) -> Tensor:
+    """`a` [m, k] of 8 bits times a stored weight -> [m, n] `dtype`, checked and repaired; adds to `events`.
+
+    `stored` are the fields of a `Stored`, in their order.
+    """
+    weight, bias, columns, rows = stored
+    known = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
+    made = _made(a, known, multiplier, dtype, limits(grid))
+    if made.flagged is None:
+        note(events, checked=a.shape[0])
+        return made.out
+    recourse, output = Recourse(policy=policy, site=site), Output(multiplier=multiplier, dtype=dtype, grid=limits(grid))
+    found = again_of_weight(a[made.flagged], known, differ=made.differ, recourse=recourse)
+    settle(
+        found,
+        made.differ(found.rows),
+        made.flagged,
+        out=made.out,
+        output=output,
+        recourse=recourse,
+        events=events,
+    )
+    return made.out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Made:
+    """`out` [m, n], the rows of it [f] that do not add up, and which rows [f, n] are not what the product made."""
+
+    out: Tensor
+    flagged: Tensor | None
+    differ: Callable[[Tensor], Tensor]
+
+
+def _made(a: Tensor, known: Stored, multiplier: Tensor, dtype: torch.dtype, grid: Limits) -> _Made:
+    """The product, in one launch on a GPU, which keeps what its rows add up to and no accumulators."""
+    device = on_device(a)
+    fused = device and device.written_checked(a, known, multiplier, dtype=dtype, grid=grid)
+    if fused:
+        one, flagged = fused
+        return _Made(out=one.out, flagged=flagged, differ=lambda rows: rows.sum(1).to(torch.int32) != one.sums[flagged])
+    total = backends.product(a[None], known.weight[None])[0]
+    out, flagged = write_checked(total, known.bias, multiplier, dtype, grid=grid, offset=known.columns)
+    return _Made(out=out, flagged=flagged, differ=lambda rows: changed(rows, total[flagged], known.bias))
+
+
+def _fake(
+    x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
+) -> Tensor:
+    del weight, multiplier, grid
+    return x.new_empty([*x.shape[:-1], bias.shape[0]], dtype=dtype)
+
+
+@operator(
+    "linear(Tensor x, Tensor weight, Tensor bias, Tensor multiplier, int[] grid, ScalarType dtype) -> Tensor",
+    fake=_fake,
+)
+def linear(
+    x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
+) -> Tensor:
+    """`x` [..., k] int8 or uint8, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [..., n] `dtype`."""
+    flat = x.reshape(-1, x.shape[-1])
+    out = written(flat, weight, bias=bias, multiplier=multiplier, dtype=dtype, grid=limits(grid))
+    return out.view(*x.shape[:-1], bias.shape[0])
+
+
+def _fake_checked(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    columns: Tensor,
+    rows: Tensor,
+    multiplier: Tensor,
+    grid: Sequence[int],
+    dtype: torch.dtype,
+    policy: str,
+    site: str,
+    events: Tensor,
+) -> Tensor:
+    del columns, rows, policy, site, events
+    return _fake(x, weight, bias, multiplier, grid, dtype)
+
+
+@operator(
+    "linear_checked(Tensor x, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor multiplier, int[] grid, "
+    "ScalarType dtype, str policy, str site, Tensor(a!) events) -> Tensor",
+    fake=_fake_checked,
+)
+def linear_checked(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    columns: Tensor,
+    rows: Tensor,
+    multiplier: Tensor,
+    grid: Sequence[int],
+    dtype: torch.dtype,
+    policy: str,
+    site: str,
+    events: Tensor,
+) -> Tensor:
+    """`x` [..., k] int8 or uint8 times a stored weight -> [..., n] `dtype`, every row checked; adds to `events`."""
+    a, stored = x.reshape(-1, x.shape[-1]), (weight, bias, columns, rows)
+    out = checked(a, stored, multiplier, grid, dtype, policy=policy, site=site, events=events)
+    return out.view(*x.shape[:-1], bias.shape[0])

@@ -1,0 +1,196 @@
+"""torch.ops.radhard.within, .quantize_within and .look_up_within: values compared with bounds as they are made.
+
+A comparison has no pass of its own where another loop has the value in a register already: the loop that quantises it,
+or looks it up. Values outside become 0 ("zero") or the nearer bound ("clamp"); NaN is outside too, and becomes 0, or
+with "clamp" the value of the range that is nearest to 0.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from radhard.kernels.library import count, note, operator
+from radhard.kernels.linear import limits
+from radhard.kernels.octets import as_signed
+from radhard.kernels.threads import split
+from radhard.kernels.write import look_up, on_host
+from radhard.kernels.write import quantize as written
+
+_LOOK_UPS = {
+    torch.int8: "look_up_words_within",
+    torch.uint8: "look_up_unsigned_within",
+    torch.float32: "look_up_floats_within",
+}
+
+
+def instead_of(low: float, high: float, outside: str) -> tuple[float, float, float]:
+    """What stands for a value below `low`, for one above `high`, and for NaN."""
+    return (0.0, 0.0, 0.0) if outside == "zero" else (low, high, min(max(0.0, low), high))
+
+
+def _fake_within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
+    del low, high, outside, events
+    return torch.empty_like(x)
+
+
+@operator("within(Tensor x, float low, float high, str outside, Tensor(a!) events) -> Tensor", fake=_fake_within)
+def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
+    """`x` [...] -> values from low to high as they are, and others replaced [...]; adds to `events`."""
+    host = on_host(x)
+    if host is None or x.dtype != torch.float32 or not x.is_contiguous():
+        return _brought(x, low, high, outside, events)
+    out, size = torch.empty_like(x), x.numel()
+    source, target = x.data_ptr(), out.data_ptr()
+    if all(split(size, 1, lambda i, j: host.copy_in_range(source + 4 * i, low, high, target + 4 * i, j - i))):
+        note(events, checked=size)
+        return out
+    bounds = (low, high, *instead_of(low, high, outside))
+    found = sum(split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i)))
+    note(events, checked=size, flagged=found, repaired=found)
+    return out
+
+
+def _fake_quantize(
+    x: Tensor,
+    factor: float,
+    grid: Sequence[int],
+    low: float,
+    high: float,
+    outside: str,
+    events: Tensor,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    del factor, grid, low, high, outside, events
+    return x.new_empty(x.shape, dtype=dtype or torch.int8)
+
+
+@operator(
+    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside, Tensor(a!) events, "
+    "ScalarType? dtype=None) -> Tensor",
+    fake=_fake_quantize,
+)
+def quantize_within(
+    x: Tensor,
+    factor: float,
+    grid: Sequence[int],
+    low: float,
+    high: float,
+    outside: str,
+    events: Tensor,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """`x` [...] float32 -> what `within` leaves of it, times factor, as words on `grid` [...]; adds to `events`.
+
+    Words are int8 unless `dtype` says uint8.
+    """
+    host, words = on_host(x), dtype or torch.int8
+    if host is None:
+        value = _brought(x, low, high, outside, events)
+        return written(value, factor, grid=limits(grid), dtype=words).contiguous()
+    x, size = x.contiguous(), x.numel()
+    out = torch.empty_like(x, dtype=words)
+    source, target = x.data_ptr(), out.data_ptr()
+    inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
+    if all(inside):
+        note(events, checked=size)
+        return out
+    return written(within(x, low, high, outside, events), factor, grid=limits(grid), dtype=words)
+
+
+def _fake_look_up(
+    x: Tensor,
+    table: Tensor,
+    flagged: Tensor,
+    clear: Sequence[int],
+    bounds: Sequence[float],
+    instead: Sequence[float],
+    events: Tensor,
+) -> Tensor:
+    del flagged, clear, bounds, instead, events
+    return torch.empty_like(x, dtype=table.dtype)
+
+
+@operator(
+    "look_up_within(Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead, "
+    "Tensor(a!) events) -> Tensor",
+    fake=_fake_look_up,
+)
+def look_up_within(
+    x: Tensor,
+    table: Tensor,
+    flagged: Tensor,
+    clear: Sequence[int],
+    bounds: Sequence[float],
+    instead: Sequence[float],
+    events: Tensor,
+) -> Tensor:
+    """`x` [...] int8 or uint8, table [256], flagged [256] bool -> the entry of each, lying in memory as x does.
+
+    Entries that are `flagged` were outside a range when the table was made, and were replaced there: each use of one
+    is counted in `events`. No word from clear[0] to clear[1], read as int8, uses one. What is read from the table,
+    which may have changed since, must lie within `bounds`, its least and its greatest entry; `instead` stands for what
+    does not, in the order of `instead_of`.
+    """
+    host, x = on_host(x), as_signed(x)
+    if host is None or not x.is_contiguous() or table.dtype not in _LOOK_UPS:
+        return _examined(x, look_up(x, table), flagged, bounds, instead, events)
+    out, size, each = torch.empty_like(x, dtype=table.dtype), x.numel(), table.itemsize
+    source, target, entries, how = x.data_ptr(), out.data_ptr(), table.data_ptr(), (*clear, *bounds)
+    loop = getattr(host, _LOOK_UPS[table.dtype])
+    strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
+    if not any(strange):
+        note(events, checked=size)
+        return out
+    if max(strange) > 1:
+        return _examined(x, out, flagged, bounds, instead, events)
+    marks = flagged.data_ptr()
+    found = sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i)))
+    note(events, checked=size, flagged=found, repaired=found)
+    return out
+
+
+def _examined(
+    x: Tensor, out: Tensor, flagged: Tensor, bounds: Sequence[float], instead: Sequence[float], events: Tensor
+) -> Tensor:
+    """What was looked up, brought into its bounds; what was replaced in the table counts as well."""
+    low, high = bounds
+    value = out.to(torch.float32)
+    wrong = ~((value >= low) & (value <= high))
+    if not x.is_cpu:
+        count(events, checked=x.numel(), flagged=(wrong | look_up(x, flagged)).sum())
+        return torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
+    found = int((wrong | look_up(x, flagged)).sum())
+    if bool(wrong.any()):
+        out = torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
+    note(events, checked=x.numel(), flagged=found, repaired=found)
+    return out
+
+
+def _instead(value: Tensor, low: float, high: float, instead: Sequence[float]) -> Tensor:
+    """What stands for each value [...] float32 that is outside its bounds."""
+    below, above, neither = instead
+    return torch.where(value > high, above, torch.where(value < low, below, neither))
+
+
+def _brought(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
+    """As `within`, of any type: the bounds of integers are the integers within them."""
+    wrong = ~((x >= low) & (x <= high))
+    out = torch.empty_like(x)
+    if not x.is_cpu:
+        count(events, checked=x.numel(), flagged=wrong.sum())
+        return out.copy_(_within(x, wrong, low, high, outside))
+    found = int(wrong.sum())
+    out.copy_(_within(x, wrong, low, high, outside) if found else x)
+    note(events, checked=x.numel(), flagged=found, repaired=found)
+    return out
+
+
+def _within(x: Tensor, wrong: Tensor, low: float, high: float, outside: str) -> Tensor:
+    if outside == "zero":
+        return x.masked_fill(wrong, 0)
+    if x.is_floating_point():
+        return torch.where(x.isnan(), 0.0, x).clamp(low, high)
+    words = torch.iinfo(x.dtype)
+    return x.clamp(max(words.min, math.ceil(low)), min(words.max, math.floor(high)))

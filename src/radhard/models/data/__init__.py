@@ -1,0 +1,1 @@
+"""Data sets: what a folder or file holds, which images a run takes, and how they are decoded."""

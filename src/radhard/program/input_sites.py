@@ -1,0 +1,50 @@
+"""How a program takes in an image: the words of it that are read, and the grid of patches that it is cut into."""
+
+import numpy as np
+
+from radhard.errors import InputError
+from radhard.machine import Load, Site
+from radhard.operators import Identity, Quantized
+from radhard.program.lowering.moves import OF_SIZES
+from radhard.program.program import Move, Program, refs
+
+ATTENTION = "MHA-LF"
+"""The module of the linear functions of attention: what it reads first are the tokens."""
+
+_OF_SIZES = frozenset(map(str, OF_SIZES))
+
+
+def image_words(program: Program) -> tuple[Site, ...]:
+    """The sites at which words of the image itself are read from memory, quantised perhaps but not computed.
+
+    Raises InputError if there are none: then the model computes with its pixels before any product reads them.
+    """
+    of_image = {program.input}
+    found = []
+    for step in program.steps:
+        reads = {ref.number for ref in refs(step)} & of_image
+        if not reads:
+            continue
+        if isinstance(step, Move):
+            if step.name not in _OF_SIZES:
+                of_image.add(step.out)
+        elif isinstance(step.operator, Load):
+            found.append(step.site)
+        elif isinstance(step.operator, Quantized) and isinstance(step.operator.inner, Identity):
+            of_image.add(step.out)
+    if not found:
+        raise InputError(
+            f"{program.name} reads no word of the image from memory: it computes with the pixels first. Normalise the "
+            "images outside the model (--mean, --std)"
+        )
+    return tuple(found)
+
+
+def token_grid(program: Program) -> tuple[int, int] | None:
+    """Rows and columns of the patches that a transformer makes tokens of; None for a model without attention."""
+    first = next((site for site in program.sites if site.module == ATTENTION), None)
+    if first is None:
+        return None
+    places = program.places()[first]
+    y, x = (np.unique(high[high > 0] + 1 - low[high > 0]) for high, low in (places[:2], places[2:]))
+    return len(y), len(x)

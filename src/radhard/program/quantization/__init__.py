@@ -1,0 +1,1 @@
+"""From a float program to an integer one: recipes, calibration, scales."""

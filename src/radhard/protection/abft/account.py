@@ -1,0 +1,54 @@
+"""The account of a protected operator: what its checks found, what was done about it, and what that took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from radhard.protection.cost.operations import Operations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Counts of one application or, added up, of many.
+
+    An account counts each image by itself: that of a batch is the sum of those of its images.
+
+    A product is checked as a whole (`checks`, `alarms`; where words are checked one by one, an alarm is an image with
+    a word that is off), then in blocks, of which some are `flagged`: each of these is `repaired` (put right from
+    checksums), `recomputed` (at least in part), `spared` (no single error in it moves an output word by half a step),
+    `cleared` (nothing is wrong in it: the check itself was hit), `one_sided` (rows or columns alone are off, and
+    nothing was touched) or `left` as it is. `stale` counts the times that stored sums were found to disagree with the
+    weight. `hidden` are operations that a scheme supposes to be free; all others are in `executed`. `residual` are
+    words of protected outputs that a sound machine would not have yielded for the same inputs, where somebody
+    compares (`Residual`).
+    """
+
+    checks: int = 0
+    alarms: int = 0
+    flagged: int = 0
+    repaired: int = 0
+    recomputed: int = 0
+    spared: int = 0
+    cleared: int = 0
+    one_sided: int = 0
+    left: int = 0
+    stale: int = 0
+    residual: int = 0
+    executed: Operations = field(default_factory=Operations)
+    hidden: Operations = field(default_factory=Operations)
+
+    def __add__(self, other: "Account") -> "Account":
+        return Account(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON; operations as whole numbers."""
+        found: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("executed", "hidden"):
+            found[name] = {kind: round(value) for kind, value in vars(found[name]).items()}
+        return found
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Account":
+        """The inverse of `as_dict`."""
+        operations = {name: Operations(**values[name]) for name in ("executed", "hidden")}
+        return cls(**{**values, **operations})

@@ -1,0 +1,172 @@
+"""The arithmetic of checks: integer sums and dot products on the inner machine, each at a site of its own, counted.
+
+Detection wraps at 32 bits, as accumulators do; location, after a mismatch, has 64. Either way the words are integers:
+without a fault both sides of a check are equal, and no tolerance is needed.
+
+A check is applied to entries that run along the first axis of its tensors; an entry is a piece of an image's work (a
+product, a block, a word), and its number among all such pieces addresses the faults of its operations (`Part`).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from radhard.machine import (
+    CHECK,
+    Add,
+    Arithmetic,
+    Machine,
+    Note,
+    Operator,
+    Part,
+    Site,
+    Sum,
+    UnitInput,
+    Units,
+    read_cost,
+)
+from radhard.machine.operator import unravel
+from radhard.machine.primitives import tensors
+from radhard.machine.site import Column
+from radhard.protection.abft.account import Account
+from radhard.protection.abft.gather import dots
+from radhard.protection.cost.operations import Operations
+from radhard.protection.cost.shape import pieces
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot(Operator):
+    """x [..., r, w], y [..., c, w] integers of one type -> their dot products [..., r, c], which wrap."""
+
+    name: ClassVar[str] = "dot"
+
+    def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
+        """[..., r, c]."""
+        x, y = tensors(inputs)
+        return torch.empty(*x.shape[:-1], y.shape[-2], dtype=x.dtype, device=x.device)
+
+    def units(self, inputs: Sequence[Tensor | None]) -> Units:
+        """One output."""
+        x, y = tensors(inputs)
+        shape = (*x.shape[:-1], y.shape[-2])
+
+        def gather(index: Tensor) -> tuple[UnitInput, ...]:
+            *group, row, column = unravel(index, shape)
+            return x[(*group, row)], y[(*group, column)]
+
+        def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:
+            out.view(-1)[index] = values
+
+        return Units(shape, gather, scatter)
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """w multiplications, w - 1 additions."""
+        x, y = tensors(inputs)
+        return m.sum(m.mul(x, y))[:, 0]
+
+    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+        """torch's product of floats; of integers, for which torch has no fast one, a compiled loop on the host."""
+        del note
+        x, y = tensors(inputs)
+        if x.is_floating_point():
+            return x @ y.mT
+        if x.device.type == "cpu":
+            return dots(x, y)
+        return (x[..., :, None, :] * y[..., None, :, :]).sum(-1, dtype=x.dtype)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entries:
+    """The first axis of a check: piece `piece[f]` of `pieces` of the image in slot `slot[f]`, columns [F] int64."""
+
+    slot: Column
+    piece: Column
+    pieces: int
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+    def only(self, index: Tensor) -> "Entries":
+        """Those at `index` [f]."""
+        at = index.cpu().numpy()
+        return Entries(slot=self.slot[at], piece=self.piece[at], pieces=self.pieces)
+
+    def inner(self, index: Tensor, number: Tensor, count: int) -> "Entries":
+        """Entry `index` [f] falls into `count` finer ones, of which these are `number` [f]."""
+        chosen = self.only(index)
+        return replace(chosen, piece=chosen.piece * count + number.cpu().numpy(), pieces=self.pieces * count)
+
+
+class Checks:
+    """Applies checks of `site` on `inner`, and keeps the account."""
+
+    def __init__(self, inner: Machine, site: Site, *, exposed: bool) -> None:
+        self.inner = inner
+        self.site = site
+        self.exposed = exposed
+        self._events: Counter[str] = Counter()
+        self._executed = Operations()
+        self._hidden = Operations()
+
+    @property
+    def account(self) -> Account:
+        """All of it so far."""
+        return Account(executed=self._executed, hidden=self._hidden, **self._events)
+
+    def apply(self, name: str, operator: Operator, inputs: Sequence[Tensor], entries: Entries) -> Tensor:
+        """The operator's output at the site `<site>/check/<name>`; what it costs goes to the account."""
+        part = Part(slot=entries.slot, piece=entries.piece, pieces=entries.pieces, exposed=self.exposed)
+        host = self.site
+        site = Site(
+            name=f"{host.name}{CHECK}{name}",
+            operator=host.operator,
+            layer=host.layer,
+            module=host.module,
+            layer_source=host.layer_source,
+            module_source=host.module_source,
+            of=host.name,
+            part=part,
+        )
+        cost = read_cost(operator, tuple(inputs), site)
+        self.count(mul=cost.operations("mul"), add=cost.operations("add"))
+        return self.inner.apply(operator, inputs, site)
+
+    def count(self, *, mul: int = 0, add: int = 0, cmp: int = 0) -> None:
+        """So many operations more."""
+        self._executed += Operations(mul=mul, add=add, cmp=cmp)
+
+    def note(self, **counts: int) -> None:
+        """So many events more, by their names in `Account`."""
+        self._events.update(counts)
+
+    def hide(self, share: float, *, images: int) -> None:
+        """Suppose this share of what was executed so far for `images` to be free: whole operations of each image."""
+        hidden = {name: images * math.floor(share * (n / images)) for name, n in vars(self._executed).items()}
+        self._hidden += Operations(**hidden)
+        self._executed += Operations(**hidden).times(-1)
+
+    def differ(self, x: Tensor, y: Tensor | int) -> Tensor:
+        """x [...], y [...] -> where they differ; one comparison each, which no fault hits."""
+        self.count(cmp=x.numel())
+        return x != y
+
+    def sums(self, name: str, x: Tensor, *, dim: int, step: int, entries: Entries) -> Tensor:
+        """x [f, ...] -> sums of every `step` entries along `dim`, the last of the rest: the axis gets so short."""
+        parts = []
+        for first, count, width in pieces(x.shape[dim], step):
+            part = x.narrow(dim, first, count * width).unflatten(dim, (count, width))
+            if width == 1:
+                parts.append(part.squeeze(dim + 1))
+                continue
+            label = name if width == step else f"{name}/rest"
+            parts.append(self.apply(label, Sum(dims=(dim + 1,)), (part,), entries).squeeze(dim + 1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
+
+    def minus(self, name: str, x: Tensor, y: Tensor, entries: Entries) -> Tensor:
+        """x [f, ...] - y [f, ...], which wraps."""
+        return self.apply(name, Add(sign=-1), (x, y), entries)

@@ -1,0 +1,63 @@
+"""Checksums of a product's operands, and what sums of its blocks must be.
+
+C = A B: the sum of a block of C is the dot product of the column sums of its rows of A and the row sums of its columns
+of B (Huang & Abraham, *Algorithm-based fault tolerance for matrix operations*, IEEE Trans. Computers, 1984). A bias is
+one more row of B, and A has a column of ones: k grows by one term. Sums of a weight are made once and stored.
+"""
+
+import torch
+from torch import Tensor
+
+from radhard.protection.abft.checks import Checks, Dot, Entries
+from radhard.protection.abft.products import Matrices
+from radhard.protection.abft.stored import Sums
+
+
+def column_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> Sums:
+    """The same of a factor that is an activation, at every application: [g, j, k]."""
+    wide = products.b.to(torch.int32)
+    blocks = checks.sums("encode_b", wide, dim=1, step=step, entries=entries)
+    return _of_blocks("encode_b/all", blocks, checks=checks, entries=entries)
+
+
+def row_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> Sums:
+    """Sums over blocks of `step` rows of A, [g, i, terms]; a bias is met once by every row."""
+    m = products.a.shape[1]
+    blocks = checks.sums("encode_a", products.a.to(torch.int32), dim=1, step=step, entries=entries)
+    sums = _of_blocks("encode_a/all", blocks, checks=checks, entries=entries)
+    if products.bias is None:
+        return sums
+    rows = torch.tensor([min(step, m - first) for first in range(0, m, step)], device=blocks.device)
+    ones = rows.expand(len(blocks), -1)[..., None]
+    return Sums(blocks=torch.cat([sums.blocks, ones], 2), all=torch.cat([sums.all, ones.sum(1)], 1))
+
+
+def _of_blocks(name: str, blocks: Tensor, *, checks: Checks, entries: Entries) -> Sums:
+    """Sums of blocks [g, j, k] int32, and of these."""
+    whole = checks.sums(name, blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
+    return Sums(blocks=blocks.to(torch.int64), all=whole.to(torch.int64))
+
+
+def predicted(
+    name: str,
+    left: Tensor,
+    right: Tensor,
+    *,
+    slabs: list[int],
+    checks: Checks,
+    entries: Entries,
+    dtype: torch.dtype = torch.int32,
+) -> Tensor:
+    """left [f, r, terms], right [f, c, terms] int64 -> dot products of each slab [f, q, r, c] `dtype`, which wrap.
+
+    `slabs` are the numbers of terms of each: all alike, but for the last.
+    """
+    x, y = left.to(dtype), right.to(dtype)
+    parts = []
+    width, alike = slabs[0], len(slabs) - 1
+    if alike:
+        cut = [t[:, :, : alike * width].unflatten(2, (alike, width)).transpose(1, 2) for t in (x, y)]
+        parts.append(checks.apply(name, Dot(), cut, entries))
+    last = [t[:, None, :, alike * width :] for t in (x, y)]
+    parts.append(checks.apply(f"{name}/last" if alike else name, Dot(), last, entries))
+    return torch.cat(parts, 1)

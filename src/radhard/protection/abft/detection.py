@@ -1,0 +1,102 @@
+"""The check of a whole product: the sum of its output against the dot product of the sums of its factors.
+
+The sums of blocks, where these are wanted, come on the way to the sum of the whole; after an alarm they are checked.
+
+Sums of 32 bits wrap, as accumulators do: no single error escapes them, but an even number of words that are off by
+2^31, or four by 2^30, do. A stuck high bit of an accumulator makes such errors. Sums of 64 bits see them; they suppose
+that no sound accumulator wraps.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.checksums import predicted
+from radhard.protection.abft.stored import Sums
+from radhard.protection.cost.shape import Block
+
+Width = Literal[32, 64]
+
+
+def check_width(width: int) -> None:
+    """Raise InputError for sums of another width."""
+    if width not in get_args(Width):
+        raise InputError(f"width={width}: sums have 32 bits, or 64")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Flagged:
+    """Blocks, columns [f] int64: of product `g`, at place `i`, `q`, `j` along m, k and n."""
+
+    g: Tensor
+    i: Tensor
+    q: Tensor
+    j: Tensor
+
+    def only(self, index: Tensor) -> "Flagged":
+        """Those at `index` [f]."""
+        return Flagged(g=self.g[index], i=self.i[index], q=self.q[index], j=self.j[index])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detection:
+    """What detection made and found, for all products [g].
+
+    `sums` [q, g, m, n] int32 are the running sums after each slab of k, `tiles` [g, q, i, j] their sums over blocks;
+    `left` and `right` the sums of A and B; `whole` [g] what the last tiles must add up to; `alarmed` [f] int64 the
+    products for which they do not. Tiles and wholes are int32, or int64 where sums have 64 bits.
+    """
+
+    sums: Tensor
+    tiles: Tensor
+    left: Sums
+    right: Sums
+    whole: Tensor
+    alarmed: Tensor
+
+
+def detect(work: Work, block: Block, *, width: Width = 32) -> Detection:
+    """Compute the products, their sums over blocks, and check each as a whole."""
+    checks, everyone, shape = work.checks, work.entries, work.products.shape
+    sums, dtype = work.accumulators(block.k), torch.int32 if width == 32 else torch.int64
+    rows = checks.sums("tiles/columns", sums.transpose(0, 1).to(dtype), dim=3, step=block.n, entries=everyone)
+    tiles = checks.sums("tiles", rows, dim=2, step=block.m, entries=everyone)
+    last = tiles[:, -1].flatten(1)
+    total = checks.sums("total", last, dim=1, step=last.shape[1], entries=everyone)[:, 0]
+    left, right = work.row_sums(block.m), work.column_sums(block.n)
+    factors = (left.all[:, None], right.all[:, None])
+    whole = predicted("wanted", *factors, slabs=[shape.terms], checks=checks, entries=everyone, dtype=dtype)[:, 0, 0, 0]
+    alarmed = checks.differ(total, whole).nonzero()[:, 0]
+    checks.note(checks=len(total), alarms=len(alarmed))
+    return Detection(sums=sums, tiles=tiles, left=left, right=right, whole=whole, alarmed=alarmed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Suspects:
+    """The blocks that are `flagged`: their sums are not as expected; both [g, q, i, j], of alarmed products."""
+
+    flagged: Flagged
+    actual: Tensor
+    expected: Tensor
+
+
+def locate(work: Work, block: Block, found: Detection) -> Suspects:
+    """Check every block of the products with an alarm. Where no block explains it, stored sums are compared."""
+    checks, alarmed, shape = work.checks, found.alarmed, work.products.shape
+    slabs, some = len(found.sums), work.entries.only(found.alarmed)
+    terms = [block.k] * (slabs - 1) + [shape.terms - (slabs - 1) * block.k]
+    factors = (found.left.blocks[alarmed], found.right.blocks[alarmed])
+    expected = torch.zeros_like(found.tiles)
+    expected[alarmed] = predicted("blocks", *factors, slabs=terms, checks=checks, entries=some, dtype=found.tiles.dtype)
+    actual = found.tiles.clone()
+    if slabs > 1:
+        actual[alarmed, 1:] = checks.minus("slabs", actual[alarmed, 1:], found.tiles[alarmed, :-1], some)
+    wrong = checks.differ(actual[alarmed], expected[alarmed])
+    f, q, i, j = wrong.nonzero(as_tuple=True)
+    checks.note(flagged=len(f))
+    work.audit_total(alarmed[~wrong.flatten(1).any(1)], found.right)
+    return Suspects(flagged=Flagged(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)

@@ -1,0 +1,147 @@
+"""A plan: which sites of one program are protected and how, what chose it, and what it is expected to give.
+
+Its file is JSON. `docs/plan.schema.json` describes it; a plan is for one program, whose digest it names.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from radhard import strict_json
+from radhard.errors import InputError
+from radhard.program import Calibration, Program
+from radhard.protection.planning.protection import Protection
+
+FORMAT = 2
+_MAKERS = "radhard or torch"
+_READ = (1, FORMAT)  # plans of format 1 were not judged
+_FINGERPRINT = re.compile("[0-9a-f]+-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """`protection` of the program of digest `program`, made for bit error rate `ber`.
+
+    `method` and `strategy` made it, within `limits`, of which `bound` names the one that ended it ("accuracy": the
+    target is reached). `verdict` ("met", "not met", "cannot tell") on the target and `judged`, its grounds, are of
+    images that did not choose it; a plan of format 1 has neither. `expected` is what was measured with it on these (in
+    format 1: on those that chose it). `chosen_on` says which images chose and judged: never ones that evaluate.
+    `order` and `frontier` are the steps that the choice was among. With its `calibration` the program is made again on
+    any machine. `anatomy` is what the user said of layers.
+    """
+
+    model: str
+    program: str
+    recipe: str
+    ber: float
+    protection: Protection
+    method: Mapping[str, Any] = field(default_factory=dict)
+    strategy: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    bound: str = ""
+    verdict: str = ""
+    judged: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    words: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    chosen_on: Mapping[str, Any] = field(default_factory=dict)
+    order: tuple[Mapping[str, Any], ...] = ()
+    frontier: tuple[Mapping[str, Any], ...] = ()
+    calibration: Calibration | None = None
+    anatomy: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, program: Program) -> None:
+        """Raise InputError unless the plan is for `program`."""
+        if self.program != program.digest:
+            raise InputError(
+                f"the plan is for the program {self.program[:12]} of {self.model} ({self.recipe}), this is "
+                f"{program.digest[:12]} of {program.name} ({program.recipe}): {self._difference(program)}; make a plan "
+                "for it with `radhard plan`"
+            )
+        names = {site.name for site in program.costs}
+        if unknown := sorted(self.protection.schemes.keys() - names):
+            raise InputError(f"the plan protects {unknown[0]!r}, which is none of the program's {len(names)} sites")
+
+    def _difference(self, program: Program) -> str:
+        """In what the program that the plan is for differs from this one, as far as the plan says what that was."""
+        if self.recipe != program.recipe:
+            return f"the recipe is another one (--recipe {self.recipe})"
+        own, other = self.calibration, program.calibration
+        if own is None or other is None:
+            return "its weights or its scales are other ones, and the plan does not say which it was made with"
+        if own.program != other.program:
+            return f"its weights or its architecture are other ones, or another version of {_MAKERS} captures it"
+        if own.digest == other.digest:
+            return f"weights and scales are the same, and another version of {_MAKERS} makes another program of them"
+        if own.images == other.images:
+            return "its scales differ, though the same images calibrated both, on processors that round otherwise"
+        return "its scales are other ones: other images calibrated it"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "calibration"}
+        values["calibration"] = None if self.calibration is None else self.calibration.as_dict()
+        values |= {"protection": self.protection.as_dict(), "order": list(self.order), "frontier": list(self.frontier)}
+        if not self.anatomy:
+            del values["anatomy"]
+        return {"radhard_plan": FORMAT, **{k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}}
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan as JSON."""
+    path.write_text(json.dumps(plan.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan. InputError names the file, the place in it and what was expected there."""
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"plan {path} is a folder or a device, not a file; make one with `radhard plan`")
+        values = strict_json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"plan {path} cannot be read: {error.strerror}; make one with `radhard plan`") from error
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"plan {path} is no JSON: {error}; make it again with `radhard plan`") from error
+    place = f"plan {path}"
+    version = values.pop("radhard_plan", None) if isinstance(values, dict) else None
+    if version not in _READ or isinstance(version, bool):
+        raise InputError(f"{place} is no plan of format {FORMAT} ('radhard_plan': {FORMAT}); `radhard plan` makes one")
+    values = {"anatomy": {}} | values
+    if version == 1:
+        values = {"verdict": "", "judged": {}, "calibration": None} | values
+        if values.get("recipe") == "int8":  # what that recipe was called when format 1 was written
+            values["recipe"] = "int8-symmetric"
+    types: dict[str, type | tuple[type, ...]] = {
+        **dict.fromkeys(("model", "program", "recipe", "strategy", "bound", "verdict"), str),
+        **dict.fromkeys(
+            ("protection", "method", "limits", "words", "judged", "expected", "chosen_on", "anatomy"), dict
+        ),
+        **dict.fromkeys(("order", "frontier"), list),
+        "ber": (int, float),
+        "seed": int,
+        "calibration": (dict, NoneType),
+    }
+    for name, kind in types.items():
+        if name not in values or not isinstance(values[name], kind) or isinstance(values[name], bool):
+            wanted = kind.__name__ if isinstance(kind, type) else "number" if name == "ber" else "calibration"
+            raise InputError(f"{place}: {name!r} is {values.get(name)!r}, not a {wanted}")
+    if unknown := sorted(values.keys() - types.keys()):
+        raise InputError(f"{place}: {unknown[0]!r} is no field of a plan; fields are {', '.join(types)}")
+    if not 0 <= values["ber"] <= 1:
+        raise InputError(f"{place}: 'ber' is {values['ber']}; the bit error rate is a probability, from 0 to 1")
+    for name in ("order", "frontier"):
+        if wrong := [each for each in values[name] if not isinstance(each, dict)]:
+            raise InputError(f"{place}: {name!r} holds {wrong[0]!r}; it is a list of mappings")
+    seen = values["chosen_on"].get("fingerprints", [])
+    if not isinstance(seen, list) or not all(isinstance(one, str) and _FINGERPRINT.fullmatch(one) for one in seen):
+        raise InputError(f"{place}: 'chosen_on' has fingerprints of images that are none; make the plan again")
+    if values["calibration"] is not None:
+        values["calibration"] = Calibration.from_dict(values["calibration"], place=f"{place}, 'calibration'")
+    values["protection"] = Protection.from_dict(values["protection"], place=place)
+    return Plan(**{**values, "order": tuple(values["order"]), "frontier": tuple(values["frontier"])})

@@ -1,0 +1,61 @@
+"""The matrix products of a program: which of its sites can be protected by checksums, and the sizes of each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.machine import Clean, Gemm, Operator, Site
+from radhard.operators import Conv2d, Linear
+from radhard.program import Program, run
+from radhard.protection.abft.products import matrices
+from radhard.protection.cost.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A site whose operator is `count` matrix products an image, all of one `shape`."""
+
+    site: Site
+    shape: Shape
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Products:
+    """Those of a program by the name of their site, in the order of the program.
+
+    `refused`: sites of products that checksums cannot protect, and why.
+    """
+
+    found: Mapping[str, Product]
+    refused: Mapping[str, str]
+
+
+def products_of(program: Program) -> Products:
+    """The products of `program`."""
+    machine = _Measuring()
+    run(program.on_host, torch.zeros(1, *program.input_shape), machine)
+    return Products(found=machine.found, refused=machine.refused)
+
+
+class _Measuring(Clean):
+    """Computes, and notes the sizes of products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, Product] = {}
+        self.refused: dict[str, str] = {}
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """The kernel's output."""
+        if isinstance(operator, Linear | Gemm | Conv2d):
+            try:
+                products = matrices(operator, inputs, site)
+            except InputError as error:
+                self.refused[site.name] = str(error)
+            else:
+                self.found[site.name] = Product(site=site, shape=products.shape, count=len(products.a))
+        return super().apply(operator, inputs, site)

@@ -1,0 +1,220 @@
+"""ABFT of float products: every row of the output is summed and compared within a bound of its rounding errors.
+
+A row of C = A B must sum to the row of A times the sums of B. Both are rounded, so they differ; they are held to be
+wrong where they differ by more than so many standard deviations of what rounding makes of them (`rounding`). The words
+of such a row are computed again, and those are replaced that differ from the new ones by more than that many deviations
+of a single word's errors. So a false alarm costs the operations of a row and changes nothing. An error below the bound
+is not seen: the more words a row has, the wider its bound.
+
+Huang & Abraham (IEEE Trans. Computers C-33, 1984) for the check, V-ABFT (2026) for a threshold by variances.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.machine import Add, Mul, Sum
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.checks import Dot, Entries
+from radhard.protection.abft.moments import Moments, made_moments, stored_moments, with_bias
+from radhard.protection.abft.products import float_matrices
+from radhard.protection.abft.rounding import Rounding, per_deviation
+
+_CHUNK = 1 << 22  # factors of words that are computed again at a time
+Rows = tuple[Tensor, Tensor]  # of products [e], and in them [e]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatAbft:
+    """`deviations` of the bound; `width` words of a row to a check, None for all: fewer see more, and cost more.
+
+    `lanes` are the partial sums in which the device adds: more of them mean smaller errors, and a closer bound. A row
+    that is off after its repair is taken up again at most `retries` times. What is not finite counts as off.
+    """
+
+    deviations: float = 6.0
+    width: int | None = None
+    lanes: int = 1
+    retries: int = 1
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.deviations) and self.deviations > 0):
+            raise InputError(f"deviations={self.deviations}: give a number above 0; 6 are one in 500 million of chance")
+        for name, least in (("width", 1), ("lanes", 1), ("retries", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name}={value}: give {least} or more")
+
+    def protect(self, work: Work) -> Tensor:
+        """The inner machine's output itself, unless a row of it is wrong."""
+        out = work.compute()
+        rows = CheckedRows(work, scheme=self, out=out)
+        return out if rows.repair() else rows.merged()
+
+
+class CheckedRows:
+    """One application: its rows [g, m] against what they must sum to, each cut into pieces of `width` columns."""
+
+    def __init__(self, work: Work, *, scheme: FloatAbft, out: Tensor) -> None:
+        self._work, self._scheme, self._checks = work, scheme, work.checks
+        self._products = x = float_matrices(work.operator, work.inputs, work.site)
+        self._entries = Entries(slot=x.slot, piece=x.piece, pieces=x.pieces)
+        self._width = min(scheme.width or x.shape.n, x.shape.n)
+        self._rounding = Rounding(lanes=scheme.lanes)
+        self._type = out.dtype
+        self._written = self._rounding.written(out.dtype)
+        self._a, self._b = with_bias(x)
+        self._total = x.split(out).float()  # exact
+        moments = self._moments()
+        apply = self._checks.apply
+        self._wanted = apply("wanted", Dot(), (self._a, x.of_weight(moments.sums, x.every)), self._entries)
+        squares = apply("bound/a", Mul(), (self._a, self._a), self._entries)
+        self._spread = apply("bound/chains", Dot(), (squares, x.of_weight(moments.spread, x.every)), self._entries)
+        self._kept = moments
+
+    def merged(self) -> Tensor:
+        """The repaired products, as the operator's output."""
+        return self._products.merge(self._total.to(self._type))
+
+    def repair(self) -> bool:
+        """Check all rows and repair what is wrong in them; -> whether nothing was changed."""
+        checks, scheme = self._checks, self._scheme
+        wrong = self._wrong("rows", self._total, self._wanted, self._spread, entries=self._entries)
+        g, i, j = wrong.nonzero(as_tuple=True)
+        checks.note(checks=len(self._a), alarms=int(wrong.flatten(1).any(1).sum()), flagged=len(g))
+        touched = torch.zeros(len(g), dtype=torch.bool, device=g.device)
+        open_ = torch.arange(len(g), device=g.device)
+        for attempt in range(scheme.retries + 1):
+            again = f"#{attempt + 1}" if attempt else ""
+            changed = torch.zeros_like(touched)
+            for columns, index in self._alike(j, open_):
+                changed[index] = self._replace(again, (g[index], i[index]), int(j[index[0]]), columns)
+            if not attempt:
+                self._audit(g[~changed], j[~changed])
+            touched |= changed
+            open_ = changed.nonzero()[:, 0]
+            if not len(open_) or not scheme.retries:
+                break
+            still = [
+                index[self._still(again, (g[index], i[index]), int(j[index[0]]), columns)]
+                for columns, index in self._alike(j, open_)
+            ]
+            open_ = torch.cat(still)
+            if not len(open_):
+                break
+        left = len(open_) if scheme.retries else 0
+        checks.note(left=left, recomputed=int(touched.sum()) - left, cleared=int((~touched).sum()))
+        return not bool(touched.any())
+
+    # --- the bound ---
+
+    def _wrong(self, name: str, words: Tensor, wanted: Tensor, spread: Tensor, *, entries: Entries) -> Tensor:
+        """Words [f, r, c] against what each piece of a row must sum to [f, r, j] -> where they do not."""
+        checks, k, rounding = self._checks, self._a.shape[2], self._rounding
+        actual = checks.sums(name, words, dim=2, step=self._width, entries=entries)
+        each = checks.apply(f"{name}/squares", Mul(), (words, words), entries)
+        squares = checks.sums(f"{name}/squares/sums", each, dim=2, step=self._width, entries=entries)
+        of_words = rounding.of_total(k) + self._written + rounding.of_terms(self._width)
+        total = checks.apply(f"{name}/total", Mul(), (wanted, wanted), entries)
+        of_sums = rounding.of_total(k) + rounding.of_total(self._width) + rounding.written_alike(self._type)
+        bound = self._plus(name, spread, (squares, of_words), (total, of_sums), entries=entries)
+        return self._beyond(name, checks.minus(f"{name}/off", actual, wanted, entries), bound, entries=entries)
+
+    def _plus(self, name: str, bound: Tensor, *parts: tuple[Tensor, float], entries: Entries) -> Tensor:
+        """A variance, and so many times others."""
+        for number, (values, factor) in enumerate(parts):
+            factors = (values, torch.full_like(values, factor))
+            scaled = self._checks.apply(f"{name}/scaled{number}", Mul(), factors, entries)
+            bound = self._checks.apply(f"{name}/bound{number}", Add(), (bound, scaled), entries)
+        return bound
+
+    def _beyond(self, name: str, off: Tensor, variance: Tensor, *, entries: Entries) -> Tensor:
+        """Where the square of `off`, in deviations, is above the variance, or either is not finite."""
+        unit = torch.full_like(off, per_deviation(self._scheme.deviations))
+        scaled = self._checks.apply(f"{name}/deviations", Mul(), (off, unit), entries)
+        square = self._checks.apply(f"{name}/deviations/square", Mul(), (scaled, scaled), entries)
+        self._checks.count(cmp=2 * off.numel())
+        return ~(square <= variance) | ~variance.isfinite()
+
+    # --- the moments of B ---
+
+    def _moments(self) -> Moments:
+        x, work = self._products, self._work
+        how = {"width": self._width, "rounding": self._rounding}
+        if not x.stored:
+            b = self._b[x.every % len(self._b)]
+            return made_moments(b, checks=self._checks, entries=self._entries, **how)  # type: ignore[arg-type]
+        weight = work.inputs[1]
+        assert weight is not None
+        known = work.stored.get(work.site.name)
+        if not isinstance(known, Moments) or known.weight is not weight or known.width != self._width:
+            known = None
+        if known is None or known.rounding != self._rounding:
+            known = work.stored[work.site.name] = stored_moments(self._b, weight, **how)  # type: ignore[arg-type]
+        return known
+
+    def _audit(self, g: Tensor, j: Tensor) -> None:
+        """Make the stored sums of blocks `j` [f] of products `g` [f] once more, where nothing else was wrong."""
+        if not self._products.stored or not len(g):
+            return
+        checks, count = self._checks, self._kept.sums.shape[1]
+        for one, block in torch.stack([g, j], 1).unique(dim=0).tolist():
+            h = one % len(self._b)
+            columns = self._b[h, block * self._width : (block + 1) * self._width][None]
+            index = torch.tensor([one])
+            entries = self._entries.inner(index, torch.tensor([block]), count)
+            name, width = f"audit/{columns.shape[1]}", columns.shape[1]
+            again = checks.sums(name, columns, dim=1, step=width, entries=entries)[:, 0]
+            off = checks.minus(f"{name}/off", again, self._kept.sums[h, block][None], entries)
+            spread = self._kept.spread[h, block][None]  # a chain of k terms has more than its own share of each square
+            bound = self._plus(name, spread, (spread, width / self._a.shape[2]), entries=entries)
+            checks.note(stale=int(self._beyond(name, off, bound, entries=entries).any()))
+
+    # --- words computed again ---
+
+    def _alike(self, j: Tensor, index: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Pieces `index` [e] of rows at the same columns, so many at a time that memory suffices."""
+        n, k = self._b.shape[1:]
+        for block in j[index].unique().tolist():
+            columns = slice(block * self._width, min(n, (block + 1) * self._width))
+            most = max(1, _CHUNK // ((columns.stop - columns.start) * k))
+            for part in index[j[index] == block].split(most):
+                yield columns, part
+
+    def _pieces(self, at: Rows, block: int) -> Entries:
+        """Pieces of rows [e] as entries of checks."""
+        count = self._kept.sums.shape[1]
+        return self._entries.inner(at[0], at[1] * count + block, self._a.shape[1] * count)
+
+    def _replace(self, again: str, at: Rows, block: int, columns: slice) -> Tensor:
+        """Compute words `columns` of rows `at` [e] again and replace those that are off -> rows that were changed [e].
+
+        Both the word and the new one have the errors of a chain.
+        """
+        checks, entries, rounding, (g, i) = self._checks, self._pieces(at, block), self._rounding, at
+        k, name = self._a.shape[2], f"{columns.stop - columns.start}/again{again}"
+        factors = (self._a[g, i][:, None], self._b[:, columns][g % len(self._b)])
+        products = checks.apply(f"{name}/products", Mul(), factors, entries)  # [e, w, k]
+        words = checks.apply(name, Sum(dims=(2,)), (products,), entries)[..., 0]
+        each = checks.apply(f"{name}/squares", Mul(), (products, products), entries)
+        squares = checks.apply(f"{name}/squares/sums", Sum(dims=(2,)), (each,), entries)[..., 0]
+        own = checks.apply(f"{name}/total", Mul(), (words, words), entries)
+        chain, total = 2 * (rounding.of_terms(k) + 1), 2 * rounding.of_total(k) + self._written
+        first = checks.apply(f"{name}/scaled", Mul(), (squares, torch.full_like(squares, chain)), entries)
+        bound = self._plus(name, first, (own, total), entries=entries)
+        old = self._total[g, i, columns]
+        off = checks.minus(f"{name}/off", old, words, entries)
+        wrong = self._beyond(name, off, bound, entries=entries) & words.isfinite()
+        self._total[g, i, columns] = torch.where(wrong, words, old)
+        return wrong.any(1)
+
+    def _still(self, again: str, at: Rows, block: int, columns: slice) -> Tensor:
+        """Which of the rows [e] are still off."""
+        (g, i), name = at, f"{columns.stop - columns.start}/recheck{again}"
+        wanted, spread = (of[g, i, block][:, None, None] for of in (self._wanted, self._spread))
+        words = self._total[g, i, columns][:, None]
+        return self._wrong(name, words, wanted, spread, entries=self._pieces(at, block))[:, 0, 0]

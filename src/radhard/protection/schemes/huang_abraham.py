@@ -1,0 +1,60 @@
+"""ABFT as it was first described: checksums are carried through the product.
+
+A gets a row of its column sums, B a column of its row sums; their product is C with a row and a column of checksums,
+m + n + 1 more dot products. Every row and every column of it must sum to its last word. One word that is off shows in
+one row and one column; if it is a checksum itself, C is sound (Huang & Abraham, IEEE Trans. Computers C-33, 1984).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.checks import Dot
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuangAbraham:
+    """Full checksums, in 32 bits that wrap; puts one word of each product right."""
+
+    def protect(self, work: Work) -> Tensor:
+        """The extended product, its sums, and one correction."""
+        checks, entries, shape = work.checks, work.entries, work.products.shape
+        total = work.accumulators(shape.k)[0]
+        of_b = work.column_sums(shape.n)
+        left, right = work.row_sums(shape.m).all.int(), of_b.all.int()
+        a, b = work.factors()
+        below = checks.apply("row", Dot(), (left[:, None], b), entries)  # [g, 1, n]
+        beside = checks.apply("column", Dot(), (a, right[:, None]), entries)  # [g, m, 1]
+        corner = checks.apply("corner", Dot(), (left[:, None], right[:, None]), entries)  # [g, 1, 1]
+        rows = torch.cat([torch.cat([total, below], 1), torch.cat([beside, corner], 1)], 2)
+        row_sums = checks.sums("rows", rows[:, :, :-1], dim=2, step=shape.n, entries=entries)[:, :, 0]
+        column_sums = checks.sums("columns", rows[:, :-1], dim=1, step=shape.m, entries=entries)[:, 0]
+        wrong_rows = checks.differ(row_sums, rows[:, :, -1])
+        wrong_columns = checks.differ(column_sums, rows[:, -1])
+        count = torch.stack([wrong_rows.sum(1), wrong_columns.sum(1)], 1)
+        alarmed = (count > 0).any(1)
+        one = (count == 1).all(1)
+        row, column = wrong_rows.long().argmax(1), wrong_columns.long().argmax(1)
+        inside = one & (row < shape.m) & (column < shape.n)
+        checks.note(
+            checks=len(total),
+            alarms=int(alarmed.sum()),
+            flagged=int(alarmed.sum()),
+            cleared=int((one & ~inside).sum()),
+            one_sided=int((alarmed & (count == 0).any(1)).sum()),
+            left=int(((count > 0).all(1) & ~one).sum()),
+            repaired=int(inside.sum()),
+        )
+        g = inside.nonzero()[:, 0]
+        if len(g):
+            total, some = total.clone(), entries.only(g)
+            place = (g, row[g], column[g])
+            delta = checks.minus("off", row_sums[g, row[g]], beside[g, row[g], 0], some)
+            total[place] = checks.minus("correct", total[place], delta, some)
+        suspects = ((count[:, 0] > 0) & (count[:, 1] == 0)).nonzero()[:, 0]
+        work.audit_total(suspects, of_b)
+        if len(suspects):
+            work.audit(suspects, torch.zeros_like(suspects), of_b, step=shape.n)
+        return work.write(total)

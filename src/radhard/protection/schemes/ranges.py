@@ -1,0 +1,86 @@
+"""Ranges (Xue et al., section IV.B): what an operator yields is compared with bounds, and replaced outside them.
+
+The value is compared where it is computed: float results before they are quantised, accumulators of a matrix product
+before they are written back. Comparisons are no operations that a fault hits.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.machine import Gemm, read_cost
+from radhard.operators import Conv2d, Linear, Quantized
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.stages import Requantized
+
+Outside = Literal["zero", "clamp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranges:
+    """Values from `low` to `high` pass. Outside, "zero" makes them 0 (the paper), "clamp" the nearer bound.
+
+    NaN is outside: it becomes 0, or with "clamp" the value of the range that is nearest to 0.
+    """
+
+    low: float
+    high: float
+    outside: Outside = "zero"
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high or not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise InputError(f"range from {self.low} to {self.high}: give two finite bounds, the lower one first")
+        if self.outside not in get_args(Outside):
+            raise InputError(f"outside={self.outside!r} is not known; choose from {', '.join(get_args(Outside))}")
+
+    def protect(self, work: Work) -> Tensor:
+        """Two comparisons a value."""
+        operator = work.operator
+        if isinstance(operator, Linear | Gemm | Conv2d) and operator.write_back is not None:
+            x = work.products
+            return work.write(self._within(work, work.accumulators(x.shape.k)[0], layout=x.merge))
+        if not isinstance(operator, Quantized) or operator.writes is None:
+            return self._within(work, work.compute())
+        before = replace(operator, writes=None)
+        value = self._within(work, work.inner.apply(before, work.inputs, work.site))
+        steps = len(read_cost(before, work.inputs, work.site).steps)
+        finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
+        return work.inner.apply(finish, (value, *work.inputs), work.site)
+
+    def _within(self, work: Work, x: Tensor, *, layout: Callable[[Tensor], Tensor] = lambda mask: mask) -> Tensor:
+        """The values, those outside replaced; `layout` makes of a mask of them one of the operator's output."""
+        outside = ~((x >= self.low) & (x <= self.high))
+        found = int(outside.sum())
+        work.checks.count(cmp=2 * x.numel())
+        work.checks.note(checks=x.numel(), flagged=found, repaired=found)
+        if not found:
+            return x
+        work.checks.note(alarms=int((work.site.per_image(layout(outside)) > 0).sum()))
+        if self.outside == "zero":
+            return torch.where(outside, torch.zeros_like(x), x)
+        if x.is_floating_point():
+            return torch.where(x.isnan(), 0.0, x).clamp(self.low, self.high)
+        words = torch.iinfo(x.dtype)
+        return x.clamp(max(words.min, math.ceil(self.low)), min(words.max, math.floor(self.high)))
+
+
+SOFTMAX = Ranges(low=0.0, high=1.0)
+
+
+def paper_range(low: float, high: float, *, alpha: float = 0.02, outside: Outside = "zero") -> Ranges:
+    """((1 + alpha) low, (1 - alpha) high) of the least and the largest value observed.
+
+    As printed: it widens a negative lower side and cuts off the upper one, and so legitimate values with it.
+    """
+    return Ranges(low=(1 + alpha) * low, high=(1 - alpha) * high, outside=outside)
+
+
+def observed_range(low: float, high: float, *, margin: float = 0.0, outside: Outside = "zero") -> Ranges:
+    """What was observed, wider on both sides by `margin` times the distance between the two."""
+    wider = margin * (high - low)
+    return Ranges(low=low - wider, high=high + wider, outside=outside)

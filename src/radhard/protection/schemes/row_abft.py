@@ -1,0 +1,135 @@
+"""ABFT that recovers by rows: the same detection as LB-ABFT, and a recovery that reads less and repairs more.
+
+In a flagged block only the sums of rows are checked; rows, not columns, because sums over the columns of a weight are
+stored. A row that is off by d holds one faulty word in column c if its sums weighted by 1, 2, 3 ... and by 1, 4, 9 ...
+are off by c d and c^2 d (Jou & Abraham, *Fault-tolerant matrix arithmetic*, Proc. IEEE, 1986; the second weight tells
+two faulty words from one between them). Then d is taken from that word. Any other row, and of an activation every one,
+is computed again. So several faulty words in a block are no obstacle, and as integers are exact, the blocks may be long
+and flat: a check costs 1 / (m n) multiplications and 1 / k additions of each multiply-accumulate of a block m x k x n.
+
+A word of the weight that has changed since its sums were made is off in the same column of every row, and is put right
+in the output like any other; sums that have changed themselves fit no column, and the rows are found unchanged.
+
+What no block saves are the sums over the output and over the factors, (1 / k + 1 / m + 1 / n) / 2 of the operations
+of a product m x k x n. Where one of these sizes is 64 or less, as in attention, they are nearly all of the overhead,
+and that of LB-ABFT is no larger.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from radhard.errors import InputError
+from radhard.machine import Mul
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.checks import Dot
+from radhard.protection.abft.correction import Blocks, Surgery, where
+from radhard.protection.abft.detection import Width, check_width, detect, locate
+from radhard.protection.abft.stored import numbers
+from radhard.protection.cost.shape import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowAbft:
+    """Blocks of `block`; a row that is still off after its repair is taken up again at most `retries` times.
+
+    `width` is that of the sums of detection, in bits.
+    """
+
+    block: Block
+    retries: int = 1
+    width: Width = 32
+
+    def __post_init__(self) -> None:
+        check_width(self.width)
+        if self.retries < 0:
+            raise InputError(f"retries={self.retries}: give 0, which leaves a repair unchecked, or more")
+
+    def protect(self, work: Work) -> Tensor:
+        """The product, its blocks after an alarm, the rows of those that are flagged."""
+        block = self.block.clipped(work.products.shape)
+        found = detect(work, block, width=self.width)
+        if not len(found.alarmed):
+            return work.write(found.sums[-1])
+        suspects = locate(work, block, found)
+        surgery = Surgery(work, block=block, found=found, expected=suspects.expected)
+        weighted = work.weighted_sums(block.n)
+        for blocks in surgery.alike(suspects.flagged):
+            self._recover(surgery, blocks, weighted)
+        return work.write(surgery.total)
+
+    def _recover(self, surgery: Surgery, blocks: Blocks, weighted: Tensor | None) -> None:
+        checks, (_, h, w), terms = surgery.checks, blocks.values.shape, blocks.a.shape[2]
+        label = f"{h}x{terms}x{w}"
+        off, wanted = surgery.rows(label, blocks)
+        f, r = checks.differ(off, 0).nonzero(as_tuple=True)
+        whole = torch.ones(len(blocks), dtype=torch.bool, device=f.device)
+        whole[f] = False
+        checks.note(cleared=int(whole.sum()))
+        again, left = torch.zeros_like(whole), torch.zeros_like(whole)
+        delta = off[f, r]
+        for attempt in range(self.retries + 1):
+            if not len(f):
+                break
+            name = label + (f"#{attempt + 1}" if attempt else "")
+            column = torch.full_like(f, -1)
+            if weighted is not None:
+                column = self._columns(name, surgery, blocks, (f, r), delta, weighted)
+            one = column >= 0
+            at = (f[one], r[one], column[one])
+            if len(at[0]):
+                surgery.put(name, blocks, at, surgery.corrected(name, blocks, at, delta[one]))
+            rest = where(~one)
+            if len(rest):
+                changed = self._again(name, surgery, blocks, f[rest], r[rest])
+                again[f[rest]] = True
+                kept = torch.cat([where(one), rest[changed]])
+                f, r = f[kept], r[kept]
+            if not self.retries or not len(f):
+                break
+            entries = blocks.entries.inner(f, r, h)
+            values = blocks.values[f, r]
+            actual = checks.sums(f"{name}/recheck", values, dim=1, step=w, entries=entries)[:, 0]
+            still = where(checks.differ(actual, wanted[f, r]))
+            f, r = f[still], r[still]
+            if len(f):
+                delta = checks.minus(f"{name}/off", actual[still], wanted[f, r], entries.only(still))
+        if self.retries:
+            left[f] = True
+        checks.note(
+            repaired=int((~whole & ~again & ~left).sum()), recomputed=int((again & ~left).sum()), left=int(left.sum())
+        )
+
+    def _columns(
+        self, name: str, surgery: Surgery, blocks: Blocks, at: tuple[Tensor, Tensor], delta: Tensor, weighted: Tensor
+    ) -> Tensor:
+        """Rows `at` [e] off by `delta` -> the one faulty column of each, -1 where there is no such one."""
+        checks, (f, r), (_, h, w) = surgery.checks, at, blocks.values.shape
+        entries, weights = blocks.entries.inner(f, r, h), numbers(w, f.device)
+        sums = surgery.weighted(blocks, weighted, f)  # [e, 2, t]
+        actual = checks.apply(
+            f"{name}/weighted", Dot(), (blocks.values[f, r][:, None], weights.T.expand(len(f), -1, -1)), entries
+        )[:, 0]
+        wanted = checks.apply(f"{name}/weighted/wanted", Dot(), (blocks.a[f, r][:, None], sums), entries)[:, 0]
+        off = checks.minus(f"{name}/weighted/off", actual, wanted, entries)
+        # which column fits is asked by products, not by a division
+        fits = checks.apply(f"{name}/fits", Mul(), (delta[:, None], weights[:, 0].expand(len(f), -1)), entries)
+        found = ~checks.differ(fits, off[:, :1].expand(-1, w))
+        column = torch.where(found.sum(1) == 1, found.long().argmax(1), -1)
+        mine = where(column >= 0)
+        if len(mine):
+            factors = (off[mine, 0], weights[column[mine], 0])
+            square = checks.apply(f"{name}/square", Mul(), factors, entries.only(mine))
+            column[mine[checks.differ(square, off[mine, 1])]] = -1
+        return column
+
+    def _again(self, name: str, surgery: Surgery, blocks: Blocks, f: Tensor, r: Tensor) -> Tensor:
+        """Compute rows [e] again -> which of them [e] changed. Others were not wrong: the sums of B may be."""
+        w = blocks.values.shape[2]
+        at = (f.repeat_interleave(w), r.repeat_interleave(w), torch.arange(w, device=f.device).repeat(len(f)))
+        old = blocks.values[f, r]
+        surgery.put(name, blocks, at, surgery.again(name, blocks, at))
+        changed = surgery.checks.differ(old, blocks.values[f, r]).any(1)
+        surgery.audit(blocks, f[~changed])
+        return changed

@@ -1,0 +1,39 @@
+"""Standard ABFT as Xue et al. take it: one check of the whole product, and after an alarm one word put right."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.correction import Surgery
+from radhard.protection.abft.detection import Detection, Flagged, detect
+from radhard.protection.abft.recovery import Recovery
+from radhard.protection.cost.shape import Block
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardAbft:
+    """LB-ABFT with one block, in which several faulty words are left, and no check of the repair."""
+
+    def protect(self, work: Work) -> Tensor:
+        """Detection, then row and column sums of the products that it found faulty."""
+        return recover_one(work, detect_whole(work))
+
+
+def detect_whole(work: Work) -> Detection:
+    """Check each product as one block."""
+    shape = work.products.shape
+    return detect(work, Block(m=shape.m, k=shape.k, n=shape.n))
+
+
+def recover_one(work: Work, found: Detection) -> Tensor:
+    """Put one word right in each product with an alarm, and write all of them back."""
+    if not len(found.alarmed):
+        return work.write(found.sums[-1])
+    shape, zero = work.products.shape, found.alarmed.new_zeros(len(found.alarmed))
+    whole = Block(m=shape.m, k=shape.k, n=shape.n)
+    surgery = Surgery(work, block=whole, found=found, expected=found.whole[:, None, None, None])
+    work.checks.note(flagged=len(found.alarmed))
+    faulty = Flagged(g=found.alarmed, i=zero, q=zero, j=zero)
+    work.audit_total(Recovery(policy="leave", retries=0).run(surgery, faulty), found.right)
+    return work.write(surgery.total)

@@ -1,0 +1,1 @@
+"""A model under several protections: as data, tables, records and figures."""

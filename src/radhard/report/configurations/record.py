@@ -1,0 +1,99 @@
+"""What conditions gave on a model, as records for other programs: JSON and CSV."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from radhard.analysis.configurations import Evaluation
+from radhard.analysis.intervals import Interval
+from radhard.analysis.noninferiority import Differences
+from radhard.analysis.overhead import Spent, own_operations
+from radhard.analysis.pairs import Pair
+from radhard.campaign.experiment import Setting
+from radhard.machine.device import device_name
+
+_OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
+    "loss": Interval,
+    "differing": Differences,
+    "gain": Interval,
+    "overhead": Spent,
+}
+
+
+def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
+    """What was evaluated of a model -> JSON values: how it was measured, and each condition at each BER."""
+    setting, on, bench = setting_of(evaluation), evaluation.on, evaluation.bench
+    mul, add = own_operations(bench.program_of(setting).costs)
+    return {
+        "model": setting.model,
+        "recipe": setting.recipe,
+        "program": setting.program,
+        "data": setting.data,
+        "data_digest": setting.data_digest,
+        "calibrated_on": bench.calibrated_on,
+        "pixels": None if bench.pixels is None else bench.pixels.as_dict(),
+        "device": device_name(bench.device),
+        "kinds": sorted(setting.kinds),
+        "where": setting.where.as_dict(),
+        "seed": setting.seed,
+        "anatomy": setting.overrides.as_dict(),
+        "words": setting.words.as_dict(),
+        "weights": vars(evaluation.weights),
+        "images": on.images,
+        "trials": on.trials,
+        "chunk": on.chunk,
+        "own_operations": {"mul": mul, "add": add},
+        "conditions": [outcome.as_dict() for outcome in evaluation.outcomes],
+        **({"pairs": [one.as_dict() for one in evaluation.pairs]} if evaluation.pairs else {}),
+    }
+
+
+def write_conditions(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Write one row a model, condition and BER, with a column for each field of an interval and of the overhead.
+
+    What was not measured is empty. Where conditions were paired, a row also has its difference to the reference.
+    """
+    rows = [row for evaluation in evaluations for row in _rows(evaluation)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def setting_of(evaluation: Evaluation) -> Setting:
+    """That of the outcome at the highest rate: which program and data, which faults and words."""
+    return max((outcome.condition.setting for outcome in evaluation.outcomes), key=lambda setting: setting.ber)
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """An outcome's JSON values, objects taken apart: `loss` becomes `loss_rate`, `loss_low`, `loss_high`."""
+    row: dict[str, Any] = {}
+    for name, value in values.items():
+        parts = [field.name for field in fields(_OBJECTS[name])] if name in _OBJECTS else []
+        row |= {f"{name}_{part}": None if value is None else value[part] for part in parts} or {name: value}
+    return row
+
+
+def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    setting = setting_of(evaluation)
+    place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
+    pairs = {(one.condition, one.ber): one for one in evaluation.pairs}
+    for outcome in evaluation.outcomes:
+        found = pairs.get((outcome.condition.name, outcome.condition.ber))
+        yield {**place, **flat(outcome.as_dict()), **(_paired(found) if pairs else {})}
+
+
+def _paired(found: Pair | None) -> dict[str, Any]:
+    names = ("reference", "difference", "difference_low", "difference_high", "equivalence_low", "equivalence_high")
+    if found is None:
+        return dict.fromkeys((*names, "equivalence_level", "margin", "relation"))
+    difference, limits = found.difference, found.limits
+    values = (found.reference, difference.rate, difference.low, difference.high, limits.low, limits.high)
+    return {
+        **dict(zip(names, values, strict=True)),
+        "equivalence_level": found.level,
+        "margin": found.margin,
+        "relation": found.relation,
+    }

@@ -1,0 +1,1 @@
+"""The verbs: sweep, vulnerability, plan, evaluate, compare. They know no console."""

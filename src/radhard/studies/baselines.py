@@ -1,0 +1,66 @@
+"""Methods of protection against each other: each on the same program, under the same faults."""
+
+import math
+from dataclasses import dataclass, replace
+
+from radhard.analysis.choosing import Chooser, Limits
+from radhard.analysis.configurations import Condition
+from radhard.analysis.ordering import Ordering
+from radhard.analysis.overhead import Weights
+from radhard.campaign.bench import protected
+from radhard.campaign.experiment import Setting
+from radhard.protection import Hardening, Method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needed:
+    """Products are protected as far as it takes to lose surely no more than `loss` on the images of `choosing`.
+
+    These are others than those that compare.
+    """
+
+    choosing: Ordering
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rivals:
+    """All `methods` on one program, each on all of its products; or each, layer by layer, as far as it is `needed`."""
+
+    hardening: Hardening
+    methods: tuple[Method, ...]
+    weights: Weights
+    needed: Needed | None = None
+
+    def conditions(self, plain: Setting) -> tuple[Condition, ...]:
+        """No protection, then each method, under the faults of `plain`."""
+        found = [Condition(name="unprotected", setting=plain)]
+        for method in self.methods:
+            products, note = None, ""
+            if self.needed is not None and method.scheme != "none":
+                products = self.layers(method, needed=self.needed, ber=plain.ber)
+                note = f"{len(products)} of {len(self.hardening.products.found)} products"
+            protection = self.hardening.protect(method, ber=plain.ber, products=products)
+            shield = protection if protection.sites else None  # it may need no layer
+            found.append(Condition(name=method.title, setting=protected(plain, shield), note=note))
+        return tuple(found)
+
+    def clean(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """The same without faults: what a protection costs a sound model, in accuracy and in operations."""
+        return tuple(
+            replace(c, setting=protected(c.setting.without_faults(), c.setting.protection)) for c in conditions
+        )
+
+    def layers(self, method: Method, *, needed: Needed, ber: float) -> tuple[str, ...]:
+        """The products of as many of the most vulnerable layers as the target needs."""
+        chooser = Chooser(
+            ordering=replace(needed.choosing, plain=replace(needed.choosing.plain, ber=ber)),
+            hardening=self.hardening,
+            method=method,
+            limits=Limits(loss=needed.loss, overhead=math.inf),
+            weights=self.weights,
+            grain="layer",
+            frontier="needed",
+        )
+        bare = chooser.step((), ranges=False)
+        return () if chooser.reached(bare) else chooser.choose(bare).chosen.products

@@ -1,0 +1,120 @@
+"""A plan: chosen on some images (Algorithm 1), judged on others.
+
+Some images choose the order and the candidate (`choosing`). The others judge (`judging`): from the most protected step
+within the overhead down to the candidate and on, as far as the target is met. Nothing needs protecting if both say so
+of the model as it is, and then no factor is measured.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from radhard.analysis.choosing import Bound, Chooser
+from radhard.analysis.configurations import Outcome
+from radhard.analysis.judging import Judgement, Step, downwards, judge
+from radhard.analysis.ordering import Candidate, Ordering
+from radhard.campaign.counted import count
+from radhard.campaign.experiment import Campaign
+from radhard.campaign.held_out import chosen_on
+from radhard.protection import Plan, Protection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """The plan, how it was judged and chosen, and what ended it. `remark`: what else to know."""
+
+    judgement: Judgement
+    protection: Protection
+    frontier: tuple[Step, ...]
+    order: tuple[Candidate, ...]
+    bound: Bound
+    remark: str = ""
+
+    @property
+    def chosen(self) -> Step:
+        """The plan, as measured on the images that judge."""
+        return self.judgement.step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planner:
+    """Plans by what a `chooser` chooses, judged on the images of `judging`, which are others."""
+
+    chooser: Chooser
+    judging: Ordering
+
+    def plan(self) -> Planned:
+        """Choose, and judge what was chosen."""
+        bare = self.chooser.step((), ranges=False)
+        first = self._judge([((), False)], looks=2) if self.chooser.reached(bare) else None
+        if first is not None and first.verdict == "met":
+            nothing = self.chooser.protection((), ranges=False)
+            return Planned(judgement=first, protection=nothing, frontier=(bare,), order=(), bound="accuracy")
+        choice = self.chooser.choose(bare)
+        wanted = [(choice.steps[k], choice.chosen.ranges) for k in downwards(top=choice.top, chosen=choice.place)]
+        if first is None:
+            judgement = self._judge(tuple(dict.fromkeys([*wanted, ((), False)])), looks=1)
+        else:  # the model as it is has had its look
+            others = [each for each in wanted if each != ((), False)]
+            judgement = self._judge(others, looks=2) if others and choice.chosen is not bare else first
+        unmet: Bound = "products" if choice.top == len(choice.steps) - 1 else "overhead"
+        step = judgement.step
+        return Planned(
+            judgement=judgement,
+            protection=self.chooser.protection(step.products, ranges=step.ranges),
+            frontier=choice.frontier,
+            order=choice.order,
+            bound="accuracy" if judgement.verdict == "met" else unmet,
+            remark=choice.remark,
+        )
+
+    def _judge(self, steps: Sequence[tuple[tuple[str, ...], bool]], *, looks: int) -> Judgement:
+        def measure(products: tuple[str, ...], ranges: bool) -> Callable[[], tuple[Step, Outcome]]:
+            return lambda: self.chooser.measured(products, ranges=ranges, on=self.judging, told="judging: ")
+
+        limits = self.chooser.limits
+        sequence = [measure(products, ranges) for products, ranges in steps]
+        return judge(sequence, loss=limits.loss, level=limits.level, looks=looks)
+
+
+def plan_of(planner: Planner, planned: Planned) -> Plan:
+    """What was planned, as a plan that can be written."""
+    chooser, judging, judgement = planner.chooser, planner.judging, planned.judgement
+    ordering, limits = chooser.ordering, chooser.limits
+    plain = ordering.plain
+    campaign = Campaign(settings=(judging.plain,), images=judging.images, trials=judging.trials, chunk=chooser.chunk)
+    clean = count(campaign, judging.plain.without_faults(), store=judging.store).tally
+    return Plan(
+        model=plain.model,
+        program=plain.program,
+        recipe=plain.recipe,
+        ber=plain.ber,
+        protection=planned.protection,
+        method=chooser.method.as_dict(),
+        strategy=chooser.strategy,
+        limits={"loss": limits.loss, "overhead": limits.overhead, "level": limits.level},
+        bound=planned.bound,
+        verdict=judgement.verdict,
+        judged=judgement.as_dict(),
+        seed=plain.seed,
+        words=plain.words.as_dict(),
+        expected={
+            **planned.chosen.as_dict(),
+            "clean": float(clean.correct.sum() / clean.trials.sum()),
+            "unprotected": judgement.unprotected.as_dict()["accuracy"],
+            "weights": vars(chooser.weights),
+            "remark": planned.remark,
+            "refused": dict(chooser.hardening.products.refused),
+        },
+        chosen_on=chosen_on(
+            ordering.bench.data,
+            images=ordering.images,
+            trials=ordering.trials,
+            calibrated_on=ordering.bench.calibrated_on,
+            judged=(judging.bench.data, judging.images),
+            pixels=ordering.bench.pixels,
+        ),
+        order=tuple(candidate.as_dict() for candidate in planned.order),
+        frontier=tuple(step.as_dict() for step in planned.frontier),
+        calibration=ordering.bench.programs[plain.recipe].calibration,
+        anatomy=plain.overrides.as_dict(),
+    )

@@ -1,0 +1,159 @@
+"""Pairs of schemes: differences image by image against a plain loop, equivalence against simulated studies."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from radhard.analysis.configurations import Condition, Conditions, Trials
+from radhard.analysis.overhead import Weights
+from radhard.analysis.pairs import Pair, Pairing, pair
+from radhard.campaign.outcomes import Tally
+from radhard.campaign.store import Store
+from radhard.errors import InputError
+from radhard.protection import Protection, Ranges
+from radhard.report.configurations.data import conditions_data
+from radhard.report.configurations.figure import draw_conditions
+from radhard.report.configurations.record import conditions_record, write_conditions
+from radhard.report.configurations.table import pairs_table
+from tests.analysis.test_curve import shown
+from tests.support.campaigns import Toy, setting
+from tests.support.guarded import bench
+from tests.support.outcomes import evaluation, outcomes, paired
+
+Bits = npt.NDArray[np.bool_]
+ONE, OTHER = (Protection.of({name: Ranges(low=0.0, high=1.0)}) for name in "ab")
+
+
+def tally(right: Bits) -> Tally:
+    """bool [images, trials] -> the sums of each image."""
+    zero = np.zeros(len(right), np.int64)
+    trials = np.full(len(right), right.shape[1])
+    return Tally(trials=trials, correct=right.sum(1), changed=zero, non_finite=zero, flips=zero)
+
+
+def told(one: Bits, other: Bits, *, pairs: int = 1, margin: float = 0.02) -> Pair:
+    pairing = Pairing(reference="b", margin=margin)
+    return pair(("a", tally(one)), ("b", tally(other)), ber=1e-7, pairs=pairs, pairing=pairing)
+
+
+def test_a_difference_is_that_of_the_same_images(tmp_path: Path) -> None:
+    program = bench().programs["int8"].digest
+    conditions = Conditions(
+        bench=bench(),
+        on=Trials(images=70, trials=3, chunk=30),
+        conditions=tuple(
+            Condition(name=name, setting=setting(1e-8, program=program, protection=protection))
+            for name, protection in (("unprotected", None), ("one", ONE), ("other", OTHER))
+        ),
+    )
+    with Store(tmp_path / "run.db") as store:
+        list(conditions.measure(store, executor=Toy()))
+        found = conditions.evaluation(store, weights=Weights(), pairing=Pairing(reference="one")).pairs
+        right = {}
+        for condition in conditions.conditions[1:]:
+            units = [u for trial in range(3) for u in conditions.campaign.units(condition.setting, trial)]
+            right[condition.name] = sum(int(store.outcome(u).correct.sum()) for u in units)  # type: ignore[union-attr]
+        nothing = conditions.evaluation(store, weights=Weights()).pairs
+    (only,) = found
+    assert (only.condition, only.reference, only.n) == ("other", "one", 210)
+    assert only.difference.rate == pytest.approx((right["other"] - right["one"]) / 210)
+    assert nothing == ()
+
+
+def test_intervals_widen_with_the_number_of_pairs() -> None:
+    draw = np.random.default_rng(0)
+    one, other = draw.random((200, 1)) < 0.9, draw.random((200, 1)) < 0.85
+    alone, of_many = told(one, other), told(one, other, pairs=7)
+    assert of_many.difference.low < alone.difference.low < alone.difference.high < of_many.difference.high
+    assert of_many.level == pytest.approx(1 - 0.05 / 7)
+    assert of_many.limits.low < alone.limits.low
+
+
+def test_the_reference_can_be_exchanged() -> None:
+    draw = np.random.default_rng(1)
+    one, other = draw.random((150, 2)) < 0.9, draw.random((150, 2)) < 0.8
+    there, back = told(one, other), told(other, one)
+    assert there.difference.rate == -back.difference.rate
+    assert there.limits.low == pytest.approx(-back.limits.high, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("loss", "differing", "n", "relation"),
+    [(0, 0, 300, "equivalent"), (0, 0, 100, "cannot tell"), (0, 30, 300, "cannot tell"), (30, 30, 300, "worse")],
+)
+def test_what_is_not_told_apart_is_not_equivalent(loss: int, differing: int, n: int, relation: str) -> None:
+    """`differing` images are right in one alone, all by the reference or as many by each."""
+    one, other = np.ones((n, 1), bool), np.ones((n, 1), bool)
+    one[: differing if loss else differing // 2] = False
+    if not loss:
+        other[differing // 2 : differing] = False
+    assert told(one, other).relation == relation
+    if relation == "worse":
+        assert told(other, one).relation == "better"
+
+
+def test_few_schemes_are_called_equivalent_that_are_not() -> None:
+    """Simulated: one is worse by just the margin, in a tenth of the images that differ it is better."""
+    draw, wrong, studies, margin = np.random.default_rng(3), 0, 200, 0.05
+    for _ in range(studies):
+        kind = draw.choice(3, 200, p=[0.0625, 0.0125, 0.925])
+        one, other = (kind != 0)[:, None], (kind != 1)[:, None]
+        wrong += told(one, other, margin=margin).relation == "equivalent"
+    assert wrong <= 0.05 * studies + 3 * math.sqrt(0.05 * 0.95 * studies)
+
+
+def test_a_margin_is_between_0_and_100_points() -> None:
+    for margin in (0.0, 1.0, math.nan):
+        with pytest.raises(InputError, match="a margin of"):
+            Pairing(reference="a", margin=margin)
+
+
+# --- shown ---
+
+FOUND = evaluation(pairs=[paired(1e-7), paired(1e-8)])
+
+
+def test_the_table_has_a_row_a_pair() -> None:
+    lines = [" ".join(line.split()) for line in shown(pairs_table(FOUND)).splitlines()]
+    assert "1e-08 500 products only 3.00 -2.00 to 8.00 -1.00 to 7.00 cannot tell" in lines
+    assert "1e-07 500 products only 35.00 30.00 - 40.00 31.00 - 39.00 better" in lines
+    assert any("accuracy minus that of ranges only" in line for line in lines)
+
+
+def test_the_record_and_the_csv_have_the_pairs(tmp_path: Path) -> None:
+    record = conditions_record(FOUND)
+    assert [p["relation"] for p in record["pairs"]] == ["better", "cannot tell"]
+    assert record["pairs"][0]["difference"] == {"rate": 0.35, "low": pytest.approx(0.3), "high": pytest.approx(0.4)}
+    assert "pairs" not in conditions_record(evaluation())
+    write_conditions([FOUND], tmp_path / "x.csv")
+    with (tmp_path / "x.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    told_ = {(r["condition"], r["ber"]): (r["difference"], r["relation"]) for r in rows}
+    assert told_["products only", "1e-07"] == ("0.35", "better")
+    assert told_["ranges only", "1e-07"] == ("", "")
+
+
+@pytest.mark.parametrize("rates", [1, 2])
+def test_the_figure_has_a_panel_of_differences(tmp_path: Path, rates: int) -> None:
+    found = outcomes() if rates == 2 else tuple(o for o in outcomes() if o.condition.ber in (0.0, 1e-7))
+    pairs = [paired(1e-7), paired(1e-8)][:rates]
+    data = conditions_data([evaluation(found=found, pairs=pairs)])
+    assert data.reference == "ranges only"
+    (line,) = (line for line in data.panels[0].lines if line.condition == "products only")
+    assert line.difference is not None
+    assert line.difference.rate == ((0.03, 0.35) if rates == 2 else (0.35,))
+    (bare,) = (line for line in data.panels[0].lines if line.condition == "unprotected")
+    assert bare.difference is not None
+    assert all(map(math.isnan, bare.difference.rate))
+    draw_conditions(data, tmp_path / "x.svg")
+    assert "points more than" in (tmp_path / "x.svg").read_text()
+
+
+def test_no_pairs_no_panel() -> None:
+    data = conditions_data([evaluation()])
+    assert data.reference is None
+    assert all(line.difference is None for line in data.panels[0].lines)

@@ -1,0 +1,156 @@
+"""A unit of work on the real model, against runs of its images one by one."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from radhard.campaign import measure as measuring
+from radhard.campaign.bench import Bench, clean_setting, exposed_bits, faulty_setting
+from radhard.campaign.experiment import Setting, Unit
+from radhard.campaign.measure import Job, measure, predictions
+from radhard.campaign.outcomes import UNDECIDED, Outcome, pack
+from radhard.errors import InputError
+from radhard.faults import Faults, Faulty, Where, room
+from radhard.machine import Clean
+from radhard.program import run
+from tests.support.benches import fashion_bench
+
+START, STOP = 7, 19
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return fashion_bench("int8")
+
+
+def unit(setting: Setting, *, trial: int = 0) -> Unit:
+    return Unit(setting=setting, trial=trial, start=START, stop=STOP)
+
+
+def measured(setting: Setting, bench: Bench, *, trial: int = 0, batch: int = 64) -> Outcome:
+    clean = alone(unit(setting).without_faults(), bench, batch=batch)
+    return alone(unit(setting, trial=trial), bench, clean=clean, batch=batch)
+
+
+def alone(unit: Unit, bench: Bench, *, clean: Outcome | None = None, batch: int = 64) -> Outcome:
+    (found,) = measure(Job(units=(unit,), clean=clean), bench, batch=batch)
+    return found.outcome
+
+
+@pytest.mark.parametrize("flips", [1.0, 300.0])
+def test_a_unit_is_what_its_images_give_one_by_one(bench: Bench, flips: float) -> None:
+    program = bench.programs["int8"]
+    setting = faulty_setting(bench, "int8", ber=flips / exposed_bits(program, Faults(ber=0.0)), seed=3)
+    found = measured(setting, bench, trial=2)
+    hit = 0
+    for place, image in enumerate(range(START, STOP)):
+        ids = torch.tensor([image])
+        machine = Faulty(Clean(), Faults(ber=setting.ber, seed=3, trial=2))
+        faulty = run(program, bench.images(ids), machine, ids=ids)
+        clean = run(program, bench.images(ids), Clean(), ids=ids)
+        answer = int(faulty.logits.argmax())
+        assert machine.flips is not None
+        hit += len(machine.flips) > 0
+        assert found.flips[place] == len(machine.flips)
+        assert found.prediction[place] == answer
+        assert found.correct[place] == (answer == int(bench.data.labels[image]))
+        assert found.changed[place] == (answer != int(clean.logits.argmax()))
+        assert found.non_finite[place] == int(faulty.non_finite[0])
+    assert hit > 0
+    assert hit < STOP - START or flips > 100  # at one flip an image some have none: these were not run
+
+
+@pytest.mark.parametrize("batch", [1, 5, 7])
+def test_the_batch_does_not_matter(bench: Bench, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = faulty_setting(bench, "int8", ber=2e-7)
+    expected = pack(measured(setting, bench))
+    monkeypatch.setattr(room, "DRAWN_AT_ONCE", 300)  # so that flips are drawn in groups, too
+    assert pack(measured(setting, bench, batch=batch)) == expected
+
+
+def test_the_place_of_an_image_does_not_matter(bench: Bench) -> None:
+    setting = faulty_setting(bench, "int8", ber=2e-7)
+    expected = measured(setting, bench)
+    order = torch.arange(START, STOP).flip(0)
+    other = replace(bench, data=bench.data.take(order, name=bench.data.name))
+    here = Unit(setting=setting, trial=0, start=0, stop=STOP - START)
+    clean = alone(here.without_faults(), other, batch=5)
+    found = alone(here, other, clean=clean, batch=5)
+    assert expected.flips.sum() > 0
+    for field in fields(Outcome)[:-1]:  # there is no account
+        assert np.array_equal(getattr(found, field.name)[::-1], getattr(expected, field.name)), field.name
+
+
+def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = faulty_setting(bench, "int8", ber=1e-15)
+    clean = alone(unit(setting).without_faults(), bench)
+    monkeypatch.setattr(measuring, "run", None)
+    (found,) = measure(Job(units=(unit(setting),), clean=clean), bench, batch=64)
+    assert pack(found.outcome) == pack(clean)
+    assert found.outcome.flips.sum() == found.passes == 0
+
+
+def test_an_image_without_a_flip_has_its_clean_answer_wherever_that_was_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All images are run here; another device may have made the clean answers, and have answered one otherwise."""
+    setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)), seed=3)
+    here = alone(unit(setting).without_faults(), bench)
+    there = replace(here, prediction=(here.prediction + 1) % 10, non_finite=here.non_finite + 2)
+    monkeypatch.setattr(room, "DRAWN_AT_ONCE", 1)
+    found = alone(unit(setting), bench, clean=there)
+    unhit = found.flips == 0
+    assert 0 < unhit.sum() < len(unhit)
+    assert (found.prediction[unhit] == there.prediction[unhit]).all()
+    assert (found.non_finite[unhit] == 2).all()
+    assert not found.changed[unhit].any()
+    assert (found.prediction[~unhit] != there.prediction[~unhit]).any()
+
+
+def test_passes_are_images_that_were_run(bench: Bench) -> None:
+    setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)))
+    (clean,) = measure(Job(units=(unit(setting).without_faults(),), clean=None), bench, batch=5)
+    (found,) = measure(Job(units=(unit(setting),), clean=clean.outcome), bench, batch=5)
+    assert clean.passes == STOP - START
+    assert found.passes == np.count_nonzero(found.outcome.flips)
+    assert 0 < found.passes < STOP - START
+    assert min(clean.seconds, found.seconds) > 0
+
+
+def test_faults_need_the_clean_outcome(bench: Bench) -> None:
+    with pytest.raises(InputError, match="clean outcome"):
+        alone(unit(faulty_setting(bench, "int8", ber=1e-8)), bench)
+
+
+def test_a_nan_is_no_class() -> None:
+    inf, nan = float("inf"), float("nan")
+    logits = torch.tensor([[0.0, 2.0, 1.0], [nan, 2.0, 1.0], [inf, 0.0, inf], [-inf, -inf, -inf], [0.0, 0.0, nan]])
+    assert predictions(logits).tolist() == [1, UNDECIDED, 0, 0, UNDECIDED]
+    assert predictions(logits).dtype == np.int32
+
+
+def test_the_selection_and_its_complement_share_all_bits(bench: Bench) -> None:
+    program, layer = bench.programs["int8"], Where(layers=("blocks.2",))
+    everywhere = exposed_bits(program, Faults(ber=1e-8))
+    inside = exposed_bits(program, Faults(ber=1e-8, where=layer))
+    outside = exposed_bits(program, Faults(ber=1e-8, where=~layer))
+    assert 0 < inside < everywhere
+    assert inside + outside == everywhere
+    assert faulty_setting(bench, "int8", ber=1e-8, where=layer).bits == inside
+    with pytest.raises(InputError, match=r"blocks\.99"):
+        faulty_setting(bench, "int8", ber=1e-8, where=Where(layers=("blocks.99",)))
+
+
+def test_another_program_is_not_taken_for_the_settings_own(bench: Bench) -> None:
+    setting = clean_setting(bench, "int8")
+    other = Bench(
+        model=bench.model,
+        programs={"int8": bench.programs["float"]},
+        data=bench.data,
+        mean=bench.mean,
+        std=bench.std,
+    )
+    with pytest.raises(InputError, match=f"wants the int8 program {setting.program[:12]}, the bench holds"):
+        alone(unit(setting), other)

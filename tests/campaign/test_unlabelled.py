@@ -1,0 +1,122 @@
+"""Images without labels: what counts is whether an answer is still the one without faults."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import radhard as rh
+from radhard.campaign.outcomes import UNDECIDED, right
+from radhard.cli.commands import app
+from radhard.faults import Faults
+from radhard.models.data.listing import UNLABELLED
+from radhard.models.load import load
+from tests.support.pictures import noise, save
+
+MODEL = """
+import torch
+from torch import nn
+
+def make():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+"""
+OPTIONS = ("--input-shape", "3,32,32", "--mean", "0", "--std", "1")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("unlabelled")
+    for number in range(40):
+        save(Image.fromarray(noise(32, 32, seed=number)), root / "flat" / f"{number}.png")
+    (root / "m.py").write_text(MODEL)
+    return root
+
+
+def call(place: Path, command: str, *arguments: object) -> "tuple[int, str, str]":
+    given = [command, f"{place / 'm.py'}:make", *OPTIONS, "--data", place / "flat", *arguments]
+    result = CliRunner().invoke(app, [str(argument) for argument in given])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_an_answer_is_right_that_is_the_clean_one() -> None:
+    prediction, clean = np.array([3, 4, UNDECIDED, 5], np.int32), np.array([3, 3, 3, UNDECIDED], np.int32)
+    none = np.full(4, UNLABELLED)
+    assert right(prediction, labels=none, clean=clean).tolist() == [True, False, False, False]
+    assert right(prediction, labels=np.array([3, 3, 3, 3]), clean=clean).tolist() == [True, False, False, False]
+    assert UNLABELLED != UNDECIDED
+
+
+def test_a_sweep_counts_answers_that_change(place: Path, tmp_path: Path) -> None:
+    files = ("--csv", tmp_path / "a.csv", "--plot", tmp_path / "a.svg", "--store", tmp_path / "a.db")
+    arguments = ("--ber", "1e-9,1e-4", "--trials", 2, "--json", *files)
+    code, out, told = call(place, "sweep", *arguments)
+    assert code == 0, told
+    (record,) = json.loads(out)["models"]
+    assert (record["labelled"], record["measure"], record["images"]) == (False, "kept", 32)
+    assert record["clean"] == {"float": None, "int8": None}
+    assert "flat (folder of images): 40 images, without labels; first 0.png" in told
+    low, high = record["points"]
+    for name in ("accuracy", "low", "high", "relative", "relative_low", "relative_high"):
+        assert low[name] is None
+    assert low["changed"] == 0.0
+    assert 0 < high["changed_low"] < high["changed"] < high["changed_high"] < 1
+    assert json.loads(call(place, "sweep", *arguments)[1])["models"] == [record]  # from the store
+    with (tmp_path / "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["measure"], row["accuracy"], float(row["changed"])) for row in rows] == [
+        ("kept", "", low["changed"]),
+        ("kept", "", high["changed"]),
+    ]
+    figure = (tmp_path / "a.svg").read_text()
+    assert "SDC: top-1 differs from the fault-free answer" in figure
+    assert "no labels, hence no accuracy" in figure
+    assert ">accuracy<" not in figure
+    code, out, _ = call(place, "sweep", "--ber", "1e-4", "--trials", 2, "--store", tmp_path / "a.db")
+    assert "SDC (changed)" in out
+    assert "accuracy" not in out
+
+
+def test_the_share_is_that_of_plain_runs(place: Path) -> None:
+    code, out, told = call(place, "sweep", "--ber", "1e-4", "--trials", 1, "--json", "--recipe", "float", "--seed", 3)
+    assert code == 0, told
+    (point,) = json.loads(out)["models"][0]["points"]
+    loaded = load(f"{place / 'm.py'}:make", input_shape=(3, 32, 32), mean=[0], std=[1])
+    from radhard.models.data.splits import DataChoice, supply
+
+    data = supply(DataChoice(data=str(place / "flat")), loaded).evaluated
+    images = data.batch(torch.arange(32), mean=(0.0,) * 3, std=(1.0,) * 3)
+    program = rh.capture(loaded.module, images[:2])
+    clean = program.graph(images).argmax(1)
+    faulty = rh.run(program, images, rh.Faulty(rh.Clean(), Faults(ber=1e-4, seed=3)), ids=data.ids).logits
+    assert point["changed"] == pytest.approx(float((faulty.argmax(1) != clean).float().mean()))
+
+
+def test_vulnerability_is_of_answers_that_change(place: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "v.svg"
+    arguments = ("--by", "site", "--ber", "1e-4", "--trials", 1, "--store", tmp_path / "a.db")
+    code, out, told = call(place, "vulnerability", *arguments, "--json", "--csv", tmp_path / "v.csv", "--plot", plot)
+    assert code == 0, told
+    (record,) = json.loads(out)["points"]
+    assert (record["labelled"], record["measure"]) == (False, "kept")
+    assert record["clean"]["accuracy"] is None
+    assert record["loss"]["rate"] == pytest.approx(record["plain"]["changed"])
+    assert max(c["factor"] for c in record["components"]) > 0
+    assert "answers kept as the clean ones (SDC avoided)" in plot.read_text()
+    assert (tmp_path / "v.csv").read_text().splitlines()[1].startswith(f"{place / 'm.py'}:make,int8,site,0.0001,,kept,")
+    code, out, _ = call(place, "vulnerability", *arguments)
+    assert "percentage points of SDC" in out
+    assert "no labels, hence no accuracy: with no component protected" in out
+
+
+@pytest.mark.parametrize("command", ["plan", "compare"])
+def test_what_decides_by_accuracy_is_refused(command: str, place: Path, tmp_path: Path) -> None:
+    where = ("--out", tmp_path / "p.json") if command == "plan" else ()
+    code, out, told = call(place, command, "--ber", "1e-4", *where)
+    assert (code, out) == (2, "")
+    assert told.splitlines()[-1].startswith(f"radhard: {command} needs labels, as it decides by accuracy, and flat")

@@ -1,0 +1,96 @@
+"""Patches from the study to the heat map: factors in their cells, and how even they are, beside answers by hand."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from radhard.analysis.uniformity import evenness
+from radhard.analysis.vulnerability import Study, Vulnerability, explore, vulnerability
+from radhard.campaign.bench import faulty_setting
+from radhard.campaign.components import take_apart
+from radhard.campaign.executor import InProcess
+from radhard.campaign.experiment import Unit
+from radhard.campaign.patches import LOADS, grid_of, words_of_image
+from radhard.campaign.store import Store
+from radhard.report.factors import Explored, explored_record, summary
+from radhard.report.heatmap import draw_heatmap
+from radhard.report.patches import heatmap_data, mean_image
+from tests.support.explorations import tiny_bench
+
+IMAGES, TRIALS = 60, 2
+
+
+def by_patch(path: Path, *, only: tuple[str, ...] = ()) -> tuple[Vulnerability, Store]:
+    bench = tiny_bench()
+    program = bench.programs["int8"]
+    whole = faulty_setting(bench, "int8", ber=0.03, kinds=LOADS, where=words_of_image(program), seed=4)
+    parts = take_apart(bench, whole, by="patch", grid=grid_of(program), only=only)
+    study = Study(parts=parts, images=IMAGES, trials=TRIALS)
+    store = Store(path)
+    list(explore(study, store, executor=InProcess(bench=bench)))
+    return vulnerability(study, store=store), store
+
+
+def test_the_heat_map_shows_each_factor_in_its_cell(tmp_path: Path) -> None:
+    found, store = by_patch(tmp_path / "run.db")
+    store.close()
+    grid = found.study.parts.grid
+    assert grid is not None
+    image = mean_image(tiny_bench().data, images=IMAGES)
+    assert image == pytest.approx(tiny_bench().data.images[:IMAGES, 0].double().mean(0).numpy() / 255)
+    data = heatmap_data([Explored(found=found)], image=image)
+    (panel,) = data.panels
+    assert panel.factor.shape == grid
+    for component in found.components:
+        row, column = map(int, component.name.split(","))
+        assert panel.factor[row, column] == pytest.approx(100 * component.factor)
+        assert panel.high[row, column] == pytest.approx(100 * component.high)
+    assert panel.factor.max() > 0
+    draw_heatmap(data, tmp_path / "map.svg")
+    assert "words of the input image" in (tmp_path / "map.svg").read_text()
+
+
+def test_evenness_is_of_the_answers_in_the_store(tmp_path: Path) -> None:
+    found, store = by_patch(tmp_path / "run.db")
+
+    def right(setting):  # type: ignore[no-untyped-def]
+        units = (Unit(setting=setting, trial=trial, start=0, stop=IMAGES) for trial in range(TRIALS))
+        return sum(store.outcome(unit).correct.astype(np.int64) for unit in units)
+
+    parts = found.study.parts
+    with store:
+        answers = np.stack([right(component.protected) for component in parts.components])
+        plain = right(parts.whole)
+    expected = evenness(
+        answers, whole=plain, trials=np.full(IMAGES, TRIALS, np.int64), seed=parts.whole.seed, grid=parts.grid
+    )
+    assert found.evenness == expected
+    record = json.loads(json.dumps(explored_record(Explored(found=found)), allow_nan=False))
+    assert record["grid"] == list(parts.grid or ())
+    assert record["evenness"]["equal"] == expected.equal
+    assert record["evenness"]["mean"]["rate"] == pytest.approx((answers - plain).mean() / TRIALS)
+    assert record["where"]["sites"] == ["patch_embed.load"]
+    assert any(line.startswith("all patches equally vulnerable: p = ") for line in summary(Explored(found=found)))
+
+
+def test_some_patches_are_no_grid(tmp_path: Path) -> None:
+    found, store = by_patch(tmp_path / "run.db", only=("0,*",))
+    store.close()
+    assert found.evenness is not None
+    assert (found.evenness.grid, found.evenness.centre) == (None, None)
+    panel = heatmap_data([Explored(found=found)], image=np.zeros((8, 8))).panels[0]
+    assert np.isfinite(panel.factor[0]).all()
+    assert np.isnan(panel.factor[1:]).all()
+
+
+def test_the_mean_image_of_colours_keeps_its_channels() -> None:
+    bench = tiny_bench()
+    coloured = bench.data.images.expand(-1, 3, -1, -1) * torch.tensor([1, 0, 1], dtype=torch.uint8)[:, None, None]
+    mean = mean_image(replace(bench.data, images=coloured), images=10)
+    assert mean.shape == (8, 8, 3)
+    assert not mean[..., 1].any()
+    assert mean[..., 0].mean() == pytest.approx(float(bench.data.images[:10].double().mean()) / 255)
