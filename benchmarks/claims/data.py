@@ -24,14 +24,14 @@ def points(name: str) -> list[Row]:
 def models(name: str) -> list[Row]:
     """The records of each model in a file of `results`."""
     found: list[Row] = json.loads((RESULTS / f"{name}.json").read_text())["models"]
-    return found
+    return [_renamed(model) for model in found]
 
 
 @cache
 def rows(name: str) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with (RESULTS / f"{name}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        return [_renamed(row) for row in csv.DictReader(file)]
 
 
 @cache
@@ -41,15 +41,26 @@ def plan(name: str) -> Row:
     return found
 
 
+def _renamed(record: Row) -> Row:
+    """A record or row with the names of now: files of before call a configuration a condition."""
+    found = {_NOW.get(name, name): value for name, value in record.items()}
+    if "configurations" in found:
+        found["configurations"] = [_renamed(row) for row in found["configurations"]]
+    return found
+
+
+_NOW = {"conditions": "configurations", "condition": "configuration"}
+
+
 def by_rate(model: Row) -> Iterator[tuple[float, dict[str, Row]]]:
-    """Each rate above 0 of a model, and its conditions by name."""
-    for ber in sorted({row["ber"] for row in model["conditions"] if row["ber"] > 0}):
-        yield ber, {row["condition"]: row for row in model["conditions"] if row["ber"] == ber}
+    """Each rate above 0 of a model, and its configurations by name."""
+    for ber in sorted({row["ber"] for row in model["configurations"] if row["ber"] > 0}):
+        yield ber, {row["configuration"]: row for row in model["configurations"] if row["ber"] == ber}
 
 
 def at(model: Row, ber: float) -> dict[str, Row]:
-    """The conditions of a model at one rate, by name."""
-    return {row["condition"]: row for row in model["conditions"] if row["ber"] == ber}
+    """The configurations of a model at one rate, by name."""
+    return {row["configuration"]: row for row in model["configurations"] if row["ber"] == ber}
 
 
 def table(heads: Iterable[str], cells: Iterable[Iterable[str]]) -> str:

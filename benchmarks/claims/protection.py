@@ -47,18 +47,18 @@ def plans() -> str:
 _PARTS = ("unprotected", "ranges only", "products only", "both")
 
 
-def clean(name: str, conditions: Sequence[str]) -> str:
+def clean(name: str, configurations: Sequence[str]) -> str:
     """Accuracies without faults: of the float and the int8 program, and under protection."""
     rows = []
     for model in models(name):
-        found = {row["condition"]: row for row in model["conditions"] if row["ber"] == 0}
-        rows.append([f"`{model['model']}`", *(_accuracy(found.get(one)) for one in conditions)])
-    return table(["model", *conditions], rows)
+        found = {row["configuration"]: row for row in model["configurations"] if row["ber"] == 0}
+        rows.append([f"`{model['model']}`", *(_accuracy(found.get(one)) for one in configurations)])
+    return table(["model", *configurations], rows)
 
 
-def rivals(name: str, *, what: str) -> str:
+def baselines(name: str, *, what: str) -> str:
     """Claim 10: `what` of each scheme, "accuracy" or "overhead"; the weighted share, then its parts."""
-    rows, names = [], list(dict.fromkeys(r["condition"] for r in models(name)[0]["conditions"] if r["ber"] > 0))
+    rows, names = [], list(dict.fromkeys(r["configuration"] for r in models(name)[0]["configurations"] if r["ber"] > 0))
     for model in models(name):
         for ber, found in by_rate(model):
             tell = _accuracy if what == "accuracy" else _parts
@@ -89,7 +89,7 @@ def _parts(row: Row | None) -> str:
 
 
 def whole(found: dict[str, Row]) -> Row:
-    """The condition that is the whole plan: ranges and products, or what it has of these."""
+    """The configuration that is the whole plan: ranges and products, or what it has of these."""
     return next(found[name] for name in ("both", "products only", "ranges only") if name in found)
 
 

@@ -1,11 +1,11 @@
-"""Conditions under the same faults: losses and gains against a loop over the outcomes in the store."""
+"""Configurations under the same faults: losses and gains against a loop over the outcomes in the store."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from radhard.analysis.configurations import Condition, Conditions, Outcome, Trials, evaluated, gained, parts_of
+from radhard.analysis.configurations import Configuration, Configurations, Outcome, Trials, evaluated, gained, parts_of
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import clean_setting, protected
 from radhard.campaign.executor import InProcess
@@ -21,9 +21,9 @@ BOTH = Protection.of({"a": Ranges(low=0.0, high=1.0)})
 FEWER = Protection.of({"b": Ranges(low=0.0, high=1.0)})
 
 
-def made_up(*conditions: Condition, on: Trials = ON) -> Conditions:
+def made_up(*configurations: Configuration, on: Trials = ON) -> Configurations:
     """Of a model that is not there; its costs are the tiny one's."""
-    return Conditions(bench=bench(), conditions=conditions, on=on)
+    return Configurations(bench=bench(), configurations=configurations, on=on)
 
 
 def toy(ber: float, protection: Protection | None = None) -> Setting:
@@ -31,26 +31,26 @@ def toy(ber: float, protection: Protection | None = None) -> Setting:
     return setting(ber, program=program, protection=protection)
 
 
-CONDITIONS = made_up(
-    Condition(name="unprotected", setting=toy(1e-8)),
-    Condition(name="one", setting=toy(1e-8, BOTH)),
-    Condition(name="other", setting=toy(1e-8, FEWER)),
-    Condition(name="alone", setting=toy(3e-8, BOTH), note="its rate has no unprotected one"),
-    Condition(name="clean", setting=toy(0.0)),
-    Condition(name="clean, protected", setting=toy(0.0, BOTH)),
+CONFIGURATIONS = made_up(
+    Configuration(name="unprotected", setting=toy(1e-8)),
+    Configuration(name="one", setting=toy(1e-8, BOTH)),
+    Configuration(name="other", setting=toy(1e-8, FEWER)),
+    Configuration(name="alone", setting=toy(3e-8, BOTH), note="its rate has no unprotected one"),
+    Configuration(name="clean", setting=toy(0.0)),
+    Configuration(name="clean, protected", setting=toy(0.0, BOTH)),
 )
 
 
-def outcomes(path: Path, conditions: Conditions) -> tuple[Outcome, ...]:
+def outcomes(path: Path, configurations: Configurations) -> tuple[Outcome, ...]:
     with Store(path) as store:
-        list(conditions.measure(store, executor=Toy()))
-        return conditions.outcomes(store, weights=Weights())
+        list(configurations.measure(store, executor=Toy()))
+        return configurations.outcomes(store, weights=Weights())
 
 
-def right(path: Path, one: Setting, conditions: Conditions) -> dict[tuple[int, int], bool]:
+def right(path: Path, one: Setting, configurations: Configurations) -> dict[tuple[int, int], bool]:
     """(trial, image) -> whether the answer was right, row by row from the file."""
     found = {}
-    campaign = conditions.campaign
+    campaign = configurations.campaign
     with Store(path, mode="read") as store:
         for trial in range(1 if one.clean else ON.trials):
             for unit in campaign.units(one, trial):
@@ -62,20 +62,20 @@ def right(path: Path, one: Setting, conditions: Conditions) -> dict[tuple[int, i
 
 def test_losses_and_gains_are_paired_image_by_image(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
-    found = outcomes(path, CONDITIONS)
-    assert [one.condition.name for one in found] == [c.name for c in CONDITIONS.conditions]
-    clean = right(path, toy(0.0), CONDITIONS)
-    unprotected = right(path, toy(1e-8), CONDITIONS)
+    found = outcomes(path, CONFIGURATIONS)
+    assert [one.configuration.name for one in found] == [c.name for c in CONFIGURATIONS.configurations]
+    clean = right(path, toy(0.0), CONFIGURATIONS)
+    unprotected = right(path, toy(1e-8), CONFIGURATIONS)
     for one in found:
-        mine = right(path, one.condition.setting, CONDITIONS)
-        assert one.point.n == len(mine) == (70 if one.condition.setting.clean else 210)
+        mine = right(path, one.configuration.setting, CONFIGURATIONS)
+        assert one.point.n == len(mine) == (70 if one.configuration.setting.clean else 210)
         assert one.point.accuracy == pytest.approx(sum(mine.values()) / len(mine))
         lost = sum(clean[0, image] - answer for (_, image), answer in mine.items()) / len(mine)
         assert one.loss.rate == pytest.approx(lost)
         assert one.loss.low <= one.loss.rate <= one.loss.high
-    by = {one.condition.name: one for one in found}
+    by = {one.configuration.name: one for one in found}
     for name in ("one", "other"):
-        mine = right(path, by[name].condition.setting, CONDITIONS)
+        mine = right(path, by[name].configuration.setting, CONFIGURATIONS)
         gain = sum(mine[key] - unprotected[key] for key in mine) / len(mine)
         it = by[name].gain
         assert it is not None
@@ -111,9 +111,11 @@ def test_a_gain_of_unequal_trials_is_a_difference_of_rates() -> None:
     assert (twice.rate, twice.low, twice.high) == pytest.approx((once.rate, once.low, once.high))
 
 
-def test_conditions_that_are_one_setting_are_run_once(tmp_path: Path) -> None:
+def test_configurations_that_are_one_setting_are_run_once(tmp_path: Path) -> None:
     twice = made_up(
-        Condition(name="a", setting=toy(1e-8)), Condition(name="b", setting=toy(1e-8)), on=Trials(images=9, trials=2)
+        Configuration(name="a", setting=toy(1e-8)),
+        Configuration(name="b", setting=toy(1e-8)),
+        on=Trials(images=9, trials=2),
     )
     executor = Toy()
     with Store(tmp_path / "run.db") as store:
@@ -147,16 +149,16 @@ def test_a_plan_is_taken_apart() -> None:
 
 def test_the_same_seed_gives_the_same_result_and_another_one_another(tmp_path: Path) -> None:
     def result(name: str, seed: int, batch: int) -> list[object]:
-        conditions = made_up(
+        configurations = made_up(
             *(
-                Condition(name=name, setting=protected(plain(50.0, seed=seed), part))
+                Configuration(name=name, setting=protected(plain(50.0, seed=seed), part))
                 for name, part in (("unprotected", None), ("both", protection()))
             ),
             on=Trials(images=10, trials=2, chunk=4),
         )
         with Store(tmp_path / name) as store:
-            list(conditions.measure(store, executor=InProcess(bench=bench(), batch=batch)))
-            return [one.as_dict() for one in conditions.outcomes(store, weights=Weights())]
+            list(configurations.measure(store, executor=InProcess(bench=bench(), batch=batch)))
+            return [one.as_dict() for one in configurations.outcomes(store, weights=Weights())]
 
     one, again, other = result("a.db", 5, 64), result("b.db", 5, 3), result("c.db", 6, 64)
     assert one == again

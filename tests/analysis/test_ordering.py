@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from radhard.analysis.choosing import Choice, Chooser, Limits
-from radhard.analysis.configurations import Condition, Outcome
+from radhard.analysis.configurations import Configuration, Outcome
 from radhard.analysis.intervals import Interval
 from radhard.analysis.judging import Step, downwards, judge
 from radhard.analysis.noninferiority import Differences, upper_limit
@@ -109,7 +109,7 @@ def step_of(products: tuple[str, ...], *, ranges: bool, row: Row) -> Step:
         recomputed=0, left=0, residual=0, images=1,
     )  # fmt: skip
     outcome = Outcome(
-        condition=Condition(name=f"{len(products)} {ranges}", setting=setting()),
+        configuration=Configuration(name=f"{len(products)} {ranges}", setting=setting()),
         point=point(1e-7, 0.9 - loss),
         loss=Interval(rate=loss, low=loss - 0.1, high=loss + 0.1),
         gain=None,
@@ -499,7 +499,7 @@ def test_a_plan_of_the_tiny_vision_transformer(tmp_path: Path) -> None:
     assert shares[0] == 0.0
     assert all(a < b for a, b in itertools.pairwise(shares))
     assert found.judgement.step is found.chosen
-    assert found.chosen.outcome.condition.setting.data == "noise, from image 9 on"
+    assert found.chosen.outcome.configuration.setting.data == "noise, from image 9 on"
     assert found.chosen.overhead <= 0.65  # as measured on those that chose, within 0.6
     assert {name for name in found.protection.schemes if name in products} == set(found.chosen.products)
     assert len(found.protection.sites) > len(found.chosen.products) or not found.chosen.ranges

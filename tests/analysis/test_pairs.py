@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from radhard.analysis.configurations import Condition, Conditions, Trials
+from radhard.analysis.configurations import Configuration, Configurations, Trials
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pair, Pairing, pair
 from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.protection import Protection, Ranges
-from radhard.report.configurations.data import conditions_data
-from radhard.report.configurations.figure import draw_conditions
-from radhard.report.configurations.record import conditions_record, write_conditions
+from radhard.report.configurations.data import configurations_data
+from radhard.report.configurations.figure import draw_configurations
+from radhard.report.configurations.record import configurations_record, write_configurations
 from radhard.report.configurations.table import pairs_table
 from tests.analysis.test_curve import shown
 from tests.support.campaigns import Toy, setting
@@ -42,24 +42,24 @@ def told(one: Bits, other: Bits, *, pairs: int = 1, margin: float = 0.02) -> Pai
 
 def test_a_difference_is_that_of_the_same_images(tmp_path: Path) -> None:
     program = bench().programs["int8"].digest
-    conditions = Conditions(
+    configurations = Configurations(
         bench=bench(),
         on=Trials(images=70, trials=3, chunk=30),
-        conditions=tuple(
-            Condition(name=name, setting=setting(1e-8, program=program, protection=protection))
+        configurations=tuple(
+            Configuration(name=name, setting=setting(1e-8, program=program, protection=protection))
             for name, protection in (("unprotected", None), ("one", ONE), ("other", OTHER))
         ),
     )
     with Store(tmp_path / "run.db") as store:
-        list(conditions.measure(store, executor=Toy()))
-        found = conditions.evaluation(store, weights=Weights(), pairing=Pairing(reference="one")).pairs
+        list(configurations.measure(store, executor=Toy()))
+        found = configurations.evaluation(store, weights=Weights(), pairing=Pairing(reference="one")).pairs
         right = {}
-        for condition in conditions.conditions[1:]:
-            units = [u for trial in range(3) for u in conditions.campaign.units(condition.setting, trial)]
-            right[condition.name] = sum(int(store.outcome(u).correct.sum()) for u in units)  # type: ignore[union-attr]
-        nothing = conditions.evaluation(store, weights=Weights()).pairs
+        for configuration in configurations.configurations[1:]:
+            units = [u for trial in range(3) for u in configurations.campaign.units(configuration.setting, trial)]
+            right[configuration.name] = sum(int(store.outcome(u).correct.sum()) for u in units)  # type: ignore[union-attr]
+        nothing = configurations.evaluation(store, weights=Weights()).pairs
     (only,) = found
-    assert (only.condition, only.reference, only.n) == ("other", "one", 210)
+    assert (only.configuration, only.reference, only.n) == ("other", "one", 210)
     assert only.difference.rate == pytest.approx((right["other"] - right["one"]) / 210)
     assert nothing == ()
 
@@ -125,35 +125,35 @@ def test_the_table_has_a_row_a_pair() -> None:
 
 
 def test_the_record_and_the_csv_have_the_pairs(tmp_path: Path) -> None:
-    record = conditions_record(FOUND)
+    record = configurations_record(FOUND)
     assert [p["relation"] for p in record["pairs"]] == ["better", "cannot tell"]
     assert record["pairs"][0]["difference"] == {"rate": 0.35, "low": pytest.approx(0.3), "high": pytest.approx(0.4)}
-    assert "pairs" not in conditions_record(evaluation())
-    write_conditions([FOUND], tmp_path / "x.csv")
+    assert "pairs" not in configurations_record(evaluation())
+    write_configurations([FOUND], tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    told_ = {(r["condition"], r["ber"]): (r["difference"], r["relation"]) for r in rows}
+    told_ = {(r["configuration"], r["ber"]): (r["difference"], r["relation"]) for r in rows}
     assert told_["products only", "1e-07"] == ("0.35", "better")
     assert told_["ranges only", "1e-07"] == ("", "")
 
 
 @pytest.mark.parametrize("rates", [1, 2])
 def test_the_figure_has_a_panel_of_differences(tmp_path: Path, rates: int) -> None:
-    found = outcomes() if rates == 2 else tuple(o for o in outcomes() if o.condition.ber in (0.0, 1e-7))
+    found = outcomes() if rates == 2 else tuple(o for o in outcomes() if o.configuration.ber in (0.0, 1e-7))
     pairs = [paired(1e-7), paired(1e-8)][:rates]
-    data = conditions_data([evaluation(found=found, pairs=pairs)])
+    data = configurations_data([evaluation(found=found, pairs=pairs)])
     assert data.reference == "ranges only"
-    (line,) = (line for line in data.panels[0].lines if line.condition == "products only")
+    (line,) = (line for line in data.panels[0].lines if line.configuration == "products only")
     assert line.difference is not None
     assert line.difference.rate == ((0.03, 0.35) if rates == 2 else (0.35,))
-    (bare,) = (line for line in data.panels[0].lines if line.condition == "unprotected")
+    (bare,) = (line for line in data.panels[0].lines if line.configuration == "unprotected")
     assert bare.difference is not None
     assert all(map(math.isnan, bare.difference.rate))
-    draw_conditions(data, tmp_path / "x.svg")
+    draw_configurations(data, tmp_path / "x.svg")
     assert "points more than" in (tmp_path / "x.svg").read_text()
 
 
 def test_no_pairs_no_panel() -> None:
-    data = conditions_data([evaluation()])
+    data = configurations_data([evaluation()])
     assert data.reference is None
     assert all(line.difference is None for line in data.panels[0].lines)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radhard.analysis.configurations import Conditions, Trials, evaluated
+from radhard.analysis.configurations import Configurations, Trials, evaluated
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import Bench, clean_setting, protected
 from radhard.campaign.execute import execute
@@ -313,14 +313,14 @@ class Mortal:
             yield done
 
 
-def conditions() -> Conditions:
+def configurations() -> Configurations:
     found = evaluated((clean_setting(bench(), "int8"), plain()), protection=protection())
-    return Conditions(bench=bench(), conditions=found, on=Trials(images=12, trials=2, chunk=5))
+    return Configurations(bench=bench(), configurations=found, on=Trials(images=12, trials=2, chunk=5))
 
 
 def result(path: Path) -> str:
     with Store(path, mode="read") as store:
-        return json.dumps([one.as_dict() for one in conditions().outcomes(store, weights=Weights())])
+        return json.dumps([one.as_dict() for one in configurations().outcomes(store, weights=Weights())])
 
 
 def rows(path: Path) -> list[object]:
@@ -331,17 +331,17 @@ def rows(path: Path) -> list[object]:
 def test_a_killed_campaign_resumed_is_one_that_never_was(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
     with Store(whole) as store:
-        total = len(list(conditions().measure(store, executor=Mortal())))
-    assert total == 3 + 3 + 2 * 3 * 4  # clean, clean with the plan, all four conditions under faults twice
+        total = len(list(configurations().measure(store, executor=Mortal())))
+    assert total == 3 + 3 + 2 * 3 * 4  # clean, clean with the plan, all four configurations under faults twice
     done = 0
     for life in (2, 7, 11):
         with Store(broken) as store, pytest.raises(KeyboardInterrupt):
-            list(conditions().measure(store, executor=Mortal(life=life, batch=3)))
+            list(configurations().measure(store, executor=Mortal(life=life, batch=3)))
         assert len(rows(broken)) > done
         done = len(rows(broken))
     assert done == 2 + (1 + 7) + 11  # what is clean is run apart
     with Store(broken) as store:
-        assert len(list(conditions().measure(store, executor=Mortal(batch=2)))) == total - done
+        assert len(list(configurations().measure(store, executor=Mortal(batch=2)))) == total - done
     assert rows(broken) == rows(whole)
     assert result(broken) == result(whole)
     assert '"overhead": {' in result(whole)

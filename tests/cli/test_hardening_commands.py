@@ -61,7 +61,7 @@ def test_from_a_model_to_a_plan_to_what_it_is_worth(tmp_path: Path) -> None:
 
     worth = ("evaluate", "fashion-vit", "--plan", tmp_path / "plan.json", "--images", 60, "--chunk", 20)
     told = json.loads(call(*worth, "--json", "--csv", tmp_path / "worth.csv", "--plot", tmp_path / "worth.svg"))
-    found = {(row["condition"], row["ber"]): row for row in told["models"][0]["conditions"]}
+    found = {(row["configuration"], row["ber"]): row for row in told["models"][0]["configurations"]}
     names = {name for name, ber in found if ber > 0}
     assert {"unprotected"} < names <= {"unprotected", "ranges only", "products only", "both"}
     clean, plain = found["unprotected", 0.0], found["unprotected", float(RATE)]
@@ -72,7 +72,7 @@ def test_from_a_model_to_a_plan_to_what_it_is_worth(tmp_path: Path) -> None:
     assert best["gain"]["rate"] == pytest.approx(best["accuracy"] - plain["accuracy"])
     assert best["flips"] == plain["flips"]  # the same faults
     assert len(list(csv.DictReader((tmp_path / "worth.csv").read_text().splitlines()))) == len(
-        told["models"][0]["conditions"]
+        told["models"][0]["configurations"]
     )
     assert (tmp_path / "worth.svg").read_text().startswith("<?xml")
     text = call(*worth)
@@ -110,7 +110,7 @@ def test_schemes_against_each_other(tmp_path: Path) -> None:
     asked = ("compare", "fashion-vit", "--ber", RATE, "--images", 40, "--select", 20, "--chunk", 20)
     schemes = "lb-abft:policy=leave,standard-abft:ranges=none,intensity-ideal:ranges=none,tmr,better:checks=immune"
     told = json.loads(call(*asked, "--schemes", schemes, "--store", tmp_path / "run.db", "--json"))
-    found = {row["condition"]: row for row in told["models"][0]["conditions"] if row["ber"] > 0}
+    found = {row["configuration"]: row for row in told["models"][0]["configurations"] if row["ber"] > 0}
     assert set(found) == {"unprotected", *schemes.split(",")}
     standard, ideal = found["standard-abft:ranges=none"], found["intensity-ideal:ranges=none"]
     assert ideal["accuracy"] == standard["accuracy"]
@@ -119,8 +119,8 @@ def test_schemes_against_each_other(tmp_path: Path) -> None:
     both = ("mul", "add")
     assert sum(ideal["overhead"][k] for k in both) + hidden == pytest.approx(sum(standard["overhead"][k] for k in both))
     assert found["tmr"]["sites"] == found["better:checks=immune"]["sites"]  # no scheme is cut short
-    clean = [row for row in told["models"][0]["conditions"] if row["ber"] == 0]
-    assert {row["condition"] for row in clean} == {*found, "float program"}
+    clean = [row for row in told["models"][0]["configurations"] if row["ber"] == 0]
+    assert {row["configuration"] for row in clean} == {*found, "float program"}
     again = json.loads(call(*asked, "--schemes", schemes, "--store", tmp_path / "run.db", "--json"))
     assert again["models"] == told["models"]
 

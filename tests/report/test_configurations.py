@@ -1,4 +1,4 @@
-"""The table, the record, the CSV and the figure of conditions."""
+"""The table, the record, the CSV and the figure of configurations."""
 
 import csv
 import json
@@ -11,11 +11,11 @@ import pytest
 
 from radhard.analysis.configurations import Outcome
 from radhard.errors import InputError
-from radhard.report.configurations.data import conditions_data, overhead_scale
+from radhard.report.configurations.data import configurations_data, overhead_scale
 from radhard.report.configurations.dots import has_one_rate
-from radhard.report.configurations.figure import draw_conditions
-from radhard.report.configurations.record import conditions_record, write_conditions
-from radhard.report.configurations.table import conditions_table, percent
+from radhard.report.configurations.figure import draw_configurations
+from radhard.report.configurations.record import configurations_record, write_configurations
+from radhard.report.configurations.table import configurations_table, percent
 from tests.analysis.test_curve import shown
 from tests.support.outcomes import OWN_ADD, OWN_MUL, evaluation, outcome, outcomes, spent
 from tests.support.sweeps import NOTHING
@@ -24,13 +24,13 @@ UNKNOWN = outcome("both", 1e-4, 0.0, measured=NOTHING)
 
 
 def table(found: tuple[Outcome, ...] = outcomes(), *, width: int = 160) -> str:
-    return shown(conditions_table(evaluation(found=found)), width=width)
+    return shown(configurations_table(evaluation(found=found)), width=width)
 
 
 # --- the table ---
 
 
-def test_the_table_has_a_row_a_condition_and_rate_the_clean_ones_first() -> None:
+def test_the_table_has_a_row_a_configuration_and_rate_the_clean_ones_first() -> None:
     rows = [line.split() for line in table().splitlines()]
     found = [(row[0], row[1]) for row in rows if len(row) > 9 and row[0] in ("0", "1e-08", "1e-07")]
     names = ("unprotected", "ranges", "products")
@@ -81,7 +81,7 @@ def test_a_small_share_keeps_two_digits(share: float, text: str) -> None:
 
 
 def test_the_record_names_what_was_measured() -> None:
-    record = json.loads(json.dumps(conditions_record(evaluation()), allow_nan=False))
+    record = json.loads(json.dumps(configurations_record(evaluation()), allow_nan=False))
     wanted = {
         "model": "toy", "recipe": "int8", "data": "toy/test", "chunk": 100, "calibrated_on": "toy/train", "images": 100,
         "trials": 5, "seed": 0,
@@ -92,16 +92,16 @@ def test_the_record_names_what_was_measured() -> None:
     assert record["kinds"] == ["add", "mul"]
     assert record["weights"] == {"mul": 1.0, "add": 0.5, "cmp": 0.25}
     assert record["own_operations"] == {"mul": OWN_MUL, "add": OWN_ADD}
-    assert [c["condition"] for c in record["conditions"]] == [o.condition.name for o in outcomes()]
-    assert record["conditions"][2]["overhead"]["share"] == 0.05
+    assert [c["configuration"] for c in record["configurations"]] == [o.configuration.name for o in outcomes()]
+    assert record["configurations"][2]["overhead"]["share"] == 0.05
 
 
-def test_the_csv_has_a_row_a_model_condition_and_rate(tmp_path: Path) -> None:
-    write_conditions([evaluation(), evaluation("second")], tmp_path / "c.csv")
+def test_the_csv_has_a_row_a_model_configuration_and_rate(tmp_path: Path) -> None:
+    write_configurations([evaluation(), evaluation("second")], tmp_path / "c.csv")
     with (tmp_path / "c.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == ["toy"] * 9 + ["second"] * 9
-    assert [row["condition"] for row in rows[:9]] == [o.condition.name for o in outcomes()]
+    assert [row["configuration"] for row in rows[:9]] == [o.configuration.name for o in outcomes()]
     first = rows[2]
     assert {name: float(first[name]) for name in ("ber", "accuracy", "n", "images", "sites")} == {
         "ber": 1e-7, "accuracy": 0.85, "n": 500, "images": 100, "sites": 1,
@@ -118,11 +118,11 @@ def test_the_csv_has_a_row_a_model_condition_and_rate(tmp_path: Path) -> None:
 # --- the figure ---
 
 
-def test_the_figure_shows_each_condition_in_the_order_of_rates() -> None:
-    data = conditions_data([evaluation(found=(UNKNOWN, *outcomes()))])
+def test_the_figure_shows_each_configuration_in_the_order_of_rates() -> None:
+    data = configurations_data([evaluation(found=(UNKNOWN, *outcomes()))])
     (panel,) = data.panels
     assert data.names == ("both", "unprotected", "ranges only", "products only")
-    assert [line.condition for line in panel.lines] == list(data.names)
+    assert [line.configuration for line in panel.lines] == list(data.names)
     nothing, plain, ranges, products = panel.lines
     assert nothing.ber == ()
     assert math.isnan(nothing.clean)
@@ -142,7 +142,7 @@ def test_the_figure_shows_each_condition_in_the_order_of_rates() -> None:
 
 
 def test_the_figure_has_two_panels_a_model() -> None:
-    data = conditions_data([evaluation(model) for model in ("toy", "second")])
+    data = configurations_data([evaluation(model) for model in ("toy", "second")])
     assert [panel.model for panel in data.panels] == ["toy", "second"]
     assert "2 models" in data.title
     assert data.panels[0].clean == 0.9
@@ -150,10 +150,10 @@ def test_the_figure_has_two_panels_a_model() -> None:
 
 @pytest.mark.parametrize(("models", "suffix"), [(1, ".png"), (1, ".svg"), (2, ".svg"), (5, ".svg")])
 def test_the_figure_is_drawn_the_same_each_time(tmp_path: Path, suffix: str, models: int) -> None:
-    data = conditions_data([evaluation(f"model {k}") for k in range(models)])
+    data = configurations_data([evaluation(f"model {k}") for k in range(models)])
     paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for path in paths:
-        draw_conditions(data, path)
+        draw_configurations(data, path)
     first, second = (path.read_bytes() for path in paths)
     assert first == second
     if suffix == ".png":
@@ -176,13 +176,13 @@ def test_the_figure_is_drawn_the_same_each_time(tmp_path: Path, suffix: str, mod
     ids=["clean alone", "nothing", "one rate, no overhead", "far apart"],
 )  # fmt: skip
 def test_little_is_drawn_as_well(tmp_path: Path, found: tuple[Outcome, ...]) -> None:
-    draw_conditions(conditions_data([evaluation(found=found)]), tmp_path / "figure.svg")
+    draw_configurations(configurations_data([evaluation(found=found)]), tmp_path / "figure.svg")
     assert "nan" not in (tmp_path / "figure.svg").read_text()
 
 
 def test_a_figure_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"name a file that ends in \.png or \.svg"):
-        draw_conditions(conditions_data([evaluation()]), tmp_path / "conditions.pdf")
+        draw_configurations(configurations_data([evaluation()]), tmp_path / "configurations.pdf")
 
 
 def test_one_rate_is_drawn_row_by_row(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_one_rate_is_drawn_row_by_row(tmp_path: Path) -> None:
         outcome("unprotected", 0.0, 0.9), outcome("unprotected", 1e-7, 0.3),
         outcome("both", 1e-7, 0.8, overhead=spent(0.1)), outcome("both", 0.0, 0.85, overhead=spent(0.1)),
     )  # fmt: skip
-    one = conditions_data([evaluation(f"model {k}", found=found) for k in range(3)])
-    several = conditions_data([evaluation()])
+    one = configurations_data([evaluation(f"model {k}", found=found) for k in range(3)])
+    several = configurations_data([evaluation()])
     assert has_one_rate(one)
     assert not has_one_rate(several)
-    draw_conditions(one, tmp_path / "figure.svg")
+    draw_configurations(one, tmp_path / "figure.svg")
     drawn = (tmp_path / "figure.svg").read_text()
     for text in ("at BER 1e-07", "model 2", "unprotected", "both", "without faults: 90.00%, protected 85.00%"):
         assert text in drawn
@@ -211,6 +211,6 @@ def test_overheads_far_apart_have_a_logarithmic_scale(
         outcome(f"scheme {k}", 1e-7, 0.5, overhead=spent(share, mul=0.0, high=math.inf))
         for k, share in enumerate(shares)
     )
-    data = conditions_data([evaluation(found=(outcome("unprotected", 1e-7, 0.3), *found))])
+    data = configurations_data([evaluation(found=(outcome("unprotected", 1e-7, 0.3), *found))])
     scale = overhead_scale(data)
     assert (scale.kind, scale.bottom, scale.top) == (kind, pytest.approx(bottom), pytest.approx(top))

@@ -1,10 +1,10 @@
-"""Outcomes of conditions with known numbers, for tests of what is drawn and written."""
+"""Outcomes of configurations with known numbers, for tests of what is drawn and written."""
 
 import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from radhard.analysis.configurations import Condition, Evaluation, Outcome, Trials
+from radhard.analysis.configurations import Configuration, Evaluation, Outcome, Trials
 from radhard.analysis.curve import Point
 from radhard.analysis.intervals import Interval
 from radhard.analysis.noninferiority import Differences
@@ -54,7 +54,7 @@ def outcome(
     base = 0.3 if ber else 0.9
     found = measured or point(ber, accuracy, n=500 if ber else 100)
     return Outcome(
-        condition=Condition(name=name, setting=setting(ber, model=model, protection=protection), note=note),
+        configuration=Configuration(name=name, setting=setting(ber, model=model, protection=protection), note=note),
         point=found,
         loss=Interval(rate=lost, low=lost - 0.01, high=lost + 0.02) if found.n else NOT_KNOWN,
         gain=None if name == "unprotected" else Interval(rate=accuracy - base, low=accuracy - base - 0.015, high=0.99),
@@ -64,7 +64,7 @@ def outcome(
 
 
 def outcomes(model: str = "toy") -> tuple[Outcome, ...]:
-    """Three conditions at three rates, the clean ones last."""
+    """Three configurations at three rates, the clean ones last."""
     return (
         outcome("unprotected", 1e-7, 0.3, model=model),
         outcome("ranges only", 1e-7, 0.5, overhead=spent(0.004, mul=0.0), model=model),
@@ -82,7 +82,7 @@ def paired(ber: float) -> Pair:
     """Products have 35 points more than ranges at 1e-7, 3 at 1e-8; the latter is not told apart, nor equivalent."""
     more = 0.35 if ber > 5e-8 else 0.03
     return Pair(
-        condition="products only", reference="ranges only", ber=ber, n=500,
+        configuration="products only", reference="ranges only", ber=ber, n=500,
         difference=Interval(rate=more, low=more - 0.05, high=more + 0.05),
         limits=Interval(rate=more, low=more - 0.04, high=more + 0.04), level=0.95, margin=0.02,
     )  # fmt: skip

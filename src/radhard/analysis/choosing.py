@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from radhard.analysis.configurations import Condition, Conditions, Outcome, Trials
+from radhard.analysis.configurations import Configuration, Configurations, Outcome, Trials
 from radhard.analysis.judging import Step
 from radhard.analysis.noninferiority import LEVEL, upper_limit
 from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered
@@ -179,9 +179,11 @@ class Chooser:
         return chosen, reached, spent, "ranges alone pass the overhead limit, and were left out"
 
     def _gain(self, step: Step, *, over: Step) -> Any:
-        campaign = self._conditions((step.outcome.condition, over.outcome.condition), on=self.ordering).campaign
+        campaign = self._configurations(
+            (step.outcome.configuration, over.outcome.configuration), on=self.ordering
+        ).campaign
         one, other = (
-            count(campaign, x.outcome.condition.setting, store=self.ordering.store).tally for x in (step, over)
+            count(campaign, x.outcome.configuration.setting, store=self.ordering.store).tally for x in (step, over)
         )
         return gained(one, over=other)
 
@@ -199,16 +201,16 @@ class Chooser:
         protection = self.protection(products, ranges=ranges)
         setting = protected(on.plain, protection) if protection.sites else on.plain
         name = f"{len(products)} products" + (" and ranges" if ranges else "")
-        conditions = self._conditions(
-            (Condition(name="unprotected", setting=on.plain), Condition(name=name, setting=setting)), on=on
+        configurations = self._configurations(
+            (Configuration(name="unprotected", setting=on.plain), Configuration(name=name, setting=setting)), on=on
         )
-        on.follow(conditions.measure(on.store, executor=on.executor), f"{told}{self.strategy}, {name}")
-        bare, outcome = conditions.outcomes(on.store, weights=self.weights)
+        on.follow(configurations.measure(on.store, executor=on.executor), f"{told}{self.strategy}, {name}")
+        bare, outcome = configurations.outcomes(on.store, weights=self.weights)
         return Step(products=tuple(products), ranges=ranges, outcome=outcome), bare
 
-    def _conditions(self, conditions: tuple[Condition, ...], *, on: Ordering) -> Conditions:
+    def _configurations(self, configurations: tuple[Configuration, ...], *, on: Ordering) -> Configurations:
         trials = Trials(images=on.images, trials=on.trials, chunk=self.chunk)
-        return Conditions(bench=on.bench, conditions=conditions, on=trials)
+        return Configurations(bench=on.bench, configurations=configurations, on=trials)
 
 
 def _prefixes(order: Sequence[Candidate], grain: Grain) -> list[tuple[str, ...]]:

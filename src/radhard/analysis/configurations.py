@@ -1,7 +1,7 @@
 """A model under several protections: accuracy and overhead of each at each bit error rate, under the same faults.
 
-All conditions at a rate see the same flips of the model's own operations in each image and trial, so what one gains
-over another is a paired difference; faults in checks are each condition's own.
+All configurations at a rate see the same flips of the model's own operations in each image and trial, so what one gains
+over another is a paired difference; faults in checks are each configuration's own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from radhard.protection import Protection, Ranges
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class Configuration:
     """A `name`, and the faults and the protection that it stands for. `note`: what a reader must know of it."""
 
     name: str
@@ -41,7 +41,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Trials:
-    """What conditions are measured on."""
+    """What configurations are measured on."""
 
     images: int
     trials: int = 1
@@ -50,12 +50,12 @@ class Trials:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A condition's `point` (accuracy), its `loss` against no fault and no protection, the answers `differing` from
+    """A configuration's `point` (accuracy), its `loss` against no fault and no protection, the answers `differing` from
     those, what it gains over no protection at the same rate (`gain`, paired; None where that was not measured), and
     what it `spent`; None if nothing.
     """
 
-    condition: Condition
+    configuration: Configuration
     point: Point
     loss: Interval
     gain: Interval | None
@@ -64,14 +64,17 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
+        return {"configuration": self.configuration.name, **self.values()}
+
+    def values(self) -> dict[str, Any]:
+        """What was measured, ready for JSON, without the name."""
 
         def interval(it: Interval | None) -> dict[str, float] | None:
             return None if it is None else {"rate": it.rate, "low": it.low, "high": it.high}
 
-        protection = self.condition.setting.protection
+        protection = self.configuration.setting.protection
         return {
-            "condition": self.condition.name,
-            "note": self.condition.note,
+            "note": self.configuration.note,
             **self.point.as_dict(),
             "loss": interval(self.loss),
             "differing": vars(self.differing),
@@ -83,7 +86,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What came out of the conditions of one model."""
+    """What came out of the configurations of one model."""
 
     bench: Bench
     outcomes: tuple[Outcome, ...]
@@ -93,17 +96,17 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
-    """`conditions` of one model, measured alike, beside the clean one."""
+class Configurations:
+    """`configurations` of one model, measured alike, beside the clean one."""
 
     bench: Bench
-    conditions: tuple[Condition, ...]
+    configurations: tuple[Configuration, ...]
     on: Trials
 
     @cached_property
     def campaign(self) -> Campaign:
-        """The runs that it takes; conditions that are the same setting are run once."""
-        settings = {c.setting.digest: c.setting for c in self.conditions}
+        """The runs that it takes; configurations that are the same setting are run once."""
+        settings = {c.setting.digest: c.setting for c in self.configurations}
         return Campaign(
             settings=tuple(settings.values()), images=self.on.images, trials=self.on.trials, chunk=self.on.chunk
         )
@@ -113,16 +116,16 @@ class Conditions:
         yield from execute(self.campaign, store, executor=executor, bench=self.bench)
 
     def evaluation(self, store: Store, *, weights: Weights, pairing: Pairing | None = None) -> Evaluation:
-        """What the store holds of all conditions, and of pairs of them if these are wanted."""
+        """What the store holds of all configurations, and of pairs of them if these are wanted."""
         outcomes = self.outcomes(store, weights=weights)
         pairs = () if pairing is None else self.pairs(store, pairing=pairing)
         return Evaluation(bench=self.bench, outcomes=outcomes, on=self.on, weights=weights, pairs=pairs)
 
     def pairs(self, store: Store, *, pairing: Pairing) -> tuple[Pair, ...]:
-        """Each protected condition with the reference at the same rate, where there are faults."""
+        """Each protected configuration with the reference at the same rate, where there are faults."""
         found = []
-        for ber in dict.fromkeys(c.ber for c in self.conditions if c.ber > 0):
-            here = [c for c in self.conditions if c.ber == ber]
+        for ber in dict.fromkeys(c.ber for c in self.configurations if c.ber > 0):
+            here = [c for c in self.configurations if c.ber == ber]
             reference = next((c for c in here if c.name == pairing.reference), None)
             others = [c for c in here if c.name not in (pairing.reference, "unprotected")]
             if reference is None:
@@ -141,7 +144,7 @@ class Conditions:
         return tuple(found)
 
     def outcomes(self, store: Store, *, weights: Weights) -> tuple[Outcome, ...]:
-        """Of each condition, from what the store holds."""
+        """Of each configuration, from what the store holds."""
         tallies: dict[str, Tally] = {}
 
         def tally(setting: Setting) -> Tally:
@@ -151,8 +154,8 @@ class Conditions:
 
         measured = {setting.digest for setting in self.campaign.settings}
         found = []
-        for condition in self.conditions:
-            setting, clean = condition.setting, tally(condition.setting.without_faults())
+        for configuration in self.configurations:
+            setting, clean = configuration.setting, tally(configuration.setting.without_faults())
             counted = count(self.campaign, setting, store=store)
             plain = protected(setting, None)
             gain = None
@@ -160,7 +163,7 @@ class Conditions:
                 gain = gained(counted.tally, over=tally(plain))
             found.append(
                 Outcome(
-                    condition=condition,
+                    configuration=configuration,
                     point=point(setting, counted, clean=clean),
                     loss=loss(counted.tally, clean=clean),
                     gain=gain,
@@ -196,15 +199,15 @@ def parts_of(protection: Protection) -> Mapping[str, Protection]:
     return found
 
 
-def evaluated(plain: Sequence[Setting], *, protection: Protection, note: str = "") -> tuple[Condition, ...]:
-    """The conditions of an evaluation: at each setting unprotected, and each part of a plan; without faults all of it.
+def evaluated(plain: Sequence[Setting], *, protection: Protection, note: str = "") -> tuple[Configuration, ...]:
+    """Configurations that evaluate a plan: at each setting nothing and each part of it; without faults the whole plan.
 
     Checks of products change nothing where there is no fault, so that ranges are all that clean accuracy can lose by.
     """
     parts = parts_of(protection)
     found = []
     for setting in plain:
-        found.append(Condition(name="unprotected", setting=setting))
+        found.append(Configuration(name="unprotected", setting=setting))
         shown = dict(list(parts.items())[-1:]) if setting.clean else parts
-        found += [Condition(name=name, setting=protected(setting, part), note=note) for name, part in shown.items()]
+        found += [Configuration(name=name, setting=protected(setting, part), note=note) for name, part in shown.items()]
     return tuple(found)

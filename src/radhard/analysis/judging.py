@@ -37,8 +37,9 @@ class Step:
         return 0.0 if self.outcome.spent is None else self.outcome.spent.share
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {**self.outcome.as_dict(), "products": len(self.products), "ranges": self.ranges}
+        """Ready for JSON; `condition` is the name of a configuration in the files of plans."""
+        named = {"condition": self.outcome.configuration.name, **self.outcome.values()}
+        return {**named, "products": len(self.products), "ranges": self.ranges}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ class Judgement:
         """Ready for JSON."""
         outcome = self.step.outcome
         return {
-            "data": outcome.condition.setting.data,
+            "data": outcome.configuration.setting.data,
             "images": outcome.differing.n if not outcome.point.trials else outcome.point.n // outcome.point.trials,
             "trials": outcome.point.trials,
             "level": self.level,

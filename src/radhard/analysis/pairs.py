@@ -25,7 +25,7 @@ RELATIONS: tuple[Relation, ...] = get_args(Relation)
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """Each condition is compared with the one that is named `reference`, and is alike within `margin`, a share."""
+    """Each configuration is compared with the one that is named `reference`, and is alike within `margin`, a share."""
 
     reference: str
     margin: float = MARGIN
@@ -37,13 +37,13 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """The accuracy of `condition` minus that of `reference` at one `ber`, over `n` pairs of answers.
+    """The accuracy of `configuration` minus that of `reference` at one `ber`, over `n` pairs of answers.
 
     `difference` has an interval that holds for all pairs at this rate together in 95 %; `limits` are the two one-sided
     ones of equivalence, and their rate the same. `level`: the confidence of each of these.
     """
 
-    condition: str
+    configuration: str
     reference: str
     ber: float
     n: int
@@ -64,7 +64,7 @@ class Pair:
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
-            "condition": self.condition,
+            "configuration": self.configuration,
             "reference": self.reference,
             "ber": self.ber,
             "n": self.n,
@@ -77,10 +77,10 @@ class Pair:
 
 
 def pair(
-    condition: tuple[str, Tally], reference: tuple[str, Tally], *, ber: float, pairs: int, pairing: Pairing
+    configuration: tuple[str, Tally], reference: tuple[str, Tally], *, ber: float, pairs: int, pairing: Pairing
 ) -> Pair:
     """Two names with their tallies, over the same images and trials; `pairs`: how many are told at this rate."""
-    (name, one), (other_name, other) = condition, reference
+    (name, one), (other_name, other) = configuration, reference
     trials = one.trials * (one.trials == other.trials)  # of what both have in full
     known = trials > 0
     first, second = one.correct * known, other.correct * known
@@ -89,7 +89,7 @@ def pair(
     low = -upper_limit(differences(second, first, trials=trials), level=level)
     high = upper_limit(differences(first, second, trials=trials), level=level)
     return Pair(
-        condition=name,
+        configuration=name,
         reference=other_name,
         ber=ber,
         n=int(trials.sum()),

@@ -9,7 +9,7 @@ from radhard.cli import options, outputs, parse
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
-    from radhard.analysis.configurations import Condition, Evaluation
+    from radhard.analysis.configurations import Configuration, Evaluation
     from radhard.campaign.bench import Bench
     from radhard.campaign.experiment import Setting
     from radhard.cli.live import Course
@@ -179,11 +179,11 @@ def compare(
                 needed=needed,
             )
             wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
-            conditions: list[Condition] = []
+            configurations: list[Configuration] = []
             for rate in wanted:
-                under = rivals.conditions(at(rate))
-                conditions += under if conditions else (*rivals.clean(under), *under)
-            return bed.measure(bench, conditions, images=taken, course=course, pairing=pairing)
+                under = rivals.configurations(at(rate))
+                configurations += under if configurations else (*rivals.clean(under), *under)
+            return bed.measure(bench, configurations, images=taken, course=course, pairing=pairing)
 
         found = of_each(
             models,

@@ -1,4 +1,4 @@
-"""What `radhard evaluate` and `radhard compare` share: measure conditions of a model, show them."""
+"""What `radhard evaluate` and `radhard compare` share: measure configurations of a model, show them."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 import typer
 from rich.console import Console
 
-from radhard.analysis.configurations import Condition, Conditions, Evaluation, Trials
+from radhard.analysis.configurations import Configuration, Configurations, Evaluation, Trials
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
 from radhard.campaign.bench import Bench, clean_setting
@@ -17,16 +17,16 @@ from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow
 from radhard.cli.notes import output
 from radhard.cli.outputs import Outputs
-from radhard.report.configurations.data import conditions_data
-from radhard.report.configurations.figure import draw_conditions
-from radhard.report.configurations.record import conditions_record, write_conditions
-from radhard.report.configurations.table import conditions_table, pairs_table
+from radhard.report.configurations.data import configurations_data
+from radhard.report.configurations.figure import draw_configurations
+from radhard.report.configurations.record import configurations_record, write_configurations
+from radhard.report.configurations.table import configurations_table, pairs_table
 from radhard.version import VERSION
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bed:
-    """How conditions are measured, the same for every model."""
+    """How configurations are measured, the same for every model."""
 
     trials: int
     chunk: int
@@ -38,7 +38,7 @@ class Bed:
     def measure(
         self,
         bench: Bench,
-        conditions: Sequence[Condition],
+        configurations: Sequence[Configuration],
         *,
         images: int,
         course: Course,
@@ -48,13 +48,13 @@ class Bed:
 
         They are paired if `pairing` says how.
         """
-        every = {(c.name, c.setting.digest): c for c in conditions}
-        if "float" in bench.programs and all(c.setting.recipe != "float" for c in conditions):
-            original = Condition(name="float program", setting=clean_setting(bench, "float"))
+        every = {(c.name, c.setting.digest): c for c in configurations}
+        if "float" in bench.programs and all(c.setting.recipe != "float" for c in configurations):
+            original = Configuration(name="float program", setting=clean_setting(bench, "float"))
             every = {(original.name, original.setting.digest): original, **every}
-        asked = Conditions(
+        asked = Configurations(
             bench=bench,
-            conditions=tuple(every.values()),
+            configurations=tuple(every.values()),
             on=Trials(images=images, trials=self.trials, chunk=self.chunk),
         )
         progress = asked.measure(self.store, executor=InProcess(bench=bench, batch=self.batch))
@@ -70,7 +70,7 @@ def show(
     form: Literal["json", "table"],
 ) -> None:
     """Print a table for each model, or one JSON object; write the files that are wanted."""
-    record = {"radhard": VERSION, "command": command, "models": [conditions_record(e) for e in found]}
+    record = {"radhard": VERSION, "command": command, "models": [configurations_record(e) for e in found]}
 
     def results() -> None:
         if form == "json":
@@ -78,12 +78,12 @@ def show(
             return
         console = output()
         for one in found:
-            console.print(conditions_table(one))
+            console.print(configurations_table(one))
             if one.pairs:
                 console.print(pairs_table(one))
 
     written.end(
         results,
-        csv=lambda file: write_conditions(found, file),
-        plot=lambda file: draw_conditions(conditions_data(found), file),
+        csv=lambda file: write_configurations(found, file),
+        plot=lambda file: draw_configurations(configurations_data(found), file),
     )

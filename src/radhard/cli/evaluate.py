@@ -11,7 +11,7 @@ from radhard.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from radhard.analysis.configurations import Condition, Evaluation
+    from radhard.analysis.configurations import Configuration, Evaluation
     from radhard.campaign.bench import Bench
     from radhard.cli.live import Course
     from radhard.protection import Plan
@@ -65,7 +65,7 @@ def evaluate(
     device: options.Device = "cpu",
     chunk: options.Chunk = 100,
     store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
-    csv: Annotated[Path | None, typer.Option(help="write one row a condition and BER to this .csv file")] = None,
+    csv: Annotated[Path | None, typer.Option(help="write one row a configuration and BER to this .csv file")] = None,
     plot: Annotated[Path | None, typer.Option(help="draw accuracy and overhead into this .png or .svg file")] = None,
     json_: options.Json = False,
 ) -> None:
@@ -105,7 +105,7 @@ def evaluate(
         )
 
         def measured(bench: "Bench", course: "Course") -> "Evaluation":
-            conditions: list[Condition] = []
+            configurations: list[Configuration] = []
             check_labelled(bench.data, doing="evaluate")
             taken = images or _not_chosen(of_model[bench.model], bench, console=console)
             for one in of_model[bench.model]:
@@ -121,8 +121,8 @@ def evaluate(
                     for rate in dict.fromkeys(at)
                 ]
                 note = f"plan for BER {one.ber:g}" if len(of_model[bench.model]) > 1 else ""
-                conditions += evaluated(settings, protection=one.protection, note=note)
-            return bed.measure(bench, conditions, images=taken, course=course)
+                configurations += evaluated(settings, protection=one.protection, note=note)
+            return bed.measure(bench, configurations, images=taken, course=course)
 
         found = of_each(
             models,

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from radhard.analysis.choosing import Chooser, Limits
-from radhard.analysis.configurations import Condition
+from radhard.analysis.configurations import Configuration
 from radhard.analysis.ordering import Ordering
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import protected
@@ -32,9 +32,9 @@ class Rivals:
     weights: Weights
     needed: Needed | None = None
 
-    def conditions(self, plain: Setting) -> tuple[Condition, ...]:
+    def configurations(self, plain: Setting) -> tuple[Configuration, ...]:
         """No protection, then each method, under the faults of `plain`."""
-        found = [Condition(name="unprotected", setting=plain)]
+        found = [Configuration(name="unprotected", setting=plain)]
         for method in self.methods:
             products, note = None, ""
             if self.needed is not None and method.scheme != "none":
@@ -42,13 +42,13 @@ class Rivals:
                 note = f"{len(products)} of {len(self.hardening.products.found)} products"
             protection = self.hardening.protect(method, ber=plain.ber, products=products)
             shield = protection if protection.sites else None  # it may need no layer
-            found.append(Condition(name=method.title, setting=protected(plain, shield), note=note))
+            found.append(Configuration(name=method.title, setting=protected(plain, shield), note=note))
         return tuple(found)
 
-    def clean(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    def clean(self, configurations: tuple[Configuration, ...]) -> tuple[Configuration, ...]:
         """The same without faults: what a protection costs a sound model, in accuracy and in operations."""
         return tuple(
-            replace(c, setting=protected(c.setting.without_faults(), c.setting.protection)) for c in conditions
+            replace(c, setting=protected(c.setting.without_faults(), c.setting.protection)) for c in configurations
         )
 
     def layers(self, method: Method, *, needed: Needed, ber: float) -> tuple[str, ...]:

@@ -15,15 +15,15 @@ _FAR_APART = 30.0  # overheads further apart than so many times have a logarithm
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionLine:
-    """A condition's accuracy and overhead at each BER > 0 in rising order, and its least `clean` accuracy.
+class ConfigurationLine:
+    """A configuration's accuracy and overhead at each BER > 0 in rising order, and its least `clean` accuracy.
 
     `overhead` is weighted, `mul` that of multiplications in it: shares of the model's own operations, by the same
     weights. What is not known, or of no protection, is NaN. `guarded`: it has a protection. `difference`: its accuracy
     minus that of the reference, NaN where they were not paired; None where nothing was.
     """
 
-    condition: str
+    configuration: str
     ber: tuple[float, ...]
     accuracy: Band
     overhead: Band
@@ -34,17 +34,17 @@ class ConditionLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionsPanel:
+class ConfigurationsPanel:
     """A model's lines, and its accuracy with no fault and no protection."""
 
     model: str
-    lines: tuple[ConditionLine, ...]
+    lines: tuple[ConfigurationLine, ...]
     clean: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionsData:
-    """What the figure shows: two panels a model, `names` of all conditions in the order of their colours.
+class ConfigurationsData:
+    """What the figure shows: two panels a model, `names` of all configurations in the order of their colours.
 
     With a `reference` a third one: what each has more than that one.
     """
@@ -52,17 +52,17 @@ class ConditionsData:
     title: str
     subtitle: str
     names: tuple[str, ...]
-    panels: tuple[ConditionsPanel, ...]
+    panels: tuple[ConfigurationsPanel, ...]
     reference: str | None = None
 
 
-def conditions_data(evaluations: Sequence[Evaluation]) -> ConditionsData:
+def configurations_data(evaluations: Sequence[Evaluation]) -> ConfigurationsData:
     """Models evaluated alike -> what to draw. Points of no answers are left out."""
     first, setting = evaluations[0], setting_of(evaluations[0])
-    sizes = sorted({o.point.n for one in evaluations for o in one.outcomes if o.condition.ber > 0 and o.point.n})
+    sizes = sorted({o.point.n for one in evaluations for o in one.outcomes if o.configuration.ber > 0 and o.point.n})
     n = "no point" if not sizes else f"n = {sizes[0]:,}" if len(sizes) == 1 else f"n = {sizes[0]:,} to {sizes[-1]:,}"
     w = first.weights
-    return ConditionsData(
+    return ConfigurationsData(
         title=f"{setting.model if len(evaluations) == 1 else f'{len(evaluations)} models'} under bit flips, protected",
         subtitle=(
             f"recipe {setting.recipe}, flips in {', '.join(sorted(setting.kinds)) or 'nothing'}, words "
@@ -84,7 +84,7 @@ class Scale:
     top: float
 
 
-def overhead_scale(data: ConditionsData) -> Scale:
+def overhead_scale(data: ConfigurationsData) -> Scale:
     """One for all models, from the overheads and, as far as they are not negligible, their multiplications."""
     lines = [line for panel in data.panels for line in panel.lines]
     totals = [x for line in lines for x in line.overhead.rate if x > 0]
@@ -98,7 +98,7 @@ def overhead_scale(data: ConditionsData) -> Scale:
     return Scale(kind="log", bottom=0.6 * least, top=1.6 * top)
 
 
-def clean_told(panel: ConditionsPanel) -> str:
+def clean_told(panel: ConfigurationsPanel) -> str:
     """`without faults: 90.00 %, protected 89.50 - 89.90 %`."""
     known = [f"{panel.clean:.2%}"] if math.isfinite(panel.clean) else []
     values = [round(line.clean, 4) for line in panel.lines if line.guarded and math.isfinite(line.clean)]
@@ -108,12 +108,12 @@ def clean_told(panel: ConditionsPanel) -> str:
     return f"without faults: {', '.join(known) or 'not measured'}"
 
 
-def _panel(one: Evaluation) -> ConditionsPanel:
+def _panel(one: Evaluation) -> ConfigurationsPanel:
     known, recipe = [outcome for outcome in one.outcomes if outcome.point.n], setting_of(one).recipe
-    return ConditionsPanel(
+    return ConfigurationsPanel(
         model=one.bench.model,
         lines=tuple(
-            _line([o for o in known if o.condition.name == name], name, weights=one.weights, pairs=one.pairs)
+            _line([o for o in known if o.configuration.name == name], name, weights=one.weights, pairs=one.pairs)
             for name in _names(one)
         ),
         clean=next((o.point.accuracy for o in known if _sound(o, recipe)), math.nan),
@@ -122,12 +122,12 @@ def _panel(one: Evaluation) -> ConditionsPanel:
 
 def _sound(outcome: Outcome, recipe: str) -> bool:
     """Whether it is that of the program of `recipe` without faults and protection."""
-    return outcome.condition.setting.reference and outcome.condition.setting.recipe == recipe
+    return outcome.configuration.setting.reference and outcome.configuration.setting.recipe == recipe
 
 
-def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Sequence[Pair]) -> ConditionLine:
-    shown = sorted((o for o in outcomes if o.condition.ber > 0), key=lambda o: o.condition.ber)
-    clean = min((o.point.accuracy for o in outcomes if o.condition.ber == 0), default=math.nan)
+def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Sequence[Pair]) -> ConfigurationLine:
+    shown = sorted((o for o in outcomes if o.configuration.ber > 0), key=lambda o: o.configuration.ber)
+    clean = min((o.point.accuracy for o in outcomes if o.configuration.ber == 0), default=math.nan)
 
     def column(value: Callable[[Outcome], float]) -> tuple[float, ...]:
         return tuple(map(value, shown))
@@ -140,9 +140,9 @@ def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Se
             return math.nan
         return weights.mul * o.spent.mul / (weights.mul * o.spent.own_mul + weights.add * o.spent.own_add)
 
-    return ConditionLine(
-        condition=name,
-        ber=column(lambda o: o.condition.ber),
+    return ConfigurationLine(
+        configuration=name,
+        ber=column(lambda o: o.configuration.ber),
         accuracy=Band(
             rate=column(lambda o: o.point.accuracy),
             low=column(lambda o: o.point.low),
@@ -151,7 +151,7 @@ def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Se
         overhead=Band(rate=overhead("share"), low=overhead("low"), high=overhead("high")),
         mul=column(mul),
         clean=clean,
-        guarded=any(o.condition.setting.protection is not None for o in outcomes),
+        guarded=any(o.configuration.setting.protection is not None for o in outcomes),
         difference=_difference(name, shown, pairs) if pairs else None,
     )
 
@@ -159,11 +159,11 @@ def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Se
 def _difference(name: str, shown: Sequence[Outcome], pairs: Sequence[Pair]) -> Band:
     """At each rate of what is shown."""
     unknown = Interval(rate=math.nan, low=math.nan, high=math.nan)
-    of = {pair.ber: pair.difference for pair in pairs if pair.condition == name}
-    found = [of.get(outcome.condition.ber, unknown) for outcome in shown]
+    of = {pair.ber: pair.difference for pair in pairs if pair.configuration == name}
+    found = [of.get(outcome.configuration.ber, unknown) for outcome in shown]
     return Band(rate=tuple(x.rate for x in found), low=tuple(x.low for x in found), high=tuple(x.high for x in found))
 
 
 def _names(evaluation: Evaluation) -> tuple[str, ...]:
-    """The names of conditions with faults, in the order in which they are first met."""
-    return tuple(dict.fromkeys(o.condition.name for o in evaluation.outcomes if o.condition.ber > 0))
+    """The names of configurations with faults, in the order in which they are first met."""
+    return tuple(dict.fromkeys(o.configuration.name for o in evaluation.outcomes if o.configuration.ber > 0))

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from radhard.report.configurations.data import (
-    ConditionLine,
-    ConditionsData,
-    ConditionsPanel,
+    ConfigurationLine,
+    ConfigurationsData,
+    ConfigurationsPanel,
     clean_told,
     overhead_scale,
 )
@@ -23,12 +23,12 @@ from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, poi
 _ACCURACY, _OVERHEAD = COLOURS[0], COLOURS[1]
 
 
-def has_one_rate(data: ConditionsData) -> bool:
+def has_one_rate(data: ConfigurationsData) -> bool:
     """Whether all that there is to draw is at one bit error rate."""
     return len({ber for panel in data.panels for line in panel.lines for ber in line.ber}) == 1
 
 
-def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
+def draw_at_one_rate(data: ConfigurationsData, path: Path) -> None:
     """Draw the figure into a .png (160 dots an inch) or .svg file. Its data have one bit error rate."""
     check_suffix(path)
     (ber,) = {ber for panel in data.panels for line in panel.lines for ber in line.ber}
@@ -72,7 +72,7 @@ def draw_at_one_rate(data: ConditionsData, path: Path) -> None:
     write_figure(figure, path)
 
 
-def _draw_accuracy(axes: Axes, panel: ConditionsPanel) -> None:
+def _draw_accuracy(axes: Axes, panel: ConfigurationsPanel) -> None:
     rows = range(len(panel.lines))
     rate, low, high = ([_only(getattr(line.accuracy, end)) for line in panel.lines] for end in ("rate", "low", "high"))
     if math.isfinite(panel.clean):
@@ -80,12 +80,12 @@ def _draw_accuracy(axes: Axes, panel: ConditionsPanel) -> None:
     axes.hlines(list(rows), low, high, color=_ACCURACY, linewidth=1.2)
     axes.plot(rate, list(rows), color=_ACCURACY, marker="o", markersize=5.5, linestyle="")
     axes.set_xlim(0, 1)
-    axes.set_yticks(list(rows), [line.condition for line in panel.lines], fontsize=9)
+    axes.set_yticks(list(rows), [line.configuration for line in panel.lines], fontsize=9)
     axes.set_title(panel.model, loc="left", fontsize=10, fontweight="bold")
     _frame(axes, count=len(panel.lines))
 
 
-def _draw_overhead(axes: Axes, lines: Sequence[ConditionLine]) -> None:
+def _draw_overhead(axes: Axes, lines: Sequence[ConfigurationLine]) -> None:
     for row, line in enumerate(lines):
         low, high = (_only(getattr(line.overhead, end)) for end in ("low", "high"))
         if math.isfinite(low) and math.isfinite(high):
@@ -97,7 +97,7 @@ def _draw_overhead(axes: Axes, lines: Sequence[ConditionLine]) -> None:
     _frame(axes, count=len(lines))
 
 
-def _draw_differences(axes: Axes, lines: Sequence[ConditionLine]) -> None:
+def _draw_differences(axes: Axes, lines: Sequence[ConfigurationLine]) -> None:
     axes.axvline(0.0, color=GREY, linewidth=1.0, linestyle="--", zorder=1)
     for row, line in enumerate(lines):
         if line.difference is not None:
@@ -109,7 +109,7 @@ def _draw_differences(axes: Axes, lines: Sequence[ConditionLine]) -> None:
 
 
 def _only(values: Sequence[float]) -> float:
-    """The one value; NaN of none, for a condition of which nothing is known."""
+    """The one value; NaN of none, for a configuration of which nothing is known."""
     return values[0] if values else math.nan
 
 

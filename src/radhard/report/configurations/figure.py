@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from radhard.report.configurations.data import (
-    ConditionLine,
-    ConditionsData,
-    ConditionsPanel,
+    ConfigurationLine,
+    ConfigurationsData,
+    ConfigurationsPanel,
     Scale,
     clean_told,
     overhead_scale,
@@ -28,7 +28,7 @@ from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, p
 _ACROSS = 3  # models beside each other
 
 
-def draw_conditions(data: ConditionsData, path: Path) -> None:
+def draw_configurations(data: ConfigurationsData, path: Path) -> None:
     """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
     check_suffix(path)
     if has_one_rate(data):
@@ -78,7 +78,7 @@ def draw_conditions(data: ConditionsData, path: Path) -> None:
 
 
 def _style(number: int) -> dict[str, Any]:
-    """Of the `number`-th condition."""
+    """Of the `number`-th configuration."""
     return {
         "color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)],
         "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5, "markersize": 5.5, "markeredgecolor": "white",
@@ -86,7 +86,7 @@ def _style(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rates(axes: Sequence[Axes], data: ConditionsData) -> None:
+def _rates(axes: Sequence[Axes], data: ConfigurationsData) -> None:
     """The logarithmic scale of all panels that share it: from the least to the greatest rate, and a little more."""
     bers = [ber for panel in data.panels for line in panel.lines for ber in line.ber]
     if not bers:
@@ -99,7 +99,7 @@ def _rates(axes: Sequence[Axes], data: ConditionsData) -> None:
         each.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) -> None:
+def _draw_accuracy(axes: Axes, panel: ConfigurationsPanel, *, names: Sequence[str]) -> None:
     """Lines with their bands; clean accuracies as horizontal lines, those under protection where they differ."""
     for number, line in _numbered(panel, names):
         style = _style(number)
@@ -124,7 +124,7 @@ def _draw_accuracy(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) 
     _frame(axes)
 
 
-def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], scale: Scale) -> None:
+def _draw_overhead(axes: Axes, panel: ConfigurationsPanel, *, names: Sequence[str], scale: Scale) -> None:
     """Weighted overheads as filled markers with their intervals, multiplications in them as hollow ones."""
     axes.set_yscale(scale.kind)
     for number, line in _numbered(panel, names):
@@ -144,7 +144,7 @@ def _draw_overhead(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str], 
     _frame(axes)
 
 
-def _draw_differences(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str]) -> None:
+def _draw_differences(axes: Axes, panel: ConfigurationsPanel, *, names: Sequence[str]) -> None:
     """Differences to the reference as markers with the intervals that hold for all of them together."""
     axes.axhline(0.0, color=GREY, linewidth=1.0, linestyle=DASHES[1], zorder=1)
     for number, line in _numbered(panel, names):
@@ -157,7 +157,7 @@ def _draw_differences(axes: Axes, panel: ConditionsPanel, *, names: Sequence[str
     _frame(axes)
 
 
-def _differences(data: ConditionsData) -> tuple[float, float]:
+def _differences(data: ConfigurationsData) -> tuple[float, float]:
     """The ends of all panels of differences."""
     bands = [line.difference for panel in data.panels for line in panel.lines if line.difference is not None]
     ends = [x for band in bands for x in (*band.low, *band.high) if math.isfinite(x)] or [0.0]
@@ -175,10 +175,10 @@ def _shown(values: Sequence[float], scale: Scale) -> list[float]:
     return [math.nan if scale.kind == "log" and not value > 0 else value for value in values]
 
 
-def _numbered(panel: ConditionsPanel, names: Sequence[str]) -> Iterator[tuple[int, ConditionLine]]:
-    """The lines of a panel, each with the number of its condition."""
+def _numbered(panel: ConfigurationsPanel, names: Sequence[str]) -> Iterator[tuple[int, ConfigurationLine]]:
+    """The lines of a panel, each with the number of its configuration."""
     for line in panel.lines:
-        yield names.index(line.condition), line
+        yield names.index(line.configuration), line
 
 
 def _frame(axes: Axes) -> None:

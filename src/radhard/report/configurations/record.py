@@ -1,4 +1,4 @@
-"""What conditions gave on a model, as records for other programs: JSON and CSV."""
+"""What configurations gave on a model, as records for other programs: JSON and CSV."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
 }
 
 
-def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
-    """What was evaluated of a model -> JSON values: how it was measured, and each condition at each BER."""
+def configurations_record(evaluation: Evaluation) -> dict[str, Any]:
+    """What was evaluated of a model -> JSON values: how it was measured, and each configuration at each BER."""
     setting, on, bench = setting_of(evaluation), evaluation.on, evaluation.bench
     mul, add = own_operations(bench.program_of(setting).costs)
     return {
@@ -45,15 +45,15 @@ def conditions_record(evaluation: Evaluation) -> dict[str, Any]:
         "trials": on.trials,
         "chunk": on.chunk,
         "own_operations": {"mul": mul, "add": add},
-        "conditions": [outcome.as_dict() for outcome in evaluation.outcomes],
+        "configurations": [outcome.as_dict() for outcome in evaluation.outcomes],
         **({"pairs": [one.as_dict() for one in evaluation.pairs]} if evaluation.pairs else {}),
     }
 
 
-def write_conditions(evaluations: Sequence[Evaluation], path: Path) -> None:
-    """Write one row a model, condition and BER, with a column for each field of an interval and of the overhead.
+def write_configurations(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Write one row a model, configuration and BER, with a column for each field of an interval and of the overhead.
 
-    What was not measured is empty. Where conditions were paired, a row also has its difference to the reference.
+    What was not measured is empty. Where configurations were paired, a row also has its difference to the reference.
     """
     rows = [row for evaluation in evaluations for row in _rows(evaluation)]
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -64,7 +64,7 @@ def write_conditions(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 def setting_of(evaluation: Evaluation) -> Setting:
     """That of the outcome at the highest rate: which program and data, which faults and words."""
-    return max((outcome.condition.setting for outcome in evaluation.outcomes), key=lambda setting: setting.ber)
+    return max((outcome.configuration.setting for outcome in evaluation.outcomes), key=lambda setting: setting.ber)
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,9 +79,9 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     setting = setting_of(evaluation)
     place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
-    pairs = {(one.condition, one.ber): one for one in evaluation.pairs}
+    pairs = {(one.configuration, one.ber): one for one in evaluation.pairs}
     for outcome in evaluation.outcomes:
-        found = pairs.get((outcome.condition.name, outcome.condition.ber))
+        found = pairs.get((outcome.configuration.name, outcome.configuration.ber))
         yield {**place, **flat(outcome.as_dict()), **(_paired(found) if pairs else {})}
 
 

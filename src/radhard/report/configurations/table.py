@@ -12,34 +12,34 @@ from radhard.report.configurations.record import setting_of
 from radhard.report.table import narrow
 
 _HEADINGS = (
-    "BER\nn", "condition", "accu-\nracy\n%", "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
+    "BER\nn", "configuration", "accu-\nracy\n%", "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
     "add\n%", "cmp\n%", "alarms\nrepaired", "recom-\nputed\nleft", "resi-\ndual\nwords",
 )  # fmt: skip
-_NAME = 14  # letters of a condition's name in a line
+_NAME = 14  # letters of a configuration's name in a line
 
 
-def conditions_table(evaluation: Evaluation) -> Table:
-    """One row a condition and BER, the clean ones first; 95 % intervals under the numbers that have them."""
+def configurations_table(evaluation: Evaluation) -> Table:
+    """One row a configuration and BER, the clean ones first; 95 % intervals under the numbers that have them."""
     setting = setting_of(evaluation)
     table = narrow(
         f"{setting.model}, recipe {setting.recipe}, {setting.data}: {evaluation.on.images:,} images, flips in "
         f"{', '.join(sorted(setting.kinds)) or 'nothing'}"
     )
     for heading in _HEADINGS:
-        name = heading == "condition"
+        name = heading == "configuration"
         table.add_column(heading, justify="left" if name else "right", overflow="fold", no_wrap=name)
     shown = sorted(
-        evaluation.outcomes, key=lambda outcome: outcome.condition.ber
+        evaluation.outcomes, key=lambda outcome: outcome.configuration.ber
     )  # stable: as they were given at each rate
     for k, outcome in enumerate(shown):
         point = outcome.point
         accuracy = Interval(rate=point.accuracy, low=point.low, high=point.high)
         table.add_row(
-            f"{outcome.condition.ber:.3g}\n{point.n:,}",
-            fill(outcome.condition.name, _NAME),
+            f"{outcome.configuration.ber:.3g}\n{point.n:,}",
+            fill(outcome.configuration.name, _NAME),
             *(_rate(it) if point.n else "-" for it in (accuracy, outcome.loss, outcome.gain)),
             *(("-",) * 7 if outcome.spent is None else _operations(outcome.spent)),
-            end_section=k + 1 < len(shown) and shown[k + 1].condition.ber != outcome.condition.ber,
+            end_section=k + 1 < len(shown) and shown[k + 1].configuration.ber != outcome.configuration.ber,
         )
     table.caption = "\n".join(_legend(evaluation))
     table.caption_justify = "left"
@@ -53,14 +53,16 @@ def pairs_table(evaluation: Evaluation) -> Table:
         f"{setting_of(evaluation).model}: accuracy minus that of {first.reference}, in percentage points, under the "
         "same faults on the same images"
     )
-    for heading in ("BER", "n", "condition", "difference", "interval", "one-sided limits", "relation"):
-        table.add_column(heading, justify="left" if heading in ("condition", "relation") else "right", overflow="fold")
+    for heading in ("BER", "n", "configuration", "difference", "interval", "one-sided limits", "relation"):
+        table.add_column(
+            heading, justify="left" if heading in ("configuration", "relation") else "right", overflow="fold"
+        )
     shown = sorted(evaluation.pairs, key=lambda one: one.ber)
     for k, one in enumerate(shown):
         table.add_row(
             f"{one.ber:.3g}",
             f"{one.n:,}",
-            one.condition,
+            one.configuration,
             fixed(one.difference.rate),
             points(one.difference.low, one.difference.high),
             points(one.limits.low, one.limits.high),
@@ -112,7 +114,7 @@ def _operations(spent: Spent) -> tuple[str, ...]:
 
 
 def _legend(evaluation: Evaluation) -> list[str]:
-    """What the columns mean, and what is to be known of a condition."""
+    """What the columns mean, and what is to be known of a configuration."""
     weights, outcomes = evaluation.weights, evaluation.outcomes
     mul, add = own_operations(evaluation.bench.program_of(setting_of(evaluation)).costs)
     lines = [
@@ -128,6 +130,8 @@ def _legend(evaluation: Evaluation) -> list[str]:
     if any(outcome.spent is not None and outcome.spent.hidden for outcome in outcomes):
         lines.append("operations that a scheme supposes to run in idle time are not in its overhead")
     notes = dict.fromkeys(
-        f"{o.condition.name} (BER {o.condition.ber:.3g}): {o.condition.note}" for o in outcomes if o.condition.note
+        f"{o.configuration.name} (BER {o.configuration.ber:.3g}): {o.configuration.note}"
+        for o in outcomes
+        if o.configuration.note
     )
     return lines + list(notes)
