@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from radhard.campaign.held_out import check_held_out, chosen_on, fingerprints
+from radhard.campaign.held_out import before_any, check_apart, check_held_out, chosen_on, fingerprints, seen_by
 from radhard.errors import InputError
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.fashion import fashion_mnist
@@ -34,15 +34,51 @@ def plan(data: Dataset, *, images: int, judged: Dataset | None = None) -> Plan:
     return Plan(model="m", program="ab", recipe="int8", ber=1e-7, protection=Protection(), chosen_on=told)
 
 
-def test_a_fingerprint_is_an_identity_and_a_digest() -> None:
-    data = noise(20, first=250)
-    expected = [
-        f"{250 + place:x}-{hashlib.sha256(bytes(data.images[place].flatten().tolist())).hexdigest()[:8]}"
-        for place in range(7)
+def of_before(data: Dataset, *, images: int) -> list[str]:
+    """Fingerprints as plans had them that knew an image by identity and content."""
+    return [
+        f"{int(data.ids[place]):x}-{hashlib.sha256(bytes(data.images[place].flatten().tolist())).hexdigest()[:8]}"
+        for place in range(images)
     ]
-    assert fingerprints(data, images=7) == expected
-    assert len(set(expected)) == 7
-    assert fingerprints(data.take(torch.tensor([6, 2]), name="x"), images=2) == [expected[6], expected[2]]
+
+
+def test_a_fingerprint_is_a_digest_of_the_pixels_alone() -> None:
+    data = noise(20, first=250)
+    expected = [hashlib.sha256(bytes(data.images[k].flatten().tolist())).hexdigest()[:16] for k in range(7)]
+    found = fingerprints(data, images=7)
+    assert (found.of, found.values) == ("content", set(expected))
+    assert found.places(data, images=20) == tuple(range(7))
+    assert found.places(data.take(torch.tensor([9, 6, 2]), name="x"), images=3) == (1, 2)
+    assert found.places(noise(20, seed=5, first=250), images=20) == ()
+    told = plan(data, images=7).chosen_on
+    assert (told["fingerprints_of"], told["fingerprints"]) == ("content", expected)
+
+
+def test_a_copy_under_another_name_does_not_evaluate_what_it_chose(tmp_path: Path) -> None:
+    data = noise(30)
+    write_plan(plan(data, images=10), tmp_path / "plan.json")
+    chosen = read_plan(tmp_path / "plan.json")
+    copies = replace(data, ids=data.ids + 1000, name="copies")
+    with pytest.raises(InputError, match=r"^10 of the 12 images of copies chose .* \(image 1000 for one\)"):
+        check_held_out(chosen, copies, images=12)
+    with pytest.raises(InputError, match=r"^2 of the 4 images of copies are among the 3 that choose layers"):
+        check_apart(copies.take(torch.tensor([5, 2, 9, 0]), name="copies"), images=4, chosen=data, select=3)
+    assert before_any(copies.take(torch.tensor([11, 12, 3]), name="x"), seen=[seen_by(chosen)], most=9) == 2
+    assert before_any(copies, seen=[], most=9) == 9
+
+
+def test_older_plans_know_images_by_identity_and_content(tmp_path: Path) -> None:
+    data = noise(30, first=250)
+    old = replace(plan(data, images=4), chosen_on={"fingerprints": of_before(data, images=4)})
+    write_plan(old, tmp_path / "plan.json")
+    read = read_plan(tmp_path / "plan.json")
+    assert seen_by(read).of == "identity and content"
+    with pytest.raises(InputError, match=r"^4 of the 9 images of noise chose or judged the plan \(image 250 for one\)"):
+        check_held_out(read, data, images=9)
+    check_held_out(read, replace(data, ids=data.ids + 1000), images=9)  # which is why fingerprints are no longer so
+    new = plan(data.take(torch.tensor([7]), name="one"), images=1)
+    assert before_any(data, seen=[seen_by(new), seen_by(read)], most=9) == 0
+    assert before_any(data.take(torch.arange(4, 30), name="rest"), seen=[seen_by(read), seen_by(new)], most=9) == 3
 
 
 def test_an_overlap_is_found_however_small(tmp_path: Path) -> None:

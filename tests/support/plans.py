@@ -64,7 +64,7 @@ def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Pl
         },
         "chosen_on": {
             "data": "toy/test", "data_digest": "cd" * 32, "images": 500, "trials": 1, "calibrated_on": "toy/train",
-            "fingerprints": ["0-0badcafe", "1f-12345678"],
+            "fingerprints_of": "content", "fingerprints": ["0badcafe0badcafe", "1234567812345678"],
         },
         "order": tuple(candidate(k).as_dict() for k in range(4)), "frontier": tuple(s.as_dict() for s in steps),
     }  # fmt: skip

@@ -13,6 +13,7 @@ from radhard.machine import Kind
 from radhard.machine.device import CPU, choose_device, device_name
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.pixels import Pixels
+from radhard.models.data.same import same_pictures
 from radhard.models.data.splits import CALIBRATION_IMAGES
 from radhard.program import Program
 from radhard.program.description import describe
@@ -83,15 +84,24 @@ class Bench:
 
 
 def shared(bench: Bench, first: int, second: int) -> tuple[Bench, Bench]:
-    """A bench of the `first` images of the data, and one of as many as `second` after them. InputError for too few."""
+    """A bench of the `first` images of the data, and one of `second` after them that are no copies of these.
+
+    InputError for too few.
+    """
     data = bench.data
-    if first + second > len(data):
+    chosen = data.take(torch.arange(min(first, len(data))), name=data.name)
+    copies = set(same_pictures(data, as_in=chosen))
+    others = [place for place in range(first, len(data)) if place not in copies]
+    if len(data) < first or len(others) < second:
+        left = len(data) - len(chosen) - len(others)
+        without = f" ({left:,} of them copies of those that choose)" * bool(left)
         raise InputError(
-            f"{data.name} has {len(data):,} images, {first:,} that choose and {second:,} that judge were asked for: "
-            "ask for fewer (--images, --judge), or give more data"
+            f"{data.name} has {len(data):,} images{without}, {first:,} that choose and {second:,} that judge were "
+            "asked for: ask for fewer (--images, --judge), or give more data"
         )
-    parts = (torch.arange(first), torch.arange(first, first + second))
-    names = (data.name, f"{data.name}, from image {first + 1:,} on")
+    parts = (torch.arange(first), torch.tensor(others[:second], dtype=torch.int64))
+    without = ", without copies of those before" if others[:second] != list(range(first, first + second)) else ""
+    names = (data.name, f"{data.name}, from image {first + 1:,} on{without}")
     one, other = (replace(bench, data=data.take(part, name=name)) for part, name in zip(parts, names, strict=True))
     return one, other
 

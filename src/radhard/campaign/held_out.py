@@ -1,22 +1,43 @@
-"""The images that chose a plan, told apart from those that evaluate it: by identity and content."""
+"""The images that chose a plan, told apart from those that evaluate it: by content, so that copies are found."""
 
-import hashlib
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal
 
 from radhard.errors import InputError
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.pixels import Pixels
 from radhard.protection import Plan
 
+FingerprintsOf = Literal["content", "identity and content"]
 
-def fingerprints(data: Dataset, *, images: int) -> list[str]:
-    """Of each of the first `images` its identity and the first 32 bits of the SHA-256 of its pixels."""
-    found = []
-    for place in range(images):
-        content = hashlib.sha256(data.images[place].contiguous().numpy().data).hexdigest()[:8]
-        found.append(f"{int(data.ids[place]):x}-{content}")
-    return found
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprints:
+    """Short digests of images; `of` says of what.
+
+    "content": the first 64 bits of the SHA-256 of the pixels, in hexadecimal. "identity and content", as older plans
+    have them: the image's id, a dash, the first 32 bits, which do not know a copy of an image under another name.
+    """
+
+    of: FingerprintsOf
+    values: frozenset[str]
+
+    def places(self, data: Dataset, *, images: int) -> tuple[int, ...]:
+        """Where among the first `images` of `data` those stand that are among these."""
+        return tuple(place for place in range(images) if _fingerprint(data, place, of=self.of) in self.values)
+
+
+def fingerprints(data: Dataset, *, images: int) -> Fingerprints:
+    """The contents of the first `images`."""
+    return Fingerprints(of="content", values=frozenset(_contents(data, images=images)))
+
+
+def seen_by(plan: Plan) -> Fingerprints:
+    """Of the images that chose or judged a plan, as its file has them; of none where it names none."""
+    of: FingerprintsOf = "content" if plan.chosen_on.get("fingerprints_of") == "content" else "identity and content"
+    return Fingerprints(of=of, values=frozenset(plan.chosen_on.get("fingerprints", ())))
 
 
 def chosen_on(
@@ -36,34 +57,46 @@ def chosen_on(
         "trials": trials,
         "calibrated_on": calibrated_on,
         **({} if pixels is None else {"pixels": pixels.as_dict()}),
-        "fingerprints": [*fingerprints(data, images=images), *fingerprints(judged[0], images=judged[1])],
+        "fingerprints_of": "content",
+        "fingerprints": [*_contents(data, images=images), *_contents(judged[0], images=judged[1])],
     }
 
 
-def before_any(data: Dataset, *, seen: Collection[str], most: int) -> int:
-    """How many of the first `most` images of `data` come before one whose fingerprint was `seen`."""
-    found = fingerprints(data, images=min(most, len(data)))
-    known = set(seen)
-    return next((place for place, one in enumerate(found) if one in known), len(found))
+def before_any(data: Dataset, *, seen: Sequence[Fingerprints], most: int) -> int:
+    """How many of the first `most` images of `data` come before one that was `seen`."""
+    most = min(most, len(data))
+    return min([most, *(place for one in seen for place in one.places(data, images=most)[:1])])
 
 
 def check_apart(data: Dataset, *, images: int, chosen: Dataset, select: int) -> None:
     """Raise InputError if one of the first `images` of `data` is among the first `select` that choose."""
-    both = set(fingerprints(data, images=images)) & set(fingerprints(chosen, images=select))
+    both = fingerprints(chosen, images=select).places(data, images=images)
     if both:
         raise InputError(
-            f"{len(both)} of the {images} images of {data.name} are among the {select} that choose layers, and would "
-            "flatter them: take fewer (--images, --select)"
+            f"{len(both)} of the {images} images of {data.name} are among the {select} that choose layers "
+            f"({_name(data, both[0])} for one), and would flatter them: take fewer (--images, --select)"
         )
 
 
 def check_held_out(plan: Plan, data: Dataset, *, images: int) -> None:
     """Raise InputError if one of the first `images` of `data` is among those that chose the plan."""
-    seen: Sequence[str] = plan.chosen_on.get("fingerprints", ())
-    both = sorted(set(seen) & set(fingerprints(data, images=images)))
+    both = seen_by(plan).places(data, images=images)
     if both:
         raise InputError(
-            f"{len(both)} of the {images} images of {data.name} chose or judged the plan (image "
-            f"{int(both[0].split('-')[0], 16)} "
-            "for one), and would flatter it: evaluate on fewer or other images (--images, --data), or plan on fewer"
+            f"{len(both)} of the {images} images of {data.name} chose or judged the plan ({_name(data, both[0])} for "
+            "one), and would flatter it: evaluate on fewer or other images (--images, --data), or plan on fewer"
         )
+
+
+def _contents(data: Dataset, *, images: int) -> list[str]:
+    return [_fingerprint(data, place, of="content") for place in range(images)]
+
+
+def _fingerprint(data: Dataset, place: int, *, of: FingerprintsOf) -> str:
+    content = sha256(data.images[place].contiguous().numpy().data).hexdigest()
+    return content[:16] if of == "content" else f"{int(data.ids[place]):x}-{content[:8]}"
+
+
+def _name(data: Dataset, place: int) -> str:
+    """`image 9`, or `image dogs/7.png` where there are files."""
+    return f"image {int(data.ids[place])}" if not data.names else f"image {data.names[place]}"

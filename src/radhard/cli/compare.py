@@ -157,7 +157,7 @@ def compare(
                 )
                 choose = counted(apart, select, default=min(300, max(1, len(apart.data) // 4)), console=console)
                 if images is None:
-                    taken = before_any(bench.data, seen=fingerprints(apart.data, images=choose), most=taken)
+                    taken = before_any(bench.data, seen=[fingerprints(apart.data, images=choose)], most=taken)
                     console.print(
                         f"the first {taken:,} of them evaluate: the next one chooses layers (--images, --select)"
                     )

@@ -140,12 +140,11 @@ def evaluate(
 
 def _not_chosen(plans: "list[Plan]", bench: "Bench", *, console: "Console") -> int:
     """How many images are taken by default: those before the first that chose one of the plans; which is told."""
-    from radhard.campaign.held_out import before_any
+    from radhard.campaign.held_out import before_any, seen_by
     from radhard.cli.bench import counted
 
     wanted = counted(bench, None, default=options.DEFAULT_IMAGES, console=console)
-    seen = [one for plan in plans for one in plan.chosen_on.get("fingerprints", ())]
-    apart = before_any(bench.data, seen=seen, most=wanted)
+    apart = before_any(bench.data, seen=[seen_by(plan) for plan in plans], most=wanted)
     if not apart:
         raise InputError(f"--plan: the first image of {bench.data.name} chose the plan; give other images (--data)")
     if apart < wanted:

@@ -19,7 +19,7 @@ from radhard.protection.planning.protection import Protection
 FORMAT = 2
 _MAKERS = "radhard or torch"
 _READ = (1, FORMAT)  # plans of format 1 were not judged
-_FINGERPRINT = re.compile("[0-9a-f]+-[0-9a-f]{8}")
+_FINGERPRINT = re.compile("[0-9a-f]{16}|-?[0-9a-f]+-[0-9a-f]{8}")  # of content; of identity and content, in older plans
 
 
 @dataclass(frozen=True, kw_only=True)
