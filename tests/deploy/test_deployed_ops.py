@@ -20,7 +20,7 @@ from radhard.kernels.repair import exactly
 from radhard.kernels.sums import digits, examine, store
 from radhard.machine import Grid
 from radhard.operators import Affine, Gelu, Quantized
-from radhard.protection import Ranges
+from radhard.protection.forms import Bounds
 from tests.support.hardened import FlippedProducts, flip_of
 from tests.support.protections import int8s, int32s, scales
 
@@ -121,7 +121,7 @@ def test_unsigned_words_are_written(left: torch.dtype) -> None:
 def test_a_table_of_unsigned_words(bounds: tuple[float, float], reads: Grid, outside: Literal["zero", "clamp"]) -> None:
     writes = Affine(scale=0.02, grid=Grid(low=0, high=255, dtype=torch.uint8))
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03, grid=reads),), writes=writes)
-    step = TableWithin(operator, (), Ranges(low=bounds[0], high=bounds[1], outside=outside))
+    step = TableWithin(operator, (), Bounds(low=bounds[0], high=bounds[1], outside=outside))
     x = int8s(3, 50, 60).view(reads.dtype)
     numbers = torch.nn.functional.gelu((x.float() - reads.zero) * 0.03)
     expected, events = told(OPS.within, numbers, *bounds, outside)
@@ -307,7 +307,7 @@ def test_quantize_within(bounds: tuple[float, float], outside: str) -> None:
 @pytest.mark.parametrize("bounds", [(-0.1, 1.2), (-9.0, 9.0), (0.3, 0.31), (7.0, 8.0)])
 def test_a_table_within(bounds: tuple[float, float], writes: Affine | None, outside: Literal["zero", "clamp"]) -> None:
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
-    step = TableWithin(operator, (), Ranges(low=bounds[0], high=bounds[1], outside=outside))
+    step = TableWithin(operator, (), Bounds(low=bounds[0], high=bounds[1], outside=outside))
     numbers = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=None)
     for x in (int8s(3, 50, 60), int8s(3, 50, 60).permute(2, 0, 1), torch.arange(-128, 128).to(torch.int8)):
         value = numbers.kernel([x], lambda _: None)
@@ -328,7 +328,7 @@ def test_a_table_within(bounds: tuple[float, float], writes: Affine | None, outs
 @pytest.mark.parametrize("writes", [None, Affine(scale=0.02, grid=Grid(zero=3, low=-100, high=90))])
 def test_a_table_that_changed(writes: Affine | None, low: float, outside: Literal["zero", "clamp"]) -> None:
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
-    step = TableWithin(operator, (), Ranges(low=low, high=1.2, outside=outside))
+    step = TableWithin(operator, (), Bounds(low=low, high=1.2, outside=outside))
     x = torch.tensor([5, 9, 5, 30, 25], dtype=torch.int8)
     before, (least, most) = step(x).tolist(), (bound.item() for bound in step.table.aminmax())
     step.table[128 + 5] = -100 if writes else math.nan
@@ -352,6 +352,33 @@ def test_vote() -> None:
     with pytest.raises(FaultError, match="'here': all three copies of 1 words differ"):
         OPS.vote(a, b, c, "raise", "here", counted)
     assert counted.tolist() == [4, 1, 2, 1, 0, 0, 1]
+
+
+def two_of_three(*words: int, by: str) -> int:
+    """The word that two of three are, or the first; or of each of 8 bits the value that two have: by counting."""
+    if by == "word":
+        return next((word for word in words if words.count(word) > 1), words[0])
+    return sum(1 << bit for bit in range(8) if sum(word >> bit & 1 for word in words) > 1)
+
+
+@pytest.mark.parametrize("by", ["word", "bitwise"])
+def test_votes_of_either_kind(by: str) -> None:
+    """Words with bits that are set and bits that are not, every copy of them hit, two of them, all three."""
+    generator = torch.Generator().manual_seed(3)
+    clean = torch.randint(0, 256, (64,), generator=generator)
+    a, b, c = (clean ^ torch.randint(0, 256, (64,), generator=generator) * (clean % 3 == one) for one in range(3))
+    a[:9] ^= 1
+    b[:5] ^= 2
+    c[3:7] ^= 1
+    words = [[int(x) for x in copy] for copy in (a, b, c)]
+    expected = [two_of_three(*three, by=by) for three in zip(*words, strict=True)]
+    events = no_events()
+    with pytest.warns(RuntimeWarning, match="all three copies"):
+        found = OPS.vote(*(x.to(torch.uint8) for x in (a, b, c)), "warn", "here", events, by)
+    assert found.tolist() == expected
+    left = sum(len(set(three)) == 3 for three in zip(*words, strict=True))
+    flagged = sum(len(set(three)) > 1 for three in zip(*words, strict=True))
+    assert events.tolist() == [64, 1, flagged, flagged - left, 0, 0, left]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])

@@ -18,7 +18,8 @@ from radhard.machine import Clean
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.program import Apply, Program, capture, quantize, run
-from radhard.protection import Protection, Ranges, Scheme, Tmr
+from radhard.protection import FloatAbft, HuangAbraham, Protection, Ranges, Scheme, Tmr
+from radhard.protection.abft.application import Work
 from tests.support.hardened import LB, FlippedProducts, all_products, flip_of, products
 from tests.support.models import MultiheadViT, TinyViT, images, seeded, tiny_program
 
@@ -278,6 +279,28 @@ def test_a_plan_is_for_its_program() -> None:
     assert module.sites == tuple(products(program))
     with pytest.raises(InputError, match=f"0123.*{program.digest}"):
         harden(program, Plan(protection=protection, program="0123"))
+
+
+class Unknown:
+    """A scheme that says nothing of a deployed form."""
+
+    def protect(self, work: Work) -> torch.Tensor:
+        return work.compute()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "scheme", "name"),
+    [
+        ("int8", HuangAbraham(), "huang-abraham"),
+        ("int8", FloatAbft(), "float-abft"),
+        ("float", FloatAbft(), "float-abft"),
+        ("int8", Unknown(), "Unknown"),
+    ],
+)
+def test_a_scheme_that_is_not_deployed_is_refused_by_name(recipe: str, scheme: Scheme, name: str) -> None:
+    with pytest.raises(InputError, match=rf"'head': {name} is not deployed: .*plan with .*, or measure {name}") as e:
+        harden(tiny_program(recipe), Protection.of({"head": scheme}))
+    assert "\n" not in str(e.value)
 
 
 def test_what_is_refused() -> None:

@@ -19,27 +19,43 @@ from radhard.errors import InputError
 from radhard.kernels.library import Recourse, no_events
 from radhard.machine import Gemm, Operator
 from radhard.operators import Conv2d, Linear, Quantized
-from radhard.protection import Ranges, Scheme, Tmr, scheme_name
+from radhard.protection import (
+    FloatAbft,
+    HuangAbraham,
+    IntensityGuided,
+    LbAbft,
+    Ranges,
+    RowAbft,
+    Scheme,
+    StandardAbft,
+    Tmr,
+    scheme_name,
+)
+from radhard.protection.forms import BlockCheck, Bounds, Form, NoForm, Vote
 
 Constants = Sequence[Tensor | None]  # the inputs of an application: None where absent, COMPUTED where not stored
 COMPUTED = torch.empty(0)
+DEPLOYS = "row-abft, lb-abft, tmr or ranges"
 
 
 class Voted(Fixed):
-    """Three runs of a step on copies of its inputs, and a vote on each bit."""
+    """Three runs of a step on copies of its inputs, and a vote on their words or on each bit."""
 
     events: Tensor
 
-    def __init__(self, step: nn.Module, *, recourse: Recourse) -> None:
+    def __init__(self, step: nn.Module, vote: Vote, *, recourse: Recourse) -> None:
         super().__init__()
         self.step = step
+        self.by = vote.by
         self.recourse = recourse
         self.register_buffer("events", no_events())
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
         """-> the words that two of three agree on."""
         copies = [self.step(*inputs), *(self.step(*(_copied(x, copy) for x in inputs)) for copy in (2, 3))]
-        out: Tensor = torch.ops.radhard.vote.default(*copies, self.recourse.policy, self.recourse.site, self.events)
+        out: Tensor = torch.ops.radhard.vote.default(
+            *copies, self.recourse.policy, self.recourse.site, self.events, self.by
+        )
         return out
 
 
@@ -96,22 +112,66 @@ def plain_step(operator: Operator, constants: Constants) -> nn.Module:
 
 
 def protected_step(operator: Operator, constants: Constants, scheme: Scheme, *, recourse: Recourse) -> nn.Module:
-    """The operator as `scheme` protects it. InputError for a scheme that does not fit it."""
-    if isinstance(scheme, Tmr):
-        return Voted(plain_step(operator, constants), recourse=recourse)
-    if isinstance(scheme, Ranges):
-        return _ranged(operator, constants, scheme)
-    name = scheme_name(scheme)
+    """The operator as `scheme` protects it. InputError for a scheme that is not deployed, or does not fit it."""
+    form = form_of(scheme)
+    match form:
+        case NoForm():
+            raise InputError(
+                f"site {recourse.site!r}: {_name(scheme)} is not deployed: {form.reason}; plan with a scheme that is, "
+                f"such as {DEPLOYS}, or measure {_name(scheme)} with `radhard evaluate` or `compare` and deploy none"
+            )
+        case Vote():
+            return Voted(plain_step(operator, constants), form, recourse=recourse)
+        case Bounds():
+            return _ranged(operator, constants, form)
     if not is_product(operator):
         what = "computes in floats" if isinstance(operator, Linear | Conv2d | Gemm) else "is no matrix product"
         raise InputError(
-            f"site {recourse.site!r}: {operator.name} {what}, and {name} is exact for int8 products only: quantise the "
-            "program, or protect the site by ranges or by TMR"
+            f"site {recourse.site!r}: {operator.name} {what}, and {_name(scheme)} is exact for int8 products only: "
+            "quantise the program, or protect the site by ranges or by TMR"
         )
     if isinstance(operator, Gemm):
         return CheckedAttention(operator, recourse=recourse)
     assert isinstance(operator, Linear | Conv2d)
     return CheckedProduct(operator, _stored(constants), constants[2], recourse=recourse)
+
+
+def form_of(scheme: Scheme) -> Form:
+    """What a scheme is when it is deployed: as it says itself."""
+    match scheme:
+        case LbAbft():
+            return BlockCheck(
+                block=scheme.block,
+                recovery=scheme.policy,
+                retries=scheme.retries,
+                repair=scheme.repair,
+                width=scheme.width,
+            )
+        case RowAbft():
+            return BlockCheck(block=scheme.block, recovery="weighted", retries=scheme.retries, width=scheme.width)
+        case StandardAbft() | IntensityGuided():
+            return BlockCheck()
+        case Tmr():
+            return Vote(by=scheme.vote)
+        case Ranges():
+            return Bounds(low=scheme.low, high=scheme.high, outside=scheme.outside)
+        case HuangAbraham():
+            return NoForm(
+                reason="checksums of both factors would have to ride every product, and those of activations are wider "
+                "than its 8-bit words"
+            )
+        case FloatAbft():
+            return NoForm(reason="it checks float products, and deployed products compute in int8 words")
+    form: Form = getattr(scheme, "deployed", NoForm(reason="it does not say what it is when it is deployed"))
+    return form
+
+
+def _name(scheme: Scheme) -> str:
+    """The name of a scheme, or of its class where no plan can name it."""
+    try:
+        return scheme_name(scheme)
+    except InputError:
+        return type(scheme).__name__
 
 
 def is_product(operator: Operator) -> bool:
@@ -131,7 +191,7 @@ def _product(operator: Operator, constants: Constants) -> Product | Attention:
     return Product(operator, _stored(constants), constants[2])
 
 
-def _ranged(operator: Operator, constants: Constants, ranges: Ranges) -> nn.Module:
+def _ranged(operator: Operator, constants: Constants, ranges: Bounds) -> nn.Module:
     if is_product(operator):
         product = _product(operator, constants)
         return Chain(Accumulators(product), Within(ranges), Written(product))

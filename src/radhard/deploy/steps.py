@@ -19,7 +19,7 @@ from radhard.kernels.octets import every_octet
 from radhard.kernels.ranges import instead_of
 from radhard.machine import Operator
 from radhard.operators import Affine, Quantized
-from radhard.protection import Ranges
+from radhard.protection.forms import Bounds
 
 
 class Kernel(nn.Module):
@@ -59,7 +59,7 @@ class TableWithin(Fixed):
     flagged: Tensor
     events: Tensor
 
-    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Ranges) -> None:
+    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Bounds) -> None:
         super().__init__()
         values = replace(operator, writes=None).kernel([_words(operator), *numbers], _ignore)
         finish = Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges)
@@ -124,7 +124,7 @@ class QuantizeWithin(Quantize):
 
     events: Tensor
 
-    def __init__(self, writes: Affine, ranges: Ranges) -> None:
+    def __init__(self, writes: Affine, ranges: Bounds) -> None:
         super().__init__(writes)
         self.ranges = ranges
         self.register_buffer("events", no_events())
@@ -143,7 +143,7 @@ class Within(Fixed):
 
     events: Tensor
 
-    def __init__(self, ranges: Ranges) -> None:
+    def __init__(self, ranges: Bounds) -> None:
         super().__init__()
         self.ranges = ranges
         self.register_buffer("events", no_events())

@@ -168,7 +168,7 @@ OPERANDS: dict[str, dict[str, Entry]] = {
     "quantize_within": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, "dtype": _WORD, **_WITHIN},
     "within": {"x": Operand(types=(torch.float32, *OCTETS, torch.int32, torch.int64), shape=ANY), **_WITHIN},
     "reread": {"x": _COPY},
-    "vote": {"a": _COPY, "b": _COPY, "c": _COPY, **_CHECKED},
+    "vote": {"a": _COPY, "b": _COPY, "c": _COPY, "by": Choice(values=("word", "bitwise", None)), **_CHECKED},
 }
 """Of each operator its arguments that must be something, in the order in which their sizes are known."""
 

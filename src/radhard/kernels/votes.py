@@ -20,24 +20,37 @@ def reread(x: Tensor, copy: int) -> Tensor:
     return torch.empty_like(x).copy_(x)
 
 
-def _fake_vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor) -> Tensor:
-    del b, c, policy, site, events
+def voted(x: Tensor, y: Tensor, z: Tensor, *, by: str) -> Tensor:
+    """Three copies [...] of integers -> what two agree on [...]: of each word (`by="word"`), or of each bit.
+
+    A word on which no two agree is the first copy's; every bit has two that agree.
+    """
+    return torch.where((x != y) & (y == z), y, x) if by == "word" else (x & y) | (z & (x ^ y))
+
+
+def _fake_vote(
+    a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor, by: str | None = None
+) -> Tensor:
+    del b, c, policy, site, events, by
     return torch.empty_like(a)
 
 
-@operator("vote(Tensor a, Tensor b, Tensor c, str policy, str site, Tensor(a!) events) -> Tensor", fake=_fake_vote)
-def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor) -> Tensor:
-    """Three copies [...] -> each bit that two of them agree on [...]; adds to `events`.
+@operator(
+    "vote(Tensor a, Tensor b, Tensor c, str policy, str site, Tensor(a!) events, str? by=None) -> Tensor",
+    fake=_fake_vote,
+)
+def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor, by: str | None = None) -> Tensor:
+    """Three copies [...] -> what two agree on [...], `by` "word" or, the default, "bitwise"; adds to `events`.
 
-    A NaN is like any other NaN. A word in which all three differ is voted on like any other, but nothing says that its
-    bits are right: it is left.
+    A NaN is like any other NaN. A word in which all three differ is voted on like any other, but nothing says that it
+    is right: it is left.
     """
     x, y, z = (bits(canonical(copy)) for copy in (a, b, c))
-    voted = (x & y) | (z & (x ^ y))
+    chosen = voted(x, y, z, by=by or "bitwise")
     differ = (x != y) | (x != z)
     flagged = int(differ.sum())
     left = int(((x != y) & (x != z) & (y != z)).sum()) if flagged else 0
     note(events, checked=a.numel(), flagged=flagged, repaired=flagged - left, left=left)
     if left:
         complain(Recourse(policy=policy, site=site), fault=f"all three copies of {left} words differ")
-    return torch.empty_like(a).copy_(voted.view(a.dtype))
+    return torch.empty_like(a).copy_(chosen.view(a.dtype))
