@@ -13,7 +13,7 @@ from radhard.models.checkpoints.finite import check_finite
 from radhard.models.data.decode import Progress
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.pixels import pixels_of
-from radhard.models.data.splits import DataChoice, supply
+from radhard.models.data.splits import DataChoice, Supply, supply
 from radhard.models.loaded import LoadedModel
 from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
 
@@ -39,8 +39,22 @@ def build(
     the model brings. The programs are on `device`, which calibrates too. Raises InputError for an unknown recipe or
     another one than the model's, for data that do not fit the model, and if more `images` are wanted than there are.
     """
-    wanted = read_recipe(recipe)
+    read_recipe(recipe)
     supplied = supply(data or DataChoice(), loaded, progress=progress)
+    return build_on(loaded, supplied, recipe=recipe, images=images, known=known, device=device)
+
+
+def build_on(
+    loaded: LoadedModel,
+    supplied: Supply,
+    *,
+    recipe: str,
+    images: int = 1,
+    known: Sequence[Known] | None = None,
+    device: str | torch.device = "cpu",
+) -> Bench:
+    """The same on images that are at hand."""
+    wanted = read_recipe(recipe)
     evaluated = supplied.evaluated
     if images > len(evaluated):
         raise InputError(
@@ -49,7 +63,7 @@ def build(
     batches = calibration_batches(supplied.calibration, mean=loaded.mean, std=loaded.std)
     original = _captured(loaded, batches[0], recipe=wanted)
     programs: dict[str, Program] = {original.recipe: original}
-    if original.recipe == "float":
+    if original.recipe == "float":  # a program that is quantised already is the only one
         integer = _integer(wanted)
         known = shipped(loaded) if known is None else known
         found = chosen(known, original, recipe=integer, batches=batches)
@@ -105,12 +119,24 @@ def _integer(recipe: Recipe) -> IntegerRecipe:
 
 def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:
     """The program as the model is. InputError if it is quantised and the recipe is not, or the other way round."""
+    if isinstance(loaded.module, Program):
+        return _as_given(loaded.module, recipe=recipe)
     check_finite(loaded.module, source=loaded.name)
     program = capture(loaded.module, batch, name=loaded.name, anatomy=loaded.overrides)
     if (program.recipe == "pt2e") != (recipe == "pt2e"):
         state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")
         raise InputError(f"model {loaded.name} is {state}: recipe {recipe!r} is not for it; take --recipe {fix}")
     return program
+
+
+def _as_given(program: Program, *, recipe: Recipe) -> Program:
+    """A program as it is given. InputError if it is quantised otherwise than the recipe says."""
+    if (program.recipe == "float" and recipe == "pt2e") or program.recipe not in ("float", recipe):
+        raise InputError(
+            f"program {program.name} is of the recipe {program.recipe}, which {recipe!r} is not: take the recipe "
+            f"{program.recipe}, or give the float program"
+        )
+    return program.on_host
 
 
 def noise(loaded: LoadedModel, *, seed: int = 0) -> list[Tensor]:

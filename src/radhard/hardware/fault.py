@@ -1,8 +1,7 @@
-"""What a hardware fault is: which outputs of a matrix product it reaches, and what becomes of their chains.
+"""What damage is: which outputs of a matrix product it reaches, and what becomes of their chains.
 
-Rows, columns and terms are counted within one product of one image, groups and heads apart; so a fault
-does not depend on the batch. A permanent fault is there for every image and application, a transient fault hits one
-image at one application.
+Rows, columns and terms are counted within one product of one image, groups and heads apart; so damage does not depend
+on the batch. Broken parts are broken for every image and application, a strike hits one image at one application.
 """
 
 from dataclasses import dataclass
@@ -32,12 +31,12 @@ class Products:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FaultEffect:
+class Harm:
     """What becomes of the chains of units [u] int64; by default nothing.
 
     Term `misread_at` reads its words XOR `misread_a` and `misread_b`; products of terms t = phase mod period are AND
-    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the sum after term `upset_at` is AND
-    `upset_keep` XOR `upset_flip` [u]. Unit u reads the row of A of unit `reads[u]`.
+    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the sum after term `struck_at` is AND
+    `struck_keep` XOR `struck_flip` [u]. Unit u reads the row of A of unit `reads[u]`.
     """
 
     units: Column
@@ -50,21 +49,21 @@ class FaultEffect:
     period: int = 1
     sum_keep: int = -1
     sum_put: int = 0
-    upset_at: int = -1
-    upset_keep: int = -1
-    upset_flip: Column | None = None
+    struck_at: int = -1
+    struck_keep: int = -1
+    struck_flip: Column | None = None
     reads: Column | None = None
 
 
-class HardwareFault(Protocol):
+class Damage(Protocol):
     """A frozen value: which image is hit (None: every one, every time), and what becomes of its products."""
 
     @property
     def image(self) -> int | None:
-        """The identity of the image that is hit; None for a permanent fault."""
+        """The identity of the image that is hit; None for parts that are broken."""
         ...
 
-    def effect(self, products: Products) -> FaultEffect:
+    def harm(self, products: Products) -> Harm:
         """What becomes of the products of one image. InputError for a place that they lack."""
         ...
 
@@ -78,4 +77,4 @@ def check_mask(mask: int, bits: int) -> None:
 def check_place(name: str, start: int, *, size: int, limit: int) -> None:
     """Raise InputError unless `size` places from `start` on are below `limit`."""
     if size < 1 or not 0 <= start <= limit - size:
-        raise InputError(f"hardware fault at {name}={start}, {size} long: the product has {limit}, counted from 0")
+        raise InputError(f"damage at {name}={start}, {size} long: the product has {limit}, counted from 0")

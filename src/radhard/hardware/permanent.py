@@ -1,4 +1,4 @@
-"""Permanent faults: an array of multipliers and accumulators in which one cell has stuck-at bits.
+"""Broken parts: an array of multipliers and accumulators in which one cell has bits that are stuck.
 
 C = A B runs on `Array.rows` x `Array.columns` cells, each a multiplier and an adder. Two dataflows:
 
@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import Column, FaultEffect, Products, check_mask
+from radhard.hardware.fault import Column, Harm, Products, check_mask
 
 Dataflow = Literal["output", "weight"]
 
@@ -69,14 +69,14 @@ class StuckSum(_Cell):
 
     bits = 32
 
-    def effect(self, products: Products) -> FaultEffect:
+    def harm(self, products: Products) -> Harm:
         """Every sum of the outputs that the cell serves."""
-        return FaultEffect(units=_served(self, products), sum_keep=self.keep, sum_put=self.put)
+        return Harm(units=_served(self, products), sum_keep=self.keep, sum_put=self.put)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StuckProduct(_Cell):
-    """A faulty multiplier: the bits `mask` of a cell's products are stuck at `level`. All 16 at 0: a dead one."""
+    """A wrong multiplier: the bits `mask` of a cell's products are stuck at `level`. All 16 at 0: a dead one."""
 
     dataflow: Dataflow = "output"
     bits = 16
@@ -86,12 +86,12 @@ class StuckProduct(_Cell):
         if self.dataflow not in get_args(Dataflow):
             raise InputError(f"dataflow={self.dataflow!r} is not known; choose from output, weight")
 
-    def effect(self, products: Products) -> FaultEffect:
+    def harm(self, products: Products) -> Harm:
         """All products of the outputs that the cell serves, or those of its terms."""
         if self.dataflow == "output":
-            return FaultEffect(units=_served(self, products), product_keep=self.keep, product_put=self.put)
+            return Harm(units=_served(self, products), product_keep=self.keep, product_put=self.put)
         columns = np.arange(self.column, products.n, self.array.columns)
-        return FaultEffect(
+        return Harm(
             units=_of_all_groups(products, np.arange(products.m), columns),
             product_keep=self.keep,
             product_put=self.put,

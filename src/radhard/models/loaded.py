@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from radhard.errors import CaptureError, InputError, ModelError
 from radhard.models.data.preprocessing import Preprocessing
-from radhard.program import NONE, Overrides
+from radhard.program import NONE, Overrides, Program
 from radhard.program.capture.export import answers
 from radhard.program.capture.outputs import logits_in, tensor_at, wrapper_for
 from radhard.program.capture.user_code import first_line, place_of
@@ -41,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedModel:
-    """A module in eval mode, float32, or an exported program; and what it takes: `input_shape` (C, H, W).
+    """A module in eval mode, float32, an exported program, or a `Program`; and what it takes: `input_shape` (C, H, W).
 
     `mean` and `std` are one a channel, of pixels in [0, 1]; `preprocessing` comes before them. `weights` says where
     the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated. `calibrations` are
@@ -50,7 +50,7 @@ class LoadedModel:
     """
 
     name: str
-    module: nn.Module | ExportedProgram
+    module: nn.Module | ExportedProgram | Program
     input_shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]

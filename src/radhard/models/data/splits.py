@@ -109,6 +109,34 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
     return _supplied(evaluated, calibration)
 
 
+def supply_in_memory(
+    choice: DataChoice,
+    loaded: LoadedModel,
+    *,
+    whole: Dataset,
+    progress: Progress | None = None,
+) -> Supply:
+    """The images of `whole`, which are as `loaded` takes them, shared out as those of a folder are.
+
+    The order is drawn from their identities. Those calibrate that `choice` names, else a share of `whole`.
+    Raises InputError where there are too few, and where labels cannot be the model's.
+    """
+    order = drawn_order([str(number) for number in whole.ids.tolist()], seed=choice.seed)
+    share = calibration_share(len(whole), name=whole.name) if choice.calibration is None else 0
+    rest = order[share:][::-1] if choice.part == "select" else order[share:]
+    count = _count(choice, len(rest), name=whole.name)
+    name = f"{whole.name}, {count:,} of {len(whole):,} images, order {choice.seed}"
+    name += ", from the end" if choice.part == "select" else ""
+    evaluated = whole.take(torch.tensor(rest[:count]), name=name)
+    if evaluated.labelled:
+        check_labels(evaluated.labels, classes=loaded.classes, name=whole.name)
+    evaluated = replace(evaluated, remarks=(*evaluated.remarks, *repeated(evaluated)))
+    if choice.calibration is not None:
+        return _calibrated(choice, loaded, evaluated=evaluated, locations=frozenset(), progress=progress)
+    text = f"{share} of the {len(whole):,} images of {whole.name}, set apart with seed {choice.seed}"
+    return _supplied(evaluated, whole.take(torch.tensor(order[:share]), name=text))
+
+
 def check_labelled(data: Dataset, *, doing: str) -> None:
     """Raise InputError if images have no labels, which `doing` something takes, such as `plan`."""
     if not data.labelled:

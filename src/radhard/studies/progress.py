@@ -1,0 +1,90 @@
+"""What a verb tells of its way: frozen events that a callback is given. A verb prints nothing itself."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from radhard.analysis.intervals import Interval, clustered
+from radhard.campaign.execute import Progress
+
+Known = Callable[[Progress], str]
+"""What is known so far, in a few words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """One sentence on what was assumed, left out or found of a model, its images or a store."""
+
+    model: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparing:
+    """The model is being captured and calibrated; `done` of `total` images are decoded, 0 of 0 before the first."""
+
+    model: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """Units `done` of `total` of a `task`, the pace in images a second, the time left in seconds.
+
+    `task` names a part of a study, such as `searching`, or is empty. `recipe` and `ber` are those of the unit just
+    done, `known` what its outcomes say so far, such as `accuracy 78.1 % (76.0 - 80.2)`, or empty.
+    """
+
+    model: str
+    task: str
+    done: int
+    total: int
+    images_per_second: float
+    seconds_left: float
+    recipe: str
+    ber: float
+    known: str
+
+
+Event = Note | Preparing | Measuring
+Report = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Tell nobody."""
+    del event
+
+
+def accuracy_so_far(state: Progress) -> str:
+    """`accuracy 78.1 % (76.0 - 80.2)`: that of the setting just measured; nothing if it is not known."""
+    if state.tally.n == 0:
+        return ""
+    tally = state.tally
+    if not state.unit.setting.labelled:
+        return f"SDC {percent(clustered(tally.changed, trials=tally.trials))}"
+    return f"accuracy {percent(clustered(tally.correct, trials=tally.trials))}"
+
+
+def percent(interval: Interval) -> str:
+    """`78.1 % (76.0 - 80.2)`."""
+    return f"{100 * interval.rate:.1f} % ({100 * interval.low:.1f} - {100 * interval.high:.1f})"
+
+
+def follow(
+    states: Iterable[Progress], *, model: str, report: Report, task: str = "", known: Known = accuracy_so_far
+) -> None:
+    """Run a campaign to its end and report each of its units."""
+    for state in states:
+        report(
+            Measuring(
+                model=model,
+                task=task,
+                done=state.done,
+                total=state.total,
+                images_per_second=state.images_per_second,
+                seconds_left=state.seconds_left,
+                recipe=state.unit.setting.recipe,
+                ber=state.unit.setting.ber,
+                known=known(state),
+            )
+        )

@@ -1,0 +1,150 @@
+"""From the model and the data of a verb to the model under test: loaded, captured, calibrated, with its images."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from radhard.campaign.bench import Bench
+from radhard.campaign.build import build_on
+from radhard.campaign.contents import unused
+from radhard.campaign.scales import given, of_plans, of_store, shipped
+from radhard.campaign.store import Store
+from radhard.faults import Where
+from radhard.machine import MARKED
+from radhard.machine.device import CPU, choose_device, device_name, why_no_gpu
+from radhard.models.data.splits import EMBEDDED, Part
+from radhard.models.loaded import LoadedModel
+from radhard.program import Program
+from radhard.protection import Plan
+from radhard.studies.data import Data, as_taken, held, shape_of, supplied
+from radhard.studies.model import Model, loaded_model
+from radhard.studies.options import DataOptions, ModelOptions
+from radhard.studies.progress import Note, Preparing, Report, silent
+
+DEFAULT_IMAGES = 1000
+
+
+def under_test(
+    model: Model,
+    data: Data | None = None,
+    *,
+    model_options: ModelOptions | None = None,
+    data_options: DataOptions | None = None,
+    images: int | None = None,
+    device: str = "cpu",
+    store: Store | None = None,
+    plans: Mapping[str, Plan] | None = None,
+    part: Part = "evaluate",
+    scales: Literal["known", "new"] = "known",
+    progress: Report | None = None,
+) -> Bench:
+    """The programs of `model` by recipe, float and quantised, and the images of `data` (default: the embedded ones).
+
+    Calibration sees images set apart for it, never those that are evaluated. Scales "known" are those of the options,
+    the `plans`, the `store` or the model, where one of these has them; "new" ones are calibrated here. At least
+    `images` are wanted. `part`: the images that "evaluate", or those on which a plan is to "select". `progress` is
+    told what was assumed, what was done to the pixels, and what the store holds of the model and cannot be used.
+    Errors are those of `radhard.load`, of `radhard.models.data.splits.supply` and of `radhard.capture`.
+    """
+    model_options, data_options = model_options or ModelOptions(), data_options or DataOptions()
+    data, report = EMBEDDED if data is None else data, progress or silent
+    chosen = choose_device(device)
+    name = name_of(model)
+    report(Preparing(model=name))
+    whole = held(data)
+    loaded = loaded_model(model, model_options, images=shape_of(data, whole))
+    loaded = as_taken(loaded, whole, options=model_options)
+    known = given(model_options.scales)
+    if scales == "known":
+        known += [*of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
+    bench = build_on(
+        loaded,
+        supplied(
+            data,
+            loaded,
+            whole=whole,
+            options=data_options,
+            part=part,
+            progress=lambda done, total: report(Preparing(model=name, done=done, total=total)),
+        ),
+        recipe=model_options.recipe,
+        images=images or 1,
+        known=known,
+        device=chosen,
+    )
+    for line in (*_assumed(loaded), *_of_data(bench), *_of_scales(bench), *(unused(store, bench) if store else ())):
+        report(Note(model=loaded.name, text=line))
+    return bench
+
+
+def name_of(model: Model) -> str:
+    """What a model is called before it is loaded."""
+    return str(getattr(model, "name", type(model).__name__)) if not isinstance(model, str) else model
+
+
+def images_taken(bench: Bench, asked: int | None, *, default: int = DEFAULT_IMAGES, progress: Report | None) -> int:
+    """How many images are taken: as many as were `asked` for, else `default`, or all of fewer, which is told."""
+    if asked is not None:
+        return asked
+    count = len(bench.data)
+    if count < default:
+        text = (
+            f"{bench.data.name} has fewer images than the {default:,} that are taken by default: all {count:,} are "
+            "taken (--images)"
+        )
+        (progress or silent)(Note(model=bench.model, text=text))
+    return min(default, count)
+
+
+def device_chosen(text: str) -> str | None:
+    """Of the device "auto": which it is, and why no GPU is; None of another. Errors are those of `choose_device`."""
+    device = choose_device(text)
+    if text != "auto":
+        return None
+    return f"--device auto: {device}" + (f": {why_no_gpu()}" if device == CPU else f" ({device_name(device)})")
+
+
+def guessed(program: Program, places: Where) -> str | None:
+    """What to say if layers or modules that are selected by name are guesses."""
+    sources = ("layer_source",) * bool(places.layers) + ("module_source",) * bool(places.modules)
+    found = [
+        site.name
+        for site in program.sites
+        if places.names(site) and any(getattr(site, source) in MARKED for source in sources)
+    ]
+    if not found:
+        return None
+    return (
+        f"{len(found)} of the selected sites, {found[0]} the first, have a layer or a module that is a guess, "
+        "or that a name contradicts: `radhard inspect` marks them with ?, --anatomy states them"
+    )
+
+
+def _assumed(loaded: LoadedModel) -> list[str]:
+    """What nothing stated about the model, and how to state it."""
+    if not loaded.assumed:
+        return []
+    return [
+        f"{loaded.name} does not state its {', '.join(loaded.assumed)}: assumed are images "
+        f"{list(loaded.input_shape)}, mean {list(loaded.mean)}, std {list(loaded.std)} (--input-shape, --mean, --std)"
+    ]
+
+
+def _of_data(bench: Bench) -> list[str]:
+    """What was done to the pixels; of images that are not embedded, which calibrated, and what was left out.
+
+    Every unreadable image is told by name, other files in short.
+    """
+    lines = [] if bench.pixels is None else [bench.pixels.line()]
+    data = bench.data
+    if not data.names and not data.skipped and not data.remarks:
+        return lines
+    lines += [f"{data.name}; int8 scales from {bench.calibrated_on}", *data.remarks]
+    if data.skipped:
+        lines.append(f"{len(data.skipped)} image(s) could not be read and are left out: {', '.join(data.skipped)}")
+    return lines
+
+
+def _of_scales(bench: Bench) -> list[str]:
+    if bench.scales_from in ("", "the model"):
+        return []
+    return [f"{bench.model}: scales from {bench.scales_from}"]
