@@ -9,7 +9,7 @@ SYMMETRIC := --recipe int8-symmetric
 RUN = --images $(IMAGES) --trials 1 $(SYMMETRIC) --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
-.PHONY: demo test lint nightly calibrations train bench clean results results-sweep results-layer \
+.PHONY: demo test lint nightly docs calibrations train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
 	results-protection results-silicon results-real results-plans results-evaluate results-compare results-frontier results-options results-gpu
 
@@ -30,6 +30,10 @@ nightly: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/cuda
 	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 tests/cuda
 	$(BIN)/python -m benchmarks.speed
+
+# the parts of pages that follow from the code: the list of files, the table of examples
+docs: .venv/installed
+	$(BIN)/python docs/write.py
 
 # scales of the zoo's integer programs, beside the weights: again after new weights or a change of calibration
 calibrations: .venv/installed

@@ -8,26 +8,29 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+from tests.support.pages import ROOT, blocks
 
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+PAGE = ROOT / "README.md"
+README = PAGE.read_text()
 
 
 def test_python_blocks_run() -> None:
     session: dict[str, object] = {}
     with torch.random.fork_rng():
-        for block in blocks("python"):
+        for block in blocks(PAGE, "python"):
             exec(compile(block, "README.md", "exec"), session)
-    assert session["c"].dtype == torch.int32  # type: ignore[attr-defined]
+    assert session["program"].recipe == "int8"  # type: ignore[attr-defined]
     assert 0.0 < float(session["changed"]) < 1.0  # type: ignore[arg-type]
+
+
+def test_the_first_python_block_is_short() -> None:
+    lines = [line for line in blocks(PAGE, "python")[0].splitlines() if line.strip()]
+    assert len(lines) <= 8
 
 
 def test_commands_run(tmp_path: Path) -> None:
     radhard = Path(sys.executable).with_name("radhard")
-    lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.strip().splitlines()]
+    lines = [line.split("#")[0].split() for block in blocks(PAGE, "sh") for line in block.strip().splitlines()]
     assert len(lines) == 8
     for name, *arguments in lines:
         assert name == "radhard"

@@ -1,4 +1,4 @@
-"""Write the blocks of `results/*.md` and the README from the data beside them: `python -m benchmarks.claims`; `--check` only compares."""
+"""Write the blocks of `results/*.md` and `docs/*.md` from the data in `results`: `python -m benchmarks.claims`; `--check` only compares."""
 
 import argparse
 import re
@@ -51,7 +51,7 @@ def files() -> list[Path]:
     """The Markdown files that have blocks."""
     return [
         path
-        for path in (RESULTS.parent / "README.md", *sorted(RESULTS.glob("*.md")))
+        for path in (*sorted((RESULTS.parent / "docs").glob("*.md")), *sorted(RESULTS.glob("*.md")))
         if "<!-- claims: " in path.read_text()
     ]
 

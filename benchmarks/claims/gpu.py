@@ -1,4 +1,4 @@
-"""What the README says of a GPU, from `results/gpu.json`."""
+"""What docs/speed.md says of a GPU, from `results/gpu.json`."""
 
 import json
 from textwrap import fill
@@ -24,4 +24,4 @@ def gpu() -> str:
         equal, of, models = known
         told.append(f"under the same faults {equal:,} of {of:,} answers of {', '.join(models)} are the CPU's")
     text = f"On a GPU ({run['device']}, ViT-B/16, batch 256; `--device cuda`): {'; '.join(told)}. "
-    return fill(f"{text}[results/gpu.md](results/gpu.md) has the tables, and which targets are missed.", width=120)
+    return fill(f"{text}[results/gpu.md](../results/gpu.md) has the tables, and which targets are missed.", width=120)

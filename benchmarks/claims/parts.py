@@ -129,7 +129,7 @@ def speed() -> str:
         f"faulty inference takes {told['full']} times the processor time of clean inference ({told['full count']} models, up to "
         f"{told['full flips']} flips an image), in the zoo, at the rates at which it loses accuracy, {told['zoo']} times "
         f"({told['zoo count']} models, up to {told['zoo flips']} flips an image); `python -m benchmarks.faulty`, model by model in "
-        "[benchmarks/FAULTY.md](benchmarks/FAULTY.md). Protection costs more: to simulate checks by blocks or rows takes many "
+        "[benchmarks/FAULTY.md](../benchmarks/FAULTY.md). Protection costs more: to simulate checks by blocks or rows takes many "
         "times the time of the faults alone.",
         119,
         break_long_words=False,
