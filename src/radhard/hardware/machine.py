@@ -12,8 +12,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.hardware.chains import Worn
 from radhard.hardware.fault import Column, Damage, Harm, Products
-from radhard.machine import Cost, Gemm, Machine, Operator, Site, read_cost
-from radhard.operators import Conv2d, Linear
+from radhard.machine import Cost, Machine, MatrixProduct, Operator, Site, read_cost
 
 Copies = Literal["same unit", "other units"]
 
@@ -112,7 +111,7 @@ def products_of(cost: Cost, site: Site) -> Products | None:
 
 
 def _refuse_floats(operator: Operator, out: Tensor, site: Site) -> None:
-    if isinstance(operator, Linear | Gemm | Conv2d):
+    if isinstance(operator, MatrixProduct):
         raise InputError(
             f"site {site.name!r}: damage is modelled in products of int8 words, and {operator.name} computes in "
             f"{out.dtype}: quantise the program"

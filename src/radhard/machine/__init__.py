@@ -19,7 +19,8 @@ from radhard.machine.arithmetic import (
 )
 from radhard.machine.clean import Clean, Counting, Machine, Recordable, together
 from radhard.machine.cost import Cost, Step, read_cost
-from radhard.machine.gemm import Gemm, WriteBack
+from radhard.machine.gemm import Gemm, MatrixProduct, WriteBack
+from radhard.machine.matrices import Matrices, Shape
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
 from radhard.machine.recording import Keeping, applied
@@ -45,6 +46,8 @@ __all__ = [
     "Kind",
     "Load",
     "Machine",
+    "Matrices",
+    "MatrixProduct",
     "Mul",
     "Note",
     "Operator",
@@ -52,6 +55,7 @@ __all__ = [
     "Plain",
     "Recordable",
     "Rows",
+    "Shape",
     "Site",
     "Source",
     "Special",

@@ -5,20 +5,24 @@ C = A B: output (i, j) is a chain of k products A[i, t] B[t, j] and k - 1 runnin
 result is left so, or written back in 8 bits (rounded, saturated) or as float32.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from radhard.errors import InputError
 from radhard.kernels.chains import Chains, Written, chains_of_rows
 from radhard.kernels.octets import OCTETS
-from radhard.kernels.written import accumulated, written
+from radhard.kernels.write import write
+from radhard.kernels.written import accumulated, no_bias, written
 from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
+from radhard.machine.matrices import Matrices, by_image, from_images
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
-from radhard.machine.requantize import write_accumulator
+from radhard.machine.site import Site
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,19 +48,53 @@ class WriteBack:
         """What kernels take of it."""
         return Written(multiplier=self.multiplier, limits=self.grid.limits)
 
-    def kernel(self, total: Tensor, bias: Tensor | None) -> Tensor:
-        """Accumulators [m, n] without bias -> [m, n] `dtype`."""
-        multiplier = self.multiplier.expand(total.shape[1]).contiguous()
-        return write_accumulator(total, bias, multiplier, self.dtype, grid=self.grid)
+    def kernel(self, total: Tensor) -> Tensor:
+        """Accumulators [m, n] int32, with their bias -> [m, n] `dtype`."""
+        n = total.shape[1]
+        multiplier = self.multiplier.to(torch.float32).expand(n).contiguous()
+        return write(total, no_bias(n, total.device), multiplier, self.dtype, grid=self.grid.limits)
 
 
-def chain(m: Arithmetic, write_back: WriteBack | None, inputs: tuple[UnitInput, ...]) -> Tensor:
-    """The text of every matrix product: rows, columns, bias [u], multiplier [u] -> [u]."""
-    a, b, bias, multiplier = inputs
-    assert isinstance(a, Rows)
-    assert isinstance(b, Rows)
-    total = m.gemm(a, b, bias if isinstance(bias, Tensor) else None)
-    return total if write_back is None else write_back.text(m, total, multiplier)
+class MatrixProduct(Operator):
+    """A linear layer, a convolution, a product of activations: a unit is a chain of products and running sums.
+
+    Its first input is the left factor, its second the right one, with a third as the bias. With a `write_back` it
+    computes in words of 8 bits: the left ones int8 or uint8, the right ones int8, the bias int32.
+    """
+
+    stored: ClassVar[bool]
+    """Whether the right factor is a weight, which does not depend on the images."""
+    write_back: WriteBack | None
+
+    @abstractmethod
+    def matrices(self, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
+        """One application as products of matrices, each of one image.
+
+        Raises InputError, naming the site, where the images are rows or columns of one product.
+        """
+
+    def settings(self, right: Tensor) -> tuple[Any, ...]:
+        """What `torch.ops.radhard.NAME`, of the operator's name, takes between the multiplier and the grid."""
+        del right
+        return ()
+
+    def written_as(self, write_back: WriteBack | None, *, zero: int = 0) -> Self:
+        """The same product of words of 8 bits, written so; the left words' zero point `zero` is what it pads with."""
+        del zero
+        return replace(self, write_back=write_back)  # type: ignore[type-var]
+
+    @property
+    def unwritten(self) -> Self:
+        """The product that leaves its accumulators, int32 of words."""
+        return self if self.write_back is None else replace(self, write_back=None)  # type: ignore[type-var]
+
+    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """Products, running sums, write-back: of rows, columns, bias [u], multiplier [u] -> [u]."""
+        a, b, bias, multiplier = inputs
+        assert isinstance(a, Rows)
+        assert isinstance(b, Rows)
+        total = m.gemm(a, b, bias if isinstance(bias, Tensor) else None)
+        return total if self.write_back is None else self.write_back.text(m, total, multiplier)
 
 
 def column_multiplier(write_back: WriteBack | None, column: Tensor) -> Tensor | None:
@@ -92,10 +130,11 @@ def written_dtype(write_back: WriteBack | None, operand: torch.dtype) -> torch.d
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gemm(Operator):
+class Gemm(MatrixProduct):
     """a [..., m, k], b [..., k, n] -> [..., m, n], both of them activations; batch axes broadcast."""
 
     name: ClassVar[str] = "matmul"
+    stored: ClassVar[bool] = False
     write_back: WriteBack | None = None
 
     def _shape(self, a: Tensor, b: Tensor) -> tuple[int, ...]:
@@ -134,9 +173,30 @@ class Gemm(Operator):
         rows = (a.expand(*shape[:-2], *a.shape[-2:]), b.mT.expand(*shape[:-2], *b.mT.shape[-2:]))
         return product_chains(rows, out, None, self.write_back)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
-        """Products, running sums, write-back."""
-        return chain(m, self.write_back, inputs)
+    def matrices(self, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
+        """A product for each image and group."""
+        a, b = operands(inputs)
+        groups = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        if site.batch_axis is not None and site.batch_axis >= len(groups):
+            raise InputError(
+                f"site {site.name!r}: the images are rows or columns of one product, not products of their own; take "
+                "it out of the plan"
+            )
+        (m, k), n = a.shape[-2:], b.shape[-1]
+        left, right = (by_image(x.expand(*groups, *x.shape[-2:]).flatten(-2), site) for x in (a, b.mT))
+        images, pieces = left.shape[:2]
+        flat = [*groups, m * n]
+        return Matrices(
+            a=left.reshape(-1, m, k),
+            b=right.reshape(-1, n, k),
+            bias=None,
+            stored=False,
+            slot=np.repeat(np.arange(images), pieces),
+            piece=np.tile(np.arange(pieces), images),
+            pieces=pieces,
+            split=lambda out: by_image(out.flatten(-2), site).reshape(-1, m, n),
+            merge=lambda total: from_images(total.reshape(images, pieces, -1), flat, site).unflatten(-1, (m, n)),
+        )
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """torch's matmul, or the exact integer product, written back."""

@@ -57,6 +57,14 @@ class Operator(ABC):
         assert x is not None
         return torch.empty_like(x)
 
+    @property
+    def unwritten(self) -> "Operator":
+        """The operator without the step that writes its results as words: it yields float32, or accumulators int32.
+
+        It is the operator itself where that writes no words.
+        """
+        return self
+
     def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
         """Where what the units read and write lies in memory, if they are chains of products of 8-bit words.
 

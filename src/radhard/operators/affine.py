@@ -9,8 +9,8 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.kernels.octets import every_octet
+from radhard.kernels.write import look_up
 from radhard.machine import SYMMETRIC, Grid
-from radhard.machine.requantize import look_up
 
 
 @dataclass(frozen=True, kw_only=True)

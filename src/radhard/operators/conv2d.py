@@ -5,30 +5,34 @@ order (channel, row, column) of the filter. Padding is words that stand for zero
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.errors import InputError
 from radhard.kernels.chains import Chains, Window
 from radhard.kernels.convolution import convolution
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.octets import OCTETS
-from radhard.machine import SYMMETRIC, Arithmetic, Note, Operator, Rows, UnitInput, Units
-from radhard.machine.gemm import WriteBack, chain, column_multiplier, operands, written_dtype
+from radhard.machine import SYMMETRIC, Note, Rows, Site, UnitInput, Units
+from radhard.machine.gemm import MatrixProduct, WriteBack, column_multiplier, operands, written_dtype
+from radhard.machine.matrices import Matrices, by_image
 from radhard.machine.operator import unravel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Conv2d(Operator):
+class Conv2d(MatrixProduct):
     """x [b, c, h, w], weight [n, c / groups, p, q], bias [n] or None -> [b, n, h', w'].
 
     `padding` is (top, left, bottom, right), of words `pad`; with a `write_back`, 8 bits x int8 with an int32 bias.
     """
 
     name: ClassVar[str] = "conv2d"
+    stored: ClassVar[bool] = True
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -46,9 +50,14 @@ class Conv2d(Operator):
             pad=self.pad,
         )
 
-    def patches(self, x: Tensor, weight: Tensor) -> Tensor:
-        """-> view [b, g, h', w', c, p, q] of the padded input."""
-        return self._geometry(weight).windows(x)
+    def settings(self, right: Tensor) -> tuple[Any, ...]:
+        """Size, stride, padding, dilation, groups, pad, for filters `right` [n, c / groups, p, q]."""
+        stride, padding, dilation = (list(x) for x in (self.stride, self.padding, self.dilation))
+        return list(right.shape[2:]), stride, padding, dilation, self.groups, self.pad
+
+    def written_as(self, write_back: WriteBack | None, *, zero: int = 0) -> Self:
+        """The same of words of 8 bits, padded with `zero`, the word that stands for 0."""
+        return replace(self, write_back=write_back, pad=zero)
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """[b, n, h', w'] of the type that is written back."""
@@ -68,7 +77,7 @@ class Conv2d(Operator):
 
         def gather(index: Tensor) -> tuple[UnitInput, ...]:
             image, group, position, j = unravel(index, grid)
-            patches = self.patches(x, weight)[image, group, position // w, position % w].flatten(1)
+            patches = self._geometry(weight).windows(x)[image, group, position // w, position % w].flatten(1)
             column = group * n + j
             return (
                 Rows(patches, torch.arange(len(index), device=x.device)),
@@ -116,9 +125,35 @@ class Conv2d(Operator):
         )
         return (found,)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
-        """Products, running sums, write-back."""
-        return chain(m, self.write_back, inputs)
+    def matrices(self, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
+        """A product for each image and group of channels, of patches and filters."""
+        x, weight = operands(inputs)
+        if site.batch_axis not in (None, 0):
+            raise InputError(f"site {site.name!r}: a convolution's images are on axis {site.batch_axis}, not on axis 0")
+        patches = self._geometry(weight).windows(x)
+        samples, groups, h, w = patches.shape[:4]
+        n = weight.shape[0] // groups
+        owner = by_image(torch.arange(samples, device="cpu")[:, None], site)[..., 0]  # [images, samples of each]
+        own = owner.shape[1]
+        slot, row = np.empty(samples, np.int64), np.empty(samples, np.int64)
+        slot[owner.numpy()] = np.arange(len(owner))[:, None]
+        row[owner.numpy()] = np.arange(own)
+
+        def merge(total: Tensor) -> Tensor:
+            apart = total.reshape(samples, groups, h * w, n).transpose(2, 3)
+            return apart.reshape(samples, groups * n, h, w)
+
+        return Matrices(
+            a=patches.reshape(samples * groups, h * w, -1),
+            b=weight.reshape(groups, n, -1),
+            bias=None if inputs[2] is None else inputs[2].view(groups, n),
+            stored=True,
+            slot=np.repeat(slot, groups),
+            piece=(row[:, None] * groups + np.arange(groups)).reshape(-1),
+            pieces=own * groups,
+            split=lambda out: out.reshape(samples, groups, n, h * w).transpose(2, 3).reshape(-1, h * w, n),
+            merge=merge,
+        )
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """torch's convolution, or the exact integer one and one pass to write it back."""

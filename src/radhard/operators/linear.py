@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from radhard.kernels.chains import Chains
 from radhard.kernels.octets import OCTETS
-from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units
+from radhard.machine import Note, Rows, Site, UnitInput, Units
 from radhard.machine.gemm import (
+    MatrixProduct,
     WriteBack,
-    chain,
     column_multiplier,
     operands,
     product,
@@ -21,13 +22,15 @@ from radhard.machine.gemm import (
     scatter_flat,
     written_dtype,
 )
+from radhard.machine.matrices import Matrices, by_image, from_images
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Linear(Operator):
+class Linear(MatrixProduct):
     """x [..., k], weight [n, k], bias [n] or None -> [..., n]; with a `write_back`, 8 bits x int8 with int32 bias."""
 
     name: ClassVar[str] = "linear"
+    stored: ClassVar[bool] = True
     write_back: WriteBack | None = None
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
@@ -58,9 +61,22 @@ class Linear(Operator):
         x, weight = operands(inputs)
         return product_chains((x.reshape(-1, x.shape[-1]), weight), out, inputs[2], self.write_back)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
-        """Products, running sums, write-back."""
-        return chain(m, self.write_back, inputs)
+    def matrices(self, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
+        """A product for each image, all with the same weight."""
+        x, weight = operands(inputs)
+        bias, shape = inputs[2], [*x.shape[:-1], weight.shape[0]]
+        a = by_image(x, site)
+        return Matrices(
+            a=a,
+            b=weight[None],
+            bias=None if bias is None else bias[None],
+            stored=True,
+            slot=np.arange(len(a)),
+            piece=np.zeros(len(a), np.int64),
+            pieces=1,
+            split=lambda out: by_image(out, site),
+            merge=lambda total: from_images(total, shape, site),
+        )
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """torch's linear, or the exact integer product, written back."""

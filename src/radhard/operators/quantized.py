@@ -4,15 +4,15 @@ The scale multiplications are operations of the kind `scale`: counted, and expos
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from radhard.kernels.octets import every_octet
+from radhard.kernels.write import look_up, write_float
 from radhard.machine import Arithmetic, Elementwise, Note, Operator, UnitInput, Units
-from radhard.machine.requantize import look_up, write_float
 from radhard.operators.affine import Affine
 from radhard.operators.fused import in_one_pass
 from radhard.operators.tables import Tables
@@ -32,6 +32,11 @@ class Quantized(Operator):
         if self.inner.name != "identity":
             return self.inner.name
         return "dequantize" if self.writes is None else "quantize" if self.reads[0] is None else "requantize"
+
+    @property
+    def unwritten(self) -> "Quantized":
+        """The same that yields float32."""
+        return self if self.writes is None else replace(self, writes=None)
 
     def _read(self, inputs: Sequence[Tensor | None]) -> list[Tensor | None]:
         """The inputs as the inner operator takes them, whole."""
@@ -73,7 +78,8 @@ class Quantized(Operator):
         out = self.inner.kernel(self._read(inputs), note)
         if self.writes is None:
             return out
-        words, strange = write_float(out, 1.0 / self.writes.scale, grid=self.writes.grid)
+        grid = self.writes.grid
+        words, strange = write_float(out, 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
         if strange is not None:
             note(strange)
         return words

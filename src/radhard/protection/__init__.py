@@ -1,12 +1,13 @@
 """Protection of matrix products and operators: what checks and repairs cost, and the machine that executes them."""
 
+from radhard.machine import Shape
 from radhard.protection.abft.account import Account
 from radhard.protection.calibrating import Calibrating
 from radhard.protection.cost.blocks import Choice, cubes, optimal_block
 from radhard.protection.cost.models import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.row_cost import ExactRows, boxes
-from radhard.protection.cost.shape import Block, Shape, cube
+from radhard.protection.cost.shape import Block, cube
 from radhard.protection.planning.bounds import Limits, observed_limits, ranges_of
 from radhard.protection.planning.hardening import Hardening
 from radhard.protection.planning.method import Method, read_method

@@ -1,12 +1,10 @@
 """The machine that observes the range of what each operator yields, before it is quantised or written back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from torch import Tensor
 
-from radhard.machine import Clean, Cost, Gemm, Machine, Operator, Site
-from radhard.operators import Conv2d, Linear, Quantized
+from radhard.machine import Clean, Cost, Machine, Operator, Site
 
 
 class Calibrating(Machine):
@@ -23,10 +21,8 @@ class Calibrating(Machine):
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output."""
         out = value = self.inner.apply(operator, inputs, site)
-        if isinstance(operator, Quantized) and operator.writes is not None:
-            value = Clean().apply(replace(operator, writes=None), inputs, site)
-        elif isinstance(operator, Linear | Gemm | Conv2d) and operator.write_back is not None:
-            value = Clean().apply(replace(operator, write_back=None), inputs, site)
+        if operator.unwritten is not operator:
+            value = Clean().apply(operator.unwritten, inputs, site)
         low, high = (float(bound) for bound in value.aminmax())
         known = self.ranges.get(site.name, (low, high))
         self.ranges[site.name] = (min(low, known[0]), max(high, known[1]))

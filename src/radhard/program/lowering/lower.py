@@ -15,8 +15,8 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import CaptureError
-from radhard.machine import SYMMETRIC, Grid, Operator
-from radhard.operators import Affine, Conv2d, Gemm, Identity, Linear, Load, Quantized, WriteBack
+from radhard.machine import SYMMETRIC, Grid, MatrixProduct, Operator
+from radhard.operators import Affine, Identity, Load, Quantized, WriteBack
 from radhard.program.anatomy.anatomy import Place
 from radhard.program.anatomy.overrides import Overrides
 from radhard.program.capture.fold import constant
@@ -241,7 +241,7 @@ class _Lowering:
         inputs = [self._input(argument, node) for argument in lowered.inputs]
         operator, written, within = lowered.operator, None, clamp_after(node) if self._recipe == "int8" else None
         writes = self._sole_quantizer(node if within is None else within)
-        if isinstance(operator, Linear | Conv2d | Gemm):
+        if isinstance(operator, MatrixProduct):
             grid = None if writes is None or within is None else narrowed(writes, within)
             operator, inputs, written = self._product(node, operator, inputs, writes, grid=grid)
         elif writes is not None or any(x is not None and x.affine is not None for x in inputs):
@@ -269,19 +269,19 @@ class _Lowering:
     def _product(
         self,
         node: Node,
-        operator: Linear | Conv2d | Gemm,
+        operator: MatrixProduct,
         inputs: list[_Value | None],
         writes: Affine | None,
         *,
         grid: Grid | None,
     ) -> tuple[Operator, list[_Value | None], Affine | None]:
         """An integer product where both operands are words, a float one elsewhere; `grid` narrows what it writes."""
-        if isinstance(operator, Gemm):
+        if not operator.stored:
             inputs = [_as_words(value) for value in inputs]
         x, other = inputs[0], inputs[1]
         assert x is not None
         assert other is not None
-        if not isinstance(operator, Gemm) and other.number is not None:
+        if operator.stored and other.number is not None:
             raise CaptureError(
                 f"{node.target} in module {path_of(node) or '(root)'!r} has weights that depend on the images: write "
                 "it as a matrix product of activations, torch.matmul"
@@ -289,7 +289,7 @@ class _Lowering:
         scale = other.words[1] if other.words is not None else other.affine and other.affine.scale
         if x.affine is None or scale is None:
             inputs = [value if value is None else self._plain(value, node) for value in inputs]
-            loads = 2 if isinstance(operator, Gemm) else 1
+            loads = 1 if operator.stored else 2
             return operator, self._loaded(node, operator, inputs, loads), None
         words = grid or (SYMMETRIC if writes is None else writes.grid)
 
@@ -297,7 +297,7 @@ class _Lowering:
             multiplier = (unit if writes is None else unit / writes.scale).to(torch.float32)
             return WriteBack(multiplier=multiplier, dtype=words.dtype if writes else torch.float32, grid=words)
 
-        if isinstance(operator, Gemm):
+        if not operator.stored:
             if x.affine.grid.zero or (other.affine is not None and other.affine.grid.zero):
                 raise CaptureError(
                     f"{node.target} in module {path_of(node) or '(root)'!r} multiplies activations with zero points: "
@@ -309,13 +309,11 @@ class _Lowering:
                     "quantise it to int8, as radhard.quantize does, so that products are words of 16 bits"
                 )
             unit = torch.as_tensor(scale, dtype=torch.float64).reshape(-1) * x.affine.scale
-            return replace(operator, write_back=written(unit)), self._loaded(node, operator, inputs, 2), writes
+            return operator.written_as(written(unit)), self._loaded(node, operator, inputs, 2), writes
         assert other.words is not None
         given = None if inputs[2] is None else inputs[2].constant
         stored = stored_weight(other.words, given, reads=x.affine, place=path_of(node))
-        product = replace(operator, write_back=written(stored.scale))
-        if isinstance(product, Conv2d):
-            product = replace(product, pad=x.affine.grid.zero)
+        product = operator.written_as(written(stored.scale), zero=x.affine.grid.zero)
         bias = None if stored.bias is None else _Value(constant=stored.bias)
         return product, [*self._loaded(node, operator, [x], 1), _Value(constant=stored.words), bias], writes
 

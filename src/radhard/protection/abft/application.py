@@ -6,11 +6,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from radhard.machine import CHECK, Load, Machine, Operator, Site, WriteBack, read_cost
+from radhard.machine import CHECK, Load, Machine, Matrices, MatrixProduct, Operator, Site, WriteBack, read_cost
 from radhard.protection.abft.checks import Checks, Entries
 from radhard.protection.abft.checksums import column_sums, row_sums
 from radhard.protection.abft.moments import Moments
-from radhard.protection.abft.products import Matrices, matrices, written
+from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated, Written
 from radhard.protection.abft.stored import Stored, Sums, store, with_bias
 
@@ -72,14 +72,15 @@ class Work:
     @property
     def write_back(self) -> WriteBack | None:
         """How the accumulators are written back."""
-        return written(self.operator)
+        assert isinstance(self.operator, MatrixProduct)
+        return self.operator.write_back
 
     def accumulators(self, step: int) -> Tensor:
         """Running sums [q, g, m, n] int32 after every `step` products and at the end, with the faults of the site."""
         k = self.products.shape.k
         ends = (*range(step, k, step), k)
-        whole = replace(self.operator, write_back=None)  # type: ignore[type-var]
-        sums = self.inner.apply(Accumulated(whole=whole, products=self.products, ends=ends), self.inputs, self.site)
+        whole = Accumulated(whole=self.operator.unwritten, products=self.products, ends=ends)
+        sums = self.inner.apply(whole, self.inputs, self.site)
         split = self.products.split
         first = split(sums[0])
         if first.is_contiguous() and first.data_ptr() == sums.data_ptr():  # the products lie as in the output

@@ -8,8 +8,8 @@ one more row of B, and A has a column of ones: k grows by one term. Sums of a we
 import torch
 from torch import Tensor
 
+from radhard.machine.matrices import Matrices
 from radhard.protection.abft.checks import Checks, Dot, Entries
-from radhard.protection.abft.products import Matrices
 from radhard.protection.abft.stored import Sums
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from radhard.machine import Add, Mul
+from radhard.machine.matrices import Matrices
 from radhard.protection.abft.checks import Checks, Entries
-from radhard.protection.abft.products import Matrices
 from radhard.protection.abft.rounding import Rounding
 
 

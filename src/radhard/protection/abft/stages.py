@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.chains import Chains
+from radhard.kernels.write import write_float
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units, WriteBack
-from radhard.machine.requantize import write_float
+from radhard.machine.matrices import Matrices
 from radhard.operators import Affine, Quantized
-from radhard.protection.abft.products import Matrices
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,7 +109,7 @@ class Written(Operator):
         (g, m, _), n = x.a.shape, x.b.shape[1]
         h = len(x.b) if x.stored else 1  # factors that are activations share their columns' multipliers
         rows = x.split(inputs[0]).view(g // h, h, m, n).transpose(1, 2).reshape(-1, h * n)
-        words = self.write_back.kernel(rows, None)
+        words = self.write_back.kernel(rows)
         return x.merge(words.view(g // h, m, h, n).transpose(1, 2).reshape(g, m, n))
 
 
@@ -145,7 +145,8 @@ class Requantized(Operator):
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """One pass; what is not finite is noted."""
         assert inputs[0] is not None
-        words, strange = write_float(inputs[0], 1.0 / self.writes.scale, grid=self.writes.grid)
+        grid = self.writes.grid
+        words, strange = write_float(inputs[0], 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
         if strange is not None:
             note(strange)
         return words

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.protection.abft.products import Matrices
+from radhard.machine.matrices import Matrices
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from radhard.errors import InputError
+from radhard.machine import Shape
 from radhard.protection.cost.models import CostModel, Overhead, Printed
-from radhard.protection.cost.shape import Block, Shape, cube
+from radhard.protection.cost.shape import Block, cube
 
 MOST_CUBES = 200_000
 """Cubes of one search: some ten seconds of it."""

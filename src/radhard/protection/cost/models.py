@@ -18,8 +18,9 @@ from itertools import product
 from typing import Protocol
 
 from radhard.errors import InputError
+from radhard.machine import Shape
 from radhard.protection.cost.operations import Operations
-from radhard.protection.cost.shape import Block, Shape, pieces
+from radhard.protection.cost.shape import Block, pieces
 from radhard.words import Words
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
+from radhard.machine import Shape
 from radhard.protection.cost.models import Overhead, correct, exposed_bits, kinds, overhead, probability
 from radhard.protection.cost.operations import Operations
-from radhard.protection.cost.shape import Block, Shape
+from radhard.protection.cost.shape import Block
 from radhard.words import Words
 
 

@@ -4,36 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from radhard.errors import InputError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """C = A B with A [m, k] and B [k, n]: m n k multiplications. The paper calls these sizes m, n and p.
-
-    `bias` adds a row [n] in the accumulator. `stored` says that B is a weight, whose sums are made once and kept;
-    otherwise they are made at every application, as in attention.
-    """
-
-    m: int
-    k: int
-    n: int
-    bias: bool = False
-    stored: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("m", "k", "n"):
-            if getattr(self, name) < 1:
-                raise InputError(f"a matrix product with {name}={getattr(self, name)}: every size is at least 1")
-
-    @property
-    def volume(self) -> int:
-        """Multiply-accumulates."""
-        return self.m * self.k * self.n
-
-    @property
-    def terms(self) -> int:
-        """Terms of a dot product along k: with a bias it is one more row of B, and A has a column of ones."""
-        return self.k + self.bias
+from radhard.machine.matrices import Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
 from radhard.errors import InputError
+from radhard.machine import Shape
 from radhard.protection.abft.recovery import Policy
 from radhard.protection.cost.blocks import cubes, optimal_block
 from radhard.protection.cost.models import CostModel, Exact, Printed, Volume
 from radhard.protection.cost.row_cost import ExactRows, boxes
-from radhard.protection.cost.shape import Block, Shape
+from radhard.protection.cost.shape import Block
 from radhard.protection.protected import Exposure, Scheme
 from radhard.protection.schemes.huang_abraham import HuangAbraham
 from radhard.protection.schemes.intensity_guided import IntensityGuided

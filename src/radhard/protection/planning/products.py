@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import Clean, Gemm, Operator, Site
-from radhard.operators import Conv2d, Linear
+from radhard.machine import Clean, MatrixProduct, Operator, Shape, Site
 from radhard.program import Program, run
 from radhard.protection.abft.products import matrices
-from radhard.protection.cost.shape import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ class _Measuring(Clean):
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The kernel's output."""
-        if isinstance(operator, Linear | Gemm | Conv2d):
+        if isinstance(operator, MatrixProduct):
             try:
                 products = matrices(operator, inputs, site)
             except InputError as error:

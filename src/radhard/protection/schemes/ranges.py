@@ -6,15 +6,15 @@ before they are written back. Comparisons are no operations that a fault hits.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import Gemm, read_cost
-from radhard.operators import Conv2d, Linear, Quantized
+from radhard.machine import MatrixProduct, read_cost
+from radhard.operators import Quantized
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.stages import Requantized
 
@@ -41,12 +41,12 @@ class Ranges:
     def protect(self, work: Work) -> Tensor:
         """Two comparisons a value."""
         operator = work.operator
-        if isinstance(operator, Linear | Gemm | Conv2d) and operator.write_back is not None:
+        if isinstance(operator, MatrixProduct) and operator.write_back is not None:
             x = work.products
             return work.write(self._within(work, work.accumulators(x.shape.k)[0], layout=x.merge))
         if not isinstance(operator, Quantized) or operator.writes is None:
             return self._within(work, work.compute())
-        before = replace(operator, writes=None)
+        before = operator.unwritten
         value = self._within(work, work.inner.apply(before, work.inputs, work.site))
         steps = len(read_cost(before, work.inputs, work.site).steps)
         finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
