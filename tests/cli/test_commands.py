@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from radhard.campaign import build as building
 from radhard.campaign.bench import Bench
-from radhard.cli import demo
+from radhard.cli import demo, parse
 from radhard.cli.commands import app
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty
@@ -382,6 +382,4 @@ def test_debug_shows_where_it_was_raised(*, before: bool) -> None:
 
 
 def test_words_of_the_option_are_those_of_the_library() -> None:
-    from radhard.cli.selection import words_of
-
-    assert words_of("product=int16[0:8],accumulator=int32") == Words(product=Int(16, 8), accumulator=Int(32))
+    assert parse.words("product=int16[0:8],accumulator=int32") == Words(product=Int(16, 8), accumulator=Int(32))

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from radhard.campaign.experiment import Campaign, Setting
 from radhard.cli import parse
 from radhard.cli.commands import app
-from radhard.cli.model import numbers, shape
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Where
 from radhard.protection import Block, Exact, Printed, Shape, Volume, cube, optimal_block
@@ -83,17 +82,17 @@ def test_whole_numbers() -> None:
 
 
 def test_normalisation_is_of_pixels() -> None:
-    assert numbers("0.5,-1", option="--mean") == (0.5, -1.0)
+    assert parse.numbers("0.5,-1", option="--mean") == (0.5, -1.0)
     for text in ("nan", "inf", "0.5,-inf", "1e300"):
         for option in ("--mean", "--std"):
             with pytest.raises(InputError, match=f"{option} {text}: .* is not in the range of pixels"):
-                numbers(text, option=option)
+                parse.numbers(text, option=option)
     for text in ("0", "-1", "1e-300", "0.5,0"):
         with pytest.raises(InputError, match="--std"):
-            numbers(text, option="--std")
+            parse.numbers(text, option="--std")
     for text in ("3,224", f"1,{HUGE},1", "100000,100000,1", "0,1,1", "a,b,c"):
         with pytest.raises(InputError, match="--input-shape"):
-            shape(text)
+            parse.shape(text)
 
 
 def test_a_campaign_of_too_many_units() -> None:

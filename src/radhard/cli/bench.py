@@ -1,18 +1,14 @@
-"""From a command's options to the bench that it works on: its model, its images, its programs.
-
-The options of a model and of images stand in the signature of every command that takes them, for `--help`, and are
-read here, by the names of these parameters, from the mapping that typer keeps as `ctx.params`.
-"""
+"""From a command's options to the bench that it works on: its model, its images, its programs."""
 
 import gc
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -20,10 +16,10 @@ from rich.console import Console
 from radhard.campaign import build
 from radhard.campaign.bench import Bench
 from radhard.campaign.contents import unused
-from radhard.campaign.scales import Known, given, of_plans, of_store, shipped
+from radhard.campaign.scales import given, of_plans, of_store, shipped
 from radhard.campaign.store import Store
 from radhard.cli.live import Course
-from radhard.cli.model import ModelChoice, model_choice, tell_assumed
+from radhard.cli.model import load, tell_assumed
 from radhard.cli.notes import notes
 from radhard.faults import EVERYWHERE, Where
 from radhard.machine import MARKED
@@ -32,43 +28,39 @@ from radhard.models.data.decode import Progress
 from radhard.models.data.splits import DataChoice, Part
 from radhard.program import Program
 from radhard.protection import Plan
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the options say of the model, but its name and checkpoint, of images, layers and modules; and scales.
+    """What the options say of the images, of layers and modules that are named, and of where models run."""
 
-    `device`: where the model runs.
-    """
-
-    model: ModelChoice
     data: DataChoice
-    scales: tuple[Known, ...] = ()
     places: Where = EVERYWHERE
     device: torch.device = CPU
 
 
-def source_of(params: Mapping[str, Any], *, part: Part = "evaluate") -> Source:
-    """A command's `ctx.params` -> Source. InputError for numbers that cannot be read, or a device that is not there."""
-    device = chosen_device(params.get("device", "cpu"))
-    data = DataChoice(
-        data=params["data"],
-        root=params["data_root"],
-        split=params["split"],
-        samples=params["samples"],
-        seed=params["data_seed"],
-        calibration=params["calibration"],
-        calibration_split=params["calibration_split"],
-        labels=params["labels"],
-        classes=None if params["classes"] is None else Path(params["classes"]),
-        bad="skip" if params["skip_bad"] else "stop",
+def source_of(
+    data: str, options: DataOptions, *, faults: FaultOptions | None = None, device: str = "cpu", part: Part = "evaluate"
+) -> Source:
+    """The images of `data`, those of `part`. InputError for a device that is not there."""
+    choice = DataChoice(
+        data=data,
+        root=options.data_root,
+        split=options.split,
+        samples=options.samples,
+        seed=options.data_seed,
+        calibration=options.calibration,
+        calibration_split=options.calibration_split,
+        labels=options.labels,
+        classes=options.classes,
+        bad="skip" if options.skip_bad else "stop",
         part=part,
     )
-    scales = tuple(given(params.get("scales") or []))
-    places = Where(layers=tuple(params.get("layer") or ()), modules=tuple(params.get("module") or ()))
-    return Source(model=model_choice(params), data=data, scales=scales, places=places, device=device)
+    places = EVERYWHERE if faults is None else Where(layers=faults.layer, modules=faults.module)
+    return Source(data=choice, places=places, device=chosen_device(device))
 
 
 def chosen_device(text: str) -> torch.device:
@@ -81,12 +73,10 @@ def chosen_device(text: str) -> torch.device:
 
 
 def of_each(
-    models: Sequence[str],
+    models: Mapping[str, ModelOptions],
     measured: Callable[[Bench, Course], T],
     *,
     source: Source,
-    checkpoints: Mapping[str, Path],
-    recipe: str,
     images: int | None,
     console: Console,
     store: Store,
@@ -94,19 +84,17 @@ def of_each(
 ) -> list[T]:
     """What is `measured` of each model in turn, on its bench; `plans` by model, the rest as of `prepared`."""
     if len(models) > 1:  # a name that is wrong is told now, not after the models before it
-        for model in models:
-            source.model.load(model, checkpoints.get(model))
+        for model, options in models.items():
+            load(model, options)
     found, began = [], time.perf_counter()
-    for place, model in enumerate(models, start=1):
+    for place, (model, options) in enumerate(models.items(), start=1):
         course = Course(model=model, place=place, of=len(models), began=began)
-        file = checkpoints.get(model)
         found.append(
             measured(
                 prepared(
                     source,
                     model,
-                    checkpoint=file,
-                    recipe=recipe,
+                    options,
                     images=images,
                     told=course.name,
                     console=console,
@@ -145,9 +133,8 @@ def opened(path: Path | None) -> Iterator[Store]:
 def prepared(
     source: Source,
     model: str,
+    options: ModelOptions,
     *,
-    checkpoint: Path | None,
-    recipe: str,
     console: Console,
     images: int | None = None,
     told: str | None = None,
@@ -161,11 +148,12 @@ def prepared(
     `radhard.campaign.build.build`.
     """
     with _preparing(f"{told or model}: capturing and calibrating", console=console) as progress:
-        loaded = source.model.load(model, checkpoint)
-        known = [*source.scales, *of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
+        scales = given(options.scales)
+        loaded = load(model, options)
+        known = [*scales, *of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
         bench = build.build(
             loaded,
-            recipe=recipe,
+            recipe=options.recipe,
             data=source.data,
             images=images or 1,
             progress=progress,
@@ -176,19 +164,21 @@ def prepared(
     _tell_data(bench, console=console)
     if bench.scales_from not in ("", "the model"):
         console.print(f"{bench.model}: scales from {bench.scales_from}", markup=False, highlight=False, soft_wrap=True)
+    _tell_guessed(bench.programs[options.recipe], source.places, console=console)
     for line in unused(store, bench) if store else ():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return bench
 
 
-def calibrated(source: Source, model: str, *, checkpoint: Path | None, recipe: str, console: Console) -> Bench:
+def calibrated(source: Source, model: str, options: ModelOptions, *, console: Console) -> Bench:
     """The bench of a model that is calibrated here and now, whatever scales are known of it."""
     with _preparing(f"{model}: capturing and calibrating", console=console) as progress:
-        loaded = source.model.load(model, checkpoint)
-        bench = build.build(loaded, recipe=recipe, data=source.data, progress=progress, known=(), device=source.device)
+        loaded = load(model, options)
+        bench = build.build(
+            loaded, recipe=options.recipe, data=source.data, progress=progress, known=(), device=source.device
+        )
     tell_assumed(loaded, console=console)
     _tell_data(bench, console=console)
-    _tell_guessed(bench.programs[recipe], source.places, console=console)
     return bench
 
 

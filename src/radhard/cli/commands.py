@@ -16,6 +16,7 @@ from radhard.cli.merge import merge
 from radhard.cli.plan import plan
 from radhard.cli.quantize import quantize
 from radhard.cli.replay import replay
+from radhard.cli.signature import command
 from radhard.cli.store import store
 from radhard.cli.sweep import sweep
 from radhard.cli.trace import trace
@@ -39,7 +40,7 @@ def options(
     del debug  # the group reads it
 
 
-for command in (
+for each in (
     demo,
     inspect,
     quantize,
@@ -56,4 +57,4 @@ for command in (
     store,
     train,
 ):
-    app.command(cls=Checked)(command)
+    app.command(cls=Checked)(command(each))

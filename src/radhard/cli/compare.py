@@ -1,12 +1,15 @@
 """`radhard compare`: schemes against each other under the same faults, accuracy and overhead of each."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from radhard.cli import options, outputs, parse
+from radhard.cli.options import OutputOptions
+from radhard.cli.signature import taken
+from radhard.cli.spelling import FAULTS, PROTECTION, RUN
 from radhard.errors import InputError
+from radhard.studies.options import DataOptions, FaultOptions, RunOptions
 
 if TYPE_CHECKING:
     from radhard.analysis.configurations import Configuration, Evaluation
@@ -20,78 +23,79 @@ RIVALS = "lb-abft:policy=leave,lb-abft,standard-abft,huang-abraham,intensity-ide
 def compare(
     ctx: typer.Context,
     models: options.Models,
+    data_options: DataOptions,
+    faults: FaultOptions,
+    run: Annotated[
+        RunOptions,
+        taken(
+            but=("shard", "until_width"),
+            helps={
+                "chunk": "images a unit of work: a killed run loses these; the interval of overhead is of units",
+            },
+            trials=1,
+            batch=100,
+            chunk=100,
+        ),
+    ],
+    output: Annotated[
+        OutputOptions,
+        taken(
+            helps={
+                "csv": "write one row a scheme and BER to this .csv file",
+                "plot": "draw accuracy and overhead into this .png or .svg file",
+            }
+        ),
+    ],
     schemes: Annotated[
         str,
-        typer.Option(help="schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr"),
+        typer.Option(
+            help="schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr",
+            rich_help_panel=PROTECTION,
+        ),
     ] = RIVALS,
     data: options.Data = "fashion-mnist",
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    samples: options.Samples = None,
-    data_seed: options.DataSeed = 0,
-    calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = None,
-    skip_bad: options.SkipBad = False,
-    labels: options.Labels = None,
-    classes: options.Classes = None,
-    scales: options.Scales = None,
-    checkpoint: options.Checkpoints = None,
-    checkpoint_key: options.CheckpointKey = None,
-    pretrained: options.Pretrained = False,
-    input_shape: options.InputShape = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    resize: options.Resize = None,
-    crop_pct: options.CropPct = None,
-    interpolation: options.Interpolation = None,
-    anatomy: options.Anatomies = None,
     ber: Annotated[
         str | None,
-        typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits"),
+        typer.Option(
+            help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits",
+            rich_help_panel=FAULTS,
+        ),
     ] = None,
     extent: Annotated[
         Literal["all", "needed"],
         typer.Option(
             help="each scheme on all products, or on those of the most vulnerable layers, until surely no more than "
-            "--max-loss is lost; the same for every scheme"
+            "--max-loss is lost; the same for every scheme",
+            rich_help_panel=PROTECTION,
         ),
     ] = "all",
-    max_loss: Annotated[float, typer.Option(help="percentage points, the target of --extent needed")] = 2.0,
+    max_loss: Annotated[
+        float, typer.Option(help="percentage points, the target of --extent needed", rich_help_panel=PROTECTION)
+    ] = 2.0,
     select: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="images on which --extent needed chooses layers; none evaluates. Default: 300, or a quarter of fewer "
             "than 1,200",
+            rich_help_panel=RUN,
         ),
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="the scheme that the others are paired with; default: the first of --schemes"),
+        typer.Option(
+            help="the scheme that the others are paired with; default: the first of --schemes",
+            rich_help_panel=PROTECTION,
+        ),
     ] = None,
     margin: Annotated[
         float,
-        typer.Option(help="percentage points: two schemes are equivalent if their accuracies surely differ by less"),
+        typer.Option(
+            help="percentage points: two schemes are equivalent if their accuracies surely differ by less",
+            rich_help_panel=PROTECTION,
+        ),
     ] = 2.0,
-    trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
-    images: options.Images = None,
-    recipe: options.Recipe = "int8",
-    kinds: options.Kinds = options.DEFAULT_KINDS,
-    layer: options.Layers = None,
-    module: options.Modules = None,
-    operator: options.Operators = None,
-    site: options.Sites = None,
-    except_: options.Except = False,
-    seed: options.Seed = 0,
-    words: options.WordsText = options.DEFAULT_WORDS,
-    weights: options.WeightsText = options.DEFAULT_WEIGHTS,
-    batch: options.Batch = 100,
-    device: options.Device = "cpu",
-    chunk: options.Chunk = 100,
-    store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
-    csv: Annotated[Path | None, typer.Option(help="write one row a scheme and BER to this .csv file")] = None,
-    plot: Annotated[Path | None, typer.Option(help="draw accuracy and overhead into this .png or .svg file")] = None,
-    json_: options.Json = False,
+    weights: options.Weights = options.DEFAULT_WEIGHTS,
 ) -> None:
     """Measure schemes on the products of a model, all under the same faults, and as far as each other.
 
@@ -100,9 +104,9 @@ def compare(
     Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
     at the bit error rate. Checks are those of one image at a time.
     """
-    files = parse.of_models(checkpoint or [], models=parse.models(models))
+    each, where, recipe = models.each, faults.where, models.shared.recipe
     rates = None if ber is None else parse.rates(ber)
-    each, lost = parse.weights(weights), parse.percent(max_loss, option="--max-loss")
+    counts, lost = parse.weights(weights), parse.percent(max_loss, option="--max-loss")
     texts = [text.strip() for text in schemes.split(",") if text.strip()]
     if not texts or len(set(texts)) != len(texts):
         raise InputError(f"--schemes {schemes!r}: name one scheme or more, each once")
@@ -112,7 +116,7 @@ def compare(
     share = parse.percent(margin, option="--margin")
     if not 0 < share < 1:
         raise InputError(f"--margin {margin:g}: give percentage points above 0 and below 100, such as 2")
-    written = outputs.opened(ctx)
+    written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
@@ -125,38 +129,35 @@ def compare(
     from radhard.cli.conditions import Bed, show
     from radhard.cli.live import following
     from radhard.cli.notes import notes
-    from radhard.cli.selection import selection, words_of
     from radhard.models.data.splits import check_labelled
     from radhard.protection import read_method
     from radhard.studies.baselines import Needed, Rivals
 
     methods = [read_method(text) for text in texts]
     pairing = Pairing(reference=methods[texts.index(other)].title, margin=share)
-    chosen, exposed, console = selection(ctx.params), words_of(words), notes()
-    costs = Weights(**each)
-    with opened(store) as kept:
-        bed = Bed(trials=trials, chunk=chunk, batch=batch, weights=costs, store=kept, console=console)
+    console, costs = notes(), Weights(**counts)
+    with opened(run.store) as kept:
+        bed = Bed(trials=run.trials, chunk=run.chunk, batch=run.batch, weights=costs, store=kept, console=console)
 
         def measured(bench: "Bench", course: "Course") -> "Evaluation":
             def at(rate: float, of: "Bench" = bench) -> "Setting":
                 return faulty_setting(
-                    of, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+                    of, recipe, ber=rate, kinds=faults.kinds, where=where, seed=faults.seed, words=faults.words
                 )
 
             check_labelled(bench.data, doing="compare")
-            needed, taken = None, counted(bench, images, default=options.DEFAULT_IMAGES, console=console)
+            needed, taken = None, counted(bench, run.images, default=options.DEFAULT_IMAGES, console=console)
             if extent == "needed":
                 apart = prepared(
-                    source_of(ctx.params, part="select"),
+                    source_of(data, data_options, faults=faults, device=run.device, part="select"),
                     bench.model,
-                    checkpoint=files.get(bench.model),
-                    recipe=recipe,
+                    each[bench.model],
                     images=select,
                     console=console,
                     store=kept,
                 )
                 choose = counted(apart, select, default=min(300, max(1, len(apart.data) // 4)), console=console)
-                if images is None:
+                if run.images is None:
                     taken = before_any(bench.data, seen=[fingerprints(apart.data, images=choose)], most=taken)
                     console.print(
                         f"the first {taken:,} of them evaluate: the next one chooses layers (--images, --select)"
@@ -166,14 +167,14 @@ def compare(
                     bench=apart,
                     plain=at(0.0, apart),
                     images=choose,
-                    trials=trials,
+                    trials=run.trials,
                     store=kept,
-                    executor=InProcess(bench=apart, batch=batch),
+                    executor=InProcess(bench=apart, batch=run.batch),
                     follow=following(course, console=console),
                 )
                 needed = Needed(choosing=choosing, loss=lost)
             rivals = Rivals(
-                hardening=bench.hardening(recipe, words=exposed),
+                hardening=bench.hardening(recipe, words=faults.words),
                 methods=tuple(methods),
                 weights=costs,
                 needed=needed,
@@ -186,13 +187,11 @@ def compare(
             return bed.measure(bench, configurations, images=taken, course=course, pairing=pairing)
 
         found = of_each(
-            models,
+            each,
             measured,
-            source=source_of(ctx.params),
-            checkpoints=files,
-            recipe=recipe,
-            images=images,
+            source=source_of(data, data_options, faults=faults, device=run.device),
+            images=run.images,
             console=console,
             store=kept,
         )
-    show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")
+    show(found, command=ctx.meta["command"], written=written, form="json" if output.json_ else "table")

@@ -1,17 +1,20 @@
 """`radhard demo`: a small sweep of the embedded model on the embedded images, with a figure."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from radhard.cli import options, outputs
+from radhard.cli import outputs
+from radhard.cli.signature import taken
+from radhard.studies.options import RunOptions
 
 FIGURE = Path("radhard-demo.png")
 IMAGES = 500
 TRIALS = 2
 
 
-def demo(ctx: typer.Context, device: options.Device = "cpu") -> None:
+def demo(ctx: typer.Context, run: Annotated[RunOptions, taken(only=("device",))]) -> None:
     """Sweep fashion-vit over bit error rates: a table, and the figure radhard-demo.png in this folder."""
     from radhard.campaign.bench import faulty_setting
     from radhard.campaign.build import build
@@ -24,7 +27,7 @@ def demo(ctx: typer.Context, device: options.Device = "cpu") -> None:
     from radhard.models.load import load
 
     written = outputs.opened(ctx, plot=FIGURE)
-    progress, console, chosen = notes(), output(), chosen_device(device)
+    progress, console, chosen = notes(), output(), chosen_device(run.device)
     extent = Extent(images=IMAGES, trials=TRIALS, chunk=128)
     with opened(None) as store:
         with waiting("capturing and calibrating fashion-vit", console=progress):

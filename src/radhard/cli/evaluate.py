@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radhard.cli import options, outputs, parse
+from radhard.cli.options import OutputOptions
+from radhard.cli.signature import taken
+from radhard.cli.spelling import FAULTS, PROTECTION
 from radhard.errors import InputError
+from radhard.studies.options import DataOptions, FaultOptions, RunOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,62 +26,53 @@ def evaluate(
     models: options.Models,
     plan: Annotated[
         list[Path],
-        typer.Option(help="a plan's file, or a folder of them; repeatable. Each model takes those that are for it"),
+        typer.Option(
+            help="a plan's file, or a folder of them; repeatable. Each model takes those that are for it",
+            rich_help_panel=PROTECTION,
+        ),
+    ],
+    data_options: DataOptions,
+    faults: FaultOptions,
+    run: Annotated[
+        RunOptions,
+        taken(
+            but=("shard", "until_width"),
+            helps={
+                "chunk": "images a unit of work: a killed run loses these; the interval of overhead is of units",
+            },
+            trials=1,
+            batch=100,
+            chunk=100,
+        ),
+    ],
+    output: Annotated[
+        OutputOptions,
+        taken(
+            helps={
+                "csv": "write one row a configuration and BER to this .csv file",
+                "plot": "draw accuracy and overhead into this .png or .svg file",
+            }
+        ),
     ],
     data: options.Data = "fashion-mnist",
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    samples: options.Samples = None,
-    data_seed: options.DataSeed = 0,
-    calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = None,
-    skip_bad: options.SkipBad = False,
-    labels: options.Labels = None,
-    classes: options.Classes = None,
-    scales: options.Scales = None,
-    checkpoint: options.Checkpoints = None,
-    checkpoint_key: options.CheckpointKey = None,
-    pretrained: options.Pretrained = False,
-    input_shape: options.InputShape = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    resize: options.Resize = None,
-    crop_pct: options.CropPct = None,
-    interpolation: options.Interpolation = None,
-    anatomy: options.Anatomies = None,
     ber: Annotated[
         str | None,
-        typer.Option(help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan a model; default: the rates of the plans"),
+        typer.Option(
+            help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan a model; default: the rates of the plans",
+            rich_help_panel=FAULTS,
+        ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="how often each image is run at each BER")] = 1,
-    images: options.Images = None,
-    recipe: options.Recipe = "int8",
-    kinds: options.Kinds = options.DEFAULT_KINDS,
-    layer: options.Layers = None,
-    module: options.Modules = None,
-    operator: options.Operators = None,
-    site: options.Sites = None,
-    except_: options.Except = False,
-    seed: options.Seed = 0,
-    words: options.WordsText = options.DEFAULT_WORDS,
-    weights: options.WeightsText = options.DEFAULT_WEIGHTS,
-    batch: options.Batch = 100,
-    device: options.Device = "cpu",
-    chunk: options.Chunk = 100,
-    store: Annotated[Path | None, typer.Option(help="keep outcomes in this file, and go on from it")] = None,
-    csv: Annotated[Path | None, typer.Option(help="write one row a configuration and BER to this .csv file")] = None,
-    plot: Annotated[Path | None, typer.Option(help="draw accuracy and overhead into this .png or .svg file")] = None,
-    json_: options.Json = False,
+    weights: options.Weights = options.DEFAULT_WEIGHTS,
 ) -> None:
     """Measure plans: unprotected, ranges alone, products alone, both; under the same faults, and under none.
 
     Overhead counts the operations that were executed. Images that chose a plan are refused.
     """
-    files = parse.of_models(checkpoint or [], models=parse.models(models))
+    each, where, recipe = models.each, faults.where, models.shared.recipe
     rates = None if ber is None else parse.rates(ber)
-    each = parse.weights(weights)
+    costs = parse.weights(weights)
     paths = parse.files(plan, option="--plan", suffix=".json")
-    written = outputs.opened(ctx)
+    written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.analysis.configurations import evaluated
     from radhard.analysis.overhead import Weights
@@ -86,20 +81,19 @@ def evaluate(
     from radhard.cli.bench import of_each, opened, source_of
     from radhard.cli.conditions import Bed, show
     from radhard.cli.notes import notes
-    from radhard.cli.selection import selection, words_of
     from radhard.models.data.splits import check_labelled
     from radhard.protection import read_plan
 
-    chosen, exposed, console = selection(ctx.params), words_of(words), notes()
+    console = notes()
     plans = {f"plan {path}": read_plan(path) for path in paths}
-    of_model = _by_model(list(plans.values()), models=models, rates=rates)
-    called = {model: {name: one for name, one in plans.items() if one.model == model} for model in models}
-    with opened(store) as kept:
+    of_model = _by_model(list(plans.values()), models=list(each), rates=rates)
+    called = {model: {name: one for name, one in plans.items() if one.model == model} for model in each}
+    with opened(run.store) as kept:
         bed = Bed(
-            trials=trials,
-            chunk=chunk,
-            batch=batch,
-            weights=Weights(**each),
+            trials=run.trials,
+            chunk=run.chunk,
+            batch=run.batch,
+            weights=Weights(**costs),
             store=kept,
             console=console,
         )
@@ -107,7 +101,7 @@ def evaluate(
         def measured(bench: "Bench", course: "Course") -> "Evaluation":
             configurations: list[Configuration] = []
             check_labelled(bench.data, doing="evaluate")
-            taken = images or _not_chosen(of_model[bench.model], bench, console=console)
+            taken = run.images or _not_chosen(of_model[bench.model], bench, console=console)
             for one in of_model[bench.model]:
                 one.check(bench.programs[recipe])
                 check_held_out(one, bench.data, images=taken)
@@ -116,7 +110,7 @@ def evaluate(
                     clean_setting(bench, recipe)
                     if rate == 0
                     else faulty_setting(
-                        bench, recipe, ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, words=exposed
+                        bench, recipe, ber=rate, kinds=faults.kinds, where=where, seed=faults.seed, words=faults.words
                     )
                     for rate in dict.fromkeys(at)
                 ]
@@ -125,17 +119,15 @@ def evaluate(
             return bed.measure(bench, configurations, images=taken, course=course)
 
         found = of_each(
-            models,
+            each,
             measured,
-            source=source_of(ctx.params),
-            checkpoints=files,
-            recipe=recipe,
-            images=images,
+            source=source_of(data, data_options, faults=faults, device=run.device),
+            images=run.images,
             console=console,
             store=kept,
             plans=called,
         )
-    show(found, command=ctx.meta["command"], written=written, form="json" if json_ else "table")
+    show(found, command=ctx.meta["command"], written=written, form="json" if output.json_ else "table")
 
 
 def _not_chosen(plans: "list[Plan]", bench: "Bench", *, console: "Console") -> int:

@@ -6,45 +6,32 @@ from typing import Annotated, Literal
 import typer
 
 from radhard.cli import options, outputs
+from radhard.cli.spelling import OUTPUT, PROTECTION
+from radhard.studies.options import DataOptions, ModelOptions
 
 
 def harden(
     ctx: typer.Context,
     model: options.Model,
-    plan: Annotated[Path, typer.Option(help="the plan's file, which `radhard plan` made for this model")],
+    plan: Annotated[
+        Path,
+        typer.Option(help="the plan's file, which `radhard plan` made for this model", rich_help_panel=PROTECTION),
+    ],
+    model_options: ModelOptions,
+    data_options: DataOptions,
     data: options.Data = "fashion-mnist",
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    samples: options.Samples = None,
-    data_seed: options.DataSeed = 0,
-    calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = None,
-    skip_bad: options.SkipBad = False,
-    labels: options.Labels = None,
-    classes: options.Classes = None,
-    scales: options.Scales = None,
-    checkpoint: options.Checkpoint = None,
-    checkpoint_key: options.CheckpointKey = None,
-    pretrained: options.Pretrained = False,
-    input_shape: options.InputShape = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    resize: options.Resize = None,
-    crop_pct: options.CropPct = None,
-    interpolation: options.Interpolation = None,
-    anatomy: options.Anatomy = None,
-    recipe: options.Recipe = "int8",
     policy: Annotated[
-        Literal["raise", "warn", "recompute"], typer.Option(help="what is done about words that cannot be repaired")
+        Literal["raise", "warn", "recompute"],
+        typer.Option(help="what is done about words that cannot be repaired", rich_help_panel=PROTECTION),
     ] = "raise",
-    out: Annotated[Path, typer.Option(help="the hardened model's file")] = Path("hardened.pt2"),
+    out: Annotated[Path, typer.Option(help="the hardened model's file", rich_help_panel=OUTPUT)] = Path("hardened.pt2"),
 ) -> None:
     """Write the model of a plan as a .pt2 file that checks and repairs itself: normalised images in, logits out.
 
     It loads with `torch.export.load` after `import torch, radhard.kernels`. Model, weights and data must be those that
     the plan was made for: they decide the scales of its words.
     """
-    written = outputs.opened(ctx, out=(".pt2",))
+    written = outputs.opened(ctx, out=out, suffixes=(".pt2",))
 
     from radhard import deploy
     from radhard.cli.bench import prepared, source_of
@@ -55,13 +42,13 @@ def harden(
     chosen = read_plan(plan)
     console = notes()
     bench = prepared(
-        source_of(ctx.params),
+        source_of(data, data_options),
         model,
-        checkpoint=checkpoint,
-        recipe=recipe,
+        model_options,
         console=console,
         plans={f"plan {plan}": chosen},
     )
+    recipe = model_options.recipe
     program = bench.programs[recipe]
     chosen.check(program)
     with waiting("exporting", console=console):

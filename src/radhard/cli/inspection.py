@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from radhard.cli import options
+from radhard.cli.options import OutputOptions
+from radhard.cli.signature import taken
+from radhard.cli.spelling import OUTPUT
+from radhard.studies.options import FaultOptions, ModelOptions
 
 if TYPE_CHECKING:
     from radhard.models.load import LoadedModel
@@ -13,61 +17,55 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    ctx: typer.Context,
     model: options.Model,
-    checkpoint: options.Checkpoint = None,
-    checkpoint_key: options.CheckpointKey = None,
-    pretrained: options.Pretrained = False,
-    input_shape: options.InputShape = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    anatomy: options.Anatomy = None,
-    recipe: options.Recipe = "int8",
-    kinds: options.Kinds = options.DEFAULT_KINDS,
-    layer: options.Layers = None,
-    module: options.Modules = None,
-    operator: options.Operators = None,
-    site: options.Sites = None,
-    except_: options.Except = False,
-    words: options.WordsText = options.DEFAULT_WORDS,
-    by: Annotated[Literal["site", "layer", "module", "operator"], typer.Option(help="one row for each")] = "site",
+    model_options: Annotated[ModelOptions, taken(but=("scales", "resize", "crop_pct", "interpolation"))],
+    faults: Annotated[FaultOptions, taken(but=("seed",))],
+    output: Annotated[OutputOptions, taken(only=("json_",))],
+    by: Annotated[
+        Literal["site", "layer", "module", "operator"], typer.Option(help="one row for each", rich_help_panel=OUTPUT)
+    ] = "site",
     coverage: Annotated[
-        bool, typer.Option("--coverage", help="say of every node of the exported graph what became of it")
+        bool,
+        typer.Option(
+            "--coverage", help="say of every node of the exported graph what became of it", rich_help_panel=OUTPUT
+        ),
     ] = False,
     template: Annotated[
-        bool, typer.Option("--template", help="print a file for --anatomy, in TOML, with every site commented out")
+        bool,
+        typer.Option(
+            "--template",
+            help="print a file for --anatomy, in TOML, with every site commented out",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
-    json_: options.Json = False,
 ) -> None:
     """Count the operations of one image's inference and the bits that faults can flip."""
     from radhard.campaign.build import build_program
     from radhard.cli.live import waiting
-    from radhard.cli.model import model_choice, tell_assumed
-    from radhard.cli.notes import notes, output
-    from radhard.cli.selection import selection, words_of
+    from radhard.cli.model import load, tell_assumed
+    from radhard.cli.notes import notes
+    from radhard.cli.notes import output as results
     from radhard.program import template as template_of
     from radhard.report.anatomy import MARK, anatomy_record, anatomy_table
     from radhard.report.anatomy import anatomy as anatomy_of
 
-    chosen = selection(ctx.params)
-    exposed = words_of(words)
-    source = model_choice(ctx.params)
+    where = faults.where
     progress = notes()
     with waiting("capturing and calibrating", console=progress):
-        loaded = source.load(model, checkpoint)
-        program = build_program(loaded, recipe=recipe)
+        loaded = load(model, model_options)
+        program = build_program(loaded, recipe=model_options.recipe)
     tell_assumed(loaded, console=progress)
     if coverage:
-        _show_coverage(loaded, program, as_json=json_)
+        _show_coverage(loaded, program, as_json=output.json_)
         return
     if template:
         typer.echo(template_of(program.sites), nl=False)
         return
-    found = anatomy_of(program, kinds=chosen.kinds, where=chosen.where, words=exposed, by=by)
-    if json_:
+    found = anatomy_of(program, kinds=faults.kinds, where=where, words=faults.words, by=by)
+    if output.json_:
         typer.echo(json.dumps({"weights": loaded.weights, **anatomy_record(found)}, allow_nan=False))
         return
-    console = output()
+    console = results()
     console.print(anatomy_table(found))
     console.print(
         f"weights: {loaded.weights}; multiply-accumulates of matrix products and convolutions: "

@@ -5,13 +5,19 @@ from typing import Annotated
 
 import typer
 
+from radhard.cli.spelling import RUN
+
 
 def merge(
     out: Annotated[Path, typer.Argument(help="the store to add to, made if there is none")],
     stores: Annotated[list[Path], typer.Argument(help="the stores to read, of shards or of other campaigns")],
     drop_damaged: Annotated[
         bool,
-        typer.Option("--drop-damaged", help="leave out units that are damaged, and name them, instead of stopping"),
+        typer.Option(
+            "--drop-damaged",
+            help="leave out units that are damaged, and name them, instead of stopping",
+            rich_help_panel=RUN,
+        ),
     ] = False,
 ) -> None:
     """Add the outcomes of stores to one; outcomes that contradict each other are refused, and so are damaged ones."""

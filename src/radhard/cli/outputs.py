@@ -23,7 +23,6 @@ SUFFIXES = {"csv": (".csv",), "plot": (".png", ".svg"), "logits": (".safetensors
 """What the name of an output ends in, by the option's name; that of `--out` depends on the command."""
 
 _ROOM = 4096  # bytes that must fit on the disk before hours of work begin
-_WRITTEN = ("csv", "plot", "logits", "out", "store")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +71,28 @@ class Outputs:
         return lambda: self._opened[name].put(write) if name in self._opened else None
 
 
-def opened(ctx: typer.Context, *, out: tuple[str, ...] = (), plot: Path | None = None) -> Outputs:
-    """Open what the options of a command name, and a `plot` that it always draws, until the command ends.
+def opened(
+    ctx: typer.Context,
+    *,
+    csv: Path | None = None,
+    plot: Path | None = None,
+    logits: Path | None = None,
+    out: Path | None = None,
+    suffixes: tuple[str, ...] = (),
+    store: Path | None = None,
+) -> Outputs:
+    """Open what a command is to write until it ends, and remember its `store` for what is said if it is stopped.
 
-    `out`: the suffixes of its --out, if it has one. Raises InputError for a name that does not fit, one file for two
+    `suffixes`: what the name of `out` may end in. Raises InputError for a name that does not fit, one file for two
     outputs and an output that is an input; OutputError if a file cannot be written.
     """
-    suffixes = {**SUFFIXES, "out": out}
-    asked = {**ctx.params} if plot is None else {**ctx.params, "plot": plot}
-    wanted = {name: Path(asked[name]) for name in _WRITTEN if asked.get(name) is not None}
-    if "store" in asked:
-        ctx.meta["store"] = str(asked["store"] or "")
+    asked = {"csv": csv, "plot": plot, "logits": logits, "out": out, "store": store}
+    wanted = {name: path for name, path in asked.items() if path is not None}
     for name, path in wanted.items():
-        _check_name(path, option=f"--{name}", suffixes=suffixes.get(name, ()))
+        _check_name(path, option=f"--{name}", suffixes={**SUFFIXES, "out": suffixes}.get(name, ()))
     _check_distinct(ctx.params, wanted)
+    if "store" in ctx.params:
+        ctx.meta["store"] = str(store or "")
     return ctx.with_resource(_drafted({name: path for name, path in wanted.items() if name != "store"}))
 
 

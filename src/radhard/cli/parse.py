@@ -1,8 +1,23 @@
 """Read the small languages of the options. Every error names the value, what is wrong, and the fix."""
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from radhard.errors import InputError
+
+if TYPE_CHECKING:
+    from radhard.machine import Kind
+    from radhard.models.data.preprocessing import Size
+    from radhard.models.loaded import Shape
+    from radhard.program import Overrides
+    from radhard.words import Words
+
+LARGEST = 1e6
+"""A mean or standard deviation of pixels in [0, 1] is no larger, nor a deviation smaller than one over it."""
+
+MOST_PIXELS = 2**26
+"""Words of one image, over all its channels: 8,192 x 8,192 of one."""
 
 MOST_POINTS = 1000
 """Bit error rates of one range."""
@@ -53,9 +68,31 @@ def whole(text: str, *, most: int = 10**9) -> int | None:
     return int(digits) if int(digits) <= most else None
 
 
-def kinds(text: str) -> frozenset[str]:
+def kinds(text: str) -> "frozenset[Kind]":
     """`mul,add` -> the kinds of operations that are exposed."""
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
+    from radhard.machine import Kind
+
+    known = get_args(Kind)
+    names = {part.strip() for part in text.split(",") if part.strip()}
+    if unknown := sorted(names - set(known)):
+        raise InputError(f"--kinds: {unknown[0]!r} is not a kind of operation; choose from {', '.join(known)}")
+    if not names:
+        raise InputError(f"--kinds {text!r} names nothing that could flip; choose from {', '.join(known)}")
+    return cast("frozenset[Kind]", frozenset(names))
+
+
+def words(text: str) -> "Words":
+    """`product=int16,accumulator=int32` -> Words."""
+    from radhard.words import Words
+
+    return Words.from_dict(fields(text, option="--words"))
+
+
+def anatomy(file: Path) -> "Overrides":
+    """A .json or .toml file -> what it says of sites. Errors are those of `read_overrides`."""
+    from radhard.program import read_overrides
+
+    return read_overrides(file)
 
 
 def fields(text: str, *, option: str, example: str = "product=int16,accumulator=int32") -> dict[str, str]:
@@ -151,10 +188,10 @@ def grid(text: str) -> tuple[int, int]:
 
 
 def width(points: float) -> float:
-    """`0.5`, percentage points of an interval -> 0.005, as a share of all answers."""
+    """`0.5`, percentage points of an interval, from above 0 to 100."""
     if not 0 < points <= 100:
         raise InputError(f"--until-width {points:g}: give percentage points above 0 and up to 100, such as 0.5")
-    return points / 100
+    return points
 
 
 def losses(text: str) -> tuple[float, ...]:
@@ -171,3 +208,50 @@ def losses(text: str) -> tuple[float, ...]:
     if len(set(found)) != len(found):
         raise InputError(f"--loss {text}: a loss is given twice; give each once")
     return tuple(found)
+
+
+def shape(text: str) -> "Shape":
+    """`3,224,224` -> (3, 224, 224)."""
+    parts = [part.strip() for part in text.split(",")]
+    sizes = [whole(part, most=MOST_PIXELS) for part in parts]
+    if len(sizes) != 3 or not all(sizes) or math.prod(size or 0 for size in sizes) > MOST_PIXELS:
+        raise InputError(
+            f"--input-shape {text}: write channels,height,width, such as 3,224,224, together {MOST_PIXELS:,} at most"
+        )
+    channels, height, width = (size or 0 for size in sizes)
+    return channels, height, width
+
+
+def edges(text: str) -> "int | Size | Literal['none']":
+    """`248` -> 248, `32x48` -> (32, 48), height first, `none` -> "none"."""
+    if text == "none":
+        return "none"
+    height, times, width = text.partition("x")
+    if not (height.isdecimal() and int(height)) or (times and not (width.isdecimal() and int(width))):
+        raise InputError(
+            f"--resize {text}: write pixels of the shorter edge, such as 248, of both, such as 32x32, or none"
+        )
+    return (int(height), int(width)) if times else int(height)
+
+
+def mean(text: str) -> tuple[float, ...]:
+    """`0.485,0.456,0.406` -> the numbers."""
+    return numbers(text, option="--mean")
+
+
+def std(text: str) -> tuple[float, ...]:
+    """`0.229,0.224,0.225` -> the numbers, all above 0."""
+    return numbers(text, option="--std")
+
+
+def numbers(text: str, *, option: str) -> tuple[float, ...]:
+    """`0.5` or `0.485,0.456,0.406` -> the numbers; those of --std are above 0."""
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text}: write one number, or one a channel, such as 0.485,0.456,0.406") from None
+    for number in found:
+        if not abs(number) <= LARGEST or (option == "--std" and not number >= 1 / LARGEST):
+            least = f"{1 / LARGEST:g}" if option == "--std" else f"{-LARGEST:g}"
+            raise InputError(f"{option} {text}: {number:g} is not in the range of pixels, {least} to {LARGEST:g}")
+    return found

@@ -6,47 +6,33 @@ from typing import Annotated
 import typer
 
 from radhard.cli import options, outputs
+from radhard.cli.signature import taken
+from radhard.cli.spelling import OUTPUT
 from radhard.errors import InputError
+from radhard.studies.options import DataOptions, ModelOptions
 
 
 def quantize(
     ctx: typer.Context,
     model: options.Model,
+    model_options: Annotated[ModelOptions, taken(but=("scales",))],
+    data_options: DataOptions,
     data: options.Data = "fashion-mnist",
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    samples: options.Samples = None,
-    data_seed: options.DataSeed = 0,
-    calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = None,
-    skip_bad: options.SkipBad = False,
-    labels: options.Labels = None,
-    classes: options.Classes = None,
-    checkpoint: options.Checkpoint = None,
-    checkpoint_key: options.CheckpointKey = None,
-    pretrained: options.Pretrained = False,
-    input_shape: options.InputShape = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    resize: options.Resize = None,
-    crop_pct: options.CropPct = None,
-    interpolation: options.Interpolation = None,
-    anatomy: options.Anatomy = None,
-    recipe: options.Recipe = "int8",
-    out: Annotated[Path, typer.Option(help="the file of the scales")] = Path("scales.json"),
+    out: Annotated[Path, typer.Option(help="the file of the scales", rich_help_panel=OUTPUT)] = Path("scales.json"),
 ) -> None:
     """Calibrate a model and write its scales, which other commands take by --scales: on any machine, one program.
 
     Runs that are split over machines, or compared between them, must have the same scales: those that are calibrated on
     processors of two kinds can differ in their last bits.
     """
-    written = outputs.opened(ctx, out=(".json",))
+    written = outputs.opened(ctx, out=out, suffixes=(".json",))
 
     from radhard.cli.bench import calibrated, source_of
     from radhard.cli.notes import notes, output
     from radhard.program import write_calibration
 
-    bench = calibrated(source_of(ctx.params), model, checkpoint=checkpoint, recipe=recipe, console=notes())
+    bench = calibrated(source_of(data, data_options), model, model_options, console=notes())
+    recipe = model_options.recipe
     program = bench.programs[recipe]
     found = program.calibration
     if found is None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import options
+from radhard.cli.options import OutputOptions
+from radhard.cli.signature import taken
 from radhard.errors import StoreError
 from radhard.version import VERSION
 
@@ -14,7 +15,7 @@ from radhard.version import VERSION
 def store(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="the store to look into; it is read, never changed")],
-    json_: options.Json = False,
+    output: Annotated[OutputOptions, taken(only=("json_",))],
 ) -> None:
     """Show what a store holds by model, program and data, and check every unit of it; exit 2 if one is damaged."""
     from rich.table import Table
@@ -23,7 +24,8 @@ def store(
     from radhard.campaign.opening import salvage_hint
     from radhard.campaign.salvage import salvage
     from radhard.campaign.store import Store
-    from radhard.cli.notes import notes, output
+    from radhard.cli.notes import notes
+    from radhard.cli.notes import output as results
 
     whole = salvage(file)
     damaged = list(whole.damaged)
@@ -34,7 +36,7 @@ def store(
         damaged = damaged or [str(error)]
     made_by = {key: how.made_by for key, (_, how) in whole.units.items()}
     found = held(whole.settings, whole.units, programs=whole.programs, made_by=made_by)
-    if json_:
+    if output.json_:
         groups = [
             {
                 **{name: getattr(one, name) for name in ("model", "recipe", "program", "data", "data_digest")},
@@ -57,7 +59,7 @@ def store(
             counts = (f"{one.settings:,}", f"{one.units:,}", f"{one.pairs:,}")
             place = (one.model, one.recipe, one.program[:12], one.data, ", ".join(one.devices))
             table.add_row(*place, *counts)
-        output().print(table)
+        results().print(table)
         for line in rivals(found):
             notes().print(line)
     if damaged:

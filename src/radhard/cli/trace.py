@@ -6,70 +6,51 @@ from typing import Annotated
 import typer
 
 from radhard.cli import options, outputs, parse
+from radhard.cli.signature import taken
+from radhard.cli.spelling import FAULTS, OUTPUT
 from radhard.errors import InputError
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
 
 def trace(
     ctx: typer.Context,
     model: options.Model,
-    ber: Annotated[str, typer.Option(help="probability that an exposed bit flips")],
-    out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv")],
-    checkpoint: options.Checkpoint = None,
-    checkpoint_key: options.CheckpointKey = None,
-    pretrained: options.Pretrained = False,
-    input_shape: options.InputShape = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    resize: options.Resize = None,
-    crop_pct: options.CropPct = None,
-    interpolation: options.Interpolation = None,
-    anatomy: options.Anatomy = None,
+    ber: Annotated[str, typer.Option(help="probability that an exposed bit flips", rich_help_panel=FAULTS)],
+    out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv", rich_help_panel=OUTPUT)],
+    model_options: ModelOptions,
+    data_options: DataOptions,
+    faults: FaultOptions,
+    run: Annotated[
+        RunOptions,
+        taken(
+            only=("images",),
+            helps={"images": "how many test images, from the first on; default: 10, or all of fewer"},
+        ),
+    ],
     data: options.Data = "fashion-mnist",
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    samples: options.Samples = None,
-    data_seed: options.DataSeed = 0,
-    calibration: options.Calibration = None,
-    calibration_split: options.CalibrationSplit = None,
-    skip_bad: options.SkipBad = False,
-    labels: options.Labels = None,
-    classes: options.Classes = None,
-    scales: options.Scales = None,
-    images: Annotated[
-        int | None, typer.Option(min=1, help="how many test images, from the first on; default: 10, or all of fewer")
-    ] = None,
-    trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0")] = 0,
-    recipe: options.Recipe = "int8",
-    kinds: options.Kinds = options.DEFAULT_KINDS,
-    layer: options.Layers = None,
-    module: options.Modules = None,
-    operator: options.Operators = None,
-    site: options.Sites = None,
-    except_: options.Except = False,
-    seed: options.Seed = 0,
-    words: options.WordsText = options.DEFAULT_WORDS,
+    trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0", rich_help_panel=FAULTS)] = 0,
 ) -> None:
     """Write the faults that a sweep with the same options meets: trial, image, site, kind, index, bit.
 
     `index` counts the operations of a kind at a site in an image, in the order that docs/traces.md describes.
     """
     rate = parse.rate(ber)
-    written = outputs.opened(ctx, out=(".parquet", ".csv"))
+    written = outputs.opened(ctx, out=out, suffixes=(".parquet", ".csv"))
 
     from radhard.cli.bench import counted, prepared, source_of
     from radhard.cli.notes import notes
-    from radhard.cli.selection import selection, words_of
     from radhard.faults import MOST_ROWS, Faults, draw_in_parts, expected, write_trace
 
-    chosen = selection(ctx.params)
-    faults = Faults(ber=rate, kinds=chosen.kinds, where=chosen.where, seed=seed, trial=trial, words=words_of(words))
+    flipped = Faults(
+        ber=rate, kinds=faults.kinds, where=faults.where, seed=faults.seed, trial=trial, words=faults.words
+    )
     console = notes()
-    source = source_of(ctx.params)
-    bench = prepared(source, model, checkpoint=checkpoint, recipe=recipe, images=images, console=console)
-    taken = counted(bench, images, default=10, console=console)
+    source = source_of(data, data_options, faults=faults)
+    bench = prepared(source, model, model_options, images=run.images, console=console)
+    taken = counted(bench, run.images, default=10, console=console)
     ids = bench.data.ids[:taken]
-    program = bench.programs[recipe]
-    flips = len(ids) * sum(expected(program.costs, faults).values())
+    program = bench.programs[model_options.recipe]
+    flips = len(ids) * sum(expected(program.costs, flipped).values())
     if flips > MOST_ROWS:
         raise InputError(
             f"--ber {ber}: some {flips:,.3g} flips in {taken} images are expected, a table has at most {MOST_ROWS:,}: "
@@ -78,7 +59,7 @@ def trace(
     rows: list[int] = []
 
     def write(file: Path) -> None:
-        rows.append(write_trace(draw_in_parts(program, faults, ids), file, files=bench.data.name_of(ids)))
+        rows.append(write_trace(draw_in_parts(program, flipped, ids), file, files=bench.data.name_of(ids)))
 
     written.end(out=write)
     typer.echo(f"{out}: {rows[0]:,} flips in {taken} images, {rows[0] / taken:,.4g} an image")

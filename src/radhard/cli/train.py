@@ -7,33 +7,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radhard.cli import options
+from radhard.cli.signature import taken
+from radhard.cli.spelling import DATA, MODEL, OUTPUT, RUN
 from radhard.errors import OutputError
+from radhard.studies.options import RunOptions
 
 if TYPE_CHECKING:
     from radhard.models.training.train import Trained
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="folder for the weights (safetensors) and the model cards")],
+    out: Annotated[
+        Path,
+        typer.Option(help="folder for the weights (safetensors) and the model cards", rich_help_panel=OUTPUT),
+    ],
+    run: Annotated[RunOptions, taken(only=("device",))],
     models: Annotated[
         list[str] | None, typer.Argument(help="models of the zoo, such as fashion-vit; default: all of them")
     ] = None,
-    seed: options.Seed = 0,
+    seed: Annotated[int, typer.Option(help="what weights and batches are drawn from", rich_help_panel=MODEL)] = 0,
     seeds: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="train each model from so many seeds, --seed the first: weights named by seed, and seeds.json with "
             "the accuracies in float and int8",
+            rich_help_panel=MODEL,
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="default: those of each model's recipe")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="default: those of each model's recipe", rich_help_panel=RUN)
+    ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="folder of Fashion-MNIST's training set; default: Debian's package, else a download"),
+        typer.Option(
+            help="folder of Fashion-MNIST's training set; default: Debian's package, else a download",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    device: options.Device = "cpu",
 ) -> None:
     """Train models of the zoo from the training images, one after another, and write their weights and cards."""
     from radhard.campaign.seeds import Seeded, train_seeds
@@ -43,7 +54,7 @@ def train(
     from radhard.models.training.train import train as train_model
     from radhard.models.zoo import ZOO, entry_of
 
-    console, names, chosen = notes(), models or list(ZOO), chosen_device(device)
+    console, names, chosen = notes(), models or list(ZOO), chosen_device(run.device)
     for name in names:
         entry_of(name)  # an unknown one is told before hours of work on the others
     try:

@@ -16,6 +16,7 @@ from radhard.campaign.store import Store
 from radhard.cli import compare, evaluate, harden, plan, replay, sweep, trace, vulnerability
 from radhard.cli import quantize as quantizing
 from radhard.cli.commands import app
+from radhard.cli.signature import command
 from radhard.errors import InputError
 from radhard.program import Calibration, capture, quantize, read_calibration, write_calibration
 from radhard.program.quantization.observers import _rounded
@@ -139,7 +140,7 @@ def refused_at_last(*arguments: object) -> str:
 
 def test_every_command_on_a_model_and_images_has_the_same_options() -> None:
     """They are read by their names: one that a command lacks would end it."""
-    taken = {name: set(inspect.signature(command).parameters) for name, command in COMMANDS.items()}
+    taken = {name: set(inspect.signature(command(each)).parameters) for name, each in COMMANDS.items()}
     shared = set.intersection(*taken.values())
     assert {"data", "calibration", "checkpoint", "checkpoint_key", "anatomy", "resize", "skip_bad", "recipe"} <= shared
     for name, parameters in taken.items():

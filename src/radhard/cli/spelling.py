@@ -1,0 +1,40 @@
+"""How the fields of `radhard.studies.options` are written on a command line, and under which heading help has them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radhard.cli import parse
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+
+ORDER = MODEL, DATA, FAULTS, PROTECTION, RUN, OUTPUT = "Model", "Data", "Faults", "Protection", "Run", "Output"
+"""The headings of a command's help, from the top."""
+
+PANELS: Mapping[type, str] = {ModelOptions: MODEL, DataOptions: DATA, FaultOptions: FAULTS, RunOptions: RUN}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spelling:
+    """A field's value is `read` from a `form` that Typer knows; `default`: the field's own default, as it is written.
+
+    `read` raises InputError for what cannot be read.
+    """
+
+    read: Callable[[Any], Any]
+    form: type = str
+    default: str | None = None
+
+
+SPELLED: Mapping[tuple[type, str], Spelling] = {
+    (ModelOptions, "input_shape"): Spelling(read=parse.shape),
+    (ModelOptions, "mean"): Spelling(read=parse.mean),
+    (ModelOptions, "std"): Spelling(read=parse.std),
+    (ModelOptions, "resize"): Spelling(read=parse.edges),
+    (ModelOptions, "anatomy"): Spelling(read=parse.anatomy, form=Path),
+    (FaultOptions, "kinds"): Spelling(read=parse.kinds, default="mul,add"),
+    (FaultOptions, "words"): Spelling(read=parse.words, default="product=int16,accumulator=int32"),
+    (RunOptions, "until_width"): Spelling(read=parse.width, form=float),
+    (RunOptions, "shard"): Spelling(read=parse.fraction, default="1/1"),
+}
+"""What is not listed, Typer reads by the field's type: texts, numbers, paths, choices, and tuples of these."""
