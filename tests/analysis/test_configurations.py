@@ -8,6 +8,7 @@ import pytest
 from radhard.analysis.configurations import Configuration, Configurations, Outcome, Trials, evaluated, gained, parts_of
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import clean_setting, protected
+from radhard.campaign.execute import execute
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Setting
 from radhard.campaign.outcomes import Tally
@@ -43,7 +44,7 @@ CONFIGURATIONS = made_up(
 
 def outcomes(path: Path, configurations: Configurations) -> tuple[Outcome, ...]:
     with Store(path) as store:
-        list(configurations.measure(store, executor=Toy()))
+        list(execute(configurations.campaign, store, executor=Toy()))
         return configurations.outcomes(store, weights=Weights())
 
 
@@ -119,7 +120,7 @@ def test_configurations_that_are_one_setting_are_run_once(tmp_path: Path) -> Non
     )
     executor = Toy()
     with Store(tmp_path / "run.db") as store:
-        list(twice.measure(store, executor=executor))
+        list(execute(twice.campaign, store, executor=executor))
         one, other = twice.outcomes(store, weights=Weights())
     assert len(executor.given) == 1 + 2
     assert (one.point, one.loss) == (other.point, other.loss)
@@ -157,7 +158,7 @@ def test_the_same_seed_gives_the_same_result_and_another_one_another(tmp_path: P
             on=Trials(images=10, trials=2, chunk=4),
         )
         with Store(tmp_path / name) as store:
-            list(configurations.measure(store, executor=InProcess(bench=bench(), batch=batch)))
+            list(execute(configurations.campaign, store, executor=InProcess(bench=bench(), batch=batch)))
             return [one.as_dict() for one in configurations.outcomes(store, weights=Weights())]
 
     one, again, other = result("a.db", 5, 64), result("b.db", 5, 3), result("c.db", 6, 64)

@@ -11,6 +11,7 @@ import pytest
 from radhard.analysis.configurations import Configuration, Configurations, Trials
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pair, Pairing, pair
+from radhard.campaign.execute import execute
 from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
 from radhard.errors import InputError
@@ -51,7 +52,7 @@ def test_a_difference_is_that_of_the_same_images(tmp_path: Path) -> None:
         ),
     )
     with Store(tmp_path / "run.db") as store:
-        list(configurations.measure(store, executor=Toy()))
+        list(execute(configurations.campaign, store, executor=Toy()))
         found = configurations.evaluation(store, weights=Weights(), pairing=Pairing(reference="one")).pairs
         right = {}
         for configuration in configurations.configurations[1:]:

@@ -331,17 +331,17 @@ def rows(path: Path) -> list[object]:
 def test_a_killed_campaign_resumed_is_one_that_never_was(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
     with Store(whole) as store:
-        total = len(list(configurations().measure(store, executor=Mortal())))
+        total = len(list(execute(configurations().campaign, store, executor=Mortal())))
     assert total == 3 + 3 + 2 * 3 * 4  # clean, clean with the plan, all four configurations under faults twice
     done = 0
     for life in (2, 7, 11):
         with Store(broken) as store, pytest.raises(KeyboardInterrupt):
-            list(configurations().measure(store, executor=Mortal(life=life, batch=3)))
+            list(execute(configurations().campaign, store, executor=Mortal(life=life, batch=3)))
         assert len(rows(broken)) > done
         done = len(rows(broken))
     assert done == 2 + (1 + 7) + 11  # what is clean is run apart
     with Store(broken) as store:
-        assert len(list(configurations().measure(store, executor=Mortal(batch=2)))) == total - done
+        assert len(list(execute(configurations().campaign, store, executor=Mortal(batch=2)))) == total - done
     assert rows(broken) == rows(whole)
     assert result(broken) == result(whole)
     assert '"overhead": {' in result(whole)

@@ -4,7 +4,7 @@ All configurations at a rate see the same flips of the model's own operations in
 over another is a paired difference; faults in checks are each configuration's own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,6 @@ from radhard.analysis.pairs import Pair, Pairing, pair
 from radhard.analysis.vulnerability import gained, loss
 from radhard.campaign.bench import Bench, protected
 from radhard.campaign.counted import count
-from radhard.campaign.execute import Progress, execute
-from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
@@ -110,10 +108,6 @@ class Configurations:
         return Campaign(
             settings=tuple(settings.values()), images=self.on.images, trials=self.on.trials, chunk=self.on.chunk
         )
-
-    def measure(self, store: Store, *, executor: Executor) -> Iterator[Progress]:
-        """Measure what the store lacks; yields after every unit."""
-        yield from execute(self.campaign, store, executor=executor, bench=self.bench)
 
     def evaluation(self, store: Store, *, weights: Weights, pairing: Pairing | None = None) -> Evaluation:
         """What the store holds of all configurations, and of pairs of them if these are wanted."""

@@ -1,37 +1,13 @@
-"""In which order products are protected: by vulnerability as in Algorithm 1, or by what an operation gains.
+"""In which order products are protected: by vulnerability as in Algorithm 1, or by what an operation gains."""
 
-Factors are those of perfect protection, measured pairwise (`vulnerability`); what protecting a product takes is counted
-where it is executed, on a few images under the same faults.
-"""
-
-import glob
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
 from radhard.analysis.intervals import Interval
-from radhard.analysis.overhead import Weights
-from radhard.analysis.vulnerability import Study, explore, vulnerability
-from radhard.campaign.bench import Bench
-from radhard.campaign.components import By, take_apart
-from radhard.campaign.execute import Progress
-from radhard.campaign.executor import Executor
-from radhard.campaign.experiment import Setting
-from radhard.campaign.store import Store
-from radhard.faults import Faulty
-from radhard.machine import MARKED, Clean
-from radhard.program import run
-from radhard.protection import Protection, Scheme
 
 Strategy = Literal["algorithm1", "gain"]
 Grain = Literal["site", "layer"]
-Follow = Callable[[Iterable[Progress], str], None]
-"""Runs what it is given to its end, and shows its progress under a name."""
-
-PILOT = 32
-"""At most so many images on which the operations of each product's protection are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,70 +26,6 @@ class Candidate:
         factor = {"rate": self.factor.rate, "low": self.factor.low, "high": self.factor.high}
         values = {**vars(self), "factor": factor}
         return values if self.guessed else {name: value for name, value in values.items() if name != "guessed"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ordering:
-    """How factors are measured: on the bench's first `images`, in `trials`, under the faults of `plain`."""
-
-    bench: Bench
-    plain: Setting
-    images: int
-    trials: int
-    store: Store
-    executor: Executor
-    follow: Follow
-
-    def factors(self, by: By, *, only: Sequence[str] = ()) -> dict[str, Interval]:
-        """The factor of each layer or site; of what has no exposed bit 0, exactly."""
-        patterns = tuple(map(glob.escape, only))
-        parts = take_apart(self.bench, self.plain, by=by, only=patterns)
-        study = Study(parts=parts, images=self.images, trials=self.trials)
-        progress = explore(study, self.store, executor=self.executor, bench=self.bench)
-        self.follow(progress, f"factors by {by}")
-        found = vulnerability(study, store=self.store).components
-        none = dict.fromkeys(parts.unexposed, Interval(rate=0.0, low=0.0, high=0.0))
-        return {**none, **{c.name: Interval(rate=c.factor, low=c.low, high=c.high) for c in found}}
-
-    def candidates(
-        self, schemes: Mapping[str, Scheme], *, weights: Weights, grain: Grain = "site"
-    ) -> tuple[Candidate, ...]:
-        """The products that have a scheme, in the order of the program; of whole layers each has its layer's factor."""
-        costs = self.bench.program_of(self.plain).costs
-        layer_of = {site.name: site.layer for site in costs}
-        guessed = {site.name for site in costs if site.layer_source in MARKED}
-        layers = self.factors("layer")
-        if grain == "site":
-            sites = self.factors("site", only=tuple(schemes))
-        else:
-            sites = {name: layers[layer_of[name]] for name in schemes}
-        pilot = min(PILOT, self.images)
-        spent = executed(self.bench, self.plain, Protection.of(schemes), images=pilot, weights=weights)
-        return tuple(
-            Candidate(
-                site=name,
-                layer=layer_of[name],
-                factor=sites[name],
-                layer_factor=layers[layer_of[name]].rate,
-                operations=spent[name],
-                guessed=name in guessed,
-            )
-            for name in schemes
-        )
-
-
-def executed(
-    bench: Bench, plain: Setting, protection: Protection, *, images: int, weights: Weights
-) -> dict[str, float]:
-    """Weighted operations of each protected site an image, on the first `images` under the faults of `plain`."""
-    places = torch.arange(images)
-    machine = protection.on(Faulty(Clean(), plain.faults(0)))
-    run(bench.program_of(plain), bench.images(places), machine, ids=bench.data.ids[places])
-    spent = {name: account.executed for name, account in machine.accounts.items()}
-    return {
-        name: (weights.mul * x.mul + weights.add * x.add + weights.cmp * x.cmp) / len(places)
-        for name, x in spent.items()
-    }
 
 
 def ordered(candidates: Sequence[Candidate], strategy: Strategy) -> tuple[Candidate, ...]:

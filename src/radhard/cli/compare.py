@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from radhard.campaign.experiment import Setting
     from radhard.cli.live import Course
 
-RIVALS = "lb-abft:policy=leave,lb-abft,standard-abft,huang-abraham,intensity-ideal,intensity-measured,tmr,row-abft"
+BASELINES = "lb-abft:policy=leave,lb-abft,standard-abft,huang-abraham,intensity-ideal,intensity-measured,tmr,row-abft"
 
 
 def compare(
@@ -52,7 +52,7 @@ def compare(
             help="schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr",
             rich_help_panel=PROTECTION,
         ),
-    ] = RIVALS,
+    ] = BASELINES,
     data: options.Data = "fashion-mnist",
     ber: Annotated[
         str | None,
@@ -118,7 +118,6 @@ def compare(
         raise InputError(f"--margin {margin:g}: give percentage points above 0 and below 100, such as 2")
     written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
-    from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
     from radhard.analysis.pairs import Pairing
     from radhard.campaign.bench import faulty_setting
@@ -131,7 +130,8 @@ def compare(
     from radhard.cli.notes import notes
     from radhard.models.data.splits import check_labelled
     from radhard.protection import read_method
-    from radhard.studies.baselines import Needed, Rivals
+    from radhard.studies.baselines import Baselines, Needed
+    from radhard.studies.ordering import Ordering
 
     methods = [read_method(text) for text in texts]
     pairing = Pairing(reference=methods[texts.index(other)].title, margin=share)
@@ -173,7 +173,7 @@ def compare(
                     follow=following(course, console=console),
                 )
                 needed = Needed(choosing=choosing, loss=lost)
-            rivals = Rivals(
+            baselines = Baselines(
                 hardening=bench.hardening(recipe, words=faults.words),
                 methods=tuple(methods),
                 weights=costs,
@@ -182,8 +182,8 @@ def compare(
             wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
             configurations: list[Configuration] = []
             for rate in wanted:
-                under = rivals.configurations(at(rate))
-                configurations += under if configurations else (*rivals.clean(under), *under)
+                under = baselines.configurations(at(rate))
+                configurations += under if configurations else (*baselines.clean(under), *under)
             return bed.measure(bench, configurations, images=taken, course=course, pairing=pairing)
 
         found = of_each(

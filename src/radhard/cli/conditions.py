@@ -12,6 +12,7 @@ from radhard.analysis.configurations import Configuration, Configurations, Evalu
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
 from radhard.campaign.bench import Bench, clean_setting
+from radhard.campaign.execute import execute
 from radhard.campaign.executor import InProcess
 from radhard.campaign.store import Store
 from radhard.cli.live import Course, follow
@@ -57,7 +58,7 @@ class Bed:
             configurations=tuple(every.values()),
             on=Trials(images=images, trials=self.trials, chunk=self.chunk),
         )
-        progress = asked.measure(self.store, executor=InProcess(bench=bench, batch=self.batch))
+        progress = execute(asked.campaign, self.store, executor=InProcess(bench=bench, batch=self.batch), bench=bench)
         follow(progress, course=course, console=self.console)
         return asked.evaluation(self.store, weights=self.weights, pairing=pairing)
 

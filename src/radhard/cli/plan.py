@@ -121,9 +121,7 @@ def plan(
     others = parse.files(list(beside or []), option="--beside", suffix=".json")
     written = outputs.opened(ctx, csv=output.csv, plot=output.plot, out=out, suffixes=(".json",), store=run.store)
 
-    from radhard.analysis.choosing import Chooser, Limits
     from radhard.analysis.noninferiority import images_needed
-    from radhard.analysis.ordering import Ordering
     from radhard.analysis.overhead import Weights
     from radhard.campaign.bench import faulty_setting, shared
     from radhard.campaign.executor import InProcess
@@ -137,6 +135,8 @@ def plan(
     from radhard.report.frontier import frontier_data, write_frontier
     from radhard.report.frontier_figure import draw_frontier
     from radhard.report.plan import plan_summary, plan_table
+    from radhard.studies.choosing import Chooser, Target
+    from radhard.studies.ordering import Ordering
     from radhard.studies.planning import Planner, plan_of
 
     method = read_method(scheme)
@@ -147,7 +147,7 @@ def plan(
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"--beside {path}: its frontier is damaged ({error!r}); make the plan again") from error
     console = notes()
-    limits = Limits(loss=lost, overhead=most, level=sure)
+    target = Target(loss=lost, overhead=most, level=sure)
     source = source_of(data, data_options, faults=faults, device=run.device, part="select")
     with opened(run.store) as kept:
         asked = None if run.images is None else run.images + (judge or run.images)
@@ -189,7 +189,7 @@ def plan(
             ordering=on(choosers, choosing),
             hardening=whole.hardening(recipe, words=faults.words),
             method=method,
-            limits=limits,
+            target=target,
             weights=Weights(**each),
             strategy=strategy,
             grain=grain,

@@ -3,13 +3,13 @@
 import math
 from dataclasses import dataclass, replace
 
-from radhard.analysis.choosing import Chooser, Limits
 from radhard.analysis.configurations import Configuration
-from radhard.analysis.ordering import Ordering
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import protected
 from radhard.campaign.experiment import Setting
 from radhard.protection import Hardening, Method
+from radhard.studies.choosing import Chooser, Target
+from radhard.studies.ordering import Ordering
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Needed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rivals:
+class Baselines:
     """All `methods` on one program, each on all of its products; or each, layer by layer, as far as it is `needed`."""
 
     hardening: Hardening
@@ -37,7 +37,7 @@ class Rivals:
         found = [Configuration(name="unprotected", setting=plain)]
         for method in self.methods:
             products, note = None, ""
-            if self.needed is not None and method.scheme != "none":
+            if self.needed is not None and self.hardening.linear(method, ber=plain.ber):
                 products = self.layers(method, needed=self.needed, ber=plain.ber)
                 note = f"{len(products)} of {len(self.hardening.products.found)} products"
             protection = self.hardening.protect(method, ber=plain.ber, products=products)
@@ -57,7 +57,7 @@ class Rivals:
             ordering=replace(needed.choosing, plain=replace(needed.choosing.plain, ber=ber)),
             hardening=self.hardening,
             method=method,
-            limits=Limits(loss=needed.loss, overhead=math.inf),
+            target=Target(loss=needed.loss, overhead=math.inf),
             weights=self.weights,
             grain="layer",
             frontier="needed",

@@ -8,19 +8,20 @@ of the model as it is, and then no factor is measured.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from radhard.analysis.choosing import Bound, Chooser
 from radhard.analysis.configurations import Outcome
 from radhard.analysis.judging import Judgement, Step, downwards, judge
-from radhard.analysis.ordering import Candidate, Ordering
+from radhard.analysis.ordering import Candidate
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
 from radhard.campaign.held_out import chosen_on
 from radhard.protection import Plan, Protection
+from radhard.studies.choosing import Bound, Chooser
+from radhard.studies.ordering import Ordering
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
-    """The plan, how it was judged and chosen, and what ended it. `remark`: what else to know."""
+class Decision:
+    """What is to be protected, how it was judged and chosen, and what ended it. `remark`: what else to know."""
 
     judgement: Judgement
     protection: Protection
@@ -42,13 +43,13 @@ class Planner:
     chooser: Chooser
     judging: Ordering
 
-    def plan(self) -> Planned:
+    def plan(self) -> Decision:
         """Choose, and judge what was chosen."""
         bare = self.chooser.step((), ranges=False)
         first = self._judge([((), False)], looks=2) if self.chooser.reached(bare) else None
         if first is not None and first.verdict == "met":
             nothing = self.chooser.protection((), ranges=False)
-            return Planned(judgement=first, protection=nothing, frontier=(bare,), order=(), bound="accuracy")
+            return Decision(judgement=first, protection=nothing, frontier=(bare,), order=(), bound="accuracy")
         choice = self.chooser.choose(bare)
         wanted = [(choice.steps[k], choice.chosen.ranges) for k in downwards(top=choice.top, chosen=choice.place)]
         if first is None:
@@ -58,7 +59,7 @@ class Planner:
             judgement = self._judge(others, looks=2) if others and choice.chosen is not bare else first
         unmet: Bound = "products" if choice.top == len(choice.steps) - 1 else "overhead"
         step = judgement.step
-        return Planned(
+        return Decision(
             judgement=judgement,
             protection=self.chooser.protection(step.products, ranges=step.ranges),
             frontier=choice.frontier,
@@ -69,17 +70,17 @@ class Planner:
 
     def _judge(self, steps: Sequence[tuple[tuple[str, ...], bool]], *, looks: int) -> Judgement:
         def measure(products: tuple[str, ...], ranges: bool) -> Callable[[], tuple[Step, Outcome]]:
-            return lambda: self.chooser.measured(products, ranges=ranges, on=self.judging, told="judging: ")
+            return lambda: self.chooser.measured(products, ranges=ranges, on=self.judging, stage="judging: ")
 
-        limits = self.chooser.limits
+        target = self.chooser.target
         sequence = [measure(products, ranges) for products, ranges in steps]
-        return judge(sequence, loss=limits.loss, level=limits.level, looks=looks)
+        return judge(sequence, loss=target.loss, level=target.level, looks=looks)
 
 
-def plan_of(planner: Planner, planned: Planned) -> Plan:
-    """What was planned, as a plan that can be written."""
-    chooser, judging, judgement = planner.chooser, planner.judging, planned.judgement
-    ordering, limits = chooser.ordering, chooser.limits
+def plan_of(planner: Planner, decision: Decision) -> Plan:
+    """What was decided, as a plan that can be written."""
+    chooser, judging, judgement = planner.chooser, planner.judging, decision.judgement
+    ordering, target = chooser.ordering, chooser.target
     plain = ordering.plain
     campaign = Campaign(settings=(judging.plain,), images=judging.images, trials=judging.trials, chunk=chooser.chunk)
     clean = count(campaign, judging.plain.without_faults(), store=judging.store).tally
@@ -88,21 +89,21 @@ def plan_of(planner: Planner, planned: Planned) -> Plan:
         program=plain.program,
         recipe=plain.recipe,
         ber=plain.ber,
-        protection=planned.protection,
+        protection=decision.protection,
         method=chooser.method.as_dict(),
         strategy=chooser.strategy,
-        limits={"loss": limits.loss, "overhead": limits.overhead, "level": limits.level},
-        bound=planned.bound,
+        limits={"loss": target.loss, "overhead": target.overhead, "level": target.level},
+        bound=decision.bound,
         verdict=judgement.verdict,
         judged=judgement.as_dict(),
         seed=plain.seed,
         words=plain.words.as_dict(),
         expected={
-            **planned.chosen.as_dict(),
+            **decision.chosen.as_dict(),
             "clean": float(clean.correct.sum() / clean.trials.sum()),
             "unprotected": judgement.unprotected.as_dict()["accuracy"],
             "weights": vars(chooser.weights),
-            "remark": planned.remark,
+            "remark": decision.remark,
             "refused": dict(chooser.hardening.products.refused),
         },
         chosen_on=chosen_on(
@@ -113,8 +114,8 @@ def plan_of(planner: Planner, planned: Planned) -> Plan:
             judged=(judging.bench.data, judging.images),
             pixels=ordering.bench.pixels,
         ),
-        order=tuple(candidate.as_dict() for candidate in planned.order),
-        frontier=tuple(step.as_dict() for step in planned.frontier),
+        order=tuple(candidate.as_dict() for candidate in decision.order),
+        frontier=tuple(step.as_dict() for step in decision.frontier),
         calibration=ordering.bench.programs[plain.recipe].calibration,
         anatomy=plain.overrides.as_dict(),
     )

@@ -15,20 +15,22 @@ from typing import Any, Literal
 from radhard.analysis.configurations import Configuration, Configurations, Outcome, Trials
 from radhard.analysis.judging import Step
 from radhard.analysis.noninferiority import LEVEL, upper_limit
-from radhard.analysis.ordering import Candidate, Grain, Ordering, Strategy, ordered
+from radhard.analysis.ordering import Candidate, Grain, Strategy, ordered
 from radhard.analysis.overhead import Weights, own_operations
 from radhard.analysis.vulnerability import gained
 from radhard.campaign.bench import protected
 from radhard.campaign.counted import count
+from radhard.campaign.execute import execute
 from radhard.errors import InputError
 from radhard.protection import Hardening, Method, Protection
+from radhard.studies.ordering import Ordering
 
 Bound = Literal["accuracy", "overhead", "products"]
 """What ended a plan: the target was reached, the overhead limit was in the way, or nothing is left to protect."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Target:
     """At most so much accuracy is lost (a share of all answers) at an overhead of at most so much (a share).
 
     `level`: the confidence of what is called met.
@@ -40,7 +42,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not (0 <= self.loss < 1 and self.overhead >= 0):
-            raise InputError(f"limits of loss {self.loss:g} and overhead {self.overhead:g}: shares from 0 on")
+            raise InputError(f"a target of loss {self.loss:g} at overhead {self.overhead:g}: give shares from 0 on")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class Chooser:
     ordering: Ordering
     hardening: Hardening
     method: Method
-    limits: Limits
+    target: Target
     weights: Weights
     strategy: Strategy = "algorithm1"
     grain: Grain = "site"
@@ -92,7 +94,7 @@ class Chooser:
         # that nothing needs protecting was judged before, if it was to be
         steps = [bare or self.step((), ranges=False)]
         for products in prefixes[1:]:
-            passed = steps[-1].overhead > self.limits.overhead or (len(steps) > 1 and self.reached(steps[-1]))
+            passed = steps[-1].overhead > self.target.overhead or (len(steps) > 1 and self.reached(steps[-1]))
             if self.frontier == "needed" and passed:
                 break
             steps.append(self.step(products, ranges=False))
@@ -113,13 +115,13 @@ class Chooser:
 
     def reached(self, step: Step) -> bool:
         """Whether the target is, by the limit of the loss."""
-        return self._limit(step) <= self.limits.loss
+        return self._limit(step) <= self.target.loss
 
     def _limit(self, step: Step) -> float:
-        return upper_limit(step.outcome.differing, level=self.limits.level)
+        return upper_limit(step.outcome.differing, level=self.target.level)
 
     def _choose(self, steps: Sequence[Step], *, of: int) -> tuple[Step, bool, Bound]:
-        within = [step for step in steps if step.overhead <= self.limits.overhead]
+        within = [step for step in steps if step.overhead <= self.target.overhead]
         enough = next((step for step in within if step is not steps[0] and self.reached(step)), None)
         if enough is not None:
             return enough, True, "accuracy"
@@ -132,14 +134,14 @@ class Chooser:
         """The most protected step within the overhead: foreseen by operations, then measured."""
         place = prefixes.index(chosen.products)
         for k in range(len(prefixes) - 1, place, -1):
-            if self._foreseen(prefixes[k], chosen=chosen, order=order) > self.limits.overhead:
+            if self._foreseen(prefixes[k], chosen=chosen, order=order) > self.target.overhead:
                 continue
             same = (s for s in steps if (s.products, s.ranges) == (prefixes[k], chosen.ranges))
             step = next(same, None)
             if step is None:
                 step = self.step(prefixes[k], ranges=chosen.ranges)
                 steps.append(step)
-            if step.overhead <= self.limits.overhead:
+            if step.overhead <= self.target.overhead:
                 return k
         return place
 
@@ -164,7 +166,7 @@ class Chooser:
         for fewer in range(place, -1, -1):
             step = self.step(steps[fewer].products, ranges=True)
             steps.append(step)
-            if step.overhead > self.limits.overhead:
+            if step.overhead > self.target.overhead:
                 continue
             if self.reached(step):
                 return step, True, "accuracy", ""
@@ -196,7 +198,7 @@ class Chooser:
         """A step on the images that choose."""
         return self.measured(products, ranges=ranges, on=self.ordering)[0]
 
-    def measured(self, products: Sequence[str], *, ranges: bool, on: Ordering, told: str = "") -> tuple[Step, Outcome]:
+    def measured(self, products: Sequence[str], *, ranges: bool, on: Ordering, stage: str = "") -> tuple[Step, Outcome]:
         """A step on the images of an ordering, and what these give with nothing protected."""
         protection = self.protection(products, ranges=ranges)
         setting = protected(on.plain, protection) if protection.sites else on.plain
@@ -204,7 +206,10 @@ class Chooser:
         configurations = self._configurations(
             (Configuration(name="unprotected", setting=on.plain), Configuration(name=name, setting=setting)), on=on
         )
-        on.follow(configurations.measure(on.store, executor=on.executor), f"{told}{self.strategy}, {name}")
+        on.follow(
+            execute(configurations.campaign, on.store, executor=on.executor, bench=on.bench),
+            f"{stage}{self.strategy}, {name}",
+        )
         bare, outcome = configurations.outcomes(on.store, weights=self.weights)
         return Step(products=tuple(products), ranges=ranges, outcome=outcome), bare
 
