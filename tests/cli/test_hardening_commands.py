@@ -108,7 +108,7 @@ def test_a_plan_becomes_the_file_that_is_deployed(tmp_path: Path) -> None:
 
 def test_schemes_against_each_other(tmp_path: Path) -> None:
     asked = ("compare", "fashion-vit", "--ber", RATE, "--images", 40, "--select", 20, "--chunk", 20)
-    schemes = "lb-abft:policy=leave,standard-abft:ranges=none,intensity-ideal:ranges=none,tmr,better:checks=immune"
+    schemes = "lb-abft:policy=leave,standard-abft:ranges=none,intensity-ideal:ranges=none,tmr,row-abft:checks=immune"
     told = json.loads(call(*asked, "--schemes", schemes, "--store", tmp_path / "run.db", "--json"))
     found = {row["configuration"]: row for row in told["models"][0]["configurations"] if row["ber"] > 0}
     assert set(found) == {"unprotected", *schemes.split(",")}
@@ -118,7 +118,7 @@ def test_schemes_against_each_other(tmp_path: Path) -> None:
     hidden = ideal["overhead"]["hidden"]
     both = ("mul", "add")
     assert sum(ideal["overhead"][k] for k in both) + hidden == pytest.approx(sum(standard["overhead"][k] for k in both))
-    assert found["tmr"]["sites"] == found["better:checks=immune"]["sites"]  # no scheme is cut short
+    assert found["tmr"]["sites"] == found["row-abft:checks=immune"]["sites"]  # no scheme is cut short
     clean = [row for row in told["models"][0]["configurations"] if row["ber"] == 0]
     assert {row["configuration"] for row in clean} == {*found, "float program"}
     again = json.loads(call(*asked, "--schemes", schemes, "--store", tmp_path / "run.db", "--json"))

@@ -272,7 +272,7 @@ def test_immune_checks_are_not_hit() -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: LbAbft(block=Block(m=1, k=1, n=1), policy="all"), "policy 'all' is not known; choose from leave"),
+        (lambda: LbAbft(block=Block(m=1, k=1, n=1), policy="all"), "policy='all' is not known; choose from leave"),
         (lambda: LbAbft(block=Block(m=1, k=1, n=1), repair="some"), "choose from all, visible"),
         (lambda: LbAbft(block=Block(m=1, k=1, n=1), retries=-1), "retries=-1"),
         (lambda: Tmr(vote="best"), "choose from word, bitwise"),
@@ -281,7 +281,7 @@ def test_immune_checks_are_not_hit() -> None:
         (lambda: Ranges(low=0.0, high=1.0, outside="nan"), "choose from zero, clamp"),
         (lambda: IntensityGuided(hides="measured"), "needs the number of the device"),
         (lambda: IntensityGuided(operations_per_byte=2.0), "the ideal one takes none"),
-        (lambda: IntensityGuided(batch=0), "1 image or more"),
+        (lambda: IntensityGuided(batch=0), "batch=0: give a whole number from 1 on"),
         (lambda: IntensityGuided(hides="none"), "choose from ideal, measured"),
     ],
 )

@@ -7,11 +7,14 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import Cost, Machine, Operator, Site, read_cost
+from radhard.machine import Cost, Machine, Operator, Shape, Site, read_cost
 from radhard.protection.abft.account import Account
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.moments import Moments
 from radhard.protection.abft.stored import Stored
+from radhard.protection.cost.models import Overhead
+from radhard.protection.forms import Form
+from radhard.words import Words
 
 Exposure = Literal["exposed", "immune"]
 
@@ -21,6 +24,15 @@ class Scheme(Protocol):
 
     def protect(self, work: Work) -> Tensor:
         """The repaired result of `work`; all arithmetic goes through it, and it keeps the account."""
+        ...
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
+        """What it should execute for a product of this shape at bit error rate `ber`; None: no model is known."""
+        ...
+
+    @property
+    def deployed(self) -> Form:
+        """What it is in a hardened module."""
         ...
 
 

@@ -34,6 +34,7 @@ from radhard.protection import (
     read_plan,
     write_plan,
 )
+from radhard.protection.planning.method import methods
 from tests.support.outcomes import spent
 from tests.support.plans import candidate, plan, step
 
@@ -130,6 +131,7 @@ def test_the_schema_has_the_options_of_each_scheme(name: str) -> None:
     options = dict(part["properties"])
     assert options.pop("scheme") == {"const": name}
     assert options.keys() == {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    assert part["description"]
     must = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     assert set(part["required"]) == {"scheme", *must}
     for field in fields(kind):  # type: ignore[arg-type]
@@ -154,7 +156,7 @@ def test_the_schema_has_the_fields_of_what_is_written() -> None:
     (tested,) = plan().judged["tested"]
     assert judged["properties"]["tested"]["items"]["properties"].keys() == tested.keys()
     assert set(SCHEMA["properties"]["verdict"]["enum"]) == {"", *VERDICTS}
-    for name, kind in (("interval", Interval), ("overhead", Spent), ("weights", Weights), ("method", Method)):
+    for name, kind in (("interval", Interval), ("overhead", Spent), ("weights", Weights)):
         assert PARTS[name]["properties"].keys() == {field.name for field in fields(kind)}
     assert PARTS["candidate"]["properties"].keys() == candidate(0).as_dict().keys() | {"guessed"}  # where it is
     of_format_1 = set(PARTS["step"]["required"])
@@ -165,7 +167,19 @@ def test_the_schema_has_the_fields_of_what_is_written() -> None:
     on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1))
     assert SCHEMA["properties"]["chosen_on"]["properties"].keys() - {"pixels"} == plan().chosen_on.keys() == on.keys()
     assert errors({**json.loads(json.dumps(plan().as_dict())), "chosen_on": on}) == []
-    assert choices(PARTS["method"]) == named(Method)
+
+
+def test_the_schema_has_the_options_of_each_method() -> None:
+    empty, *each = PARTS["method"]["oneOf"]
+    assert empty == {"type": "object", "maxProperties": 0}
+    assert [one["properties"]["scheme"]["const"] for one in each] == list(methods())
+    for one in each:
+        made = Method(scheme=one["properties"]["scheme"]["const"])
+        own = {name for name, value in one["properties"].items() if value}
+        assert made.as_dict().keys() == own, made
+        assert errors({**json.loads(json.dumps(plan().as_dict())), "method": made.as_dict()}) == []
+        wrong = {**made.as_dict(), "luck": 1}
+        assert errors({**json.loads(json.dumps(plan().as_dict())), "method": wrong})
 
 
 def choices(part: dict[str, Any]) -> dict[str, set[str]]:

@@ -220,7 +220,7 @@ def test_every_product_in_both_types(operator, inputs, dtype: torch.dtype) -> No
 def test_what_is_wrong_is_told() -> None:
     for make, says in (
         ({"deviations": 0.0}, "deviations=0.0: give a number above 0"),
-        ({"width": 0}, "width=0: give 1 or more"),
+        ({"width": 0}, "width=0: give a whole number from 1 on"),
         ({"lanes": 0}, "lanes=0"),
         ({"retries": -1}, "retries=-1"),
     ):

@@ -8,24 +8,17 @@ that no sound accumulator wraps.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from radhard.errors import InputError
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checksums import predicted
 from radhard.protection.abft.stored import Sums
 from radhard.protection.cost.shape import Block
 
 Width = Literal[32, 64]
-
-
-def check_width(width: int) -> None:
-    """Raise InputError for sums of another width."""
-    if width not in get_args(Width):
-        raise InputError(f"width={width}: sums have 32 bits, or 64")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

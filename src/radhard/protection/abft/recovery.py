@@ -13,7 +13,7 @@ that the check was hit.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ from radhard.protection.abft.correction import Blocks, Places, Surgery, where
 from radhard.protection.abft.detection import Flagged
 
 Policy = Literal["leave", "intersect", "row", "block"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,11 @@ def boxes(shape: Shape) -> Iterator[Block]:
     return (Block(m=m, k=k, n=n) for m, k, n in product(*axes))
 
 
+def sheets(shape: Shape) -> Iterator[Block]:
+    """The boxes that are as deep as the product: no running sum within a chain is read."""
+    return (block for block in boxes(shape) if block.k == shape.k)
+
+
 def _sizes(most: int) -> Iterator[int]:
     yield 1
     power = 2

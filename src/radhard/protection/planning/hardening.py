@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from radhard.errors import InputError
 from radhard.program import Program
 from radhard.protection.planning.bounds import Limits, ranges_of
-from radhard.protection.planning.method import Method
+from radhard.protection.planning.method import NONE, Method
 from radhard.protection.planning.products import Products
 from radhard.protection.planning.protection import Protection
 from radhard.protection.protected import Scheme
@@ -24,12 +24,16 @@ class Hardening:
 
     def linear(self, method: Method, *, ber: float) -> dict[str, Scheme]:
         """The schemes of all products at bit error rate `ber`. InputError if the method has one and there are none."""
-        if method.scheme != "none" and not self.products.found:
+        if method.scheme == NONE:
+            return {}
+        products = self.products.of(method.takes)
+        if not products:
             why = next(iter(self.products.refused.values()), "it has no matrix product")
+            if self.products.found:
+                why = f"its products are of int8 words, and the scheme takes {method.takes}"
             raise InputError(f"{self.program.name}: no product can be protected by {method.title}: {why}")
         chosen = {
-            name: method.scheme_of(product.shape, ber=ber, words=self.words)
-            for name, product in self.products.found.items()
+            name: method.scheme_of(product.shape, ber=ber, words=self.words) for name, product in products.items()
         }
         return {name: scheme for name, scheme in chosen.items() if scheme is not None}
 

@@ -1,150 +1,209 @@
 """A method to protect a whole model: one scheme for its matrix products, and ranges for what is not linear.
 
-Written as text it is the name of a scheme and options behind colons, such as `lb-abft:policy=leave:ranges=none`.
+Written as text it is the name of a scheme and options behind colons, such as `lb-abft:policy=leave:ranges=none`. Which
+names there are, and which options each of them has, the registry of schemes says.
 """
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 from radhard.errors import InputError
 from radhard.machine import Shape
-from radhard.protection.abft.recovery import Policy
 from radhard.protection.cost.blocks import cubes, optimal_block
-from radhard.protection.cost.models import CostModel, Exact, Printed, Volume
-from radhard.protection.cost.row_cost import ExactRows, boxes
+from radhard.protection.cost.models import CostModel, Printed, Volume
+from radhard.protection.cost.row_cost import boxes, sheets
 from radhard.protection.cost.shape import Block
 from radhard.protection.protected import Exposure, Scheme
-from radhard.protection.schemes.huang_abraham import HuangAbraham
-from radhard.protection.schemes.intensity_guided import IntensityGuided
-from radhard.protection.schemes.lb_abft import LbAbft, Repair
+from radhard.protection.schemes.options import Least, Option, Value, options_of
 from radhard.protection.schemes.ranges import Outside
-from radhard.protection.schemes.row_abft import RowAbft
-from radhard.protection.schemes.standard_abft import StandardAbft
-from radhard.protection.schemes.tmr import Tmr, Vote
+from radhard.protection.schemes.registry import Entry, Spelling, Takes, entries
 from radhard.words import Words
 
-Kind = Literal[
-    "none", "lb-abft", "row-abft", "standard-abft", "huang-abraham", "intensity-ideal", "intensity-measured", "tmr"
-]
+NONE = "none"
+"""A method without a scheme: ranges alone."""
+
 Bounds = Literal["none", "observed", "paper"]
-_ALSO = {"better": "row-abft"}
-_DEFAULT_BLOCKS = {"row-abft": "box"}
+_BLOCKS = {"cube": cubes, "box": boxes, "sheet": sheets}
+_ONCE = ("policy", "blocks", "cost", "repair", "retries", "flips", "vote", "intensity", "batch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """What to do at every product, and at every non-linear operator.
+    """The `scheme` of every product, by its name on the command line, and the range of every non-linear operator.
 
-    `policy`, `blocks`, `cost`, `repair`, `retries` and `flips` (most that a block may expect) are for schemes with
-    blocks, of which the one that costs least is taken; `vote` is for TMR; `intensity`, the operations a byte of the
-    device, for `intensity-measured`. `ranges` are the bounds of non-linear operators, `margin` makes observed ones
-    wider by this share of their distance. `batch`: images that a roofline supposes to share the weights.
+    `options` are those of the scheme, all of them, in their order; those left out get their defaults. Of a scheme with
+    blocks the one that costs least is taken. `margin` makes observed ranges wider by this share of their distance.
     """
 
-    scheme: Kind = "row-abft"
-    policy: Policy = "intersect"
-    blocks: Literal["", "cube", "box"] = ""
-    cost: Literal["exact", "volume", "printed"] = "exact"
-    repair: Repair = "all"
-    retries: int = 1
-    flips: float = 1.0
-    vote: Vote = "bitwise"
-    intensity: float = 400.0
-    batch: int = 1
-    ranges: Bounds = "observed"
-    outside: Outside = "zero"
-    margin: float = 0.05
-    checks: Exposure = "exposed"
+    scheme: str = "row-abft"
+    options: tuple[tuple[str, Value], ...] = ()
+    ranges: Annotated[Bounds, "Bounds of non-linear operators."] = "observed"
+    outside: Annotated[Outside, "What becomes of values outside their range."] = "zero"
+    margin: Annotated[float, Least(0), "Observed ranges are wider by this share of their distance."] = 0.05
+    checks: Annotated[Exposure, "Whether faults reach the checks."] = "exposed"
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise InputError(f"batch={self.batch}: give the number of images that share the weights, at least 1")
+        known, given = own_options(self.scheme), dict(self.options)
+        _refuse_unknown(given, known, scheme=self.scheme)
+        for option in COMMON:
+            option.check(getattr(self, option.name))
+        for option in known:
+            given.setdefault(option.name, option.default)
+            option.check(given[option.name])
+        object.__setattr__(self, "options", tuple((option.name, given[option.name]) for option in known))
+
+    @classmethod
+    def of(cls, scheme: str, **options: Any) -> "Method":
+        """`Method.of("tmr", vote="word", ranges="none")`: options of the scheme and of the method alike."""
+        common = {option.name for option in COMMON} | {"name"}
+        own = tuple((name, value) for name, value in options.items() if name not in common)
+        return cls(scheme=scheme, options=own, **{name: options[name] for name in common & options.keys()})
+
+    def __getitem__(self, name: str) -> Value:
+        """The value of one of the scheme's options. KeyError for one that it does not have."""
+        return dict(self.options)[name]
 
     @property
     def title(self) -> str:
         """What to call it: the text that it was read from, or that of its scheme."""
         return self.name or self.scheme
 
+    @property
+    def takes(self) -> Takes:
+        """What can be protected by the scheme."""
+        return entry_named(self.scheme)[0].takes
+
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {**vars(self), "name": self.title}
+        common = {option.name: option.plain(getattr(self, option.name)) for option in COMMON}
+        return {"scheme": self.scheme, **dict(self.options), **common, "name": self.title}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, place: str) -> "Method":
+        """The inverse of `as_dict`. InputError names `place` for an option that is none.
+
+        Plans before schemes had options of their own name those of all schemes: what this one has not, they ignored.
+        """
+        scheme = str(values.get("scheme", NONE))
+        try:
+            known = {option.name: option for option in (*own_options(scheme), *COMMON)}
+            once = {name for name in _ONCE if name not in known}
+            given = {k: v for k, v in values.items() if k not in ("scheme", "name", *once) and (k, v) != ("blocks", "")}
+            _refuse_unknown(given, tuple(known.values()), scheme=scheme)
+            read = {name: known[name].from_json(value) for name, value in given.items()}
+            return cls.of(scheme, **read, name=str(values.get("name", "")))
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from error
 
     def scheme_of(self, shape: Shape, *, ber: float, words: Words) -> Scheme | None:
         """The scheme of a product of this shape at bit error rate `ber`; None for none.
 
         Raises InputError if no block expects few enough flips.
         """
-        match self.scheme:
-            case "none":
-                return None
-            case "lb-abft":
-                block = best_block(self, shape, ber=ber, words=words)
-                return LbAbft(block=block, policy=self.policy, retries=self.retries, repair=self.repair)
-            case "row-abft":
-                return RowAbft(block=best_block(self, shape, ber=ber, words=words), retries=self.retries)
-            case "standard-abft":
-                return StandardAbft()
-            case "huang-abraham":
-                return HuangAbraham()
-            case "intensity-ideal":
-                return IntensityGuided()
-            case "intensity-measured":
-                return IntensityGuided(hides="measured", operations_per_byte=self.intensity, batch=self.batch)
-            case "tmr":
-                return Tmr(vote=self.vote)
+        if self.scheme == NONE:
+            return None
+        entry, spelling = entry_named(self.scheme)
+        own = {field: self[name] for name, field in _written(entry, spelling).items()}
+        if entry.search is not None:
+            own["block"] = best_block(self, shape, ber=ber, words=words)  # type: ignore[assignment]
+        return entry.kind(**spelling.fixed, **own)
+
+
+COMMON = options_of(Method, besides=("scheme", "options", "name"))
+"""Options that every method has."""
 
 
 @cache
 def best_block(method: Method, shape: Shape, *, ber: float, words: Words) -> Block:
     """The block of `shape` that costs least by the method's model, among those that expect few enough flips."""
-    models: dict[str, CostModel] = {
-        "exact": Exact(words=words, retries=method.retries),
+    search = entry_named(method.scheme)[0].search
+    if search is None:
+        raise InputError(f"{method.scheme} has no blocks")
+    models: dict[Value, CostModel] = {
+        "exact": search.exact(words=words, retries=method["retries"]),
         "volume": Volume(bits=words.product.exposed + words.accumulator.exposed),
         "printed": Printed(),
     }
-    model = models[method.cost]
-    if method.scheme == "row-abft" and method.cost == "exact":
-        model = ExactRows(words=words, retries=method.retries)
-    kind = method.blocks or _DEFAULT_BLOCKS.get(method.scheme, "cube")
-    candidates = boxes(shape) if kind == "box" else cubes(shape)
-    # rows with several faulty words are no obstacle to RowAbft, so its blocks need not be small
-    most = math.inf if method.scheme == "row-abft" else method.flips
-    return optimal_block(shape, ber=ber, model=model, most_flips=most, candidates=candidates).block.clipped(shape)
+    flips = method["flips"] if search.limited else math.inf
+    return optimal_block(
+        shape,
+        ber=ber,
+        model=models[method["cost"]],
+        most_flips=float(flips or 0),
+        candidates=_BLOCKS[str(method["blocks"])](shape),
+    ).block.clipped(shape)
+
+
+def methods() -> Iterator[str]:
+    """What a method's scheme can be: the names on the command line."""
+    yield NONE
+    yield from (spelling.name for entry in entries() for spelling in entry.spellings)
+
+
+def entry_named(name: str) -> tuple[Entry, Spelling]:
+    """The scheme that is so written. InputError for none."""
+    for entry in entries():
+        for spelling in entry.spellings:
+            if spelling.name == name:
+                return entry, spelling
+    raise InputError(f"scheme {name!r} is not known; it is one of {', '.join(methods())}")
+
+
+def own_options(name: str) -> tuple[Option, ...]:
+    """The options of a scheme that is so written, those by which its block is found last."""
+    if name == NONE:
+        return ()
+    entry, spelling = entry_named(name)
+    fields = {option.name: option for option in entry.options}
+    own = [
+        replace(fields[of], name=name, default=spelling.defaults.get(of, fields[of].default))
+        for name, of in _written(entry, spelling).items()
+    ]
+    if entry.search is not None:
+        kinds = tuple(_BLOCKS)
+        own.append(Option(name="blocks", kind="choice", choices=kinds, default=entry.search.blocks, help=_OF_BLOCKS))
+        own.append(Option(name="cost", kind="choice", choices=("exact", "volume", "printed"), default="exact"))
+        if entry.search.limited:
+            own.append(Option(name="flips", kind="number", default=1.0, bound=Least(0), help=_OF_FLIPS))
+    return tuple(own)
+
+
+_OF_BLOCKS = "Blocks to choose from: as large along every axis, of any proportions, or as deep as the product."
+_OF_FLIPS = "Most flips that a block may expect."
 
 
 def read_method(text: str) -> Method:
     """`lb-abft:policy=leave` -> Method. InputError names the option, its value, and what it can be."""
     name, *options = text.split(":")
-    scheme = _ALSO.get(name, name)
-    if scheme not in get_args(Kind):
-        raise InputError(f"scheme {name!r} is not known; it is one of {', '.join((*get_args(Kind), *_ALSO))}")
-    hints = get_type_hints(Method)
-    known = {f.name: hints[f.name] for f in fields(Method) if f.name not in ("scheme", "name")}
-    values: dict[str, Any] = {}
+    own = own_options(name)
+    known = {option.name: option for option in (*own, *COMMON)}
+    values: dict[str, Value] = {}
     for option in options:
         key, equals, value = option.partition("=")
-        if not equals or key not in known:
+        if not equals:
             raise InputError(f"scheme {text!r}: {option!r} is no option=value; options are {', '.join(known)}")
-        if key in values:
-            raise InputError(f"scheme {text!r}: {key} is given twice; give it once")
-        values[key] = _read(value, known[key], place=f"scheme {text!r}: {key}")
-    return replace(Method(scheme=scheme), **values, name=text)  # type: ignore[arg-type]
-
-
-def _read(value: str, kind: Any, *, place: str) -> Any:
-    if kind in (int, float):
         try:
-            number = kind(value)
-        except ValueError:
-            wanted = "whole number" if kind is int else "number"
-            raise InputError(f"{place}={value!r} is no {wanted}; write one") from None
-        if not (math.isfinite(number) and number >= 0):
-            raise InputError(f"{place}={value}: write a finite number from 0 on")
-        return number
-    choices = [choice for choice in get_args(kind) if choice]
-    if value not in choices:
-        raise InputError(f"{place}={value!r} is not known; choose from {', '.join(choices)}")
-    return value
+            _refuse_unknown({key: value}, tuple(known.values()), scheme=name)
+            if key in values:
+                raise InputError(f"{key} is given twice; give it once")
+            values[key] = known[key].from_text(value)
+        except InputError as error:
+            raise InputError(f"scheme {text!r}: {error}") from error
+    return Method.of(name, **values, name=text)
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: tuple[Option, ...], *, scheme: str) -> None:
+    names = [option.name for option in known]
+    if unknown := next((name for name in given if name not in names), None):
+        raise InputError(f"{scheme} has no option {unknown!r}; it has {', '.join(names) or 'none'}")
+
+
+def _written(entry: Entry, spelling: Spelling) -> dict[str, str]:
+    """How its options are written -> their fields; a block is found, not written."""
+    if spelling.called is not None:
+        return dict(spelling.called)
+    return {o.name: o.name for o in entry.options if o.kind != "block" and o.name not in spelling.fixed}

@@ -1,7 +1,8 @@
 """The matrix products of a program: which of its sites can be protected by checksums, and the sizes of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -9,7 +10,8 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import Clean, MatrixProduct, Operator, Shape, Site
 from radhard.program import Program, run
-from radhard.protection.abft.products import matrices
+from radhard.protection.abft.products import float_matrices, matrices
+from radhard.protection.schemes.registry import Takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +27,25 @@ class Product:
 class Products:
     """Those of a program by the name of their site, in the order of the program.
 
-    `refused`: sites of products that checksums cannot protect, and why.
+    `found` are those of int8 words, which checksums protect, `floats` those of float32 or bfloat16. `refused`: sites of
+    products that checksums cannot protect, and why.
     """
 
     found: Mapping[str, Product]
     refused: Mapping[str, str]
+    floats: Mapping[str, Product] = field(default_factory=dict)
+
+    def of(self, takes: Takes) -> Mapping[str, Product]:
+        """Those that a scheme which `takes` such can protect."""
+        both = {"int8 products": self.found, "float products": self.floats}
+        return both.get(takes, {**self.found, **self.floats})
 
 
 def products_of(program: Program) -> Products:
     """The products of `program`."""
     machine = _Measuring()
     run(program.on_host, torch.zeros(1, *program.input_shape), machine)
-    return Products(found=machine.found, refused=machine.refused)
+    return Products(found=machine.found, refused=machine.refused, floats=machine.floats)
 
 
 class _Measuring(Clean):
@@ -46,6 +55,7 @@ class _Measuring(Clean):
         super().__init__()
         self.found: dict[str, Product] = {}
         self.refused: dict[str, str] = {}
+        self.floats: dict[str, Product] = {}
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The kernel's output."""
@@ -54,6 +64,9 @@ class _Measuring(Clean):
                 products = matrices(operator, inputs, site)
             except InputError as error:
                 self.refused[site.name] = str(error)
+                with suppress(InputError):
+                    products = float_matrices(operator, inputs, site)
+                    self.floats[site.name] = Product(site=site, shape=products.shape, count=len(products.a))
             else:
                 self.found[site.name] = Product(site=site, shape=products.shape, count=len(products.a))
         return super().apply(operator, inputs, site)

@@ -9,25 +9,33 @@ is not seen: the more words a row has, the wider its bound.
 Huang & Abraham (IEEE Trans. Computers C-33, 1984) for the check, V-ABFT (2026) for a threshold by variances.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from radhard.errors import InputError
-from radhard.machine import Add, Mul, Sum
+from radhard.machine import Add, Mul, Shape, Sum
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot, Entries
 from radhard.protection.abft.moments import Moments, made_moments, stored_moments, with_bias
 from radhard.protection.abft.products import float_matrices
 from radhard.protection.abft.rounding import Rounding, per_deviation
+from radhard.protection.forms import Form, NoForm
+from radhard.protection.schemes.options import Above, Least, check_options
+from radhard.protection.schemes.registry import scheme
+from radhard.words import Words
 
 _CHUNK = 1 << 22  # factors of words that are computed again at a time
 Rows = tuple[Tensor, Tensor]  # of products [e], and in them [e]
 
 
+@scheme(
+    "float-abft",
+    about="Every row of a float product is summed, and compared within a bound of its rounding errors.",
+    takes="float products",
+)
 @dataclass(frozen=True, kw_only=True)
 class FloatAbft:
     """`deviations` of the bound; `width` words of a row to a check, None for all: fewer see more, and cost more.
@@ -36,24 +44,28 @@ class FloatAbft:
     that is off after its repair is taken up again at most `retries` times. What is not finite counts as off.
     """
 
-    deviations: float = 6.0
-    width: int | None = None
-    lanes: int = 1
-    retries: int = 1
+    deviations: Annotated[float, Above(0), "Of the bound; beyond 6 are one in 500 million by chance."] = 6.0
+    width: Annotated[int | None, Least(1), "Words of a row to a check; null: all."] = None
+    lanes: Annotated[int, Least(1), "Partial sums in which the device adds."] = 1
+    retries: Annotated[int, Least(0), "How often a row is taken up again; 0 leaves a repair unchecked."] = 1
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.deviations) and self.deviations > 0):
-            raise InputError(f"deviations={self.deviations}: give a number above 0; 6 are one in 500 million of chance")
-        for name, least in (("width", 1), ("lanes", 1), ("retries", 0)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise InputError(f"{name}={value}: give {least} or more")
+        check_options(self)
 
     def protect(self, work: Work) -> Tensor:
         """The inner machine's output itself, unless a row of it is wrong."""
         out = work.compute()
         rows = CheckedRows(work, scheme=self, out=out)
         return out if rows.repair() else rows.merged()
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
+        """None: no model is made of it."""
+        del shape, ber, words
+
+    @property
+    def deployed(self) -> Form:
+        """None."""
+        return NoForm(reason="it checks float products, and deployed products compute in int8 words")
 
 
 class CheckedRows:

@@ -10,10 +10,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot
+from radhard.protection.cost.models import Overhead, exposed_bits, probability
+from radhard.protection.cost.operations import Operations
+from radhard.protection.forms import Form, NoForm
+from radhard.protection.schemes.registry import scheme
+from radhard.words import Words
 
 
+@scheme("huang-abraham", about="Full checksums carried through the product, and one word of it put right.")
 @dataclass(frozen=True, kw_only=True)
 class HuangAbraham:
     """Full checksums, in 32 bits that wrap; puts one word of each product right."""
@@ -58,3 +65,26 @@ class HuangAbraham:
         if len(suspects):
             work.audit(suspects, torch.zeros_like(suspects), of_b, step=shape.n)
         return work.write(total)
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
+        """By the exact model, with at most one faulty word in the product."""
+        m, n, t, k = shape.m, shape.n, shape.terms, shape.k
+        bits = exposed_bits(shape, words, first=True)
+        hit = probability(bits, ber=ber)
+        carried = m + n + 1  # dot products
+        sums = (m + 1) * (n - 1) + (n + 1) * (m - 1) + (m - 1) * k + (0 if shape.stored else (n - 1) * k)
+        return Overhead(
+            detection=Operations(mul=carried * t, add=carried * (t - 1) + sums, cmp=m + n + 2),
+            recovery=Operations(add=2).times(hit),
+            faulty=hit,
+            block_faulty=hit,
+            flips=ber * bits,
+        )
+
+    @property
+    def deployed(self) -> Form:
+        """None."""
+        return NoForm(
+            reason="checksums of both factors would have to ride every product, and those of activations are wider "
+            "than its words of 8 bits"
+        )

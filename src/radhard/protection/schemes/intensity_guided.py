@@ -6,19 +6,43 @@ of a device: as many operations hide as it could execute while it moves the word
 product itself. Recovery is that of standard ABFT; the original has none.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.machine import Shape
 from radhard.protection.abft.application import Work
-from radhard.protection.schemes.standard_abft import detect_whole, recover_one
+from radhard.protection.cost.models import Overhead
+from radhard.protection.cost.operations import Operations
+from radhard.protection.forms import BlockCheck, Form
+from radhard.protection.schemes.options import Least, check_options
+from radhard.protection.schemes.registry import Spelling, scheme
+from radhard.protection.schemes.standard_abft import StandardAbft, detect_whole, recover_one
+from radhard.words import Words
 
 Hides = Literal["ideal", "measured"]
 
 
+@scheme(
+    "intensity-guided",
+    about="Standard ABFT, whose detection is supposed to run while the product waits for memory.",
+    spellings=(
+        Spelling(name="intensity-ideal", fixed={"hides": "ideal"}, called={}),
+        Spelling(
+            name="intensity-measured",
+            fixed={"hides": "measured"},
+            defaults={"operations_per_byte": 400.0},
+            called={"intensity": "operations_per_byte", "batch": "batch"},
+        ),
+    ),
+    rules={
+        "if": {"properties": {"hides": {"const": "measured"}}, "required": ["hides"]},
+        "then": {"properties": {"operations_per_byte": {"type": "number"}}, "required": ["operations_per_byte"]},
+        "else": {"properties": {"operations_per_byte": {"type": "null"}}},
+    },
+)
 @dataclass(frozen=True, kw_only=True)
 class IntensityGuided:
     """`operations_per_byte` is the device's: int8 operations a second over bytes a second (an NVIDIA T4: some 400).
@@ -27,28 +51,34 @@ class IntensityGuided:
     on which nothing depends.
     """
 
-    hides: Hides = "ideal"
-    operations_per_byte: float | None = None
-    batch: int = 1
+    hides: Annotated[Hides, "All of detection, or as much as the roofline of a device lets."] = "ideal"
+    operations_per_byte: Annotated[float | None, Least(0), "Of the device; with measured only."] = None
+    batch: Annotated[int, Least(1), "Images for which a weight is moved once."] = 1
 
     def __post_init__(self) -> None:
-        if self.hides not in get_args(Hides):
-            raise InputError(f"hides={self.hides!r} is not known; choose from {', '.join(get_args(Hides))}")
+        check_options(self)
         if (self.hides == "measured") != (self.operations_per_byte is not None):
             raise InputError(
                 f"hides={self.hides!r} with operations_per_byte={self.operations_per_byte}: the measured form needs "
                 "the number of the device, the ideal one takes none"
             )
-        if self.operations_per_byte is not None and not 0 <= self.operations_per_byte < math.inf:
-            raise InputError(f"operations_per_byte={self.operations_per_byte}: give a finite number from 0 on")
-        if self.batch < 1:
-            raise InputError(f"batch={self.batch}: weights are moved for 1 image or more")
 
     def protect(self, work: Work) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
         found, x = detect_whole(work), work.products
         work.checks.hide(self._share(work, work.checks.account.executed.arithmetic), images=len(x.a) // x.pieces)
         return recover_one(work, found)
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
+        """The ideal form: standard ABFT without detection. None of the measured form, which depends on the output."""
+        if self.hides == "measured":
+            return None
+        return replace(StandardAbft().expected(shape, ber=ber, words=words), detection=Operations())
+
+    @property
+    def deployed(self) -> Form:
+        """Standard ABFT: what runs in idle time is for the device to say."""
+        return BlockCheck()
 
     def _share(self, work: Work, detection: float) -> float:
         """How much of so many operations of detection, all images' together, runs in idle time."""

@@ -6,22 +6,32 @@ and the check of the whole is a by-product of the last ones.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from radhard.errors import InputError
 from radhard.kernels.octets import OCTETS
+from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.correction import Surgery, where
-from radhard.protection.abft.detection import Flagged, Suspects, Width, check_width, detect, locate
-from radhard.protection.abft.recovery import POLICIES, Policy, Recovery
+from radhard.protection.abft.detection import Flagged, Suspects, Width, detect, locate
+from radhard.protection.abft.recovery import Policy, Recovery
+from radhard.protection.cost.models import Exact, Overhead
 from radhard.protection.cost.shape import Block
+from radhard.protection.forms import BlockCheck, Form
+from radhard.protection.schemes.options import Least, check_options
+from radhard.protection.schemes.registry import Search, scheme
+from radhard.words import Words
 
 Repair = Literal["all", "visible"]
 
 
+@scheme(
+    "lb-abft",
+    about="Light-weight block ABFT in three stages: the product, its blocks, the faulty words of a block.",
+    search=Search(exact=Exact, blocks="cube", limited=True),
+)
 @dataclass(frozen=True, kw_only=True)
 class LbAbft:
     """Blocks of `block`; `policy` is what to do with several faulty words in one, `retries` how often to try again.
@@ -31,19 +41,24 @@ class LbAbft:
     """
 
     block: Block
-    policy: Policy = "intersect"
-    retries: int = 1
-    repair: Repair = "all"
-    width: Width = 32
+    policy: Annotated[Policy, "What becomes of a block with several faulty words."] = "intersect"
+    retries: Annotated[int, Least(0), "How often a repair is tried again; 0 leaves it unchecked."] = 1
+    repair: Annotated[Repair, "Every block that is off, or those that can be seen in a word of 8 bits."] = "all"
+    width: Annotated[Width, "Bits of the sums of detection."] = 32
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise InputError(f"policy {self.policy!r} is not known; choose from {', '.join(POLICIES)}")
-        if self.repair not in get_args(Repair):
-            raise InputError(f"repair {self.repair!r} is not known; choose from {', '.join(get_args(Repair))}")
-        check_width(self.width)
-        if self.retries < 0:
-            raise InputError(f"retries={self.retries}: give 0, which leaves a repair unchecked, or more")
+        check_options(self)
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
+        """By the exact model, with at most one faulty word in a block."""
+        return Exact(words=words, retries=self.retries)(shape, self.block, ber=ber)
+
+    @property
+    def deployed(self) -> Form:
+        """Its blocks, and its recovery."""
+        return BlockCheck(
+            block=self.block, recovery=self.policy, retries=self.retries, repair=self.repair, width=self.width
+        )
 
     def protect(self, work: Work) -> Tensor:
         """The three stages, each for the images that need it."""

@@ -7,20 +7,30 @@ before they are written back. Comparisons are no operations that a fault hits.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import MatrixProduct, read_cost
+from radhard.machine import MatrixProduct, Shape, read_cost
 from radhard.operators import Quantized
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.stages import Requantized
+from radhard.protection.forms import Bounds, Form
+from radhard.protection.schemes.options import check_options
+from radhard.protection.schemes.registry import scheme
+from radhard.words import Words
 
 Outside = Literal["zero", "clamp"]
 
 
+@scheme(
+    "ranges",
+    about="What an operator yields is compared with two bounds, and replaced outside them.",
+    takes="any operator",
+    spellings=(),
+)
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
     """Values from `low` to `high` pass. Outside, "zero" makes them 0 (the paper), "clamp" the nearer bound.
@@ -28,15 +38,14 @@ class Ranges:
     NaN is outside: it becomes 0, or with "clamp" the value of the range that is nearest to 0.
     """
 
-    low: float
-    high: float
-    outside: Outside = "zero"
+    low: Annotated[float, "Values from here on pass."]
+    high: Annotated[float, "Values up to here pass."]
+    outside: Annotated[Outside, "What becomes of others: 0, or the nearer bound."] = "zero"
 
     def __post_init__(self) -> None:
         if not self.low <= self.high or not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise InputError(f"range from {self.low} to {self.high}: give two finite bounds, the lower one first")
-        if self.outside not in get_args(Outside):
-            raise InputError(f"outside={self.outside!r} is not known; choose from {', '.join(get_args(Outside))}")
+        check_options(self)
 
     def protect(self, work: Work) -> Tensor:
         """Two comparisons a value."""
@@ -51,6 +60,15 @@ class Ranges:
         steps = len(read_cost(before, work.inputs, work.site).steps)
         finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
         return work.inner.apply(finish, (value, *work.inputs), work.site)
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
+        """None: comparisons alone, two a value."""
+        del shape, ber, words
+
+    @property
+    def deployed(self) -> Form:
+        """The same bounds."""
+        return Bounds(low=self.low, high=self.high, outside=self.outside)
 
     def _within(self, work: Work, x: Tensor, *, layout: Callable[[Tensor], Tensor] = lambda mask: mask) -> Tensor:
         """The values, those outside replaced; `layout` makes of a mask of them one of the operator's output."""

@@ -1,39 +1,130 @@
-"""Schemes by name: what a plan's file says of a site, and the scheme that it means."""
+"""The one registry of schemes: what a scheme's file says of it, under its name.
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, get_type_hints
+A scheme is a frozen dataclass in a file of this package, under `@scheme("its-name", ...)`; the package imports each of
+its files, so that being there is being registered. Of the decorator, of the fields and of the docstring come the name
+on the command line and in plans, the options, JSON both ways, the JSON schema, and the row of the table of schemes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 from radhard.errors import InputError
-from radhard.protection.cost.shape import Block
+from radhard.protection.cost.models import CostModel
 from radhard.protection.protected import Scheme
-from radhard.protection.schemes.float_abft import FloatAbft
-from radhard.protection.schemes.huang_abraham import HuangAbraham
-from radhard.protection.schemes.intensity_guided import IntensityGuided
-from radhard.protection.schemes.lb_abft import LbAbft
-from radhard.protection.schemes.ranges import Ranges
-from radhard.protection.schemes.row_abft import RowAbft
-from radhard.protection.schemes.standard_abft import StandardAbft
-from radhard.protection.schemes.tmr import Tmr
+from radhard.protection.schemes.options import Option, options_of
 
-SCHEMES: Mapping[str, type[Scheme]] = {
-    "lb-abft": LbAbft,
-    "row-abft": RowAbft,
-    "standard-abft": StandardAbft,
-    "huang-abraham": HuangAbraham,
-    "intensity-guided": IntensityGuided,
-    "float-abft": FloatAbft,
-    "tmr": Tmr,
-    "ranges": Ranges,
-}
+Takes = Literal["int8 products", "float products", "any operator"]
+Kind = TypeVar("Kind", bound=type[Scheme])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How a method finds the block of a scheme that has one: the cheapest by `exact`, among cubes or boxes.
+
+    `exact` takes `words` and `retries` and gives a cost model. `limited`: a block may expect few flips, since several
+    in one are not all repaired.
+    """
+
+    exact: Callable[..., CostModel]
+    blocks: Literal["cube", "box"]
+    limited: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spelling:
+    """How a scheme is written on the command line, with options that the name decides and defaults that differ.
+
+    `called`: names of options as they are written -> those of the fields. Where it is given, there are no others.
+    """
+
+    name: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    called: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A scheme: its class `kind`, what it does (`about`, one line), what it `takes`, and how it is written.
+
+    `rules`: what its JSON schema says beside its options. No `spellings`: a method does not name it.
+    """
+
+    name: str
+    kind: type[Scheme]
+    about: str
+    takes: Takes
+    options: tuple[Option, ...]
+    spellings: tuple[Spelling, ...]
+    search: Search | None
+    rules: Mapping[str, Any]
+
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def scheme(
+    name: str,
+    *,
+    about: str,
+    takes: Takes = "int8 products",
+    search: Search | None = None,
+    spellings: tuple[Spelling, ...] | None = None,
+    rules: Mapping[str, Any] | None = None,
+) -> Callable[[Kind], Kind]:
+    """Registers the frozen dataclass below it under `name`. ValueError for a name that another class has."""
+
+    def register(kind: Kind) -> Kind:
+        if name in _ENTRIES:
+            raise ValueError(f"two schemes are called {name!r}: {_ENTRIES[name].kind.__name__} and {kind.__name__}")
+        _ENTRIES[name] = Entry(
+            name=name,
+            kind=kind,
+            about=about,
+            takes=takes,
+            options=options_of(kind),
+            spellings=(Spelling(name=name),) if spellings is None else spellings,
+            search=search,
+            rules=rules or {},
+        )
+        return kind
+
+    return register
+
+
+class _Schemes(Mapping[str, type[Scheme]]):
+    """Name of each scheme -> its class, in the order of names."""
+
+    def __getitem__(self, name: str) -> type[Scheme]:
+        return _ENTRIES[name].kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(_ENTRIES))
+
+    def __len__(self) -> int:
+        return len(_ENTRIES)
+
+
+SCHEMES: Mapping[str, type[Scheme]] = _Schemes()
+
+
+def entries() -> tuple[Entry, ...]:
+    """All schemes, in the order of names."""
+    return tuple(_ENTRIES[name] for name in SCHEMES)
+
+
+def entry_of(scheme: Scheme) -> Entry:
+    """What is registered of a scheme. InputError for a class that is not."""
+    for entry in entries():
+        if type(scheme) is entry.kind:
+            return entry
+    raise InputError(f"{type(scheme).__name__} is none of the schemes that a plan can name ({', '.join(SCHEMES)})")
 
 
 def scheme_name(scheme: Scheme) -> str:
-    """The name of a scheme's kind. InputError for one that is not known."""
-    for name, kind in SCHEMES.items():
-        if type(scheme) is kind:
-            return name
-    raise InputError(f"{type(scheme).__name__} is none of the schemes that a plan can name ({', '.join(SCHEMES)})")
+    """The name of a scheme. InputError for one that is not known."""
+    return entry_of(scheme).name
 
 
 def scheme_dict(scheme: Scheme) -> dict[str, Any]:
@@ -41,45 +132,24 @@ def scheme_dict(scheme: Scheme) -> dict[str, Any]:
 
     So an option that a later version adds leaves the digests of settings, and with them stores, as they are.
     """
-    found: dict[str, Any] = {"scheme": scheme_name(scheme)}
-    hints = get_type_hints(type(scheme))
-    for field in fields(scheme):  # type: ignore[arg-type]
-        value = getattr(scheme, field.name)
-        if hints[field.name] in (float, float | None) and value is not None:
-            value = float(value)  # so that 1 and 1.0, which are equal, are one text
-        if value != field.default:
-            found[field.name] = [value.m, value.k, value.n] if isinstance(value, Block) else value
-    return found
+    entry = entry_of(scheme)
+    values = ((option, getattr(scheme, option.name)) for option in entry.options)
+    changed = {option.name: option.plain(value) for option, value in values if value != option.default}
+    return {"scheme": entry.name, **changed}
 
 
 def scheme_from(values: Mapping[str, Any], *, place: str) -> Scheme:
     """The inverse of `scheme_dict`. InputError names `place` for a scheme or an option that is not known."""
-    options = dict(values)
-    kind = SCHEMES.get(name := str(options.pop("scheme", None)))
-    if kind is None:
+    given = dict(values)
+    entry = _ENTRIES.get(name := str(given.pop("scheme", None)))
+    if entry is None:
         raise InputError(f"{place}: scheme {name!r} is not known; it is one of {', '.join(SCHEMES)}")
-    hints = get_type_hints(kind)
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(options.keys() - known):
+    known = {option.name: option for option in entry.options}
+    if unknown := sorted(given.keys() - known.keys()):
         raise InputError(f"{place}: {name} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}")
-    read = {option: _read(value, hints[option], place=f"{place}: {option}") for option, value in options.items()}
+    if missing := [option.name for option in entry.options if option.required and option.name not in given]:
+        raise InputError(f"{place}: {name} lacks {missing[0]!r}; give it")
     try:
-        return kind(**read)
-    except (TypeError, InputError) as error:
-        raise InputError(f"{place}: {name} {values}: {error}") from error
-
-
-def _read(value: Any, kind: Any, *, place: str) -> Any:
-    """A JSON value as an option's type; which words an option can be its scheme knows."""
-    if kind is Block:
-        if not (isinstance(value, list) and len(value) == 3 and all(type(size) is int and size > 0 for size in value)):
-            raise InputError(f"{place} {value!r} is not three whole numbers [m, k, n] from 1 on")
-        m, k, n = value
-        return Block(m=m, k=k, n=n)
-    if kind is int and type(value) is not int:
-        raise InputError(f"{place}={value!r} is no whole number")
-    if kind in (float, float | None) and not (value is None and kind is not float):
-        if type(value) not in (int, float):
-            raise InputError(f"{place}={value!r} is no number")
-        return float(value)
-    return value
+        return entry.kind(**{option: known[option].from_json(value) for option, value in given.items()})
+    except InputError as error:
+        raise InputError(f"{place}: {name} {dict(values)}: {error}") from error

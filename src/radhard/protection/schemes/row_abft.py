@@ -16,20 +16,31 @@ and that of LB-ABFT is no larger.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from radhard.errors import InputError
-from radhard.machine import Mul
+from radhard.machine import Mul, Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot
 from radhard.protection.abft.correction import Blocks, Surgery, where
-from radhard.protection.abft.detection import Width, check_width, detect, locate
+from radhard.protection.abft.detection import Width, detect, locate
 from radhard.protection.abft.stored import numbers
+from radhard.protection.cost.models import Overhead
+from radhard.protection.cost.row_cost import ExactRows
 from radhard.protection.cost.shape import Block
+from radhard.protection.forms import BlockCheck, Form
+from radhard.protection.schemes.options import Least, check_options
+from radhard.protection.schemes.registry import Search, scheme
+from radhard.words import Words
 
 
+@scheme(
+    "row-abft",
+    about="The detection of LB-ABFT in long flat blocks, whose faulty rows are put right one by one.",
+    search=Search(exact=ExactRows, blocks="box", limited=False),
+)
 @dataclass(frozen=True, kw_only=True)
 class RowAbft:
     """Blocks of `block`; a row that is still off after its repair is taken up again at most `retries` times.
@@ -38,13 +49,20 @@ class RowAbft:
     """
 
     block: Block
-    retries: int = 1
-    width: Width = 32
+    retries: Annotated[int, Least(0), "How often a row is taken up again; 0 leaves a repair unchecked."] = 1
+    width: Annotated[Width, "Bits of the sums of detection."] = 32
 
     def __post_init__(self) -> None:
-        check_width(self.width)
-        if self.retries < 0:
-            raise InputError(f"retries={self.retries}: give 0, which leaves a repair unchecked, or more")
+        check_options(self)
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
+        """By the exact model, in which any number of rows may be faulty."""
+        return ExactRows(words=words, retries=self.retries)(shape, self.block, ber=ber)
+
+    @property
+    def deployed(self) -> Form:
+        """Its blocks, recovered by rows."""
+        return BlockCheck(block=self.block, recovery="weighted", retries=self.retries, width=self.width)
 
     def protect(self, work: Work) -> Tensor:
         """The product, its blocks after an alarm, the rows of those that are flagged."""

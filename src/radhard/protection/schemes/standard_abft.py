@@ -4,13 +4,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.correction import Surgery
 from radhard.protection.abft.detection import Detection, Flagged, detect
 from radhard.protection.abft.recovery import Recovery
+from radhard.protection.cost.models import Overhead, correct, exposed_bits, probability, residuals
+from radhard.protection.cost.models import detect as detection
 from radhard.protection.cost.shape import Block
+from radhard.protection.forms import BlockCheck, Form
+from radhard.protection.schemes.registry import scheme
+from radhard.words import Words
 
 
+@scheme("standard-abft", about="One check of the product, and one word of it put right.")
 @dataclass(frozen=True, kw_only=True)
 class StandardAbft:
     """LB-ABFT with one block, in which several faulty words are left, and no check of the repair."""
@@ -18,6 +25,23 @@ class StandardAbft:
     def protect(self, work: Work) -> Tensor:
         """Detection, then row and column sums of the products that it found faulty."""
         return recover_one(work, detect_whole(work))
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
+        """By the exact model, with at most one faulty word in the product."""
+        bits = exposed_bits(shape, words, first=True)
+        hit = probability(bits, ber=ber)
+        return Overhead(
+            detection=detection(shape, Block(m=shape.m, k=shape.k, n=shape.n)),
+            recovery=(residuals(shape, first=True) + correct(alone=True)).times(hit),
+            faulty=hit,
+            block_faulty=hit,
+            flips=ber * bits,
+        )
+
+    @property
+    def deployed(self) -> Form:
+        """The whole product as one block."""
+        return BlockCheck()
 
 
 def detect_whole(work: Work) -> Detection:

@@ -6,28 +6,38 @@ copies agree on, (a and b) or (c and (a xor b)): four logic operations a word, c
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from radhard.errors import InputError
 from radhard.kernels.bits import bits
+from radhard.machine import Shape
 from radhard.protection.abft.application import Work
-from radhard.words import canonical
+from radhard.protection.cost.models import Overhead, exposed_bits, probability
+from radhard.protection.cost.operations import Operations
+from radhard.protection.forms import Form, Vote
+from radhard.protection.schemes.options import check_options
+from radhard.protection.schemes.registry import Spelling, scheme
+from radhard.words import Words, canonical
 
-Vote = Literal["word", "bitwise"]
+By = Literal["word", "bitwise"]
 
 
+@scheme(
+    "tmr",
+    about="Three copies of any operator, and a vote on their words or on each bit.",
+    takes="any operator",
+    spellings=(Spelling(name="tmr", defaults={"vote": "bitwise"}),),
+)
 @dataclass(frozen=True, kw_only=True)
 class Tmr:
     """Protects any operator. The word that the voter yields is exposed as one that is loaded is."""
 
-    vote: Vote = "word"
+    vote: Annotated[By, "On whole words, or on each bit by itself."] = "word"
 
     def __post_init__(self) -> None:
-        if self.vote not in get_args(Vote):
-            raise InputError(f"vote {self.vote!r} is not known; choose from {', '.join(get_args(Vote))}")
+        check_options(self)
 
     def protect(self, work: Work) -> Tensor:
         """Three copies, one vote."""
@@ -47,3 +57,25 @@ class Tmr:
         found, images = int(differ.sum()), int((work.site.per_image(differ) > 0).sum())
         work.checks.note(checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, left=undecided)
         return work.voted(voted.view(first.dtype))
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
+        """Two copies more of a product, and the vote, which asks the third copy where the others differ."""
+        outputs, bits = shape.m * shape.n, exposed_bits(shape, words, first=True)
+        asked = outputs * probability(2 * bits / outputs, ber=ber) if self.vote == "word" else 0.0
+        hit = probability(bits, ber=ber)
+        return Overhead(
+            detection=Operations(
+                mul=2 * shape.volume,
+                add=2 * outputs * (shape.terms - 1),
+                cmp=outputs if self.vote == "word" else 4 * outputs,
+            ),
+            recovery=Operations(cmp=2 * asked),
+            faulty=hit,
+            block_faulty=hit,
+            flips=ber * bits,
+        )
+
+    @property
+    def deployed(self) -> Form:
+        """Three runs and the same vote."""
+        return Vote(by=self.vote)
