@@ -8,10 +8,10 @@ copies agree on, (a and b) or (c and (a xor b)): four logic operations a word, c
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import torch
 from torch import Tensor
 
 from radhard.kernels.bits import bits
+from radhard.kernels.votes import voted
 from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
@@ -44,19 +44,17 @@ class Tmr:
         first, second, third = work.compute(), work.copy(2), work.copy(3)
         a, b, c = (bits(canonical(x)) for x in (first, second, third))
         differ = (a != b) | (a != c)
+        out = voted(a, b, c, by=self.vote)
         if self.vote == "bitwise":
-            voted = (a & b) | (c & (a ^ b))
             work.checks.count(cmp=4 * a.numel())
             undecided = 0
         else:
-            # a and b first; c is asked only where they differ
-            asked = a != b
-            voted = torch.where(asked & (b == c), b, a)
+            asked = a != b  # these first; c only where they differ
             work.checks.count(cmp=a.numel() + 2 * int(asked.sum()))
             undecided = int((asked & (b != c) & (a != c)).sum())
         found, images = int(differ.sum()), int((work.site.per_image(differ) > 0).sum())
         work.checks.note(checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, left=undecided)
-        return work.voted(voted.view(first.dtype))
+        return work.voted(out.view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """Two copies more of a product, and the vote, which asks the third copy where the others differ."""
