@@ -14,33 +14,21 @@ from radhard.kernels.geometry import Geometry
 from radhard.kernels.library import operator
 from radhard.kernels.linear import checked, limits
 
-_SHAPE = "int[] size, int[] stride, int[] padding, int[] dilation, int groups, int pad"
 
-
-def _fake(
+def _like(
     x: Tensor,
-    weight: Tensor,
     bias: Tensor,
-    multiplier: Tensor,
     size: Sequence[int],
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
-    groups: int,
-    pad: int,
-    grid: Sequence[int],
     dtype: torch.dtype,
 ) -> Tensor:
-    del weight, multiplier, groups, pad, grid
     shape = Geometry(size=size, stride=stride, padding=padding, dilation=dilation)
     return x.new_empty([x.shape[0], bias.shape[0], *shape.out_size(x)], dtype=dtype)
 
 
-@operator(
-    f"conv2d(Tensor x, Tensor weight, Tensor bias, Tensor multiplier, {_SHAPE}, int[] grid, ScalarType dtype) "
-    "-> Tensor",
-    fake=_fake,
-)
+@operator(fake=_like)
 def conv2d(
     x: Tensor,
     weight: Tensor,
@@ -60,34 +48,7 @@ def conv2d(
     return convolution(x, weight, bias, geometry=shape, multiplier=multiplier, dtype=dtype, grid=limits(grid))
 
 
-def _fake_checked(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    columns: Tensor,
-    rows: Tensor,
-    multiplier: Tensor,
-    size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-    pad: int,
-    grid: Sequence[int],
-    dtype: torch.dtype,
-    policy: str,
-    site: str,
-    events: Tensor,
-) -> Tensor:
-    del columns, rows, policy, site, events
-    return _fake(x, weight, bias, multiplier, size, stride, padding, dilation, groups, pad, grid, dtype)
-
-
-@operator(
-    f"conv2d_checked(Tensor x, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor multiplier, {_SHAPE}, "
-    "int[] grid, ScalarType dtype, str policy, str site, Tensor(a!) events) -> Tensor",
-    fake=_fake_checked,
-)
+@operator(fake=_like)
 def conv2d_checked(
     x: Tensor,
     weight: Tensor,

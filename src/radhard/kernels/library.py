@@ -11,15 +11,15 @@ An operator that checks returns its result, and adds to a tensor of events [7] i
 * `left`: those that nothing here can set right.
 """
 
-import functools
+import inspect
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ from radhard.errors import FaultError
 from radhard.kernels.operands import EVENTS, checker
 from radhard.kernels.write import on_host
 
-__all__ = ["EVENTS", "Policy", "Recourse", "complain", "count", "heard", "no_events", "note", "operator"]
+__all__ = ["EVENTS", "Policy", "Recourse", "complain", "count", "heard", "no_events", "note", "operator", "schema_of"]
 
 Policy = Literal["raise", "warn", "recompute"]
 
@@ -48,31 +48,65 @@ class Recourse:
 _LIBRARY = torch.library.Library("radhard", "DEF")
 
 
-def operator(schema: str, *, fake: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declares `torch.ops.radhard.NAME`, NAME as in `schema`; `fake` gives results of the same shapes and strides.
+_TYPES = {
+    Tensor: "Tensor",
+    int: "int",
+    float: "float",
+    str: "str",
+    torch.dtype: "ScalarType",
+    Sequence[int]: "int[]",
+    Sequence[float]: "float[]",
+}
 
+
+def operator(*, fake: Callable[..., Tensor] | None = None) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Declares `torch.ops.radhard.NAME` as the function of that name computes it.
+
+    Its schema is the function's signature; `events` is what it writes to. `fake` takes those of the arguments that it
+    names, and gives a tensor of the result's shape and strides; without one the result is like the first argument.
     Calls of either are checked against the operator's entry in `radhard.kernels.operands.OPERANDS`.
     """
-    name, arguments = schema.split(") -> ")[0].split("(", 1)
-    named = [argument.split()[-1].removesuffix("=None") for argument in arguments.split(", ")]
-    check = checker(name, named)
 
-    def checked(function: Callable[..., Any], *, open_sizes: bool) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def call(*given: Any) -> Any:
+    def declare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        name, named = function.__name__, list(inspect.signature(function).parameters)
+        wanted = [0] if fake is None else [named.index(own) for own in inspect.signature(fake).parameters]
+        like = fake or torch.empty_like
+        check = checker(name, named)
+
+        def call(*given: Any) -> Tensor:
             given += (None,) * (len(named) - len(given))  # what is left out
-            check(given, open_sizes=open_sizes)
+            check(given, open_sizes=False)
             return function(*given)
 
-        return call
+        def shaped(*given: Any) -> Tensor:
+            given += (None,) * (len(named) - len(given))
+            check(given, open_sizes=True)
+            return like(*(given[place] for place in wanted))
 
-    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
-        _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
-        _LIBRARY.impl(name, checked(function, open_sizes=False), "CompositeExplicitAutograd")
-        torch.library.register_fake(f"radhard::{name}", checked(fake, open_sizes=True), lib=_LIBRARY)
+        _LIBRARY.define(schema_of(function), tags=(torch.Tag.pt2_compliant_tag,))
+        _LIBRARY.impl(name, call, "CompositeExplicitAutograd")
+        torch.library.register_fake(f"radhard::{name}", shaped, lib=_LIBRARY)
         return function
 
     return declare
+
+
+def schema_of(function: Callable[..., Tensor]) -> str:
+    """The schema of the operator that `function` computes, from its annotations.
+
+    Examples:
+        >>> def scaled(x: Tensor, factor: float, events: Tensor) -> Tensor: ...
+        >>> schema_of(scaled)
+        'scaled(Tensor x, float factor, Tensor(a!) events) -> Tensor'
+    """
+    hints, found = get_type_hints(function), []
+    for own, parameter in inspect.signature(function).parameters.items():
+        hint = hints[own]
+        optional = type(None) in get_args(hint)
+        (kind,) = (x for x in get_args(hint) if x is not type(None)) if optional else (hint,)
+        text = "Tensor(a!)" if own == "events" else _TYPES[kind] + "?" * optional
+        found.append(f"{text} {own}" + ("" if parameter.default is parameter.empty else f"={parameter.default}"))
+    return f"{function.__name__}({', '.join(found)}) -> Tensor"
 
 
 class _Lock:

@@ -80,17 +80,11 @@ def _made(a: Tensor, known: Stored, multiplier: Tensor, dtype: torch.dtype, grid
     return _Made(out=out, flagged=flagged, differ=lambda rows: changed(rows, total[flagged], known.bias))
 
 
-def _fake(
-    x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
-) -> Tensor:
-    del weight, multiplier, grid
+def _like(x: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
     return x.new_empty([*x.shape[:-1], bias.shape[0]], dtype=dtype)
 
 
-@operator(
-    "linear(Tensor x, Tensor weight, Tensor bias, Tensor multiplier, int[] grid, ScalarType dtype) -> Tensor",
-    fake=_fake,
-)
+@operator(fake=_like)
 def linear(
     x: Tensor, weight: Tensor, bias: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype
 ) -> Tensor:
@@ -100,28 +94,7 @@ def linear(
     return out.view(*x.shape[:-1], bias.shape[0])
 
 
-def _fake_checked(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    columns: Tensor,
-    rows: Tensor,
-    multiplier: Tensor,
-    grid: Sequence[int],
-    dtype: torch.dtype,
-    policy: str,
-    site: str,
-    events: Tensor,
-) -> Tensor:
-    del columns, rows, policy, site, events
-    return _fake(x, weight, bias, multiplier, grid, dtype)
-
-
-@operator(
-    "linear_checked(Tensor x, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor multiplier, int[] grid, "
-    "ScalarType dtype, str policy, str site, Tensor(a!) events) -> Tensor",
-    fake=_fake_checked,
-)
+@operator(fake=_like)
 def linear_checked(
     x: Tensor,
     weight: Tensor,

@@ -10,22 +10,21 @@ from radhard.kernels.library import operator
 from radhard.kernels.linear import limits
 
 
-def _fake_look_up(x: Tensor, table: Tensor) -> Tensor:
+def _like_entries(x: Tensor, table: Tensor) -> Tensor:
     return torch.empty_like(x, dtype=table.dtype)
 
 
-@operator("look_up(Tensor x, Tensor table) -> Tensor", fake=_fake_look_up)
+@operator(fake=_like_entries)
 def look_up(x: Tensor, table: Tensor) -> Tensor:
     """`x` [...] int8 or uint8, table [256] -> the entry of each, in the order of octets; lying in memory as x does."""
     return write.look_up(x, table)
 
 
-def _fake_quantize(x: Tensor, factor: float, grid: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
-    del factor, grid
+def _like_words(x: Tensor, dtype: torch.dtype | None) -> Tensor:
     return x.new_empty(x.shape, dtype=dtype or torch.int8)
 
 
-@operator("quantize(Tensor x, float factor, int[] grid, ScalarType? dtype=None) -> Tensor", fake=_fake_quantize)
+@operator(fake=_like_words)
 def quantize(x: Tensor, factor: float, grid: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
     """`x` [...] float32 -> x * factor, rounded half to even, moved by the zero point and saturated: int8 [...].
 

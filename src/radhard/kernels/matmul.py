@@ -21,8 +21,7 @@ from radhard.kernels.written import grouped, groups_of, no_bias, written
 _NO_OFFSET = torch.zeros(1, dtype=torch.int64, device="cpu")  # products of activations have no bias
 
 
-def _fake(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
-    del multiplier, grid
+def _like(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
     return a.new_empty([*groups_of(a, b), a.shape[-2], b.shape[-1]], dtype=dtype)
 
 
@@ -33,34 +32,13 @@ def _output(b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dty
     return Output(multiplier=whole, dtype=dtype, grid=limits(grid)), no_bias(n, b.device)
 
 
-@operator(
-    "matmul(Tensor a, Tensor b, Tensor multiplier, int[] grid, ScalarType dtype) -> Tensor",
-    fake=_fake,
-)
+@operator(fake=_like)
 def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
     """`a` [..., m, k] of 8 bits, b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n]; groups broadcast."""
     return written(a, b.mT, bias=None, multiplier=multiplier, dtype=dtype, grid=limits(grid))
 
 
-def _fake_checked(
-    a: Tensor,
-    b: Tensor,
-    multiplier: Tensor,
-    grid: Sequence[int],
-    dtype: torch.dtype,
-    policy: str,
-    site: str,
-    events: Tensor,
-) -> Tensor:
-    del policy, site, events
-    return _fake(a, b, multiplier, grid, dtype)
-
-
-@operator(
-    "matmul_checked(Tensor a, Tensor b, Tensor multiplier, int[] grid, ScalarType dtype, str policy, str site, "
-    "Tensor(a!) events) -> Tensor",
-    fake=_fake_checked,
-)
+@operator(fake=_like)
 def matmul_checked(
     a: Tensor,
     b: Tensor,

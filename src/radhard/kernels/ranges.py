@@ -30,12 +30,7 @@ def instead_of(low: float, high: float, outside: str) -> tuple[float, float, flo
     return (0.0, 0.0, 0.0) if outside == "zero" else (low, high, min(max(0.0, low), high))
 
 
-def _fake_within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
-    del low, high, outside, events
-    return torch.empty_like(x)
-
-
-@operator("within(Tensor x, float low, float high, str outside, Tensor(a!) events) -> Tensor", fake=_fake_within)
+@operator()
 def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
     """`x` [...] -> values from low to high as they are, and others replaced [...]; adds to `events`."""
     host = on_host(x)
@@ -52,25 +47,11 @@ def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> 
     return out
 
 
-def _fake_quantize(
-    x: Tensor,
-    factor: float,
-    grid: Sequence[int],
-    low: float,
-    high: float,
-    outside: str,
-    events: Tensor,
-    dtype: torch.dtype | None = None,
-) -> Tensor:
-    del factor, grid, low, high, outside, events
+def _like_words(x: Tensor, dtype: torch.dtype | None) -> Tensor:
     return x.new_empty(x.shape, dtype=dtype or torch.int8)
 
 
-@operator(
-    "quantize_within(Tensor x, float factor, int[] grid, float low, float high, str outside, Tensor(a!) events, "
-    "ScalarType? dtype=None) -> Tensor",
-    fake=_fake_quantize,
-)
+@operator(fake=_like_words)
 def quantize_within(
     x: Tensor,
     factor: float,
@@ -99,24 +80,11 @@ def quantize_within(
     return written(within(x, low, high, outside, events), factor, grid=limits(grid), dtype=words)
 
 
-def _fake_look_up(
-    x: Tensor,
-    table: Tensor,
-    flagged: Tensor,
-    clear: Sequence[int],
-    bounds: Sequence[float],
-    instead: Sequence[float],
-    events: Tensor,
-) -> Tensor:
-    del flagged, clear, bounds, instead, events
+def _like_entries(x: Tensor, table: Tensor) -> Tensor:
     return torch.empty_like(x, dtype=table.dtype)
 
 
-@operator(
-    "look_up_within(Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead, "
-    "Tensor(a!) events) -> Tensor",
-    fake=_fake_look_up,
-)
+@operator(fake=_like_entries)
 def look_up_within(
     x: Tensor,
     table: Tensor,

@@ -8,12 +8,7 @@ from radhard.kernels.library import Recourse, complain, note, operator
 from radhard.words import canonical
 
 
-def _fake_reread(x: Tensor, copy: int) -> Tensor:
-    del copy
-    return torch.empty_like(x)
-
-
-@operator("reread(Tensor x, int copy) -> Tensor", fake=_fake_reread)
+@operator()
 def reread(x: Tensor, copy: int) -> Tensor:
     """`x` [...] -> the same words in a copy of number `copy`: what is computed of it is no common subexpression."""
     del copy
@@ -28,17 +23,7 @@ def voted(x: Tensor, y: Tensor, z: Tensor, *, by: str) -> Tensor:
     return torch.where((x != y) & (y == z), y, x) if by == "word" else (x & y) | (z & (x ^ y))
 
 
-def _fake_vote(
-    a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor, by: str | None = None
-) -> Tensor:
-    del b, c, policy, site, events, by
-    return torch.empty_like(a)
-
-
-@operator(
-    "vote(Tensor a, Tensor b, Tensor c, str policy, str site, Tensor(a!) events, str? by=None) -> Tensor",
-    fake=_fake_vote,
-)
+@operator()
 def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor, by: str | None = None) -> Tensor:
     """Three copies [...] -> what two agree on [...], `by` "word" or, the default, "bitwise"; adds to `events`.
 
