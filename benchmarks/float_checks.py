@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.claims.data import table
 from radhard.analysis.intervals import wilson
 from radhard.faults import Faulty, Flips
-from radhard.machine import CHECK, KINDS, Clean, Keeping, Machine, Operator, Site
+from radhard.machine import CHECK, KINDS, Clean, Keeping, Machine, Operator, Site, Wrapping
 from radhard.operators import Linear
 from radhard.protection import FloatAbft, Protected
 from radhard.protection.abft.rounding import VARIANCE
@@ -138,15 +138,12 @@ def false_alarms(*, words: str, dtype: str, lanes: int, products: int) -> Alarms
     )  # fmt: skip
 
 
-class Upset(Machine):
+class Upset(Wrapping):
     """Lets `inner` compute and flips one bit of one word [places] of each image's output, at the site itself alone."""
 
     def __init__(self, inner: Machine, *, places: Tensor, bit: int) -> None:
-        self.inner, self.places, self.bit = inner, places, bit
-
-    def begin(self, costs: Mapping[Site, Any], ids: Tensor) -> None:
-        """As the inner machine."""
-        self.inner.begin(costs, ids)
+        super().__init__(inner)
+        self.places, self.bit = places, bit
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, at the site with its flips."""
@@ -155,11 +152,6 @@ class Upset(Machine):
             flat, at = out.flatten(1), torch.arange(len(out))
             flat[at, self.places] = flip(flat[at, self.places], self.bit, word_of(out.dtype))
         return out
-
-    @property
-    def non_finite(self) -> Tensor:
-        """What the inner machine noted."""
-        return self.inner.non_finite
 
 
 def upset(dtype: torch.dtype, places: Tensor, *, bit: int, k: int) -> Machine:

@@ -20,7 +20,7 @@ from radhard.campaign.measure import Job, Measured, measure
 from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.campaign.store import Store
 from radhard.faults import Faults, Faulty, Where, draw
-from radhard.machine import CHECK, Clean, Cost, Machine, Operator, Site
+from radhard.machine import CHECK, Clean, Machine, Operator, Site, Wrapping
 from radhard.program import run
 from radhard.protection import Account, IntensityGuided, Operations, Protection, Ranges, Residual, Tmr
 from tests.support.campaigns import setting
@@ -183,25 +183,18 @@ def test_the_flips_are_those_of_the_unprotected_program() -> None:
         assert np.array_equal(getattr(inner.flips, column), getattr(drawn, column)), column
 
 
-class Watch(Machine):
+class Watch(Wrapping):
     """Notes the outputs of checks that are not what a sound machine yields of the same inputs."""
 
     def __init__(self, inner: Machine) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.hit = 0
-
-    def begin(self, costs: dict[Site, Cost], ids: Tensor) -> None:  # type: ignore[override]
-        self.inner.begin(costs, ids)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         out = self.inner.apply(operator, inputs, site)
         if CHECK in site.name:
             self.hit += int((out != Clean().apply(operator, inputs, site)).sum())
         return out
-
-    @property
-    def non_finite(self) -> Tensor:
-        return self.inner.non_finite
 
 
 def test_immune_checks_are_exposed_ones_that_no_flip_hits() -> None:
@@ -243,24 +236,17 @@ def test_immune_checks_are_never_hit() -> None:
 # --- what is left ---
 
 
-class Spy(Machine):
+class Spy(Wrapping):
     """Keeps what a protected machine was given and what it returned."""
 
     def __init__(self, inner: Machine) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.seen: list[tuple[Operator, tuple[Tensor | None, ...], Site, Tensor]] = []
-
-    def begin(self, costs: dict[Site, Cost], ids: Tensor) -> None:  # type: ignore[override]
-        self.inner.begin(costs, ids)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         out = self.inner.apply(operator, inputs, site)
         self.seen.append((operator, tuple(x if x is None else x.clone() for x in inputs), site, out.clone()))
         return out
-
-    @property
-    def non_finite(self) -> Tensor:
-        return self.inner.non_finite
 
 
 def words_that_differ(one: Tensor, other: Tensor) -> int:

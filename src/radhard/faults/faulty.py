@@ -19,12 +19,12 @@ from radhard.faults.locate import Hits, executed, locate
 from radhard.faults.reading import Application
 from radhard.faults.sample import distinct, draw_all, draw_at, expected, flips_an_image, groups
 from radhard.kernels.on_device import on_device
-from radhard.machine import Cost, Machine, Operator, Recordable, Site, read_cost, together
+from radhard.machine import Cost, Machine, Operator, Recordable, Site, Wrapping, read_cost, together
 
 _AT_ONCE = 8  # sites whose flips the host draws at a time, while a device computes what it was given before
 
 
-class Faulty(Recordable):
+class Faulty(Wrapping, Recordable):
     """Lets `inner` compute; where a flip hits, gathers the unit's inputs, reads the text, scatters the result.
 
     `source` is a `Faults`, from which each run draws the flips of its images, or a `Flips` table to follow to the
@@ -45,7 +45,7 @@ class Faulty(Recordable):
         given: object = source
         if not isinstance(given, Faults | Flips):
             raise InputError(f"Faulty of {type(given).__name__}: give Faults, or a table of Flips")
-        self.inner = inner
+        super().__init__(inner)
         self.source = source
         self._patches = patches
         self._expected: Mapping[Site, float] = {}  # flips an image at each site, where they are drawn site by site

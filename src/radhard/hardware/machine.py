@@ -12,12 +12,12 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.hardware.chains import Worn
 from radhard.hardware.fault import Column, Damage, Harm, Products
-from radhard.machine import Cost, Machine, MatrixProduct, Operator, Site, read_cost
+from radhard.machine import Cost, Machine, MatrixProduct, Operator, Site, Wrapping, read_cost
 
 Copies = Literal["same unit", "other units"]
 
 
-class Damaged(Machine):
+class Damaged(Wrapping):
     """Lets `inner` compute; the integer matrix products of `sites` (None: all) have `damage`.
 
     A strike hits the image that it names, at each of `sites`. Copies of an operator that redundancy executes are hit by
@@ -35,7 +35,7 @@ class Damaged(Machine):
     ) -> None:
         if copies not in get_args(Copies):
             raise InputError(f"copies={copies!r} is not known; choose from {', '.join(get_args(Copies))}")
-        self.inner = inner
+        super().__init__(inner)
         self.damage = damage
         self.sites = None if sites is None else frozenset(sites)
         self.copies = copies
@@ -45,13 +45,8 @@ class Damaged(Machine):
         """Note which images there are. Raises InputError if `sites` names one that the run lacks."""
         if self.sites is not None and (unknown := sorted(self.sites - {site.name for site in costs})):
             raise InputError(f"damage at {unknown[0]!r}, which is none of the program's {len(costs)} sites")
-        self.inner.begin(costs, ids)
+        super().begin(costs, ids)
         self._images = ids.cpu().numpy().astype(np.int64)
-
-    @property
-    def non_finite(self) -> Tensor:
-        """What the inner machine noted."""
-        return self.inner.non_finite
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, damaged."""

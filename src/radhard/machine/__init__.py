@@ -17,14 +17,16 @@ from radhard.machine.arithmetic import (
     apply_special,
     saturate,
 )
-from radhard.machine.clean import Clean, Counting, Machine, Recordable, together
+from radhard.machine.clean import Clean, Machine, Recordable, together
 from radhard.machine.cost import Cost, Step, read_cost
+from radhard.machine.counting import Counting
 from radhard.machine.gemm import Gemm, MatrixProduct, WriteBack
 from radhard.machine.matrices import Matrices, Shape
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
 from radhard.machine.recording import Keeping, applied
 from radhard.machine.site import CHECK, MARKED, Part, Site, Source, least_sure
+from radhard.machine.wrapping import Wrapping
 
 __all__ = [
     "CHECK",
@@ -63,6 +65,7 @@ __all__ = [
     "Sum",
     "UnitInput",
     "Units",
+    "Wrapping",
     "WriteBack",
     "applied",
     "apply_special",

@@ -1,4 +1,4 @@
-"""The machines without faults: `Machine` is what every machine can do, `Clean` computes, `Counting` counts."""
+"""What every machine can do, and `Clean`, the one that computes without a fault."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from radhard.machine.cost import Cost, read_cost
+from radhard.machine.cost import Cost
 from radhard.machine.gemm import Gemm
 from radhard.machine.operator import Operator
 from radhard.machine.primitives import Add, Load, Mul, Sum
@@ -33,12 +33,8 @@ class Machine(ABC):
         """
 
     def settled(self) -> bool:
-        """Whether what was computed since it was asked last may be used; if not, all of it is to be done once more.
-
-        A machine that wraps one asks that one.
-        """
-        inner = getattr(self, "inner", None)
-        return not isinstance(inner, Machine) or inner.settled()
+        """Whether what was computed since it was asked last may be used; if not, all of it is to be done once more."""
+        return True
 
     def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
         """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
@@ -129,26 +125,3 @@ class Clean(Recordable):
         if self._noted is None:
             return torch.zeros(self._batch, dtype=torch.int64, device="cpu")
         return self._noted.expand(self._batch) if len(self._noted) == 1 else self._noted  # of a site outside any batch
-
-
-class Counting(Machine):
-    """Lets `inner` compute and reads what each site costs from the texts."""
-
-    def __init__(self, inner: Machine | None = None) -> None:
-        self.inner = inner or Clean()
-        self.costs: dict[Site, Cost] = {}
-
-    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
-        """Start a new count."""
-        self.costs = {}
-        self.inner.begin(costs, ids)
-
-    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
-        """The inner machine's output; the cost for one image goes to `costs[site]`."""
-        self.costs[site] = read_cost(operator, tuple(inputs), site)
-        return self.inner.apply(operator, inputs, site)
-
-    @property
-    def non_finite(self) -> Tensor:
-        """What the inner machine noted."""
-        return self.inner.non_finite

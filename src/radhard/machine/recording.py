@@ -8,30 +8,26 @@ from radhard.machine.clean import Machine, together
 from radhard.machine.cost import Cost
 from radhard.machine.operator import Operator
 from radhard.machine.site import Site
+from radhard.machine.wrapping import Wrapping
 
 
-class Keeping(Machine):
+class Keeping(Wrapping):
     """Lets `inner` compute, and keeps of each site its output and the values [B] int64 noted as not finite there."""
 
     def __init__(self, inner: Machine) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.outputs: dict[Site, Tensor] = {}
         self.notes: dict[Site, Tensor] = {}
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Start afresh."""
         self.outputs, self.notes = {}, {}
-        self.inner.begin(costs, ids)
+        super().begin(costs, ids)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, kept."""
         self.outputs[site], self.notes[site] = applied(self.inner, operator, inputs, site=site)
         return self.outputs[site]
-
-    @property
-    def non_finite(self) -> Tensor:
-        """What the inner machine noted."""
-        return self.inner.non_finite
 
 
 def applied(

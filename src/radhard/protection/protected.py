@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import Cost, Machine, Operator, Shape, Site, read_cost
+from radhard.machine import Cost, Machine, Operator, Shape, Site, Wrapping, read_cost
 from radhard.protection.abft.account import Account
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.moments import Moments
@@ -36,7 +36,7 @@ class Scheme(Protocol):
         ...
 
 
-class Protected(Machine):
+class Protected(Wrapping):
     """Lets `inner` compute and repairs what it returns, at the sites that `plan` names.
 
     `plan` maps the name of a site to its scheme; other sites are left to `inner`. The checks' own arithmetic runs on
@@ -48,7 +48,7 @@ class Protected(Machine):
     """
 
     def __init__(self, inner: Machine, plan: Mapping[str, Scheme], *, checks: Exposure = "exposed") -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.plan = dict(plan)
         self.checks = checks
         self.accounts: dict[str, Account] = {}
@@ -67,7 +67,7 @@ class Protected(Machine):
 
     def _begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         self.accounts, self._known = {}, set(costs)
-        self.inner.begin(costs, ids)
+        super().begin(costs, ids)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, checked and repaired by the site's scheme."""
@@ -92,8 +92,3 @@ class Protected(Machine):
         if alone:
             self._known = set()
         return out
-
-    @property
-    def non_finite(self) -> Tensor:
-        """What the inner machine noted."""
-        return self.inner.non_finite

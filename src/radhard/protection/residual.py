@@ -6,25 +6,27 @@ from dataclasses import replace
 from torch import Tensor
 
 from radhard.kernels.bits import bits
-from radhard.machine import Cost, Machine, Operator, Site
+from radhard.machine import Cost, Operator, Site, Wrapping
 from radhard.protection.abft.account import Account
 from radhard.protection.protected import Protected
 
 
-class Residual(Machine):
+class Residual(Wrapping):
     """Lets `inner` compute, and beside each protected site a sound machine, from the same inputs; returns the former.
 
     So a wrong word counts at the site that made it wrong, not at those that read it. Costs one clean run more.
     """
 
+    inner: Protected
+
     def __init__(self, inner: Protected) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.accounts: dict[str, Account] = {}
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Start anew."""
         self.accounts = {}
-        self.inner.begin(costs, ids)
+        super().begin(costs, ids)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output; its account, with what is left, goes to `accounts`."""
@@ -34,8 +36,3 @@ class Residual(Machine):
             left = int((bits(out) != bits(sound)).sum())
             self.accounts[site.name] = replace(self.inner.accounts[site.name], residual=left)
         return out
-
-    @property
-    def non_finite(self) -> Tensor:
-        """What the inner machine noted."""
-        return self.inner.non_finite
