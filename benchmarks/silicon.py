@@ -36,8 +36,7 @@ from radhard.protection import (
     cube,
     observed_range,
 )
-from radhard.report.verdict_table import verdict_table
-from radhard.report.verdicts import Cell, cells_record, draw_verdicts, verdicts_data, write_cells
+from radhard.report.verdicts import Cell, cells_record, draw_verdicts, verdict_table, verdicts_data, write_cells
 
 RESULTS = Path(__file__).parent.parent / "results"
 SITE = Site(name="product", operator="product", layer="-", module="-", batch_axis=0, rows_per_image=1)

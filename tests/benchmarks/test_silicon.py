@@ -15,8 +15,7 @@ from radhard.errors import InputError
 from radhard.hardware import Upset, draw_upset
 from radhard.machine import Clean
 from radhard.operators import Linear
-from radhard.report.verdict_table import verdict_table
-from radhard.report.verdicts import Cell, cells_record, draw_verdicts, pooled, verdicts_data, write_cells
+from radhard.report.verdicts import Cell, cells_record, draw_verdicts, pooled, verdict_table, verdicts_data, write_cells
 from tests.support.protections import int8s
 
 SMALL = Product(

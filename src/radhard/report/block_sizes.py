@@ -16,11 +16,10 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy.stats import t
 
 from radhard.errors import InputError
-from radhard.report.style import check_suffix, percent_ticks
+from radhard.report.style import GREY, check_suffix, percent_ticks
 
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73")
 _MARKERS = ("o", "s", "^", "D")
-_GREY = "0.35"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +144,7 @@ def draw_block_sizes(data: BlockSizesData, path: Path) -> None:
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
     figure.text(0.015, 1 - 0.1 / size[1], data.title, va="top", fontsize=13, fontweight="bold")
-    figure.text(0.015, 1 - 0.38 / size[1], data.subtitle, va="top", fontsize=9, color=_GREY)
+    figure.text(0.015, 1 - 0.38 / size[1], data.subtitle, va="top", fontsize=9, color=GREY)
     lines = next(iter(data.panels.values()))
     figure.legend(handles=_legend(lines), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
@@ -179,7 +178,7 @@ def _legend(lines: Sequence[SizeLine]) -> list[Line2D]:
         *(((0, (1, 1.2)), f"policy {policy} (right, hollow)") for policy in list(lines[0].mse)[1:]),
         ((0, (6, 2, 1, 2)), "unprotected (right)"),
     ]
-    return rates + [Line2D([], [], color=_GREY, linestyle=dash, label=text) for dash, text in styles]
+    return rates + [Line2D([], [], color=GREY, linestyle=dash, label=text) for dash, text in styles]
 
 
 def _frame(axes: Axes, label: str) -> None:

@@ -15,6 +15,7 @@ from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
 from radhard.faults import EVERYWHERE
 from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, write_figure
+from radhard.report.subtitle import setting_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,13 @@ class CurveData:
 def curve_data(sweeps: Sequence[Sweep]) -> CurveData:
     """Sweeps of one recipe on the same images -> what to draw. Points at BER 0 or of no answers are left out."""
     setting = sweeps[0].setting
-    sizes = sorted({p.n for sweep in sweeps for p in _shown(sweep.points)})
-    n = "no point" if not sizes else f"n = {sizes[0]:,}" if len(sizes) == 1 else f"n = {sizes[0]:,} to {sizes[-1]:,}"
     place = "" if setting.where == EVERYWHERE else " of selected sites"
-    kinds = ", ".join(sorted(setting.kinds))
+    sizes = {p.n for sweep in sweeps for p in _shown(sweep.points)}
     return CurveData(
         title=f"{sweeps[0].model if len(sweeps) == 1 else f'{len(sweeps)} models'} under bit flips",
         subtitle=(
-            f"recipe {sweeps[0].recipe}, flips in {kinds}{place}, words {setting.words.name}\n"
-            f"{setting.data}, {n} answers a point on {sweeps[0].images:,} images; bars and bands are 95 % intervals"
+            f"{setting_lines(setting, sizes=sizes, images=sweeps[0].images, place=place)}; bars and bands are 95 % "
+            "intervals"
             + (
                 ""
                 if setting.labelled

@@ -61,9 +61,9 @@ def frontier_data(plans: Sequence[Plan]) -> FrontierData:
     )
 
 
-def write_frontier(plans: Sequence[Plan], path: Path) -> None:
-    """Write one row a step of a plan: the model, how it was planned, whether it was chosen, and its outcome."""
-    rows = [
+def frontier_rows(plans: Sequence[Plan]) -> list[dict[str, object]]:
+    """One row a step of a plan: the model, how it was planned, whether it was chosen, and its outcome."""
+    return [
         {
             "model": plan.model,
             "recipe": plan.recipe,
@@ -75,6 +75,11 @@ def write_frontier(plans: Sequence[Plan], path: Path) -> None:
         for plan in plans
         for step in plan.frontier
     ]
+
+
+def write_frontier(plans: Sequence[Plan], path: Path) -> None:
+    """Write the rows of all plans; what is not known is empty."""
+    rows = frontier_rows(plans)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()

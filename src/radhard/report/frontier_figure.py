@@ -28,17 +28,7 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     rect = (0, 0, 1, 1 - 0.72 / height)
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08, rect=rect))
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    _scale(axes, data)
-    handles = [_draw(axes, line, number=number) for number, line in enumerate(data.lines)]
-    _limits(axes, data)
-    axes.set_xlabel("overhead: operations of protection, in % of the model's own")
-    axes.set_ylabel("accuracy under faults")
-    axes.yaxis.set_major_formatter(percent_ticks())
-    axes.xaxis.set_major_formatter(percent_ticks())
-    axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    handles = draw_frontier_on(data, figure.subplots())
     handles += [
         Line2D([], [], label="with ranges too (hollow)", color=GREY, marker="o", markerfacecolor="white", linestyle=""),
         Line2D([], [], label="chosen", linestyle="", **_RING),
@@ -49,6 +39,21 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     figure.text(0.15 / width, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9, handlelength=4)
     write_figure(figure, path)
+
+
+def draw_frontier_on(data: FrontierData, axes: Axes) -> list[Line2D]:
+    """Draw the steps on axes, with the limits; the lines of the plans, for a legend."""
+    _scale(axes, data)
+    handles = [_draw(axes, line, number=number) for number, line in enumerate(data.lines)]
+    _limits(axes, data)
+    axes.set_xlabel("overhead: operations of protection, in % of the model's own")
+    axes.set_ylabel("accuracy under faults")
+    axes.yaxis.set_major_formatter(percent_ticks())
+    axes.xaxis.set_major_formatter(percent_ticks())
+    axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return handles
 
 
 def _scale(axes: Axes, data: FrontierData) -> None:

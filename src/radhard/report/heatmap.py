@@ -17,10 +17,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from radhard.errors import InputError
-from radhard.report.style import check_suffix
+from radhard.report.style import GREY, check_suffix
 
 _MAP = colormaps["cividis"]  # its lightness rises evenly, so that it reads the same in grey
-_GREY = "0.35"
 _SIDE = 2.9  # inches of a panel's longer side
 _FEW, _SMALL = 8, 11  # up to so many cells a side their intervals are printed, and their factors
 
@@ -105,8 +104,8 @@ def draw_heatmap(data: HeatmapData, path: Path) -> None:
     bar.set_label("vulnerability factor in percentage points", fontsize=9)
     left = 0.15 / width
     figure.text(left, 1 - 0.1 / height, data.title, va="top", fontsize=13, fontweight="bold")
-    figure.text(left, 1 - 0.38 / height, data.subtitle, va="top", fontsize=9, color=_GREY)
-    figure.text(left, 0.12 / height, _legend(data), fontsize=9, color=_GREY)
+    figure.text(left, 1 - 0.38 / height, data.subtitle, va="top", fontsize=9, color=GREY)
+    figure.text(left, 0.12 / height, _legend(data), fontsize=9, color=GREY)
     with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none", "hatch.linewidth": 0.6}):
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
@@ -130,7 +129,7 @@ def _draw_panel(axes: Axes, panel: Panel, *, scale: Normalize, digits: int) -> N
     for (row, column), factor in np.ndenumerate(panel.factor):
         middle = (column + 0.5, row + 0.5)
         if not math.isfinite(factor):
-            axes.text(*middle, "?", ha="center", va="center", fontsize=min(8.0, 0.6 * size), color=_GREY)
+            axes.text(*middle, "?", ha="center", va="center", fontsize=min(8.0, 0.6 * size), color=GREY)
             continue
         shade = float(scale(factor))
         ink = "white" if shade < 0.5 else "black"

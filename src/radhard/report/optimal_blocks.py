@@ -14,14 +14,13 @@ from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from radhard.protection import Shape
 from radhard.report.blocks import BlockRow
-from radhard.report.style import check_suffix, percent_ticks
+from radhard.report.style import GREY, check_suffix, percent_ticks
 
 _STYLES: dict[str, dict[str, Any]] = {
     "printed": {"color": "#D55E00", "marker": "^", "linestyle": (0, (1, 1.2))},
     "volume": {"color": "#0072B2", "marker": "s", "linestyle": (0, (5, 2))},
     "exact": {"color": "#000000", "marker": "o", "linestyle": (0, ())},
 }
-_GREY = "0.35"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
     edges.set_xscale("log")
     edges.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
     figure.text(0.015, 0.985, data.title, va="top", fontsize=13, fontweight="bold")
-    figure.text(0.015, 0.95, data.subtitle, va="top", fontsize=9, color=_GREY)
+    figure.text(0.015, 0.95, data.subtitle, va="top", fontsize=9, color=GREY)
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9, handlelength=4)
     with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)

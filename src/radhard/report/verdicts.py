@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch, Rectangle
 
+from radhard.analysis.intervals import Interval
 from radhard.analysis.verdict import VERDICTS, Tally, Verdict
 from radhard.errors import InputError
-from radhard.report.style import check_suffix
+from radhard.report.style import GREY, check_suffix
 
 # fill and hatch: told apart by lightness alone
 _LOOK: dict[Verdict, tuple[str, str]] = {
@@ -32,7 +33,6 @@ _MEANING: dict[Verdict, str] = {
     "detected": "detected: alarm, output words wrong",
     "silent": "silent: no alarm, output words wrong (the printed share)",
 }
-_GREY = "0.35"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def draw_verdicts(data: VerdictsData, path: Path) -> None:
     axes.xaxis.tick_top()
     axes.spines[["top", "right", "bottom", "left"]].set_visible(False)
     figure.text(0.015, 1 - 0.1 / size[1], data.title, va="top", fontsize=13, fontweight="bold")
-    figure.text(0.015, 1 - 0.38 / size[1], data.subtitle, va="top", fontsize=9, color=_GREY)
+    figure.text(0.015, 1 - 0.38 / size[1], data.subtitle, va="top", fontsize=9, color=GREY)
     handles = [
         Patch(facecolor=_LOOK[verdict][0], hatch=_LOOK[verdict][1], edgecolor="black", label=_MEANING[verdict])
         for verdict in VERDICTS
@@ -163,3 +163,25 @@ def write_cells(cells: Sequence[Cell], path: Path) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["fault", "scheme", "product", "n"])
         writer.writeheader()
         writer.writerows(rows)
+
+
+def verdict_table(data: VerdictsData, *verdicts: Verdict) -> str:
+    """The share of trials with one of `verdicts` (none: all of them, in one table each), and its 95 % interval."""
+    if not verdicts:
+        return "\n\n".join(f"{verdict}:\n\n{verdict_table(data, verdict)}" for verdict in VERDICTS)
+    lines = [_row(["fault", "n", *data.schemes]), _row(["---"] * (2 + len(data.schemes)))]
+    for fault in data.faults:
+        row = data.cells[fault]
+        sizes = sorted({tally.n for tally in row.values()})
+        shares = [_share(row[scheme].share(*verdicts)) for scheme in data.schemes]
+        lines.append(_row([fault, " to ".join(map(str, sizes)), *shares]))
+    return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(share: Interval) -> str:
+    rate, low, high = (100 * value for value in (share.rate, share.low, share.high))
+    return f"{rate:.1f}% ({low:.1f}-{high:.1f})" if 0 < rate < 100 else f"{rate:.0f}% ({low:.1f}-{high:.1f})"

@@ -10,6 +10,7 @@ from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pair
 from radhard.report.configurations.record import setting_of
 from radhard.report.curve import Band
+from radhard.report.subtitle import setting_lines
 
 _FAR_APART = 30.0  # overheads further apart than so many times have a logarithmic scale
 
@@ -59,15 +60,13 @@ class ConfigurationsData:
 def configurations_data(evaluations: Sequence[Evaluation]) -> ConfigurationsData:
     """Models evaluated alike -> what to draw. Points of no answers are left out."""
     first, setting = evaluations[0], setting_of(evaluations[0])
-    sizes = sorted({o.point.n for one in evaluations for o in one.outcomes if o.configuration.ber > 0 and o.point.n})
-    n = "no point" if not sizes else f"n = {sizes[0]:,}" if len(sizes) == 1 else f"n = {sizes[0]:,} to {sizes[-1]:,}"
+    sizes = {o.point.n for one in evaluations for o in one.outcomes if o.configuration.ber > 0 and o.point.n}
     w = first.weights
     return ConfigurationsData(
         title=f"{setting.model if len(evaluations) == 1 else f'{len(evaluations)} models'} under bit flips, protected",
         subtitle=(
-            f"recipe {setting.recipe}, flips in {', '.join(sorted(setting.kinds)) or 'nothing'}, words "
-            f"{setting.words.name}\n{setting.data}, {n} answers a point on {first.on.images:,} images; bands and "
-            f"bars are 95 % intervals\noperations weighted mul {w.mul:g}, add {w.add:g}, cmp {w.cmp:g}"
+            f"{setting_lines(setting, sizes=sizes, images=first.on.images)}; bands and bars are 95 % intervals\n"
+            f"operations weighted mul {w.mul:g}, add {w.add:g}, cmp {w.cmp:g}"
         ),
         names=tuple(dict.fromkeys(name for one in evaluations for name in _names(one))),
         panels=tuple(map(_panel, evaluations)),

@@ -77,6 +77,16 @@ def draw_configurations(data: ConfigurationsData, path: Path) -> None:
     write_figure(figure, path)
 
 
+def draw_configurations_on(data: ConfigurationsData, axes: Axes) -> None:
+    """Draw the accuracy of the first model's configurations on axes, with a legend."""
+    _rates([axes], data)
+    _draw_accuracy(axes, data.panels[0], names=data.names)
+    axes.set_xlabel("bit error rate")
+    axes.set_ylabel("accuracy")
+    handles = [Line2D([], [], label=name, **_style(data.names.index(name))) for name in data.names]
+    axes.legend(handles=handles, frameon=False, fontsize=9)
+
+
 def _style(number: int) -> dict[str, Any]:
     """Of the `number`-th configuration."""
     return {

@@ -1,12 +1,12 @@
 """What configurations gave on a model, as records for other programs: JSON and CSV."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from radhard.analysis.configurations import Evaluation
+from radhard.analysis.configurations import Evaluation, Outcome
 from radhard.analysis.intervals import Interval
 from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, own_operations
@@ -51,11 +51,8 @@ def configurations_record(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write_configurations(evaluations: Sequence[Evaluation], path: Path) -> None:
-    """Write one row a model, configuration and BER, with a column for each field of an interval and of the overhead.
-
-    What was not measured is empty. Where configurations were paired, a row also has its difference to the reference.
-    """
-    rows = [row for evaluation in evaluations for row in _rows(evaluation)]
+    """Write the rows of all evaluations; what was not measured is empty."""
+    rows = [row for evaluation in evaluations for row in configurations_rows(evaluation)]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -76,13 +73,19 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+def configurations_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """One row a configuration and BER, with a column for each field of an interval and of the overhead.
+
+    What was not measured is None. Where configurations were paired, a row also has its difference to the reference.
+    """
     setting = setting_of(evaluation)
     place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
     pairs = {(one.configuration, one.ber): one for one in evaluation.pairs}
-    for outcome in evaluation.outcomes:
-        found = pairs.get((outcome.configuration.name, outcome.configuration.ber))
-        yield {**place, **flat(outcome.as_dict()), **(_paired(found) if pairs else {})}
+
+    def paired(outcome: Outcome) -> dict[str, Any]:
+        return _paired(pairs.get((outcome.configuration.name, outcome.configuration.ber))) if pairs else {}
+
+    return [{**place, **flat(outcome.as_dict()), **paired(outcome)} for outcome in evaluation.outcomes]
 
 
 def _paired(found: Pair | None) -> dict[str, Any]:
