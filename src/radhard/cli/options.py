@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import parse
+from radhard.cli import completion, parse
 from radhard.cli.signature import taken
 from radhard.cli.spelling import DATA, MODEL, OUTPUT
 from radhard.errors import InputError
@@ -19,7 +19,7 @@ MODEL_HELP = (
     "a model of the zoo, such as fashion-vit; any name of timm's; torchvision:NAME; hf:NAME or a Hugging Face folder; "
     "FILE.py:FUNCTION; or an exported program, FILE.pt2"
 )
-Model = Annotated[str, typer.Argument(help=MODEL_HELP)]
+Model = Annotated[str, typer.Argument(help=MODEL_HELP, autocompletion=completion.models)]
 Data = Annotated[
     str,
     typer.Option(
@@ -45,7 +45,11 @@ class Models:
     """The models of a command that takes several, and what is said of each: of some by name, of the rest of all."""
 
     models: tuple[str, ...] = field(
-        metadata={"help": f"each is {MODEL_HELP}; several are compared", "metavar": "MODEL..."}
+        metadata={
+            "help": f"each is {MODEL_HELP}; several are compared",
+            "metavar": "MODEL...",
+            "complete": completion.models,
+        }
     )
     checkpoint: tuple[str, ...] = field(
         default=(),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast, get_args, get_origin
 import typer
 from typer.models import OptionInfo
 
-from radhard.cli.spelling import ORDER, PANELS, SPELLED
+from radhard.cli.spelling import COMPLETED, ORDER, PANELS, SPELLED
 
 Command = Callable[..., None]
 
@@ -80,11 +80,19 @@ def _options(group: type, part: Taken) -> Iterator[inspect.Parameter]:
             continue
         text = part.helps.get(each.name, each.metadata["help"])
         if each.metadata.get("metavar"):
-            info: Any = typer.Argument(help=text, metavar=each.metadata["metavar"])
+            info: Any = typer.Argument(
+                help=text, metavar=each.metadata["metavar"], autocompletion=each.metadata.get("complete")
+            )
         else:
             name = "--" + each.name.rstrip("_").replace("_", "-")
             panel = each.metadata.get("panel") or PANELS[group]
-            info = typer.Option(name, help=text, min=each.metadata.get("least"), rich_help_panel=panel)
+            info = typer.Option(
+                name,
+                help=text,
+                min=each.metadata.get("least"),
+                rich_help_panel=panel,
+                autocompletion=COMPLETED.get((group, each.name)),
+            )
         spelling = SPELLED.get((group, each.name))
         form = _form(each) if spelling is None else spelling.form
         default = _default(group, each, part)

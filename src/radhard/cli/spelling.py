@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from radhard.cli import parse
+from radhard.cli import completion, parse
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
 ORDER = MODEL, DATA, FAULTS, PROTECTION, RUN, OUTPUT = "Model", "Data", "Faults", "Protection", "Run", "Output"
@@ -38,3 +38,9 @@ SPELLED: Mapping[tuple[type, str], Spelling] = {
     (RunOptions, "shard"): Spelling(read=parse.fraction, default="1/1"),
 }
 """What is not listed, Typer reads by the field's type: texts, numbers, paths, choices, and tuples of these."""
+
+COMPLETED: Mapping[tuple[type, str], Callable[[str], list[str]]] = {
+    (ModelOptions, "recipe"): completion.recipes,
+    (RunOptions, "device"): completion.devices,
+}
+"""What a shell offers for a field."""

@@ -18,6 +18,9 @@ from radhard.models.deepvit import DeepViT, DeepViTShape
 from radhard.models.training.recipe import Recipe
 from radhard.models.vision import import_timm
 
+TEST_IMAGES = 10_000
+"""Fashion-MNIST's test set, which is embedded."""
+
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -25,13 +28,15 @@ _WEIGHTS = Path(__file__).parent / "weights"
 class ZooEntry:
     """`build` -> the untrained module; `input_shape` (C, H, W); `mean` and `std` one a channel, in [0, 1].
 
-    `recipe` trained the weights.
+    `recipe` trained the weights. `correct`: answers that are right, of all `TEST_IMAGES`, with no fault, by the recipe
+    by which the model is quantised; "float" is the model as it is.
     """
 
     build: Callable[[], nn.Module]
     weights: Path
     summary: str
     recipe: Recipe
+    correct: Mapping[str, int]
     input_shape: tuple[int, int, int] = (1, 28, 28)
     mean: tuple[float, ...] = fashion.MEAN
     std: tuple[float, ...] = fashion.STD
@@ -135,9 +140,16 @@ def _resnet(block: Literal["BasicBlock", "Bottleneck"], blocks: tuple[int, ...])
     return module
 
 
-def _entry(name: str, build: Callable[[], nn.Module], summary: str, *, epochs: int) -> tuple[str, ZooEntry]:
-    weights = _WEIGHTS / f"{name}.safetensors"
-    return name, ZooEntry(build=build, weights=weights, summary=summary, recipe=Recipe(epochs=epochs))
+def _entry(
+    name: str, build: Callable[[], nn.Module], summary: str, *, epochs: int, correct: tuple[int, int, int]
+) -> tuple[str, ZooEntry]:
+    return name, ZooEntry(
+        build=build,
+        weights=_WEIGHTS / f"{name}.safetensors",
+        summary=summary,
+        recipe=Recipe(epochs=epochs),
+        correct=dict(zip(("float", "int8-symmetric", "int8"), correct, strict=True)),
+    )
 
 
 ZOO: Mapping[str, ZooEntry] = dict(
@@ -147,6 +159,7 @@ ZOO: Mapping[str, ZooEntry] = dict(
             _vit,
             "timm's VisionTransformer: patch 4, embedding 96, 6 blocks, 3 heads, MLP ratio 2",
             epochs=22,
+            correct=(9109, 9103, 9109),
         ),
         _entry(
             "fashion-swin",
@@ -154,6 +167,7 @@ ZOO: Mapping[str, ZooEntry] = dict(
             "timm's SwinTransformer: patch 2, embedding 48, 2 + 4 blocks, 2 and 4 heads, windows of 7 (shifted in "
             "the first stage), MLP ratio 2",
             epochs=18,
+            correct=(8956, 8948, 8967),
         ),
         _entry(
             "fashion-deepvit",
@@ -161,6 +175,7 @@ ZOO: Mapping[str, ZooEntry] = dict(
             "DeepViT: convolutional stem, patch 4, embedding 96, 5 blocks of which the last 2 mix their heads, "
             "6 heads, MLP ratio 2",
             epochs=10,
+            correct=(9109, 9107, 9083),
         ),
         _entry(
             "fashion-cait",
@@ -168,18 +183,21 @@ ZOO: Mapping[str, ZooEntry] = dict(
             "timm's Cait: patch 4, embedding 96, 6 blocks with talking heads and layer scale, 2 of class attention, "
             "4 heads, MLP ratio 2",
             epochs=12,
+            correct=(9009, 8998, 9010),
         ),
         _entry(
             "fashion-resnet18",
             partial(_resnet, "BasicBlock", (2, 2, 2, 2)),
             "timm's ResNet: 8 basic blocks at widths 16 to 128",
             epochs=10,
+            correct=(9356, 9352, 9340),
         ),
         _entry(
             "fashion-resnet20",
             partial(_resnet, "Bottleneck", (1, 2, 2, 1)),
             "timm's ResNet: 6 bottleneck blocks at widths 16 to 128, outputs 64 to 512",
             epochs=6,
+            correct=(9244, 9252, 9243),
         ),
     )
 )
