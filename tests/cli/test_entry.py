@@ -16,7 +16,7 @@ from radhard.cli.commands import app
 from radhard.machine import Clean
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
-from radhard.models.sources.forms import FORMS
+from radhard.models.sources.names import FORMS
 from radhard.models.zoo import ZOO
 from radhard.program import run
 from radhard.protection.schemes.registry import SCHEMES

@@ -23,7 +23,6 @@ from radhard.cli.harden import harden
 from radhard.cli.inspection import inspect
 from radhard.cli.limits import Checked
 from radhard.cli.merge import merge
-from radhard.cli.models import models
 from radhard.cli.plan import plan
 from radhard.cli.quantize import quantize
 from radhard.cli.replay import replay
@@ -33,6 +32,7 @@ from radhard.cli.sweep import sweep
 from radhard.cli.trace import trace
 from radhard.cli.train import train
 from radhard.cli.vulnerability import vulnerability
+from radhard.cli.zoo import models
 from radhard.errors import RadhardError, one_line
 from radhard.version import VERSION
 

@@ -8,7 +8,7 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
-from radhard.models.sources.forms import FORMS
+from radhard.models.sources.names import FORMS
 from radhard.models.zoo import TEST_IMAGES, ZOO, ZooEntry
 
 
