@@ -4,12 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from radhard.campaign.bench import Bench
 from radhard.campaign.schema import Key
 from radhard.campaign.store import Store
-from radhard.program.description import describe, difference
+from radhard.program.description import Description, describe, difference
 from radhard.program.program import recipe_digested
 
 
@@ -29,7 +28,7 @@ class Held:
     settings: int
     units: int
     pairs: int
-    description: Mapping[str, Any] | None = None
+    description: Description | None = None
     devices: tuple[str, ...] = ()
 
     @property
@@ -102,8 +101,8 @@ def unused(store: Store, bench: Bench) -> list[str]:
         if one.model != bench.model or program is None or not one.units:
             continue
         if one.program != program.digest:
-            why = "the store does not say in what" if one.description is None else ""
-            why = why or difference(one.description or {}, describe(program))
+            known = one.description
+            why = "the store does not say in what" if known is None else difference(known, describe(program))
             found.append(
                 f"{store.path} holds {one.units:,} units of {one.name}, which are not used: this run has the program "
                 f"{program.digest[:12]}, and the two differ ({why})"
@@ -116,7 +115,7 @@ def unused(store: Store, bench: Bench) -> list[str]:
     return found
 
 
-def rivals(found: Iterable[Held]) -> list[str]:
+def mixed_programs(found: Iterable[Held]) -> list[str]:
     """A sentence for each model and recipe of which there are several programs: a run uses one of them."""
     groups: dict[tuple[str, str], dict[str, list[Held]]] = {}
     for one in found:

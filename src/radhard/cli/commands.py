@@ -21,7 +21,7 @@ from radhard.cli.ending import Ended
 from radhard.cli.evaluate import evaluate
 from radhard.cli.harden import harden
 from radhard.cli.inspection import inspect
-from radhard.cli.limits import Checked
+from radhard.cli.limits import CheckedCommand
 from radhard.cli.merge import merge
 from radhard.cli.plan import plan
 from radhard.cli.quantize import quantize
@@ -181,4 +181,4 @@ for each in (
     store,
     train,
 ):
-    app.command(cls=Checked)(command(each))
+    app.command(cls=CheckedCommand)(command(each))

@@ -19,7 +19,7 @@ _UNBOUNDED = frozenset({"most_flips"})  # what takes inf
 _LISTS = frozenset({"ber"})  # texts that may be longer
 
 
-class Checked(TyperCommand):
+class CheckedCommand(TyperCommand):
     """A command that refuses such values before it begins."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -21,14 +21,14 @@ def merge(
     ] = False,
 ) -> None:
     """Add the outcomes of stores to one; outcomes that contradict each other are refused, and so are damaged ones."""
-    from radhard.campaign.contents import contents, rivals
+    from radhard.campaign.contents import contents, mixed_programs
     from radhard.campaign.merge import merge as merge_stores
     from radhard.campaign.store import Store
     from radhard.cli.notes import notes, output
 
     merged = merge_stores(out, stores, damaged="drop" if drop_damaged else "refuse")
     with Store(out, mode="read") as store:
-        several = rivals(contents(store))
+        several = mixed_programs(contents(store))
     for line in (*merged.remarks, *merged.damaged, *several):
         notes().print(line)
     lost = f"; {len(merged.damaged)} damaged and left out, named above" if merged.damaged else ""

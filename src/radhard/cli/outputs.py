@@ -26,7 +26,7 @@ _ROOM = 4096  # bytes that must fit on the disk before hours of work begin
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class OpenOutput:
     """An open output: written as `draft`, moved to `target`, which the user called `path` in `option`."""
 
     option: str
@@ -48,7 +48,7 @@ class Output:
 class Outputs:
     """The outputs of one command, by the names of their options' parameters."""
 
-    def __init__(self, opened: Mapping[str, Output]) -> None:
+    def __init__(self, opened: Mapping[str, OpenOutput]) -> None:
         self._opened = opened
 
     def end(self, show: Callable[[], None] | None = None, /, **writers: Callable[[Path], None]) -> None:
@@ -114,7 +114,7 @@ def _drafted(wanted: Mapping[str, Path]) -> Iterator[Outputs]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _draft(option: str, path: Path, *, folders: list[Path]) -> Output:
+def _draft(option: str, path: Path, *, folders: list[Path]) -> OpenOutput:
     target = path.resolve()
     if target.exists():
         if not stat.S_ISREG(target.stat().st_mode):
@@ -127,7 +127,7 @@ def _draft(option: str, path: Path, *, folders: list[Path]) -> Output:
         file.write(bytes(_ROOM))
         file.flush()
         os.fsync(file.fileno())
-    return Output(option=option, path=path, target=target, draft=draft)
+    return OpenOutput(option=option, path=path, target=target, draft=draft)
 
 
 def _check_name(path: Path, *, option: str, suffixes: tuple[str, ...]) -> None:

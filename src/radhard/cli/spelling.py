@@ -15,7 +15,7 @@ PANELS: Mapping[type, str] = {ModelOptions: MODEL, DataOptions: DATA, FaultOptio
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spelling:
+class Notation:
     """A field's value is `read` from a `form` that Typer knows; `default`: the field's own default, as it is written.
 
     `read` raises InputError for what cannot be read.
@@ -26,16 +26,16 @@ class Spelling:
     default: str | None = None
 
 
-SPELLED: Mapping[tuple[type, str], Spelling] = {
-    (ModelOptions, "input_shape"): Spelling(read=parse.shape),
-    (ModelOptions, "mean"): Spelling(read=parse.mean),
-    (ModelOptions, "std"): Spelling(read=parse.std),
-    (ModelOptions, "resize"): Spelling(read=parse.edges),
-    (ModelOptions, "anatomy"): Spelling(read=parse.anatomy, form=Path),
-    (FaultOptions, "kinds"): Spelling(read=parse.kinds, default="mul,add"),
-    (FaultOptions, "words"): Spelling(read=parse.words, default="product=int16,accumulator=int32"),
-    (RunOptions, "until_width"): Spelling(read=parse.width, form=float),
-    (RunOptions, "shard"): Spelling(read=parse.fraction, default="1/1"),
+SPELLED: Mapping[tuple[type, str], Notation] = {
+    (ModelOptions, "input_shape"): Notation(read=parse.shape),
+    (ModelOptions, "mean"): Notation(read=parse.mean),
+    (ModelOptions, "std"): Notation(read=parse.std),
+    (ModelOptions, "resize"): Notation(read=parse.edges),
+    (ModelOptions, "anatomy"): Notation(read=parse.anatomy, form=Path),
+    (FaultOptions, "kinds"): Notation(read=parse.kinds, default="mul,add"),
+    (FaultOptions, "words"): Notation(read=parse.words, default="product=int16,accumulator=int32"),
+    (RunOptions, "until_width"): Notation(read=parse.width, form=float),
+    (RunOptions, "shard"): Notation(read=parse.fraction, default="1/1"),
 }
 """What is not listed, Typer reads by the field's type: texts, numbers, paths, choices, and tuples of these."""
 

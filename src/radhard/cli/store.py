@@ -20,7 +20,7 @@ def store(
     """Show what a store holds by model, program and data, and check every unit of it; exit 2 if one is damaged."""
     from rich.table import Table
 
-    from radhard.campaign.contents import held, rivals
+    from radhard.campaign.contents import held, mixed_programs
     from radhard.campaign.opening import salvage_hint
     from radhard.campaign.salvage import salvage
     from radhard.campaign.store import Store
@@ -60,7 +60,7 @@ def store(
             place = (one.model, one.recipe, one.program[:12], one.data, ", ".join(one.devices))
             table.add_row(*place, *counts)
         results().print(table)
-        for line in rivals(found):
+        for line in mixed_programs(found):
             notes().print(line)
     if damaged:
         for line in damaged:

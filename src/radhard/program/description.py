@@ -3,18 +3,28 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from radhard.program.anatomy.overrides import NONE
 from radhard.program.program import Apply, Program
 
-Description = Mapping[str, Any]
 
-
-def describe(program: Program) -> dict[str, Any]:
+class Description(TypedDict):
     """Ready for JSON: the recipe, digests of the `structure`, of the float program (`weights`), of the `scales` and of
     the `anatomy`, the user's `overrides` of it, and the `calibration` that an integer program was made with.
     """
+
+    recipe: str
+    structure: str
+    weights: str
+    scales: str
+    anatomy: str
+    overrides: NotRequired[Mapping[str, object]]
+    calibration: Mapping[str, object] | None
+
+
+def describe(program: Program) -> Description:
+    """What a program is made of."""
     calibration = program.calibration
     steps = [
         [step.site.name, step.operator.name, [None if ref is None else ref.number for ref in step.inputs], step.out]
@@ -22,15 +32,17 @@ def describe(program: Program) -> dict[str, Any]:
         else [step.name, step.out]
         for step in program.steps
     ]
-    return {
+    found: Description = {
         "recipe": program.recipe,
         "structure": _digest([list(program.input_shape), steps]),
         "weights": program.digest if calibration is None else calibration.program,
         "scales": "" if calibration is None else calibration.digest,
         "anatomy": _digest([[site.name, site.layer, site.module] for site in program.sites]),
-        **({} if program.overrides == NONE else {"overrides": program.overrides.as_dict()}),
         "calibration": None if calibration is None else calibration.as_dict(),
     }
+    if program.overrides != NONE:
+        found["overrides"] = program.overrides.as_dict()
+    return found
 
 
 def difference(one: Description, other: Description) -> str:

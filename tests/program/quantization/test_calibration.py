@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from radhard.campaign.contents import contents, rivals
+from radhard.campaign.contents import contents, mixed_programs
 from radhard.campaign.merge import merge
 from radhard.campaign.store import Store
 from radhard.cli import compare, evaluate, harden, plan, replay, sweep, trace, vulnerability
@@ -185,7 +185,7 @@ def test_what_of_a_store_is_not_used_is_told(net: str, tmp_path: Path) -> None:
     merged = merge(tmp_path / "both.db", [here, there])
     assert merged.units > 0
     with Store(tmp_path / "both.db", mode="read") as kept:
-        (told,) = rivals(contents(kept))
+        (told,) = mixed_programs(contents(kept))
     assert "units of 2 programs" in told
     assert "its scales: the same images calibrated both, on processors or libraries that round otherwise" in told
     done = CliRunner().invoke(app, ["sweep", net, *SMALL, "--store", str(tmp_path / "both.db")])

@@ -61,14 +61,14 @@ _FUNCTIONS = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
-    """An archive for torch.export.load, and the program's graph as JSON values."""
+class CheckedArchive:
+    """An archive for torch.export.load, and what it says of the calls of modules, JSON as it stands there."""
 
     archive: io.BytesIO
-    graph: Mapping[str, Any]
+    calls: str
 
 
-def checked(path: Path) -> Checked:
+def checked(path: Path) -> CheckedArchive:
     """A .pt2 file -> an archive of its checked members. ModelError names the member or text that was refused.
 
     Guards on inputs are left out: they are Python text, and a program takes no inputs but those that it is run for.
@@ -95,7 +95,8 @@ def checked(path: Path) -> Checked:
         config = _object(path, name, read(name))
         tensors |= stored_tensors(path, name, config, lengths)
     check_values(path, graph, tensors)
-    return Checked(archive=buffer, graph=graph)
+    calls = json.dumps(graph["graph_module"].get("module_call_graph"))
+    return CheckedArchive(archive=buffer, calls=calls)
 
 
 def _read(path: Path, reader: PT2ArchiveReader, name: str) -> bytes:

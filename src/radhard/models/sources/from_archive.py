@@ -1,7 +1,6 @@
 """An exported program in a file: `FILE.pt2`, as torch.export.save wrote it, float or quantised by PT2E."""
 
 import importlib
-import json
 from pathlib import Path
 
 import torch
@@ -55,7 +54,7 @@ def read_program(path: Path) -> ExportedProgram:
     found = checked(path)
     importlib.import_module(_QUANTISED)
     import_torchvision()
-    if "transformers." in json.dumps(found.graph["graph_module"].get("module_call_graph")):
+    if "transformers." in found.calls:
         import_transformers()
         importlib.import_module("transformers.modeling_outputs")  # it registers the types of their models' outputs
     try:
