@@ -19,6 +19,7 @@ from radhard.protection import (
     StandardAbft,
     Tmr,
 )
+from radhard.protection.schemes.registry import entries
 
 BATCH = 4
 
@@ -237,6 +238,12 @@ ANY: dict[str, Scheme] = {
     "ranges": Ranges(low=-1e9, high=1e9),
     "ranges, clamped": Ranges(low=-1e9, high=1e9, outside="clamp"),
 }
+# schemes that need no option, as they are: a new one is in every test below by its file alone
+for _entry in entries():
+    if _entry.spellings and not any(option.required for option in _entry.options):
+        _table = {"int8 products": ABFT, "float products": FLOAT, "any operator": ANY}[_entry.takes]
+        if not any(type(scheme) is _entry.kind for scheme in _table.values()):
+            _table[_entry.name] = _entry.kind()
 ALL = {**ABFT, **FLOAT, **ANY}
 TABLE = [
     *((case, scheme) for case in PRODUCTS for scheme in {**ABFT, **ANY}),

@@ -71,7 +71,11 @@ def examine(stored: Stored) -> tuple[Verdict, Stored]:
     "sound"; "sums": sums or digits changed, and are made anew of the weight; "mended": one word of the weight or its
     bias changed, and is set right by the sums that cross in it; "lost": more than that.
     """
-    columns, rows = _sums(stored.own, stored.bias)
+    return judged(stored, *_sums(stored.own, stored.bias))
+
+
+def judged(stored: Stored, columns: Tensor, rows: Tensor) -> tuple[Verdict, Stored]:
+    """As `examine`, by sums that were made of the weight as it is now: `columns` [k + 1] and `rows` [n] int64."""
     off_column = (columns != stored.columns).nonzero()[:, 0]
     off_row = (rows != stored.rows).nonzero()[:, 0]
     n = len(stored.bias)

@@ -10,8 +10,6 @@ from radhard.errors import InputError
 from radhard.machine import Cost, Machine, Operator, Shape, Site, Wrapping, read_cost
 from radhard.protection.abft.account import Account
 from radhard.protection.abft.application import Work
-from radhard.protection.abft.moments import Moments
-from radhard.protection.abft.stored import Stored
 from radhard.protection.cost.models import Overhead
 from radhard.protection.forms import Form
 from radhard.words import Words
@@ -52,7 +50,7 @@ class Protected(Wrapping):
         self.plan = dict(plan)
         self.checks = checks
         self.accounts: dict[str, Account] = {}
-        self.stored: dict[str, Stored | Moments] = {}
+        self.stored: dict[str, object] = {}
         self._known: set[Site] = set()
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:

@@ -51,6 +51,9 @@ EACH: dict[str, tuple[Scheme, ...]] = {
     "ranges": (Ranges(low=-1.0, high=2.5, outside="clamp"),),
     "float-abft": (FloatAbft(), FloatAbft(deviations=5.0, width=64, lanes=8, retries=0)),
 }
+for _name, _kind in SCHEMES.items():
+    if _name not in EACH:
+        EACH[_name] = (_kind(),)
 BY_HAND = Plan(model="toy", program="ab" * 32, recipe="int8", ber=0.0, protection=Protection())
 
 

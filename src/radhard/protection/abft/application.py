@@ -9,7 +9,6 @@ from torch import Tensor
 from radhard.machine import CHECK, Load, Machine, Matrices, MatrixProduct, Operator, Site, WriteBack, read_cost
 from radhard.protection.abft.checks import Checks, Entries
 from radhard.protection.abft.checksums import column_sums, row_sums
-from radhard.protection.abft.moments import Moments
 from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated, Written
 from radhard.protection.abft.stored import Stored, Sums, store, with_bias
@@ -27,7 +26,7 @@ class Work:
         inputs: tuple[Tensor | None, ...],
         site: Site,
         inner: Machine,
-        stored: dict[str, Stored | Moments],
+        stored: dict[str, object],
         exposed: bool,
     ) -> None:
         self.operator = operator
@@ -41,11 +40,15 @@ class Work:
         """What the inner machine returns, with the faults of the site."""
         return self.inner.apply(self.operator, self.inputs, self.site)
 
-    def copy(self, number: int) -> Tensor:
-        """The operator once more, at the site `<site>/check/copy<number>`, with faults of its own."""
+    def copy(self, number: int, *, images: int | None = None) -> Tensor:
+        """The operator once more, at the site `<site>/check/copy<number>`, with faults of its own.
+
+        Its operations are those of so many images, default all: others need no copy, and nobody reads theirs.
+        """
         site = self._beside(f"copy{number}")
         cost = read_cost(self.operator, self.inputs, site)
-        images = self.operator.units(self.inputs).count // max(cost.units, 1)
+        if images is None:
+            images = self.operator.units(self.inputs).count // max(cost.units, 1)
         self.checks.count(mul=images * cost.operations("mul"), add=images * cost.operations("add"))
         return self.inner.apply(self.operator, self.inputs, site)
 

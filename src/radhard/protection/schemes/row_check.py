@@ -1,0 +1,206 @@
+"""The row check: every row of a product is summed and compared as the product is written, and rows that differ are
+computed again. It is the check that costs a deployed model least.
+
+The sums of B over its columns are split into three digits to base 256, words of 8 bits each, which ride the product as
+three more columns: so the product itself predicts what each of its rows must add up to, exactly modulo 2^32. Digits of
+a weight are made once and stored, those of an activation are made as it is read. A row that differs is computed again
+in 64 bits and compared once more. If it did not change, or still differs, and B is a weight, the weight is looked into:
+its words are summed over columns and over rows. Sums that changed are made again; one word that changed is told by the
+two sums that cross in it, and the rows are computed with the word as it was; of more changes the rows are uncorrected.
+
+Two errors of one row that cancel modulo 2^32 pass. The row sum is the oldest check of a product (Huang & Abraham, IEEE
+Trans. Computers C-33, 1984); that it may ride the product: Vijayan & Abraham, and FBGEMM's int8 products.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radhard.kernels import sums
+from radhard.kernels.operands import SPARE
+from radhard.machine import Add, Shape
+from radhard.protection import forms
+from radhard.protection.abft.application import Work
+from radhard.protection.abft.checks import Dot
+from radhard.protection.abft.stored import with_bias
+from radhard.protection.cost.models import Overhead, exposed_bits, probability
+from radhard.protection.cost.operations import Operations
+from radhard.protection.schemes.registry import scheme
+from radhard.words import Words
+
+_CHUNK = 1 << 22  # factors of rows that are computed again at a time
+_BASE = (1, 256, 65536)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """What is stored of a `weight`: words and sums of each of its groups."""
+
+    weight: Tensor
+    parts: tuple[sums.Stored, ...]
+
+
+@scheme("row-check", about="Every row is summed as it is written, and rows that differ are computed again.")
+@dataclass(frozen=True, kw_only=True)
+class RowCheck:
+    """Any number of faulty words in any number of rows is put right."""
+
+    def protect(self, work: Work) -> Tensor:
+        """The product, its rows, and again those that differ."""
+        rows = Rows(work)
+        wrong = rows.wrong()
+        g, i = wrong.nonzero(as_tuple=True)
+        alarms = len(np.unique(work.products.slot[g.cpu().numpy()]))
+        work.checks.note(checks=wrong.numel(), alarms=alarms, flagged=len(g))
+        if len(g):
+            rows.repair(g, i)
+        return work.write(rows.total)
+
+    def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
+        """Any number of faulty rows; faults in the product alone."""
+        m, n, t, k = shape.m, shape.n, shape.terms, shape.k
+        bits = exposed_bits(shape, words, first=True)
+        row, hit = probability(bits / m, ber=ber), probability(bits, ber=ber)
+        encoding = (n - 1) * k
+        return Overhead(
+            detection=Operations(
+                mul=3 * m * k + 3 * m,
+                add=3 * m * (k - 1) + 2 * m + m * shape.bias + m * (n - 1) + (0 if shape.stored else encoding),
+                cmp=m,
+            ),
+            recovery=Operations(mul=n * t + t, add=n * (t - 1) + (n - 1) + (t - 1), cmp=n + 1).times(m * row)
+            + Operations(add=0 if shape.stored else encoding).times(hit),
+            faulty=hit,
+            block_faulty=row,
+            flips=ber * bits / m,
+        )
+
+    @property
+    def deployed(self) -> forms.Form:
+        """The same check of the same rows."""
+        return forms.RowCheck()
+
+
+class Rows:
+    """The rows of one application's products, `total` [g, m, n] int32, put right in place."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._checks, self._entries = work, work.checks, work.entries
+        self._products = x = work.products
+        self._stored = self._of_weight() if x.stored else ()
+        self.total = work.accumulators(x.shape.k)[0]
+
+    def _of_weight(self) -> tuple[sums.Stored, ...]:
+        """What is stored of each group, made while the weight is trusted."""
+        work, x = self._work, self._products
+        weight = work.inputs[1]
+        assert weight is not None
+        known = work.stored.get(work.site.name)
+        if not isinstance(known, Kept) or known.weight is not weight:
+            zero = torch.zeros(x.shape.n, dtype=torch.int32, device=weight.device)
+            biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
+            parts = tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
+            known = work.stored[work.site.name] = Kept(weight=weight, parts=parts)
+        return known.parts
+
+    def wrong(self) -> Tensor:
+        """Rows [g, m] that do not add up to what their digits say."""
+        checks, entries, x = self._checks, self._entries, self._products
+        n = x.shape.n
+        if self._stored:
+            digits = torch.stack([part.weight[n : n + SPARE] for part in self._stored])
+            digits = x.of_weight(digits, x.every)
+        else:
+            digits = sums.digits(self._encoded("encode_b")).movedim(0, 1)
+        found = checks.apply("digits", Dot(), (x.a.int(), digits.int()), entries)  # [g, m, 3]
+        base = torch.tensor([_BASE], dtype=torch.int32, device=found.device).expand(len(found), 1, 3)
+        wanted = checks.apply("wanted", Dot(), (found, base), entries)[..., 0]
+        if x.bias is not None:
+            offset = torch.stack([part.columns[-1] for part in self._stored]).int()
+            bias = x.of_weight(offset[:, None], x.every).expand_as(wanted)
+            wanted = checks.apply("wanted/bias", Add(), (wanted, bias), entries)
+        return checks.differ(checks.sums("rows", self.total, dim=2, step=n, entries=entries)[..., 0], wanted)
+
+    def _encoded(self, name: str, g: Tensor | None = None) -> Tensor:
+        """Sums over the columns of B [g, k] int64, made as it is read."""
+        x = self._products
+        b, entries = (x.b, self._entries) if g is None else (x.b[g], self._entries.only(g))
+        return self._checks.sums(name, b.int(), dim=1, step=x.shape.n, entries=entries)[:, 0].long()
+
+    def repair(self, g: Tensor, i: Tensor) -> None:
+        """Compute rows `i` [f] of products `g` [f] again; where that leaves a doubt, look into the weight."""
+        self.total, checks, x = self.total.clone(), self._checks, self._products
+        if not self._stored:
+            those, place = g.unique(return_inverse=True)
+            columns = self._encoded("again/encode_b", those)
+            rows, right = self._again("again", (g, i), x.b[those], columns, place)
+        else:
+            b = with_bias(x)
+            columns = torch.stack([part.columns[: b.shape[2]] for part in self._stored])
+            rows, right = self._again("again", (g, i), b, columns, g % len(b))
+        changed = self._changed(rows, g, i)
+        if self._stored:
+            doubt = g[~(right & changed)].unique()
+            for one, verdict, truth in self._looked_into(doubt):
+                mine = (g == one).nonzero()[:, 0]
+                at = (g[mine], i[mine])
+                if verdict == "lost":
+                    right[mine] = False
+                    continue
+                own = truth.own.long()
+                if x.bias is not None:
+                    own = torch.cat([own, truth.bias.long()[:, None]], 1)
+                columns, first = truth.columns[None, : own.shape[1]], torch.zeros_like(mine)
+                rows[mine], right[mine] = self._again("again#2", at, own[None], columns, first)
+                changed[mine] = self._changed(rows[mine], *at)
+        self.total[g[changed], i[changed]] = rows[changed]
+        checks.note(
+            recomputed=int((changed & right).sum()), cleared=int((~changed & right).sum()), left=int((~right).sum())
+        )
+
+    def _again(
+        self, name: str, at: tuple[Tensor, Tensor], b: Tensor, columns: Tensor, of: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rows `at` [f] of A times b[of] [f, n, t] -> the rows [f, n] int32, and which add up to `columns`[of] [f]."""
+        checks, x, (n, t) = self._checks, self._products, b.shape[1:]
+        parts = []
+        for some in torch.arange(len(of), device=of.device).split(max(1, _CHUNK // (n * t))):
+            g, i, mine = at[0][some], at[1][some], of[some]
+            entries = self._entries.inner(g, i, x.shape.m)
+            a = x.a[g, i].long()
+            a = (a if x.bias is None else torch.cat([a, torch.ones_like(a[:, :1])], 1))[:, None]
+            own = b.expand(len(some), n, t) if len(b) == 1 else b[mine]
+            rows = checks.apply(name, Dot(), (a, own.long()), entries)
+            found = checks.sums(f"{name}/rows", rows, dim=2, step=n, entries=entries)[:, 0, 0]
+            wanted = checks.apply(f"{name}/wanted", Dot(), (a, columns[mine][:, None]), entries)[:, 0, 0]
+            parts.append((rows[:, 0].int(), ~checks.differ(found, wanted)))
+        return torch.cat([rows for rows, _ in parts]), torch.cat([right for _, right in parts])
+
+    def _changed(self, rows: Tensor, g: Tensor, i: Tensor) -> Tensor:
+        """Which of the rows [f, n] are not those of the product."""
+        return self._checks.differ(rows, self.total[g, i]).any(1)
+
+    def _looked_into(self, g: Tensor) -> Iterator[tuple[int, sums.Verdict, sums.Stored]]:
+        """Sum the weights of products `g` [f] anew -> those that are not sound: what is wrong, and what they were."""
+        checks, x, wide = self._checks, self._products, with_bias(self._products)
+        n, t = wide.shape[1:]
+        zero = torch.zeros(n, dtype=torch.int32, device=wide.device)
+        for some in g.split(max(1, _CHUNK // (n * t))) if len(g) else ():
+            words, entries = x.of_weight(wide, some), self._entries.only(some)
+            columns = checks.sums("look/columns", words, dim=1, step=n, entries=entries)[:, 0]
+            rows = checks.sums("look/rows", words, dim=2, step=t, entries=entries)[..., 0]
+            checks.count(cmp=rows.numel() + columns.numel())
+            if x.bias is None:
+                columns = torch.cat([columns, torch.zeros_like(columns[:, :1])], 1)
+            for place, one in enumerate(some.tolist()):
+                h = one % len(wide)
+                part = self._stored[h]
+                now = torch.cat([x.b[h], part.weight[n:]])
+                stored = replace(part, weight=now, bias=zero if x.bias is None else x.bias[h])
+                verdict, truth = sums.judged(stored, columns[place], rows[place])
+                if verdict != "sound":
+                    checks.note(stale=1)
+                    yield one, verdict, truth
