@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.analysis.verdict import Trial, judge, tally
-from radhard.hardware import ACCIDENTS, Damage, Damaged, burst, draw_damage, one_bit, products_of
+from radhard.analysis.verdict import Trial, count_verdicts, judge
+from radhard.hardware import FAULT_MODELS, FaultyArray, HardwareFault, multi_bit, products_of, sample_fault, single_bit
 from radhard.hardware.machine import Copies
-from radhard.hardware.memory import draw_upset
+from radhard.hardware.memory import sample_upset
 from radhard.machine import Clean, Gemm, Machine, Site, WriteBack, read_cost
 from radhard.operators import Conv2d, Linear
 from radhard.protection import (
@@ -106,17 +106,17 @@ PRODUCTS = (
 class Defence(Protocol):
     """A way to protect a product. More of them are more entries of DEFENCES."""
 
-    def run(self, product: Product, inputs: Inputs, damage: Damage | None) -> tuple[Tensor, int]:
-        """What is written back [...], on hardware with this damage, and the number of alarms."""
+    def run(self, product: Product, inputs: Inputs, fault: HardwareFault | None) -> tuple[Tensor, int]:
+        """What is written back [...], on hardware with this fault, and the number of alarms."""
         ...
 
 
 class Unprotected:
     """No check."""
 
-    def run(self, product: Product, inputs: Inputs, damage: Damage | None) -> tuple[Tensor, int]:
+    def run(self, product: Product, inputs: Inputs, fault: HardwareFault | None) -> tuple[Tensor, int]:
         """The product."""
-        return on(damage, "same unit").apply(product.operator, inputs, SITE), 0
+        return on(fault, "same unit").apply(product.operator, inputs, SITE), 0
 
 
 class Guarded:
@@ -129,18 +129,18 @@ class Guarded:
             self.weight = product.inputs(0)[1]
             self.run(product, product.inputs(0), None)
 
-    def run(self, product: Product, inputs: Inputs, damage: Damage | None) -> tuple[Tensor, int]:
+    def run(self, product: Product, inputs: Inputs, fault: HardwareFault | None) -> tuple[Tensor, int]:
         """The product, checked and repaired."""
         if product.weight:  # the tensor whose sums are known, with what is now in memory
             inputs = (inputs[0], self.weight.copy_(inputs[1]), inputs[2])
-        self.machine.inner = on(damage, self.copies)
+        self.machine.inner = on(fault, self.copies)
         out = self.machine.apply(product.operator, inputs, SITE)
         return out, self.machine.accounts[SITE.name].alarms
 
 
-def on(damage: Damage | None, copies: Copies) -> Machine:
-    """Hardware with this damage."""
-    return Clean() if damage is None else Damaged(Clean(), damage, copies=copies)
+def on(fault: HardwareFault | None, copies: Copies) -> Machine:
+    """Hardware with this fault."""
+    return Clean() if fault is None else FaultyArray(Clean(), fault, copies=copies)
 
 
 def ranges(product: Product) -> Scheme:
@@ -168,35 +168,35 @@ DEFENCES: Mapping[str, Callable[[Product], Defence]] = {
     "TMR on three units": lambda product: Guarded(Tmr(), product, copies="other units"),
 }
 
-Fault = Callable[[Product, Inputs, int], tuple[Inputs, Damage | None]]
+Fault = Callable[[Product, Inputs, int], tuple[Inputs, HardwareFault | None]]
 
 
 def in_memory(place: int, mask: Callable[[int, np.random.Generator], int]) -> Fault:
     """Input number `place` is hit where it is stored, before it is encoded or read."""
 
-    def fault(product: Product, inputs: Inputs, seed: int) -> tuple[Inputs, Damage | None]:
+    def fault(product: Product, inputs: Inputs, seed: int) -> tuple[Inputs, HardwareFault | None]:
         del product
         words = inputs[place]
         assert words is not None
         struck = list(inputs)
-        struck[place] = draw_upset(words, mask(32, np.random.default_rng((seed, 1))), seed=seed).strike(words)
+        struck[place] = sample_upset(words, mask(32, np.random.default_rng((seed, 1))), seed=seed).apply(words)
         return (struck[0], struck[1], struck[2]), None  # type: ignore[return-value]
 
     return fault
 
 
-def in_hardware(accident: str) -> Fault:
+def in_hardware(model: str) -> Fault:
     """Hardware is hit, memory is sound."""
 
-    def fault(product: Product, inputs: Inputs, seed: int) -> tuple[Inputs, Damage | None]:
+    def fault(product: Product, inputs: Inputs, seed: int) -> tuple[Inputs, HardwareFault | None]:
         sizes = products_of(read_cost(product.operator, inputs, SITE), SITE)
         assert sizes is not None
-        return inputs, draw_damage(accident, sizes, seed=seed)
+        return inputs, sample_fault(model, sizes, seed=seed)
 
     return fault
 
 
-def untouched(product: Product, inputs: Inputs, seed: int) -> tuple[Inputs, Damage | None]:
+def untouched(product: Product, inputs: Inputs, seed: int) -> tuple[Inputs, HardwareFault | None]:
     """No fault."""
     del product, seed
     return inputs, None
@@ -212,11 +212,11 @@ class Class:
 
 HARDWARE = {
     "a misread, one bit": "word of A misread after encoding, one bit",
-    "a misread, burst": "word of A misread after encoding, burst",
+    "a misread, MBU": "word of A misread after encoding, MBU",
     "b misread, one bit": "word of B misread after encoding, one bit",
-    "b misread, burst": "word of B misread after encoding, burst",
+    "b misread, MBU": "word of B misread after encoding, MBU",
     "sum, one bit": "accumulator, one bit",
-    "sum, burst": "accumulator, burst",
+    "sum, MBU": "accumulator, MBU",
     "sum, stuck bit": "accumulator of one cell, stuck bit",
     "multiplier, stuck bit": "multiplier of one cell, stuck bit",
     "multiplier of weights, stuck bit": "multiplier of one weight cell, stuck bit",
@@ -228,11 +228,11 @@ HARDWARE = {
 }
 CLASSES: Mapping[str, Class] = {
     "no fault": Class(fault=untouched),
-    "weight in memory, one bit": Class(fault=in_memory(1, one_bit), stored=True),
-    "weight in memory, burst": Class(fault=in_memory(1, burst), stored=True),
-    "activation in memory before encoding, one bit": Class(fault=in_memory(0, one_bit)),
-    "activation in memory before encoding, burst": Class(fault=in_memory(0, burst)),
-    **{HARDWARE[accident]: Class(fault=in_hardware(accident)) for accident in ACCIDENTS},
+    "weight in memory, one bit": Class(fault=in_memory(1, single_bit), stored=True),
+    "weight in memory, MBU": Class(fault=in_memory(1, multi_bit), stored=True),
+    "activation in memory before encoding, one bit": Class(fault=in_memory(0, single_bit)),
+    "activation in memory before encoding, MBU": Class(fault=in_memory(0, multi_bit)),
+    **{HARDWARE[model]: Class(fault=in_hardware(model)) for model in FAULT_MODELS},
 }
 
 
@@ -246,16 +246,16 @@ def measure(product: Product, *, classes: Mapping[str, Class], schemes: Sequence
         for name, kind in classes.items():
             if kind.stored and not product.weight:
                 continue
-            struck, damage = kind.fault(product, inputs, trial)
-            machine = on(damage, "same unit")
+            struck, fault = kind.fault(product, inputs, trial)
+            machine = on(fault, "same unit")
             changed = not torch.equal(machine.apply(product.bare, struck, SITE), total)
             bare = machine.apply(product.operator, struck, SITE)
             for scheme, defence in defences.items():
-                out, alarms = defence.run(product, struck, damage)
+                out, alarms = defence.run(product, struck, fault)
                 verdict = judge(clean=clean, bare=bare, out=out, changed=changed, alarms=alarms)
                 seen.setdefault((name, scheme), []).append(verdict)
     for (name, scheme), trials in seen.items():
-        yield Cell(fault=name, scheme=scheme, product=product.name, tally=tally(trials))
+        yield Cell(fault=name, scheme=scheme, product=product.name, tally=count_verdicts(trials))
 
 
 def main() -> None:

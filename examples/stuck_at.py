@@ -3,7 +3,7 @@
 import torch
 
 import radhard as rh
-from radhard.hardware import Damaged, StuckProduct
+from radhard.hardware import FaultyArray, StuckProduct
 
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.GELU(), torch.nn.Linear(64, 10)).eval()
@@ -12,6 +12,6 @@ program = rh.quantize(rh.capture(model, images), [images])
 
 fault = StuckProduct(row=0, column=3, mask=1 << 14, level=1, dataflow="output")
 clean = rh.run(program, images).logits
-hit = rh.run(program, images, Damaged(rh.Clean(), fault, sites=["2"])).logits
+hit = rh.run(program, images, FaultyArray(rh.Clean(), fault, sites=["2"])).logits
 print("logits that differ:", (clean != hit).any(0).nonzero().flatten().tolist())
 assert (clean != hit).any(0).nonzero().flatten().tolist() == [3]  # the column that the cell computes

@@ -13,8 +13,8 @@ ABFT = (
 ONE_WORD = ABFT[:4]
 AGAIN = ("LB-ABFT, intersect", "row ABFT")
 MANY = (
-    "word of A misread after encoding, one bit", "word of A misread after encoding, burst",
-    "word of B misread after encoding, one bit", "word of B misread after encoding, burst",
+    "word of A misread after encoding, one bit", "word of A misread after encoding, MBU",
+    "word of B misread after encoding, one bit", "word of B misread after encoding, MBU",
     "multiplier of one cell, stuck bit", "multiplier of one weight cell, stuck bit", "multiplier of one cell, dead",
     "a row of C garbled", "a tile of C garbled", "a tile of C lost",
 )  # fmt: skip
@@ -24,54 +24,54 @@ STUCK = "accumulator of one cell, stuck bit"
 def trials(fault: str, scheme: str) -> dict[str, int]:
     """Counts of all products together."""
     found = next(r for r in rows("silicon") if (r["fault"], r["scheme"], r["product"]) == (fault, scheme, "all"))
-    return {name: int(found[name]) for name in ("n", "masked", "repaired", "detected", "silent", "spoiled")}
+    return {name: int(found[name]) for name in ("n", "masked", "corrected", "DUE", "SDC", "miscorrected")}
 
 
 def silicon() -> str:
     """What schemes do about faults that they were not made for."""
-    strikes = [trials(f, s) for f in ("accumulator, one bit", "accumulator, burst") for s in ABFT]
-    right = sum(t["repaired"] for t in strikes) == sum(t["n"] for t in strikes)
-    each = sum(trials(f, "none")["n"] for f in ("accumulator, one bit", "accumulator, burst"))
+    upsets = [trials(f, s) for f in ("accumulator, one bit", "accumulator, MBU") for s in ABFT]
+    right = sum(t["corrected"] for t in upsets) == sum(t["n"] for t in upsets)
+    each = sum(trials(f, "none")["n"] for f in ("accumulator, one bit", "accumulator, MBU"))
     many = [trials(f, s) for f in MANY for s in AGAIN]
     one = [trials(f, s) for f in MANY for s in ONE_WORD]
-    weights = ("weight in memory, one bit", "weight in memory, burst")
+    weights = ("weight in memory, one bit", "weight in memory, MBU")
     seen = [trials(f, s) for f in weights for s in ABFT]
-    before = [trials(f"activation in memory before encoding, {kind}", s) for kind in ("one bit", "burst") for s in ABFT]
-    rowed = [trials(f, "row ABFT")["repaired"] / trials(f, "row ABFT")["n"] for f in weights]
-    swapped = [s for s in ABFT if trials("two rows exchanged", s)["detected"]]
-    unseen = [s for s in AGAIN if trials("two rows exchanged", s)["silent"] == trials("two rows exchanged", s)["n"]]
+    before = [trials(f"activation in memory before encoding, {kind}", s) for kind in ("one bit", "MBU") for s in ABFT]
+    rowed = [trials(f, "row ABFT")["corrected"] / trials(f, "row ABFT")["n"] for f in weights]
+    swapped = [s for s in ABFT if trials("two rows exchanged", s)["DUE"]]
+    unseen = [s for s in AGAIN if trials("two rows exchanged", s)["SDC"] == trials("two rows exchanged", s)["n"]]
     stuck = {s: trials(STUCK, s) for s in ABFT}
     n = stuck["row ABFT"]["n"]
-    wide, narrow = (100 * stuck[s]["repaired"] / n for s in ("row ABFT, 64-bit sums", "row ABFT"))
-    spoiled = {s: t["spoiled"] for s, t in stuck.items() if t["spoiled"]}
+    wide, narrow = (100 * stuck[s]["corrected"] / n for s in ("row ABFT, 64-bit sums", "row ABFT"))
+    miscorrected = {s: t["miscorrected"] for s, t in stuck.items() if t["miscorrected"]}
     assert right
-    assert not sum(t["silent"] for t in seen)
-    assert all(t["silent"] == t["n"] for t in before)
+    assert not sum(t["SDC"] for t in seen)
+    assert all(t["SDC"] == t["n"] for t in before)
     return bullets(
         [
-            f"Single words: every ABFT scheme put all {each} strikes on single accumulators right, of one bit or of several.",
+            f"Single words: every ABFT scheme put all {each} upsets of single accumulators right, of one bit or of several.",
             "Many words at once: schemes that repair one word (standard, intensity-guided, Huang-Abraham, LB-ABFT with "
-            f"`leave`) notice wrong multipliers, misread words, rows and tiles, and repair {sum(t['repaired'] for t in one)} "
+            f"`leave`) notice wrong multipliers, misread words, rows and tiles, and repair {sum(t['corrected'] for t in one)} "
             f"of {sum(t['n'] for t in one):,}. LB-ABFT with `intersect` and row ABFT repair "
-            f"{between((t['repaired'] / t['n'] for t in many), 0, scale=100)} % of each class. What they leave lies in blocks "
+            f"{between((t['corrected'] / t['n'] for t in many), 0, scale=100)} % of each class. What they leave lies in blocks "
             "that were not flagged, for errors in them add up to 0. They raise the alarm, but count all flagged blocks as "
             "recomputed and none as left: the account does not tell that words are still wrong.",
-            "Weights in memory: no change that matters is silent under an ABFT scheme, for its sums are older. Row ABFT puts "
+            "Weights in memory: no change that matters becomes an SDC under an ABFT scheme, for its sums are older. Row ABFT puts "
             f"the output right from the stored weighted sums ({listed([f'{100 * x:.0f}' for x in rowed])} %); the others compute "
             "again from the same wrong weight.",
-            "Activations in memory, hit before they are encoded, are silent everywhere: the product of other words is a sound "
+            "Activations in memory, hit before they are encoded, are SDC everywhere: the product of other words is a sound "
             "product. Only a check that begins where the words are made (or ECC) can see them.",
-            f"**Two rows exchanged are silent** in {listed(unseen)}, as in every scheme here that first checks the sum of the "
+            f"**Two rows exchanged are an SDC** in {listed(unseen)}, as in every scheme here that first checks the sum of the "
             f"whole product: a sum does not know the order of its rows. {listed(swapped)}, with sums of each row, detects it.",
-            f"**A stuck sign bit of an accumulator is silent** in sums of 32 bits where an even number of words is off by 2^31: "
-            f"{stuck['row ABFT']['silent']} of {n}. `width=64` of LB-ABFT and of row ABFT makes that "
-            f"{stuck['row ABFT, 64-bit sums']['silent']}, and row ABFT then repairs {wide:.0f} % instead of {narrow:.0f} %.",
+            f"**A stuck sign bit of an accumulator is an SDC** in sums of 32 bits where an even number of words is off by 2^31: "
+            f"{stuck['row ABFT']['SDC']} of {n}. `width=64` of LB-ABFT and of row ABFT makes that "
+            f"{stuck['row ABFT, 64-bit sums']['SDC']}, and row ABFT then repairs {wide:.0f} % instead of {narrow:.0f} %.",
             "A stuck bit is also the only class in which a repair made sound words wrong, in so many products of "
-            f"{n}: {listed([f'{s} {count}' for s, count in spoiled.items()])}. Errors of one size and both signs cancel in "
+            f"{n}: {listed([f'{s} {count}' for s, count in miscorrected.items()])}. Errors of one size and both signs cancel in "
             "sums, and what is left can point at a sound word. Row ABFT's second weight is why it nearly never does so.",
             "Ranges see what leaves the range: high bits. They detect, and a clamped word is still wrong.",
-            "TMR repairs every strike, and nothing that is broken in the unit that runs all three copies: those are silent, all "
-            "of them. With three units it repairs these too. Memory is outside it either way.",
+            "TMR corrects every transient fault of a part, and no permanent one in the unit that runs all three copies: those are SDC, all "
+            "of them. With three units it corrects these too. Memory is outside it either way.",
         ]
     )
 

@@ -10,9 +10,9 @@ import torch
 from benchmarks.silicon import CLASSES, DEFENCES, PRODUCTS, SITE, Class, Product, back, measure
 
 from radhard.analysis.intervals import wilson
-from radhard.analysis.verdict import VERDICTS, Tally, Trial, judge, tally
+from radhard.analysis.verdict import VERDICTS, Trial, Verdicts, count_verdicts, judge
 from radhard.errors import InputError
-from radhard.hardware import Upset, draw_upset
+from radhard.hardware import MultiCellUpset, sample_upset
 from radhard.machine import Clean
 from radhard.operators import Linear
 from radhard.report.verdicts import Cell, cells_record, draw_verdicts, pooled, verdict_table, verdicts_data, write_cells
@@ -29,13 +29,13 @@ OFF = torch.tensor([1, 2, 4], dtype=torch.int8)
     ("bare", "out", "changed", "alarms", "want"),
     [
         (WORDS, WORDS, False, 0, Trial(verdict="masked")),
-        (WORDS, WORDS, True, 0, Trial(verdict="harmless")),
-        (OFF, WORDS, True, 1, Trial(verdict="repaired")),
-        (WORDS, WORDS, True, 2, Trial(verdict="repaired")),
-        (OFF, OFF, True, 1, Trial(verdict="detected")),
-        (OFF, OFF, True, 0, Trial(verdict="silent")),
-        (OFF, torch.tensor([9, 9, 3], dtype=torch.int8), True, 1, Trial(verdict="detected", spoiled=2)),
-        (WORDS, OFF, False, 0, Trial(verdict="silent", spoiled=1)),
+        (WORDS, WORDS, True, 0, Trial(verdict="benign")),
+        (OFF, WORDS, True, 1, Trial(verdict="corrected")),
+        (WORDS, WORDS, True, 2, Trial(verdict="corrected")),
+        (OFF, OFF, True, 1, Trial(verdict="DUE")),
+        (OFF, OFF, True, 0, Trial(verdict="SDC")),
+        (OFF, torch.tensor([9, 9, 3], dtype=torch.int8), True, 1, Trial(verdict="DUE", miscorrected=2)),
+        (WORDS, OFF, False, 0, Trial(verdict="SDC", miscorrected=1)),
     ],
 )
 def test_a_verdict(bare: torch.Tensor, out: torch.Tensor, changed: bool, alarms: int, want: Trial) -> None:
@@ -43,42 +43,42 @@ def test_a_verdict(bare: torch.Tensor, out: torch.Tensor, changed: bool, alarms:
 
 
 def test_a_tally_and_its_intervals() -> None:
-    found = tally([Trial(verdict="silent"), Trial(verdict="detected", spoiled=3), Trial(verdict="detected")])
+    found = count_verdicts([Trial(verdict="SDC"), Trial(verdict="DUE", miscorrected=3), Trial(verdict="DUE")])
     assert dict(zip(VERDICTS, found.counts, strict=True)) == {
-        "masked": 0, "harmless": 0, "repaired": 0, "detected": 2, "silent": 1,
+        "masked": 0, "benign": 0, "corrected": 0, "DUE": 2, "SDC": 1,
     }  # fmt: skip
-    assert (found.n, found.spoiled, found.count("detected", "silent")) == (3, 1, 3)
-    assert found.share("silent") == wilson(1 / 3, n=3)
+    assert (found.n, found.miscorrected, found.count("DUE", "SDC")) == (3, 1, 3)
+    assert found.share("SDC") == wilson(1 / 3, n=3)
     assert (found + found).counts == (0, 0, 0, 4, 2)
-    assert tally([]).share("silent").high == 1.0
+    assert count_verdicts([]).share("SDC").high == 1.0
 
 
 @pytest.mark.parametrize("mask", [1, 0x80, 0x8000_0000, 0xFF << 12, 0b11 << 7])
 def test_an_upset_flips_the_bits_of_one_line(mask: int) -> None:
     words = int8s(3, 5)
-    struck = Upset(line=2, mask=mask).strike(words)
+    struck = MultiCellUpset(line=2, mask=mask).apply(words)
     before, after = (x.numpy().tobytes() for x in (words, struck))
     want = int.from_bytes(before[8:12], "little") ^ mask
     assert after == before[:8] + want.to_bytes(4, "little") + before[12:]
     assert struck.shape == words.shape
-    unsigned = Upset(line=2, mask=mask).strike(words.view(torch.uint8))
+    unsigned = MultiCellUpset(line=2, mask=mask).apply(words.view(torch.uint8))
     assert unsigned.dtype == torch.uint8
     assert torch.equal(unsigned.view(torch.int8), struck)
 
 
 def test_upsets_are_drawn_and_refused() -> None:
     words = int8s(7, 9)
-    drawn = [draw_upset(words, 1, seed=seed) for seed in range(200)]
+    drawn = [sample_upset(words, 1, seed=seed) for seed in range(200)]
     assert {upset.line for upset in drawn} == set(range(15))  # the last three words are no whole line
-    assert drawn == [draw_upset(words, 1, seed=seed) for seed in range(200)]
+    assert drawn == [sample_upset(words, 1, seed=seed) for seed in range(200)]
     with pytest.raises(InputError, match="63 words have 15 whole ones"):
-        Upset(line=16, mask=1).strike(words)
+        MultiCellUpset(line=16, mask=1).apply(words)
     with pytest.raises(InputError, match="int32 words"):
-        Upset(line=0, mask=1).strike(words.int())
+        MultiCellUpset(line=0, mask=1).apply(words.int())
     with pytest.raises(InputError, match="no line of 4"):
-        draw_upset(words[0, :3], 1, seed=0)
+        sample_upset(words[0, :3], 1, seed=0)
     with pytest.raises(InputError, match="a word of 32"):
-        Upset(line=0, mask=0)
+        MultiCellUpset(line=0, mask=0)
 
 
 @pytest.fixture(scope="module")
@@ -94,32 +94,32 @@ def counts(cells: list[Cell], fault: str, scheme: str) -> dict[str, int]:
 def test_without_a_fault_nothing_is_found(cells: list[Cell]) -> None:
     for scheme in DEFENCES:
         assert counts(cells, "no fault", scheme) == {"masked": 6}
-        assert pooled(cells)["no fault"][scheme].spoiled == 0
+        assert pooled(cells)["no fault"][scheme].miscorrected == 0
 
 
 def test_what_a_scheme_must_and_cannot_do(cells: list[Cell]) -> None:
     """What follows from how a scheme works, whatever the numbers drawn."""
     abft = ("standard ABFT", "intensity-guided, ideal", "Huang-Abraham", "LB-ABFT, leave", "LB-ABFT, intersect",
             "row ABFT")  # fmt: skip
-    for name in ("accumulator, one bit", "accumulator, burst"):
+    for name in ("accumulator, one bit", "accumulator, MBU"):
         for scheme in abft:
-            assert counts(cells, name, scheme) == {"repaired": 6}
-    for name in ("activation in memory before encoding, one bit", "activation in memory before encoding, burst"):
+            assert counts(cells, name, scheme) == {"corrected": 6}
+    for name in ("activation in memory before encoding, one bit", "activation in memory before encoding, MBU"):
         for scheme in DEFENCES:  # the product of other words is a sound product
-            assert "silent" in counts(cells, name, scheme)
-            assert "detected" not in counts(cells, name, scheme)
+            assert "SDC" in counts(cells, name, scheme)
+            assert "DUE" not in counts(cells, name, scheme)
     for scheme in abft:
-        assert "silent" not in counts(cells, "weight in memory, one bit", scheme)
-    assert counts(cells, "weight in memory, one bit", "row ABFT") == {"repaired": 6}
+        assert "SDC" not in counts(cells, "weight in memory, one bit", scheme)
+    assert counts(cells, "weight in memory, one bit", "row ABFT") == {"corrected": 6}
     for scheme in ("TMR, word vote", "TMR, bitwise vote"):
         broken = counts(cells, "multiplier of one cell, stuck bit", scheme)
         assert broken == counts(cells, "multiplier of one cell, stuck bit", "none")
-        assert "detected" not in counts(cells, "a tile of C garbled", scheme)
-    assert "silent" not in counts(cells, "multiplier of one cell, stuck bit", "TMR on three units")
+        assert "DUE" not in counts(cells, "a tile of C garbled", scheme)
+    assert "SDC" not in counts(cells, "multiplier of one cell, stuck bit", "TMR on three units")
     # the sum of a product does not see the order of its rows; sums of single rows do
-    assert counts(cells, "two rows exchanged", "LB-ABFT, intersect") == {"silent": 6}
-    assert counts(cells, "two rows exchanged", "Huang-Abraham") == {"detected": 6}
-    assert counts(cells, "two rows exchanged", "TMR, word vote") == {"repaired": 6}
+    assert counts(cells, "two rows exchanged", "LB-ABFT, intersect") == {"SDC": 6}
+    assert counts(cells, "two rows exchanged", "Huang-Abraham") == {"DUE": 6}
+    assert counts(cells, "two rows exchanged", "TMR, word vote") == {"corrected": 6}
 
 
 def test_a_weight_is_the_same_in_all_trials_and_other_words_are_not() -> None:
@@ -147,16 +147,18 @@ def test_products_have_the_sizes_of_their_names(place: int) -> None:
 
 
 def test_the_figure_and_the_files(tmp_path: Path) -> None:
-    def cell(fault: str, scheme: str, product: str, *silent: int) -> Cell:
-        return Cell(fault=fault, scheme=scheme, product=product, tally=Tally(counts=(1, 0, 2, 0, *silent), spoiled=1))
+    def cell(fault: str, scheme: str, product: str, *sdc: int) -> Cell:
+        return Cell(
+            fault=fault, scheme=scheme, product=product, tally=Verdicts(counts=(1, 0, 2, 0, *sdc), miscorrected=1)
+        )
 
     cells = [cell(f, s, p, 7) for p in ("x", "y") for f in ("one", "two") for s in ("none", "other")]
     data = verdicts_data(cells)
     assert (data.faults, data.schemes) == (("one", "two"), ("none", "other"))
-    assert data.cells["two"]["other"] == Tally(counts=(2, 0, 4, 0, 14), spoiled=2)
+    assert data.cells["two"]["other"] == Verdicts(counts=(2, 0, 4, 0, 14), miscorrected=2)
     assert data.subtitle.startswith("n = 20 products a cell")
     draw_verdicts(data, tmp_path / "cells.svg")
-    assert "70% silent" in (tmp_path / "cells.svg").read_text()
+    assert "70% SDC" in (tmp_path / "cells.svg").read_text()
     draw_verdicts(data, tmp_path / "cells.png")
     assert (tmp_path / "cells.png").stat().st_size > 10_000
     write_cells(cells, tmp_path / "cells.csv")
@@ -164,15 +166,15 @@ def test_the_figure_and_the_files(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 12
     assert [row["product"] for row in rows] == ["x"] * 4 + ["y"] * 4 + ["all"] * 4
-    assert (rows[-1]["n"], rows[-1]["silent"], rows[-1]["spoiled"]) == ("20", "14", "2")
-    assert float(rows[-1]["silent_low"]) == pytest.approx(wilson(0.7, n=20).low)
-    assert json.loads(json.dumps(cells_record(cells)))[-1]["repaired"] == 4
-    table = verdict_table(data, "silent").splitlines()
+    assert (rows[-1]["n"], rows[-1]["SDC"], rows[-1]["miscorrected"]) == ("20", "14", "2")
+    assert float(rows[-1]["SDC_low"]) == pytest.approx(wilson(0.7, n=20).low)
+    assert json.loads(json.dumps(cells_record(cells)))[-1]["corrected"] == 4
+    table = verdict_table(data, "SDC").splitlines()
     assert table[0] == "| fault | n | none | other |"
     around = wilson(0.7, n=20)
     assert table[3] == f"| two | 20 | {' | '.join([f'70.0% ({100 * around.low:.1f}-{100 * around.high:.1f})'] * 2)} |"
-    assert "harmless:\n\n| fault" in verdict_table(data)
-    assert "0% (0.0-" in verdict_table(data, "harmless")
+    assert "benign:\n\n| fault" in verdict_table(data)
+    assert "0% (0.0-" in verdict_table(data, "benign")
     with pytest.raises(InputError, match="no cells"):
         verdicts_data([])
     with pytest.raises(InputError, match="'one' was not tried under 'other'"):
@@ -181,7 +183,7 @@ def test_the_figure_and_the_files(tmp_path: Path) -> None:
 
 def test_a_class_says_whether_it_hits_a_weight() -> None:
     assert [name for name, kind in CLASSES.items() if kind.stored] == [
-        "weight in memory, one bit", "weight in memory, burst",
+        "weight in memory, one bit", "weight in memory, MBU",
     ]  # fmt: skip
     attention = replace(PRODUCTS[1], trials=1)
     stored: dict[str, Class] = {name: kind for name, kind in CLASSES.items() if kind.stored}

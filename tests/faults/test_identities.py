@@ -11,7 +11,7 @@ from torch import Tensor
 import radhard as rh
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Flips, draw, replay
-from radhard.hardware import Damaged, Misread
+from radhard.hardware import FaultyArray, Misread
 from radhard.machine import Clean, Counting, Keeping, Machine, read_cost
 from radhard.program import Program, rerun, run, run_and_keep
 from radhard.protection import Protection
@@ -88,8 +88,10 @@ def test_rerun_of_an_image_given_twice() -> None:
 def test_damage_of_an_image_given_twice() -> None:
     program, x = tiny_program("int8"), images(1)
     damage = Misread(operand="b", index=2, term=3, mask=64, image=5)
-    one = run(program, x, Damaged(Clean(), damage, sites=["head"]), ids=torch.tensor([5]))
-    got = run(program, x.expand(3, -1, -1, -1), Damaged(Clean(), damage, sites=["head"]), ids=torch.tensor([5, 4, 5]))
+    one = run(program, x, FaultyArray(Clean(), damage, sites=["head"]), ids=torch.tensor([5]))
+    got = run(
+        program, x.expand(3, -1, -1, -1), FaultyArray(Clean(), damage, sites=["head"]), ids=torch.tensor([5, 4, 5])
+    )
     clean = run(program, x)
     assert bits(got) == [bits(one)[0], bits(clean)[0], bits(one)[0]]
 

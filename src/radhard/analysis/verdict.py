@@ -1,4 +1,4 @@
-"""What became of one protected product that was hit: a verdict, and verdicts counted with their intervals."""
+"""What became of one protected product that was hit: masked, benign, corrected, DUE or SDC, counted with intervals."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,23 +9,23 @@ from torch import Tensor
 
 from radhard.analysis.intervals import Interval, wilson
 
-Verdict = Literal["masked", "harmless", "repaired", "detected", "silent"]
+Verdict = Literal["masked", "benign", "corrected", "DUE", "SDC"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One product: its verdict, and how many words a repair made wrong that were sound without it.
+    """One product: its verdict, and how many words a repair miscorrected: made wrong that were sound without it.
 
     masked     no alarm, and the accumulators are as they would be without the fault: there is nothing to find
-    harmless   no alarm, and the accumulators are off, but all words that are written back are right
-    repaired   an alarm, and all words are right
-    detected   an alarm, and words are wrong
-    silent     no alarm, and words are wrong
+    benign     no alarm, and the accumulators are off, but all words that are written back are right
+    corrected  an alarm, and all words are right
+    DUE        detected, uncorrected: an alarm, and words are wrong
+    SDC        silent data corruption: no alarm, and words are wrong
     """
 
     verdict: Verdict
-    spoiled: int = 0
+    miscorrected: int = 0
 
 
 def judge(*, clean: Tensor, bare: Tensor, out: Tensor, changed: bool, alarms: int) -> Trial:
@@ -34,20 +34,20 @@ def judge(*, clean: Tensor, bare: Tensor, out: Tensor, changed: bool, alarms: in
     `changed` says whether the fault changed an accumulator.
     """
     wrong = out != clean
-    spoiled = int((wrong & (bare == clean)).sum())
+    miscorrected = int((wrong & (bare == clean)).sum())
     if alarms:
-        return Trial(verdict="detected" if bool(wrong.any()) else "repaired", spoiled=spoiled)
+        return Trial(verdict="DUE" if bool(wrong.any()) else "corrected", miscorrected=miscorrected)
     if bool(wrong.any()):
-        return Trial(verdict="silent", spoiled=spoiled)
-    return Trial(verdict="harmless" if changed else "masked", spoiled=spoiled)
+        return Trial(verdict="SDC", miscorrected=miscorrected)
+    return Trial(verdict="benign" if changed else "masked", miscorrected=miscorrected)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tally:
-    """Trials counted by verdict, in the order of VERDICTS; `spoiled` had a sound word made wrong."""
+class Verdicts:
+    """Trials counted by verdict, in the order of VERDICTS; `miscorrected` had a sound word made wrong."""
 
     counts: tuple[int, ...]
-    spoiled: int
+    miscorrected: int
 
     @property
     def n(self) -> int:
@@ -62,13 +62,15 @@ class Tally:
         """Their share of all trials, and Wilson's 95 % interval."""
         return wilson(self.count(*verdicts) / self.n if self.n else 0.0, n=self.n)
 
-    def __add__(self, other: "Tally") -> "Tally":
+    def __add__(self, other: "Verdicts") -> "Verdicts":
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return Tally(counts=counts, spoiled=self.spoiled + other.spoiled)
+        return Verdicts(counts=counts, miscorrected=self.miscorrected + other.miscorrected)
 
 
-def tally(trials: Iterable[Trial]) -> Tally:
+def count_verdicts(trials: Iterable[Trial]) -> Verdicts:
     """Count trials."""
     seen = list(trials)
     found = Counter(trial.verdict for trial in seen)
-    return Tally(counts=tuple(found[verdict] for verdict in VERDICTS), spoiled=sum(trial.spoiled > 0 for trial in seen))
+    return Verdicts(
+        counts=tuple(found[verdict] for verdict in VERDICTS), miscorrected=sum(trial.miscorrected > 0 for trial in seen)
+    )

@@ -1,30 +1,30 @@
 """Faults of hardware parts: transient, stuck-at and memory faults, as effects on products and words."""
 
-from radhard.hardware.catalogue import ACCIDENTS, burst, draw_damage, one_bit
-from radhard.hardware.fault import Damage, Harm, Products
-from radhard.hardware.machine import Damaged, products_of
-from radhard.hardware.memory import Upset, draw_upset
+from radhard.hardware.catalogue import FAULT_MODELS, multi_bit, sample_fault, single_bit
+from radhard.hardware.fault import FaultEffect, HardwareFault, Products
+from radhard.hardware.machine import FaultyArray, products_of
+from radhard.hardware.memory import MultiCellUpset, sample_upset
 from radhard.hardware.permanent import Array, StuckProduct, StuckSum
-from radhard.hardware.transient import Area, Exchanged, Misread, Replaced, Struck
+from radhard.hardware.transient import AccumulatorUpset, Area, Misread, Replaced, RowAddressFault
 
 __all__ = [
-    "ACCIDENTS",
+    "FAULT_MODELS",
+    "AccumulatorUpset",
     "Area",
     "Array",
-    "Damage",
-    "Damaged",
-    "Exchanged",
-    "Harm",
+    "FaultEffect",
+    "FaultyArray",
+    "HardwareFault",
     "Misread",
+    "MultiCellUpset",
     "Products",
     "Replaced",
-    "Struck",
+    "RowAddressFault",
     "StuckProduct",
     "StuckSum",
-    "Upset",
-    "burst",
-    "draw_damage",
-    "draw_upset",
-    "one_bit",
+    "multi_bit",
     "products_of",
+    "sample_fault",
+    "sample_upset",
+    "single_bit",
 ]

@@ -1,6 +1,6 @@
-"""Accidents by name: damage of each class, drawn from a seed for the products of one image.
+"""The catalogue of fault models: a hardware fault of each class, sampled from a seed for the products of one image.
 
-A burst is 2 to 8 neighbouring bits of one word: what a particle upsets in a line of cells.
+A multi-bit upset (MBU) is 2 to 8 neighbouring bits of one word: what one particle changes in a line of cells.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,39 +8,39 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import Damage, Products
+from radhard.hardware.fault import HardwareFault, Products
 from radhard.hardware.permanent import Array, Dataflow, StuckProduct, StuckSum
-from radhard.hardware.transient import Area, Exchanged, Misread, Operand, Replaced, Struck
+from radhard.hardware.transient import AccumulatorUpset, Area, Misread, Operand, Replaced, RowAddressFault
 
 Draw = np.random.Generator
 TILE = Array()  # words of C that an array computes at a time
 
 
-def draw_damage(accident: str, products: Products, *, seed: int) -> Damage:
-    """Damage of the class `accident` to the products of image 0, the same for the same seed. InputError if unknown."""
-    if accident not in ACCIDENTS:
-        raise InputError(f"accident {accident!r} is not known; choose from {', '.join(ACCIDENTS)}")
-    place = list(ACCIDENTS).index(accident)
-    return ACCIDENTS[accident](products, np.random.default_rng((seed, place)))
+def sample_fault(model: str, products: Products, *, seed: int) -> HardwareFault:
+    """A fault of the class `model` to the products of image 0, the same for the same seed. InputError if unknown."""
+    if model not in FAULT_MODELS:
+        raise InputError(f"fault model {model!r} is not known; choose from {', '.join(FAULT_MODELS)}")
+    place = list(FAULT_MODELS).index(model)
+    return FAULT_MODELS[model](products, np.random.default_rng((seed, place)))
 
 
-def burst(width: int, draw: Draw) -> int:
+def multi_bit(width: int, draw: Draw) -> int:
     """2 to 8 neighbouring bits of a word of so many -> their mask."""
     size = int(draw.integers(2, 9))
     return ((1 << size) - 1) << int(draw.integers(0, width - size + 1))
 
 
-def one_bit(width: int, draw: Draw) -> int:
+def single_bit(width: int, draw: Draw) -> int:
     """One bit of a word of so many -> its mask."""
     return 1 << int(draw.integers(0, width))
 
 
 Mask = Callable[[int, Draw], int]
-Drawn = Callable[[Products, Draw], Damage]
+Drawn = Callable[[Products, Draw], HardwareFault]
 
 
 def _misread(operand: Operand, mask: Mask) -> Drawn:
-    def drawn(products: Products, draw: Draw) -> Damage:
+    def drawn(products: Products, draw: Draw) -> HardwareFault:
         return Misread(
             operand=operand,
             index=_below(products.m if operand == "a" else products.n, draw),
@@ -52,15 +52,15 @@ def _misread(operand: Operand, mask: Mask) -> Drawn:
     return drawn
 
 
-def _struck(mask: Mask) -> Drawn:
-    def drawn(products: Products, draw: Draw) -> Damage:
+def _upset(mask: Mask) -> Drawn:
+    def drawn(products: Products, draw: Draw) -> HardwareFault:
         area = Area(row=_below(products.m, draw), column=_below(products.n, draw), group=_below(products.groups, draw))
-        return Struck(area=area, term=_below(products.terms, draw), mask=mask(32, draw))
+        return AccumulatorUpset(area=area, term=_below(products.terms, draw), mask=mask(32, draw))
 
     return drawn
 
 
-def _row(products: Products, draw: Draw) -> Damage:
+def _row(products: Products, draw: Draw) -> HardwareFault:
     area = Area(row=_below(products.m, draw), column=0, width=products.n, group=_below(products.groups, draw))
     return Replaced(area=area, term=_below(products.terms, draw), seed=_seed(draw))
 
@@ -77,36 +77,36 @@ def _tile(products: Products, draw: Draw) -> Area:
     )
 
 
-def _garbled_tile(products: Products, draw: Draw) -> Damage:
+def _garbled_tile(products: Products, draw: Draw) -> HardwareFault:
     return Replaced(area=_tile(products, draw), term=_below(products.terms, draw), seed=_seed(draw))
 
 
-def _lost_tile(products: Products, draw: Draw) -> Damage:
+def _lost_tile(products: Products, draw: Draw) -> HardwareFault:
     return Replaced(area=_tile(products, draw), term=products.terms - 1, seed=None)
 
 
-def _exchanged(products: Products, draw: Draw) -> Damage:
+def _exchanged(products: Products, draw: Draw) -> HardwareFault:
     if products.m < 2:
-        raise InputError("a product of one row has none to exchange it with: choose another accident")
+        raise InputError("a product of one row has none to exchange it with: choose another fault model")
     first, second = draw.choice(products.m, 2, replace=False).tolist()
-    return Exchanged(first=first, second=second, group=_below(products.groups, draw))
+    return RowAddressFault(first=first, second=second, group=_below(products.groups, draw))
 
 
-def _stuck_sum(products: Products, draw: Draw) -> Damage:
+def _stuck_sum(products: Products, draw: Draw) -> HardwareFault:
     row, column = _cell(min(products.m, TILE.rows), min(products.n, TILE.columns), draw)
-    return StuckSum(row=row, column=column, mask=one_bit(32, draw), level=_below(2, draw))
+    return StuckSum(row=row, column=column, mask=single_bit(32, draw), level=_below(2, draw))
 
 
 def _stuck_product(dataflow: Dataflow) -> Drawn:
-    def drawn(products: Products, draw: Draw) -> Damage:
+    def drawn(products: Products, draw: Draw) -> HardwareFault:
         along = products.m if dataflow == "output" else products.k
         row, column = _cell(min(along, TILE.rows), min(products.n, TILE.columns), draw)
-        return StuckProduct(row=row, column=column, mask=one_bit(16, draw), level=_below(2, draw), dataflow=dataflow)
+        return StuckProduct(row=row, column=column, mask=single_bit(16, draw), level=_below(2, draw), dataflow=dataflow)
 
     return drawn
 
 
-def _dead_multiplier(products: Products, draw: Draw) -> Damage:
+def _dead_multiplier(products: Products, draw: Draw) -> HardwareFault:
     row, column = _cell(min(products.m, TILE.rows), min(products.n, TILE.columns), draw)
     return StuckProduct(row=row, column=column, mask=(1 << 16) - 1, level=0)
 
@@ -124,13 +124,13 @@ def _seed(draw: Draw) -> int:
     return int(draw.integers(0, 2**31))
 
 
-ACCIDENTS: Mapping[str, Drawn] = {
-    "a misread, one bit": _misread("a", one_bit),
-    "a misread, burst": _misread("a", burst),
-    "b misread, one bit": _misread("b", one_bit),
-    "b misread, burst": _misread("b", burst),
-    "sum, one bit": _struck(one_bit),
-    "sum, burst": _struck(burst),
+FAULT_MODELS: Mapping[str, Drawn] = {
+    "a misread, one bit": _misread("a", single_bit),
+    "a misread, MBU": _misread("a", multi_bit),
+    "b misread, one bit": _misread("b", single_bit),
+    "b misread, MBU": _misread("b", multi_bit),
+    "sum, one bit": _upset(single_bit),
+    "sum, MBU": _upset(multi_bit),
     "sum, stuck bit": _stuck_sum,
     "multiplier, stuck bit": _stuck_product("output"),
     "multiplier of weights, stuck bit": _stuck_product("weight"),

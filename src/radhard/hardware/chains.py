@@ -1,7 +1,7 @@
-"""Chains of damaged hardware: a product's running sums, each product and each sum as the damaged parts yield it.
+"""The hardware-fault interpreter: chains of products and running sums as faulty parts yield them.
 
-Where damage lasts, every word that passes through it is changed, so chains are executed word by word; but only those
-of units that the damage reaches.
+A permanent fault changes every word that passes through the faulty part, so chains are executed word by word, but only
+those of the units that the fault reaches.
 """
 
 from typing import Any
@@ -12,31 +12,31 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radhard.hardware.fault import Harm
+from radhard.hardware.fault import FaultEffect
 from radhard.kernels.threads import split
 from radhard.machine import Plain, Rows
 
 
-class Worn(Plain):
-    """Reads the text of a matrix product on the units [u] of `harm`, with the harm in it."""
+class HardwareFaultInterpreter(Plain):
+    """Interprets a matrix product's definition on the units [u] of `effect`, with the fault in it."""
 
-    def __init__(self, harm: Harm) -> None:
-        self._harm = harm
+    def __init__(self, effect: FaultEffect) -> None:
+        self._effect = effect
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Each chain word by word -> int32 [u], or [u, e] with `ends`."""
-        harm, k = self._harm, a.matrix.shape[1]
-        rows = a.index if harm.reads is None else a.index[torch.from_numpy(harm.reads)]
+        effect, k = self._effect, a.matrix.shape[1]
+        rows = a.index if effect.reads is None else a.index[torch.from_numpy(effect.reads)]
         given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
         stops = np.array(ends or (k,), np.int64)
         total = np.empty((len(a.index), len(stops)), np.int64)
-        flips = np.zeros(len(total), np.int64) if harm.struck_flip is None else harm.struck_flip
+        flips = np.zeros(len(total), np.int64) if effect.upset_flip is None else effect.upset_flip
         chosen = (
             *(_array(a.matrix), _array(rows), _array(b.matrix), _array(b.index), given, stops),
-            (harm.misread_at, harm.misread_a, harm.misread_b),
-            (harm.product_keep, harm.product_put, harm.phase, harm.period),
-            (harm.sum_keep, harm.sum_put),
-            (harm.struck_at, harm.struck_keep),
+            (effect.misread_at, effect.misread_a, effect.misread_b),
+            (effect.product_keep, effect.product_put, effect.phase, effect.period),
+            (effect.sum_keep, effect.sum_put),
+            (effect.upset_at, effect.upset_keep),
             flips,
             a.matrix.dtype == torch.uint8,
         )
@@ -56,16 +56,16 @@ def _wrapped(value, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, struck, flips, unsigned, first, last, out):  # type: ignore[no-untyped-def]
+def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, upset, flips, unsigned, first, last, out):  # type: ignore[no-untyped-def]
     """Rows `a`[a_row] and `b`[b_row] int8 [.., k] -> out [u, e] int64, the sums after `ends` [e]; t = k adds the bias.
 
-    Tuples and `flips` [u] are the fields of `Harm`; `unsigned` says that the words of a are uint8, not int8.
+    Tuples and `flips` [u] are the fields of `FaultEffect`; `unsigned` says that the words of a are uint8, not int8.
     """
     k = a.shape[1]
     misread_at, misread_a, misread_b = misread
     product_keep, product_put, phase, period = product
     sum_keep, sum_put = register
-    struck_at, struck_keep = struck
+    upset_at, upset_keep = upset
     for u in range(first, last):
         x, y = a[a_row[u]], b[b_row[u]]
         total = np.int64(0)
@@ -82,8 +82,8 @@ def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, struck, 
                 if t % period == phase:
                     word = _wrapped((word & product_keep) | product_put, 16)
             total = _wrapped(((total + word) & sum_keep) | sum_put, 32)
-            if t == struck_at:
-                total = _wrapped((total & struck_keep) ^ flips[u], 32)
+            if t == upset_at:
+                total = _wrapped((total & upset_keep) ^ flips[u], 32)
             while e < len(ends) and t + 1 == ends[e]:
                 out[u, e] = total
                 e += 1

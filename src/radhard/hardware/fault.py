@@ -1,7 +1,8 @@
-"""What damage is: which outputs of a matrix product it reaches, and what becomes of their chains.
+"""What a hardware fault is: which outputs of a matrix product it reaches, and what becomes of their chains.
 
-Rows, columns and terms are counted within one product of one image, groups and heads apart; so damage does not depend
-on the batch. Broken parts are broken for every image and application, a strike hits one image at one application.
+Rows, columns and terms are counted within one product of one image, groups and heads apart; so a fault
+does not depend on the batch. A permanent fault is there for every image and application, a transient fault hits one
+image at one application.
 """
 
 from dataclasses import dataclass
@@ -31,12 +32,12 @@ class Products:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Harm:
+class FaultEffect:
     """What becomes of the chains of units [u] int64; by default nothing.
 
     Term `misread_at` reads its words XOR `misread_a` and `misread_b`; products of terms t = phase mod period are AND
-    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the sum after term `struck_at` is AND
-    `struck_keep` XOR `struck_flip` [u]. Unit u reads the row of A of unit `reads[u]`.
+    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the sum after term `upset_at` is AND
+    `upset_keep` XOR `upset_flip` [u]. Unit u reads the row of A of unit `reads[u]`.
     """
 
     units: Column
@@ -49,21 +50,21 @@ class Harm:
     period: int = 1
     sum_keep: int = -1
     sum_put: int = 0
-    struck_at: int = -1
-    struck_keep: int = -1
-    struck_flip: Column | None = None
+    upset_at: int = -1
+    upset_keep: int = -1
+    upset_flip: Column | None = None
     reads: Column | None = None
 
 
-class Damage(Protocol):
+class HardwareFault(Protocol):
     """A frozen value: which image is hit (None: every one, every time), and what becomes of its products."""
 
     @property
     def image(self) -> int | None:
-        """The identity of the image that is hit; None for parts that are broken."""
+        """The identity of the image that is hit; None for a permanent fault."""
         ...
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """What becomes of the products of one image. InputError for a place that they lack."""
         ...
 
@@ -77,4 +78,4 @@ def check_mask(mask: int, bits: int) -> None:
 def check_place(name: str, start: int, *, size: int, limit: int) -> None:
     """Raise InputError unless `size` places from `start` on are below `limit`."""
     if size < 1 or not 0 <= start <= limit - size:
-        raise InputError(f"damage at {name}={start}, {size} long: the product has {limit}, counted from 0")
+        raise InputError(f"hardware fault at {name}={start}, {size} long: the product has {limit}, counted from 0")

@@ -1,4 +1,6 @@
-"""The machine with damaged hardware: the inner machine computes, and the outputs that damage reaches are read again."""
+"""The machine with faulty hardware: the inner machine computes, and the outputs that a fault reaches are computed
+again.
+"""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -10,25 +12,25 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.hardware.chains import Worn
-from radhard.hardware.fault import Column, Damage, Harm, Products
+from radhard.hardware.chains import HardwareFaultInterpreter
+from radhard.hardware.fault import Column, FaultEffect, HardwareFault, Products
 from radhard.machine import Cost, Machine, MatrixProduct, Operator, Site, Wrapping, read_cost
 
 Copies = Literal["same unit", "other units"]
 
 
-class Damaged(Wrapping):
-    """Lets `inner` compute; the integer matrix products of `sites` (None: all) have `damage`.
+class FaultyArray(Wrapping):
+    """Lets `inner` compute; the integer matrix products of `sites` (None: all) have the hardware `fault`.
 
-    A strike hits the image that it names, at each of `sites`. Copies of an operator that redundancy executes are hit by
-    broken parts if they run on the `same unit`, and by strikes never: these hit one execution. Checks and repairs of
-    protection run on units of their own, which are sound.
+    A transient fault hits the image that it names, at each of `sites`. Copies of an operator that redundancy executes
+    are hit by a permanent fault if they run on the `same unit`, and by a transient fault never: it hits one execution.
+    Checks and repairs of protection run on units of their own, which are sound.
     """
 
     def __init__(
         self,
         inner: Machine,
-        damage: Damage,
+        fault: HardwareFault,
         *,
         sites: Collection[str] | None = None,
         copies: Copies = "same unit",
@@ -36,7 +38,7 @@ class Damaged(Wrapping):
         if copies not in get_args(Copies):
             raise InputError(f"copies={copies!r} is not known; choose from {', '.join(get_args(Copies))}")
         super().__init__(inner)
-        self.damage = damage
+        self.fault = fault
         self.sites = None if sites is None else frozenset(sites)
         self.copies = copies
         self._images = np.empty(0, np.int64)
@@ -44,12 +46,12 @@ class Damaged(Wrapping):
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Note which images there are. Raises InputError if `sites` names one that the run lacks."""
         if self.sites is not None and (unknown := sorted(self.sites - {site.name for site in costs})):
-            raise InputError(f"damage at {unknown[0]!r}, which is none of the program's {len(costs)} sites")
+            raise InputError(f"hardware fault at {unknown[0]!r}, which is none of the program's {len(costs)} sites")
         super().begin(costs, ids)
         self._images = ids.cpu().numpy().astype(np.int64)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
-        """The inner machine's output, damaged."""
+        """The inner machine's output, with the fault in it."""
         out = self.inner.apply(operator, inputs, site)
         if not self._reaches(site):
             return out
@@ -58,36 +60,38 @@ class Damaged(Wrapping):
         if products is None:
             _refuse_floats(operator, out, site)
             return out
-        harm = self._in_batch(self.damage.harm(products), operator.units(inputs).grid, cost, site)
-        if len(harm.units):
-            units, index = operator.units(inputs), torch.from_numpy(harm.units)
-            units.scatter(out, index, operator.text(Worn(harm), *units.gather(index)))
+        effect = self._in_batch(self.fault.effect(products), operator.units(inputs).grid, cost, site)
+        if len(effect.units):
+            units, index = operator.units(inputs), torch.from_numpy(effect.units)
+            units.scatter(out, index, operator.text(HardwareFaultInterpreter(effect), *units.gather(index)))
         return out
 
     def _reaches(self, site: Site) -> bool:
         name = site.of or site.name
         if site.part is not None or (self.sites is not None and name not in self.sites):
             return False
-        return not site.of or (self.damage.image is None and self.copies == "same unit")
+        return not site.of or (self.fault.image is None and self.copies == "same unit")
 
-    def _in_batch(self, harm: Harm, grid: tuple[int, ...], cost: Cost, site: Site) -> Harm:
-        """Harm to one image -> that to the images of the batch that are hit, its units flat in the batch's `grid`."""
+    def _in_batch(self, effect: FaultEffect, grid: tuple[int, ...], cost: Cost, site: Site) -> FaultEffect:
+        """FaultEffect to one image -> that to the images of the batch that are hit, its units flat in the batch's
+        `grid`.
+        """
         axis = site.batch_axis
         images = 1 if axis is None else grid[axis] // site.rows_per_image
         ids = self._images if len(self._images) == images else np.arange(images)
-        hit = ids if self.damage.image is None else ids[ids == self.damage.image]
+        hit = ids if self.fault.image is None else ids[ids == self.fault.image]
         slots = np.flatnonzero(np.isin(ids, hit))
-        own = len(harm.units)
+        own = len(effect.units)
         assert cost.units >= own
 
         def each(column: Column | None) -> Column | None:
             return None if column is None else np.tile(column, len(slots))
 
-        reads = each(harm.reads)
+        reads = each(effect.reads)
         return replace(
-            harm,
-            units=site.flat(grid, np.repeat(slots, own), np.tile(harm.units, len(slots))),
-            struck_flip=each(harm.struck_flip),
+            effect,
+            units=site.flat(grid, np.repeat(slots, own), np.tile(effect.units, len(slots))),
+            upset_flip=each(effect.upset_flip),
             reads=None if reads is None else reads + np.repeat(np.arange(len(slots)) * own, own),
         )
 
@@ -108,6 +112,6 @@ def products_of(cost: Cost, site: Site) -> Products | None:
 def _refuse_floats(operator: Operator, out: Tensor, site: Site) -> None:
     if isinstance(operator, MatrixProduct):
         raise InputError(
-            f"site {site.name!r}: damage is modelled in products of int8 words, and {operator.name} computes in "
-            f"{out.dtype}: quantise the program"
+            f"site {site.name!r}: hardware faults are modelled in products of int8 words, and {operator.name} "
+            f"computes in {out.dtype}: quantise the program"
         )

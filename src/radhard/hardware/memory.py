@@ -1,4 +1,4 @@
-"""Upsets of stored words: neighbouring bits of one line of memory, before anything reads it.
+"""Memory faults: a multi-cell upset (MCU) of neighbouring bits in one line of memory, before anything reads it.
 
 All that reads the words later reads them so: the product, checks that are made then, and repairs.
 """
@@ -16,7 +16,7 @@ LINE = 4  # words of 8 bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upset:
+class MultiCellUpset:
     """The bits `mask` of line `line` flip: words 4 line ... 4 line + 3 in row-major order, the first word lowest."""
 
     line: int
@@ -25,7 +25,7 @@ class Upset:
     def __post_init__(self) -> None:
         check_mask(self.mask, 8 * LINE)
 
-    def strike(self, words: Tensor) -> Tensor:
+    def apply(self, words: Tensor) -> Tensor:
         """Words [...] of 8 bits -> a copy with the upset in it. InputError for others, or a line that they lack."""
         if words.dtype not in OCTETS:
             raise InputError(f"an upset of {words.dtype} words: lines are of words of 8 bits")
@@ -39,8 +39,8 @@ class Upset:
         return flat.view(words.dtype).view(words.shape)
 
 
-def draw_upset(words: Tensor, mask: int, *, seed: int) -> Upset:
+def sample_upset(words: Tensor, mask: int, *, seed: int) -> MultiCellUpset:
     """The upset `mask` of a line of `words` [...] that `seed` chooses. InputError if they have no whole line."""
     if words.numel() < LINE:
         raise InputError(f"{words.numel()} words have no line of {LINE}: there is nothing that an upset could hit")
-    return Upset(line=int(np.random.default_rng(seed).integers(0, words.numel() // LINE)), mask=mask)
+    return MultiCellUpset(line=int(np.random.default_rng(seed).integers(0, words.numel() // LINE)), mask=mask)

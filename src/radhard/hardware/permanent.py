@@ -1,4 +1,4 @@
-"""Broken parts: an array of multipliers and accumulators in which one cell has bits that are stuck.
+"""Permanent faults: an array of multipliers and accumulators in which one cell has stuck-at bits.
 
 C = A B runs on `Array.rows` x `Array.columns` cells, each a multiplier and an adder. Two dataflows:
 
@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import Column, Harm, Products, check_mask
+from radhard.hardware.fault import Column, FaultEffect, Products, check_mask
 
 Dataflow = Literal["output", "weight"]
 
@@ -69,14 +69,14 @@ class StuckSum(_Cell):
 
     bits = 32
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """Every sum of the outputs that the cell serves."""
-        return Harm(units=_served(self, products), sum_keep=self.keep, sum_put=self.put)
+        return FaultEffect(units=_served(self, products), sum_keep=self.keep, sum_put=self.put)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StuckProduct(_Cell):
-    """A wrong multiplier: the bits `mask` of a cell's products are stuck at `level`. All 16 at 0: a dead one."""
+    """A faulty multiplier: the bits `mask` of a cell's products are stuck at `level`. All 16 at 0: a dead one."""
 
     dataflow: Dataflow = "output"
     bits = 16
@@ -86,12 +86,12 @@ class StuckProduct(_Cell):
         if self.dataflow not in get_args(Dataflow):
             raise InputError(f"dataflow={self.dataflow!r} is not known; choose from output, weight")
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """All products of the outputs that the cell serves, or those of its terms."""
         if self.dataflow == "output":
-            return Harm(units=_served(self, products), product_keep=self.keep, product_put=self.put)
+            return FaultEffect(units=_served(self, products), product_keep=self.keep, product_put=self.put)
         columns = np.arange(self.column, products.n, self.array.columns)
-        return Harm(
+        return FaultEffect(
             units=_of_all_groups(products, np.arange(products.m), columns),
             product_keep=self.keep,
             product_put=self.put,

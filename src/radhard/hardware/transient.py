@@ -1,4 +1,4 @@
-"""Strikes: one image is hit once, in more than the single bit of a single word that `Faults` draws."""
+"""Transient faults: one image is hit once, in more than the single bit of a single word that `Faults` samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import Column, Harm, Products, check_mask, check_place
+from radhard.hardware.fault import Column, FaultEffect, Products, check_mask, check_place
 
 Operand = Literal["a", "b"]
 
@@ -36,8 +36,8 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Struck:
-    """A strike on accumulators: once term `term` is added, the bits `mask` of all words of `area` flip."""
+class AccumulatorUpset:
+    """An upset of accumulators: once term `term` is added, the bits `mask` of all words of `area` flip."""
 
     area: Area
     term: int
@@ -51,9 +51,9 @@ class Struck:
         """That of the area."""
         return self.area.image
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """One sum of each word."""
-        return _struck(self.area, products, self.term, flip=lambda size: np.full(size, self.mask))
+        return _upset(self.area, products, self.term, flip=lambda size: np.full(size, self.mask))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Replaced:
         """That of the area."""
         return self.area.image
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """One sum of each word."""
 
         def words(size: int) -> Column:
@@ -77,7 +77,7 @@ class Replaced:
                 return np.zeros(size, np.int64)
             return np.random.default_rng(self.seed).integers(-(2**31), 2**31, size)
 
-        return _struck(self.area, products, self.term, keep=0, flip=words)
+        return _upset(self.area, products, self.term, keep=0, flip=words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Misread:
             raise InputError(f"operand={self.operand!r} is not known; choose from a, b")
         check_mask(self.mask, 8)
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """One product of every output of the row or the column."""
         of_a = self.operand == "a"
         for name, at, limit in (
@@ -110,7 +110,7 @@ class Misread:
             check_place(name, at, size=1, limit=limit)
         own = np.array([self.index])
         rows, columns = (own, np.arange(products.n)) if of_a else (np.arange(products.m), own)
-        return Harm(
+        return FaultEffect(
             units=products.units(self.group, rows, columns),
             misread_at=self.term,
             misread_a=self.mask if of_a else 0,
@@ -119,15 +119,15 @@ class Misread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchanged:
-    """A wrong address: rows `first` and `second` of A are fetched one for the other, so are two rows of C."""
+class RowAddressFault:
+    """A row-address fault: rows `first` and `second` of A are fetched one for the other, so are two rows of C."""
 
     first: int
     second: int
     group: int = 0
     image: int = 0
 
-    def harm(self, products: Products) -> Harm:
+    def effect(self, products: Products) -> FaultEffect:
         """All sums of two rows."""
         check_place("group", self.group, size=1, limit=products.groups)
         for name in ("first", "second"):
@@ -135,13 +135,13 @@ class Exchanged:
         if self.first == self.second:
             raise InputError(f"row {self.first} exchanged with itself: give two rows")
         own = np.arange(products.n)
-        return Harm(
+        return FaultEffect(
             units=products.units(self.group, np.array([self.first, self.second]), own),
             reads=np.concatenate([own + products.n, own]),
         )
 
 
-def _struck(area: Area, products: Products, term: int, *, flip: Callable[[int], Column], keep: int = -1) -> Harm:
+def _upset(area: Area, products: Products, term: int, *, flip: Callable[[int], Column], keep: int = -1) -> FaultEffect:
     check_place("term", term, size=1, limit=products.terms)
     units = area.units(products)
-    return Harm(units=units, struck_at=term, struck_keep=keep, struck_flip=flip(len(units)))
+    return FaultEffect(units=units, upset_at=term, upset_keep=keep, upset_flip=flip(len(units)))

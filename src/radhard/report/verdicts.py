@@ -14,24 +14,24 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch, Rectangle
 
 from radhard.analysis.intervals import Interval
-from radhard.analysis.verdict import VERDICTS, Tally, Verdict
+from radhard.analysis.verdict import VERDICTS, Verdict, Verdicts
 from radhard.errors import InputError
 from radhard.report.style import GREY, check_suffix
 
 # fill and hatch: told apart by lightness alone
 _LOOK: dict[Verdict, tuple[str, str]] = {
     "masked": ("#FFFFFF", ""),
-    "harmless": ("#DCDCDC", ""),
-    "repaired": ("#7FC8B0", ""),
-    "detected": ("#E69F00", "////"),
-    "silent": ("#000000", ""),
+    "benign": ("#DCDCDC", ""),
+    "corrected": ("#7FC8B0", ""),
+    "DUE": ("#E69F00", "////"),
+    "SDC": ("#000000", ""),
 }
 _MEANING: dict[Verdict, str] = {
     "masked": "masked: accumulators unchanged",
-    "harmless": "harmless: no alarm, all output words right",
-    "repaired": "repaired: alarm, all output words right",
-    "detected": "detected: alarm, output words wrong",
-    "silent": "silent: no alarm, output words wrong (the printed share)",
+    "benign": "benign: no alarm, all output words right",
+    "corrected": "corrected: alarm, all output words right",
+    "DUE": "DUE: alarm, output words wrong",
+    "SDC": "SDC: no alarm, output words wrong (the printed share)",
 }
 
 
@@ -42,7 +42,7 @@ class Cell:
     fault: str
     scheme: str
     product: str
-    tally: Tally
+    tally: Verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +53,12 @@ class VerdictsData:
     subtitle: str
     faults: tuple[str, ...]
     schemes: tuple[str, ...]
-    cells: dict[str, dict[str, Tally]]
+    cells: dict[str, dict[str, Verdicts]]
 
 
-def pooled(cells: Sequence[Cell]) -> dict[str, dict[str, Tally]]:
+def pooled(cells: Sequence[Cell]) -> dict[str, dict[str, Verdicts]]:
     """Cells of several products -> fault -> scheme -> the trials of all products."""
-    found: dict[str, dict[str, Tally]] = {}
+    found: dict[str, dict[str, Verdicts]] = {}
     for cell in cells:
         row = found.setdefault(cell.fault, {})
         row[cell.scheme] = row[cell.scheme] + cell.tally if cell.scheme in row else cell.tally
@@ -76,7 +76,7 @@ def verdicts_data(cells: Sequence[Cell]) -> VerdictsData:
             raise InputError(f"fault {fault!r} was not tried under {missing[0]!r}: give a cell for each pair")
     sizes = sorted({tally.n for row in found.values() for tally in row.values()})
     return VerdictsData(
-        title="Faults that no scheme was made for: what is masked, repaired, detected, and silent",
+        title="Faults that no scheme was made for: what is masked, corrected, DUE and SDC",
         subtitle=f"n = {' to '.join(str(n) for n in sorted({sizes[0], sizes[-1]}))} products a cell; "
         "one fault each, the same for every scheme",
         faults=tuple(found),
@@ -114,7 +114,7 @@ def draw_verdicts(data: VerdictsData, path: Path) -> None:
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _draw_cell(axes: Axes, tally: Tally, *, left: float, middle: float) -> None:
+def _draw_cell(axes: Axes, tally: Verdicts, *, left: float, middle: float) -> None:
     start, width, height = left, 0.9, 0.42
     for verdict in VERDICTS:
         share = tally.count(verdict) / max(tally.n, 1) * width
@@ -124,9 +124,9 @@ def _draw_cell(axes: Axes, tally: Tally, *, left: float, middle: float) -> None:
             axes.add_patch(Rectangle(place, share, height, facecolor=fill, hatch=hatch, edgecolor="0.2", linewidth=0.4))
         start += share
     axes.add_patch(Rectangle((left, middle - 0.05), width, height, fill=False, edgecolor="black", linewidth=0.7))
-    silent = tally.count("silent")
-    text = f"{100 * silent / max(tally.n, 1):.0f}% silent" if silent else "none silent"
-    style: dict[str, Any] = {"fontweight": "bold"} if silent else {"color": "0.45"}
+    sdc = tally.count("SDC")
+    text = f"{100 * sdc / max(tally.n, 1):.0f}% SDC" if sdc else "no SDC"
+    style: dict[str, Any] = {"fontweight": "bold"} if sdc else {"color": "0.45"}
     axes.text(left, middle - 0.08, text, fontsize=7, va="bottom", ha="left", **style)
 
 
@@ -153,7 +153,7 @@ def _record(cell: Cell) -> dict[str, Any]:
             f"{verdict}_low": round(share.low, 6),
             f"{verdict}_high": round(share.high, 6),
         }
-    return named | {"spoiled": cell.tally.spoiled}
+    return named | {"miscorrected": cell.tally.miscorrected}
 
 
 def write_cells(cells: Sequence[Cell], path: Path) -> None:
