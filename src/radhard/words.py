@@ -45,7 +45,14 @@ class Word(Protocol):
 
 @dataclass(frozen=True, init=False)
 class Int:
-    """A two's complement integer of 2 to 64 bits whose low `exposed` bits (default: all) can flip."""
+    """A two's complement integer of 2 to 64 bits whose low `exposed` bits (default: all) can flip.
+
+    >>> from radhard import Int
+    >>> Int(16).name, Int(16).dtype
+    ('int16', torch.int16)
+    >>> Int(16, exposed=8).name  # only the low eight bits can flip
+    'int16[0:8]'
+    """
 
     bits: int
     exposed: int
@@ -81,7 +88,12 @@ class UInt8:
 
 @dataclass(frozen=True)
 class Float32:
-    """IEEE 754 binary32: 23 bits of fraction, 8 of exponent, the sign at bit 31."""
+    """IEEE 754 binary32: 23 bits of fraction, 8 of exponent, the sign at bit 31.
+
+    >>> from radhard import Float32
+    >>> Float32().bits, Float32().dtype
+    (32, torch.float32)
+    """
 
     bits: int = field(default=32, init=False, repr=False)
     exposed: int = field(default=32, init=False, repr=False)
@@ -91,7 +103,12 @@ class Float32:
 
 @dataclass(frozen=True)
 class BFloat16:
-    """bfloat16: 7 bits of fraction, 8 of exponent, the sign at bit 15."""
+    """bfloat16: 7 bits of fraction, 8 of exponent, the sign at bit 15.
+
+    >>> from radhard import BFloat16
+    >>> BFloat16().bits, BFloat16().dtype
+    (16, torch.bfloat16)
+    """
 
     bits: int = field(default=16, init=False, repr=False)
     exposed: int = field(default=16, init=False, repr=False)
@@ -101,7 +118,12 @@ class BFloat16:
 
 @dataclass(frozen=True)
 class Float16:
-    """IEEE 754 binary16: 10 bits of fraction, 5 of exponent, the sign at bit 15."""
+    """IEEE 754 binary16: 10 bits of fraction, 5 of exponent, the sign at bit 15.
+
+    >>> from radhard import Float16
+    >>> Float16().bits, Float16().dtype
+    (16, torch.float16)
+    """
 
     bits: int = field(default=16, init=False, repr=False)
     exposed: int = field(default=16, init=False, repr=False)
@@ -118,7 +140,12 @@ CARRIERS = (*_CONTAINERS.values(), *(word.dtype for word in _OTHERS.values()))
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """The words of an integer matrix product: those of its products and those of its running sums."""
+    """The words of an integer matrix product: those of its products and those of its running sums.
+
+    >>> from radhard import Int, Words
+    >>> Words(product=Int(16, exposed=8)).name
+    'product=int16[0:8],accumulator=int32'
+    """
 
     product: Int = Int(16)
     accumulator: Int = Int(32)

@@ -1,8 +1,6 @@
 """The pages of the project (README, docs) and the blocks of code in them."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,11 +30,3 @@ def commands(page: Path) -> list[str]:
     indented = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
     joined = re.sub(r"\\\n\s*", " ", f"{shell}\n{indented}")
     return [line for line in joined.splitlines() if re.match(r"radhard [a-z]", line)]
-
-
-def run_shell(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run a shell block in `folder`, with the `radhard` of this environment first on the path."""
-    environment = f'PATH="{Path(sys.executable).parent}:$PATH"'
-    return subprocess.run(
-        ["/bin/sh", "-ec", f"{environment}\n{script}"], cwd=folder, capture_output=True, text=True, check=False
-    )

@@ -17,6 +17,10 @@ class Faults:
     `seed` and `trial` key the random numbers; nothing else but the image and the site enters them. `words` are
     those of integer matrix products; other words have the format of their tensors. Raises InputError for a
     value that a field does not allow.
+
+    >>> import radhard as rh
+    >>> rh.Faults(ber=1e-6, kinds={"mul"}, seed=7).kinds
+    frozenset({'mul'})
     """
 
     ber: float

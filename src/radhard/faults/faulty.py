@@ -39,6 +39,14 @@ class Faulty(Wrapping, Recordable):
     data; so faults are drawn over all that might be, and those at operations that are not executed are dropped. That is
     the same as to flip what is executed with the same probability, and keeps the address of every fault: the same for
     any batch, and whichever alarms other images raise.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> a, b = torch.ones(4, 8, dtype=torch.int8), torch.ones(8, 4, dtype=torch.int8)
+    >>> rh.Faulty(rh.Clean(), rh.Faults(ber=0.0)).gemm(a, b).unique()
+    tensor([8], dtype=torch.int32)
+    >>> bool((rh.Faulty(rh.Clean(), rh.Faults(ber=1e-2)).gemm(a, b) != 8).any())
+    True
     """
 
     def __init__(self, inner: Machine, source: Faults | Flips, *, patches: Patches | None = None) -> None:

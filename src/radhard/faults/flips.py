@@ -23,6 +23,12 @@ class Flips:
     `index` is the position of the operation in canonical order within its image, site and kind: steps in the order of
     the text, then units row-major, then position within the unit. Bit 0 is the least significant. A row is one flip;
     the same row twice is refused where it is applied. Raises InputError for `words` that lose what products hold.
+
+    >>> import numpy as np
+    >>> import radhard as rh
+    >>> columns = {"image": 0, "site": 0, "kind": 1, "index": 5, "bit": 31}  # bit 31 of sum number 5 at site "head"
+    >>> len(rh.Flips(sites=("head",), **{name: np.array([value]) for name, value in columns.items()}))
+    1
     """
 
     sites: tuple[str, ...]

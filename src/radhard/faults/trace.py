@@ -31,6 +31,19 @@ def write_trace(flips: Flips | Iterable[Flips], path: str | Path, *, files: Mapp
 
     The flips may come in parts, so that they need not fit into memory together. With `files`, the relative path of each
     image, the table has the column `file`, too; nothing reads it. InputError if a part brings more than MOST_ROWS rows.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> import tempfile
+    >>> flips = rh.trace(program, rh.Faults(ber=1e-3, seed=0), torch.arange(2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = rh.write_trace(flips, f"{folder}/faults.csv")
+    ...     again = rh.read_trace(f"{folder}/faults.csv")
+    >>> rows == len(flips) == len(again)
+    True
     """
     parts, count = iter([flips] if isinstance(flips, Flips) else flips), 0
     first = next(parts, None)
@@ -72,6 +85,16 @@ def read_trace(path: str | Path, *, trial: int | None = None, words: Words | Non
 
     `trial` picks the rows of one trial; a file of several needs it. `words` must be those of the run that the
     table came from, where they were not the default. Raises InputError naming the file, the row and the fix.
+
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> import radhard as rh
+    >>> rows = "trial,image,site,kind,index,bit", "0,0,head,add,5,31"  # written by hand
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "hand.csv")
+    ...     written = file.write_text(os.linesep.join(rows))
+    ...     rh.read_trace(file).bit.tolist()
+    [31]
     """
     table = _read(path)
     for name in COLUMNS:
@@ -173,6 +196,16 @@ def replay(program: Program, images: Tensor, flips: Flips, *, ids: Tensor | None
 
     Raises InputError for a row that hits nothing: of another image, of a check of protection, or of an operation or a
     bit that the program lacks.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> faults = rh.Faults(ber=1e-3, seed=0)
+    >>> again = rh.replay(program, images, rh.trace(program, faults, torch.arange(2)))
+    >>> torch.equal(again.logits, rh.run(program, images, rh.Faulty(rh.Clean(), faults)).logits)
+    True
     """
     flips.check_images(identities(ids, len(images)).numpy())
     flips.check_unprotected()

@@ -19,6 +19,12 @@ class Where:
     `layers`, `modules`, `operators`, `sites`: of the site's place, operator and name. `patches`: "row,column" of the
     patch of a `grid` (rows, columns) of the image that the hit unit stands for, or NOWHERE. `bits`: "kind:word:bit",
     such as "mul:int16:15". What a member of `spared` selects is perfectly protected. `~where` is all but `where`.
+
+    >>> import radhard as rh
+    >>> attention = rh.Where(layers=("blocks.0", "blocks.1"), modules=("MHA-LF",))
+    >>> everything_else = ~attention
+    >>> ~everything_else == attention
+    True
     """
 
     layers: tuple[str, ...] = ()

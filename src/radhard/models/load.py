@@ -52,6 +52,10 @@ def load(
     `radhard.models.data.preprocessing.restated` takes them. torch's global
     generator is left as it was. ModelError for an unknown name and for what cannot be built or is not safe to
     load, InputError for a shape that the model does not take.
+
+    >>> import radhard as rh
+    >>> rh.load("fashion-resnet20").classes
+    10
     """
     if weights not in ("random", "pretrained"):
         raise InputError(f"weights {weights!r} are not known; they are 'random' or 'pretrained'")

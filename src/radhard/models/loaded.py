@@ -47,6 +47,11 @@ class LoadedModel:
     the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated. `calibrations` are
     scales that come with the weights, each for a recipe. `overrides`: what the user says of its anatomy.
     `class_names` are those of the outputs, where they are stated.
+
+    >>> import radhard as rh
+    >>> loaded = rh.load("fashion-vit")
+    >>> loaded.classes, loaded.input_shape
+    (10, (1, 28, 28))
     """
 
     name: str

@@ -121,6 +121,16 @@ class Program:
     `overrides`: what the user says of the anatomy.
     A program runs on one `device`; one that `to` has moved keeps the one on the `host` that it is a copy of, which says
     what it costs and which program it is.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> program.recipe, program.input_shape
+    ('int8', (8,))
+    >>> sum(cost.operations("mul") for cost in program.costs.values())  # 8 x 16 + 16 x 4
+    192
     """
 
     name: str
@@ -278,6 +288,15 @@ class Program:
 class RunResult:
     """`logits` [B, classes] float32, on the program's device; `non_finite` [B] int64 on the CPU: of each image the
     values that were not finite where they were to be quantised.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> result = rh.run(program, images)
+    >>> result.logits.shape, result.non_finite.tolist()
+    (torch.Size([2, 4]), [0, 0])
     """
 
     logits: Tensor
@@ -290,6 +309,15 @@ def run(program: Program, images: Tensor, machine: Machine | None = None, *, ids
     `ids` [B] int64 says which image each is (default 0 ... B - 1): faults depend on it, and images of one identity meet
     the same faults. Raises InputError for images of another shape or type, or on another device than the program's, and
     for identities that cannot be.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> hit = rh.run(program, images, rh.Faulty(rh.Clean(), rh.Faults(ber=1e-3, seed=0)))
+    >>> bool((hit.logits != rh.run(program, images).logits).any())
+    True
     """
     machine = machine or Clean()
     if not isinstance(images, Tensor):

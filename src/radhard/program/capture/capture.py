@@ -43,6 +43,16 @@ def capture(
     program answers otherwise than the model, as one does that draws random numbers or keeps state. InputError for one
     in training mode, and for an `anatomy` that names no site or no category. A model and an example on a GPU are
     captured from copies on the CPU, and the program is moved there.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.capture(model, images)
+    >>> [site.name for site in program.sites if site.operator == "linear"]
+    ['0', '2']
+    >>> torch.allclose(rh.run(program, images).logits, model(images))
+    True
     """
     if not isinstance(example, Tensor) or example.dtype != torch.float32 or example.ndim < 2 or not len(example):
         raise InputError("example: give a float32 tensor [B, ...] of at least one image, as the model takes them")

@@ -52,6 +52,13 @@ def quantize(
     CPU, so that scales do not depend on the program's device, which is that of the result. Raises InputError for an
     unknown recipe, a program that is quantised already, no images or both, images that are not finite or of the wrong
     shape, or a calibration of another program.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> rh.quantize(rh.capture(model, images), [images], recipe="int8").recipe
+    'int8'
     """
     if recipe not in RECIPES:
         raise InputError(f"recipe {recipe!r} is not known; choose from {', '.join(RECIPES)}")
