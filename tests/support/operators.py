@@ -39,6 +39,7 @@ from radhard.operators import (
     Sum,
     WriteBack,
 )
+from radhard.operators.log_add_exp import LogAddExp
 
 BATCH = 8
 
@@ -249,6 +250,12 @@ BARE: dict[str, Case] = {
         inputs=(X, floats(3, 7, seed=1) + 3),
         torch=torch.div,
         count={"mul": 21, "special": 21},
+    ),
+    "log_add_exp": Case(
+        operator=LogAddExp(),
+        inputs=(X, floats(3, 7, seed=1)),
+        torch=torch.logaddexp,
+        count={"add": 2 * 21, "special": 2 * 21},
     ),
     "load": Case(operator=Load(), inputs=(X,), torch=lambda x: x, count={"load": 21}, exact=True),
     "load int8": Case(operator=Load(), inputs=(WORDS,), torch=lambda x: x, count={"load": 288}, exact=True),

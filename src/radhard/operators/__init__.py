@@ -1,7 +1,14 @@
-"""Every operator once: its text over a machine's primitives, its unit, its fused kernel."""
+"""Every operator once, one file each: its definition over a machine's primitives, its unit, its kernel, its ATen names.
+
+A file of this package that has an operator under `@lowers(...)` is known to capture: all files are imported here.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
 from radhard.operators.affine import Affine, affine_of
+from radhard.operators.aten import Lowered, lowers
 from radhard.operators.batch_norm import BatchNorm
 from radhard.operators.conv2d import Conv2d
 from radhard.operators.elementwise import Div, Function, Identity, Power, RealPower
@@ -34,6 +41,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "Load",
+    "Lowered",
     "Mean",
     "Mul",
     "Power",
@@ -46,4 +54,8 @@ __all__ = [
     "Sum",
     "WriteBack",
     "affine_of",
+    "lowers",
 ]
+
+for _file in iter_modules(__path__, f"{__name__}."):
+    import_module(_file.name)

@@ -11,8 +11,25 @@ import torch
 from torch import Tensor
 
 from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.operators.aten import lowers
 
 
+@torch.library.custom_op("radhard::batch_norm", mutates_args=())
+def _batch_norm(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+    """x [b, c, ...], factor and offset [c, 1, ...] -> x factor + offset."""
+    return torch.addcmul(offset, x, factor)
+
+
+@_batch_norm.register_fake
+def _(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+    del factor, offset
+    return torch.empty_like(x)
+
+
+BATCH_NORM = torch.ops.radhard.batch_norm.default
+
+
+@lowers(BATCH_NORM)
 @dataclass(frozen=True, kw_only=True)
 class BatchNorm(Elementwise):
     """x [b, c, ...], factor and offset [c, 1, ...] float -> x factor + offset, x's shape."""

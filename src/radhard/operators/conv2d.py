@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.errors import InputError
@@ -22,6 +23,9 @@ from radhard.machine import SYMMETRIC, Note, Rows, Site, UnitInput, Units
 from radhard.machine.gemm import MatrixProduct, WriteBack, column_multiplier, operands, written_dtype
 from radhard.machine.matrices import Matrices, by_image
 from radhard.machine.operator import unravel
+from radhard.operators.aten import Lowered, lowers, pair
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -172,3 +176,37 @@ class Conv2d(MatrixProduct):
             dtype=torch.int32 if back is None else back.dtype,
             grid=SYMMETRIC.limits if back is None else back.grid.limits,
         )
+
+
+@lowers(_ATEN.conv2d.default)
+def _conv2d(
+    x: Node,
+    weight: Node,
+    bias: Node | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> Lowered:
+    (sy, sx), (py, px), (dy, dx) = (pair(v) for v in (stride, padding, dilation))
+    operator = Conv2d(stride=(sy, sx), padding=(py, px, py, px), dilation=(dy, dx), groups=groups)
+    return Lowered(operator=operator, inputs=(x, weight, bias))
+
+
+@lowers(_ATEN.conv2d.padding)
+def _conv2d_same(
+    x: Node,
+    weight: Node,
+    bias: Node | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> Lowered:
+    (sy, sx), (dy, dx) = pair(stride), pair(dilation)
+    p, q = weight.meta["val"].shape[2:]
+    whole = (dy * (p - 1), dx * (q - 1)) if padding == "same" else (0, 0)
+    top, left = whole[0] // 2, whole[1] // 2
+    around = (top, left, whole[0] - top, whole[1] - left)
+    operator = Conv2d(stride=(sy, sx), padding=around, dilation=(dy, dx), groups=groups)
+    return Lowered(operator=operator, inputs=(x, weight, bias))

@@ -4,9 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from torch.fx import Node
 
-from radhard.machine import Arithmetic, Elementwise, Note, Special, UnitInput, apply_special, tensors
+from radhard.errors import CaptureError
+from radhard.machine import (
+    SPECIALS,
+    Add,
+    Arithmetic,
+    Elementwise,
+    Mul,
+    Note,
+    Special,
+    UnitInput,
+    apply_special,
+    tensors,
+)
+from radhard.operators.aten import Argument, Lowered, Lowering, lowers
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +125,56 @@ class Identity(Elementwise):
         del note
         (x,) = tensors(inputs)
         return x
+
+
+@lowers(_ATEN.add.Tensor, _ATEN.add.Scalar)
+def _add(x: Argument, y: Argument, *, alpha: float = 1) -> Lowered:
+    return _signed(x, y, alpha, 1)
+
+
+@lowers(_ATEN.sub.Tensor, _ATEN.sub.Scalar)
+def _sub(x: Argument, y: Argument, *, alpha: float = 1) -> Lowered:
+    return _signed(x, y, alpha, -1)
+
+
+@lowers(_ATEN.rsub.Scalar, _ATEN.rsub.Tensor)
+def _rsub(x: Argument, y: Argument, alpha: float = 1) -> Lowered:
+    return _signed(y, x, alpha, -1)
+
+
+def _signed(x: Argument, y: Argument, alpha: float, sign: int) -> Lowered:
+    if alpha != 1:
+        raise CaptureError(f"addition with alpha={alpha}: write the product out in the model")
+    return Lowered(operator=Add(sign=sign), inputs=(x, y))
+
+
+@lowers(_ATEN.mul.Tensor, _ATEN.mul.Scalar)
+def _mul(x: Argument, y: Argument) -> Lowered:
+    return Lowered(operator=Mul(), inputs=(x, y))
+
+
+@lowers(_ATEN.div.Tensor, _ATEN.div.Scalar)
+def _div(x: Argument, y: Argument) -> Lowered:
+    if not isinstance(y, Node):
+        return Lowered(operator=Mul(), inputs=(x, 1.0 / y))
+    return Lowered(operator=Div(), inputs=(x, y))
+
+
+@lowers(_ATEN.pow.Tensor_Scalar)
+def _pow(x: Node, exponent: float) -> Lowered:
+    roots: dict[float, Special] = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
+    if exponent in roots:
+        return Lowered(operator=Function(function=roots[exponent]), inputs=(x,))
+    if exponent == int(exponent) and 2 <= exponent <= 8:
+        return Lowered(operator=Power(exponent=int(exponent)), inputs=(x,))
+    if exponent == int(exponent):
+        raise CaptureError(f"a power of {exponent}: whole ones are known from 2 to 8, and -1")
+    return Lowered(operator=RealPower(exponent=exponent), inputs=(x,))
+
+
+def _function(name: Special) -> Lowering:
+    return lambda x: Lowered(operator=Function(function=name), inputs=(x,))
+
+
+for _name in SPECIALS:
+    lowers(getattr(_ATEN, _name).default)(_function(_name))

@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.operators.aten import Lowered, lowers
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +38,8 @@ class Gelu(Elementwise):
         del note
         (x,) = tensors(inputs)
         return functional.gelu(x, approximate=self.form)
+
+
+@lowers(_ATEN.gelu.default)
+def _gelu(x: Node, approximate: str = "none") -> Lowered:
+    return Lowered(operator=Gelu(form="tanh" if approximate == "tanh" else "none"), inputs=(x,))

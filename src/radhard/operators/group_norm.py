@@ -7,11 +7,15 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units
 from radhard.machine.operator import unravel
+from radhard.operators.aten import Lowered, lowers
 from radhard.operators.layer_norm import normalised
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,3 +57,16 @@ class GroupNorm(Operator):
         x, weight, bias = inputs
         assert x is not None
         return functional.group_norm(x, self.groups, weight, bias, self.eps)
+
+
+@lowers(_ATEN.group_norm.default)
+def _group_norm(
+    x: Node,
+    groups: int,
+    weight: Node | None = None,
+    bias: Node | None = None,
+    eps: float = 1e-5,
+    enable: object = None,
+) -> Lowered:
+    del enable
+    return Lowered(operator=GroupNorm(groups=groups, eps=eps), inputs=(x, weight, bias))

@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.operators.aten import Lowered, lowers
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,7 @@ class Clamp(Elementwise):
         return x.clamp(self.low, self.high)
 
 
+@lowers(torch.ops.aten.hardsigmoid.default)
 @dataclass(frozen=True, kw_only=True)
 class HardSigmoid(Elementwise):
     """x [...] float -> min(max(x + 3, 0), 6) / 6 [...]."""
@@ -50,6 +56,7 @@ class HardSigmoid(Elementwise):
         return functional.hardsigmoid(x)
 
 
+@lowers(torch.ops.aten.hardswish.default)
 @dataclass(frozen=True, kw_only=True)
 class HardSwish(Elementwise):
     """x [...] float -> x min(max(x + 3, 0), 6) / 6 [...]."""
@@ -66,3 +73,24 @@ class HardSwish(Elementwise):
         del note
         (x,) = tensors(inputs)
         return functional.hardswish(x)
+
+
+@lowers(_ATEN.clamp.default, _ATEN.hardtanh.default)
+def _clamp(x: Node, low: float | None = None, high: float | None = None) -> Lowered:
+    bounds = {"low": -math.inf if low is None else low, "high": math.inf if high is None else high}
+    return Lowered(operator=Clamp(**bounds), inputs=(x,))
+
+
+@lowers(_ATEN.clamp_min.default)
+def _clamp_min(x: Node, low: float) -> Lowered:
+    return _clamp(x, low)
+
+
+@lowers(_ATEN.clamp_max.default)
+def _clamp_max(x: Node, high: float) -> Lowered:
+    return _clamp(x, None, high)
+
+
+@lowers(_ATEN.relu6.default)
+def _relu6(x: Node) -> Lowered:
+    return _clamp(x, 0.0, 6.0)

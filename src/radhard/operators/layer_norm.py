@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units, rows
+from radhard.operators.aten import Lowered, lowers
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +63,16 @@ def normalised(m: Arithmetic, inputs: Sequence[UnitInput], *, eps: float) -> Ten
     if isinstance(weight, Tensor):
         y = m.mul(y, weight)
     return m.add(y, bias) if isinstance(bias, Tensor) else y
+
+
+@lowers(_ATEN.layer_norm.default)
+def _layer_norm(
+    x: Node,
+    shape: Sequence[int],
+    weight: Node | None = None,
+    bias: Node | None = None,
+    eps: float = 1e-5,
+    enable: object = None,
+) -> Lowered:
+    del enable
+    return Lowered(operator=LayerNorm(shape=tuple(shape), eps=eps), inputs=(x, weight, bias))

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.kernels.chains import Chains
@@ -23,6 +24,9 @@ from radhard.machine.gemm import (
     written_dtype,
 )
 from radhard.machine.matrices import Matrices, by_image, from_images
+from radhard.operators.aten import Lowered, lowers
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,3 +89,8 @@ class Linear(MatrixProduct):
         if x.dtype not in OCTETS:
             return functional.linear(x, weight, inputs[2])
         return product(self.write_back, x.reshape(-1, x.shape[-1]), weight, bias=inputs[2]).view(*x.shape[:-1], -1)
+
+
+@lowers(_ATEN.linear.default)
+def _linear(x: Node, weight: Node, bias: Node | None = None) -> Lowered:
+    return Lowered(operator=Linear(), inputs=(x, weight, bias))

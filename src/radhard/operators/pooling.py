@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
+from radhard.errors import CaptureError
 from radhard.machine import Arithmetic, Note, Operator, Sum, UnitInput, Units, tensors
 from radhard.machine.operator import unravel
+from radhard.operators.aten import Lowered, in_float32, lowers, pair
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +102,68 @@ class AvgPool2d(Operator):
         below, after = self.beyond
         padded = functional.pad(x, (left, right + after, top, bottom + below))
         return functional.avg_pool2d(padded, self.size, self.stride, divisor_override=1) * self._shares(x)
+
+
+@lowers(_ATEN.mean.dim)
+def _mean(x: Node, dims: Sequence[int] | None, keepdim: object = False, *, dtype: Any = None) -> Lowered:
+    in_float32("mean", dtype)
+    axes = _axes(x, dims)
+    return Lowered(operator=Mean(dims=axes), inputs=(x,), squeeze=() if keepdim else axes)
+
+
+@lowers(_ATEN.sum.dim_IntList)
+def _sum(x: Node, dims: Sequence[int] | None, keepdim: object = False, *, dtype: Any = None) -> Lowered:
+    in_float32("sum", dtype)
+    axes = _axes(x, dims)
+    return Lowered(operator=Sum(dims=axes), inputs=(x,), squeeze=() if keepdim else axes)
+
+
+def _axes(x: Node, dims: Sequence[int] | None) -> tuple[int, ...]:
+    """The axes that are meant, counted from 0, in rising order; all where none are named."""
+    rank = x.meta["val"].ndim
+    return tuple(sorted(d % rank for d in dims)) if dims else tuple(range(rank))
+
+
+@lowers(_ATEN.adaptive_avg_pool2d.default, _ATEN._adaptive_avg_pool2d.default)
+def _adaptive(x: Node, size: Sequence[int]) -> Lowered:
+    have = tuple(x.meta["val"].shape[-2:])
+    wanted = pair(size)
+    if wanted == (1, 1):
+        return Lowered(operator=Mean(dims=(2, 3)), inputs=(x,))
+    window = (have[0] // wanted[0], have[1] // wanted[1])
+    return Lowered(operator=AvgPool2d(size=window, stride=window), inputs=(x,))
+
+
+@lowers(_ATEN.avg_pool2d.default)
+def _avg_pool2d(
+    x: Node,
+    size: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0, 0),
+    ceil_mode: object = False,
+    count_include_pad: object = True,
+    divisor: int | None = None,
+) -> Lowered:
+    if divisor is not None:
+        raise CaptureError(f"average pooling with a divisor of {divisor}: write the product out in the model")
+    window, step, (above, left) = pair(size), pair(stride or size), pair(padding)
+    have = [h + 2 * p for h, p in zip(x.meta["val"].shape[-2:], (above, left), strict=True)]
+    beyond = tuple(
+        _beyond(h, w, s, p) if ceil_mode else 0 for h, w, s, p in zip(have, window, step, (above, left), strict=True)
+    )
+    operator = AvgPool2d(
+        size=window,
+        stride=step,
+        padding=(above, left, above, left),
+        beyond=(beyond[0], beyond[1]),
+        counted="all" if count_include_pad else "inside",
+    )
+    return Lowered(operator=operator, inputs=(x,))
+
+
+def _beyond(have: int, window: int, step: int, padding: int) -> int:
+    """How far the last window of torch's ceil_mode reaches beyond the padded size `have`; it starts inside of it."""
+    windows = -(-(have - window) // step) + 1
+    if (windows - 1) * step >= have - padding:
+        windows -= 1
+    return max(0, (windows - 1) * step + window - have)

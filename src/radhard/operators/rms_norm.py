@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units
+from radhard.operators.aten import Lowered, lowers
 from radhard.operators.layer_norm import rows_with_parameters
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +43,10 @@ class RmsNorm(Operator):
         x, weight = inputs
         assert x is not None
         return functional.rms_norm(x, self.shape, weight, self.eps)
+
+
+@lowers(_ATEN.rms_norm.default)
+def _rms_norm(x: Node, shape: Sequence[int], weight: Node | None = None, eps: float | None = None) -> Lowered:
+    smallest = torch.finfo(torch.float32).eps
+    operator = RmsNorm(shape=tuple(shape), eps=smallest if eps is None else eps)
+    return Lowered(operator=operator, inputs=(x, weight))

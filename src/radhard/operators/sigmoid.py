@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.operators.aten import lowers
 
 
 def _sigmoid(m: Arithmetic, x: Tensor) -> Tensor:
     return m.special("reciprocal", m.add(m.special("exp", -x), 1.0))
 
 
+@lowers(torch.ops.aten.sigmoid.default)
 @dataclass(frozen=True, kw_only=True)
 class Sigmoid(Elementwise):
     """x [...] float -> [...] in [0, 1]."""
@@ -33,6 +35,7 @@ class Sigmoid(Elementwise):
         return torch.sigmoid(x)
 
 
+@lowers(torch.ops.aten.silu.default)
 @dataclass(frozen=True, kw_only=True)
 class Silu(Elementwise):
     """x [...] float -> x sigmoid(x) [...]; "swish" elsewhere."""

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units, rows, tensors
+from radhard.operators.aten import Lowered, in_float32, lowers
+
+_ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +38,15 @@ class Softmax(Operator):
         del note
         (x,) = tensors(inputs)
         return functional.softmax(x, self.dim)
+
+
+@lowers(_ATEN.softmax.int)
+def _softmax(x: Node, dim: int, dtype: Any = None) -> Lowered:
+    in_float32("softmax", dtype)
+    return Lowered(operator=Softmax(dim=dim), inputs=(x,))
+
+
+@lowers(_ATEN._softmax.default)
+def _softmax_plain(x: Node, dim: int, half_to_float: object) -> Lowered:
+    del half_to_float
+    return Lowered(operator=Softmax(dim=dim), inputs=(x,))

@@ -4,7 +4,6 @@ from radhard.program.anatomy.overrides import NONE, Anatomy, Overrides, read_ove
 from radhard.program.capture.capture import capture
 from radhard.program.input_sites import image_words, token_grid
 from radhard.program.lowering.moves import register_move
-from radhard.program.lowering.registry import Lowered, register
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
 from radhard.program.quantization.calibration import Calibration, read_calibration, write_calibration
 from radhard.program.quantization.quantize import RECIPES, quantize
@@ -21,7 +20,6 @@ __all__ = [
     "Calibration",
     "IntegerRecipe",
     "KeptRun",
-    "Lowered",
     "Move",
     "Overrides",
     "Program",
@@ -37,7 +35,6 @@ __all__ = [
     "quantize",
     "read_calibration",
     "read_overrides",
-    "register",
     "register_move",
     "rerun",
     "run",

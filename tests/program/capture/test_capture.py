@@ -11,8 +11,8 @@ from radhard.errors import CaptureError, InputError
 from radhard.faults import Faults, Faulty, draw
 from radhard.machine import Clean, Operator
 from radhard.models.vision import import_timm
-from radhard.operators import Mul
-from radhard.program import Apply, Lowered, Program, capture, register, register_move, run
+from radhard.operators import Lowered, Mul, lowers
+from radhard.program import Apply, Program, capture, register_move, run
 from tests.support.models import DIM, MultiheadViT, TinyViT, images, seeded, tiny_program
 
 LOGITS = {"rtol": 1e-5, "atol": 1e-5}
@@ -255,7 +255,7 @@ class Cumsum(nn.Module):
 
 
 def test_an_unregistered_operation_is_named() -> None:
-    with pytest.raises(CaptureError, match=r"aten\.cumsum\.default in module 'stage'.*register\(op\)") as error:
+    with pytest.raises(CaptureError, match=r"aten\.cumsum\.default in module 'stage'.*lowers\(op\)") as error:
         capture(seeded(Cumulative()), images(2))
     assert "register_move" in str(error.value)
 
@@ -264,31 +264,31 @@ def test_registering_twice_raises() -> None:
     aten = torch.ops.aten
     for op in (aten.linear.default, aten.permute.default):
         with pytest.raises(ValueError, match="registered already"):
-            register(op)(lambda x: Lowered(operator=Mul(), inputs=(x,)))
+            lowers(op)(lambda x: Lowered(operator=Mul(), inputs=(x,)))
     with pytest.raises(ValueError, match="registered"):
         register_move(aten.permute.default)
 
 
 def test_an_operation_registered_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
-    from radhard.program.lowering import registry
+    from radhard.operators import aten
 
-    monkeypatch.setattr(registry, "_LOWERINGS", dict(registry._LOWERINGS))
+    monkeypatch.setattr(aten, "_KNOWN", dict(aten._KNOWN))
 
     class Square(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return torch.square(x.flatten(1))
 
     assert [site.operator for site in capture(Square().eval(), images(2)).sites] == ["power"]
-    register(torch.ops.aten.square.default)(lambda x: Lowered(operator=Mul(), inputs=(x, x)))
+    lowers(torch.ops.aten.square.default)(lambda x: Lowered(operator=Mul(), inputs=(x, x)))
     program = capture(Square().eval(), images(2))
     assert torch.equal(run(program, images(2)).logits, images(2).flatten(1) ** 2)
     assert [site.operator for site in program.sites] == ["mul"]
 
 
 def test_an_operation_registered_as_another_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from radhard.program.lowering import registry
+    from radhard.operators import aten
 
-    monkeypatch.setattr(registry, "_LOWERINGS", dict(registry._LOWERINGS))
+    monkeypatch.setattr(aten, "_KNOWN", dict(aten._KNOWN))
 
     class Digamma(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -296,7 +296,7 @@ def test_an_operation_registered_as_another_is_found_out(monkeypatch: pytest.Mon
 
     with pytest.raises(CaptureError, match="digamma"):
         capture(Digamma().eval(), images(2))
-    register(torch.ops.aten.digamma.default)(lambda x: Lowered(operator=Mul(), inputs=(x, x)))
+    lowers(torch.ops.aten.digamma.default)(lambda x: Lowered(operator=Mul(), inputs=(x, x)))
     with pytest.raises(CaptureError, match="the program of Digamma gives other answers than the module"):
         capture(Digamma().eval(), images(2))
 

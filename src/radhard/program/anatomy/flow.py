@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten
 
+from radhard.operators.aten import is_registered, lowered
 from radhard.program.capture.fold import constant
 from radhard.program.lowering.moves import ALIASES, MOVES, OF_SIZES
-from radhard.program.lowering.registry import is_registered, lowering_of
 
 _ATEN = torch.ops.aten
 _SELECTIONS = frozenset(
@@ -200,4 +200,4 @@ def _operator(node: Node) -> str:
         return "relu"
     if node.op != "call_function" or not is_registered(node.target) or node.target in MOVES or node.target in ALIASES:
         return ""
-    return lowering_of(node, "")(*node.args, **node.kwargs).operator.name
+    return lowered(node).operator.name

@@ -17,8 +17,8 @@ from torch.fx import Node
 from torch.utils._pytree import tree_flatten
 
 from radhard.errors import CaptureError
+from radhard.operators.aten import is_registered
 from radhard.program.lowering.moves import DROPOUT, OF_SIZES
-from radhard.program.lowering.registry import is_registered
 from radhard.program.lowering.windows import adaptive_avg_pool2d, avg_pool3d, col2im
 
 _ATEN = torch.ops.aten

@@ -12,23 +12,12 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
+from radhard.operators.batch_norm import BATCH_NORM
+
 _ATEN = torch.ops.aten
 _CONVOLUTIONS = {_ATEN.conv2d.default, _ATEN.conv2d.padding}
 
 
-@torch.library.custom_op("radhard::batch_norm", mutates_args=())
-def _batch_norm(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    """x [b, c, ...], factor and offset [c, 1, ...] -> x factor + offset."""
-    return torch.addcmul(offset, x, factor)
-
-
-@_batch_norm.register_fake
-def _(x: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    del factor, offset
-    return torch.empty_like(x)
-
-
-BATCH_NORM = torch.ops.radhard.batch_norm.default
 _NORM_OF_IMAGES = _ATEN._native_batch_norm_legit.no_stats
 _NORM = _ATEN._native_batch_norm_legit_no_training.default
 

@@ -17,12 +17,12 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.errors import CaptureError
 from radhard.machine import SYMMETRIC, Grid, MatrixProduct, Operator
 from radhard.operators import Affine, Identity, Load, Quantized, WriteBack
+from radhard.operators.aten import is_registered, lowered
 from radhard.program.anatomy.anatomy import Place
 from radhard.program.anatomy.overrides import Overrides
 from radhard.program.capture.fold import constant
 from radhard.program.capture.user_code import place_of_node
 from radhard.program.lowering.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
-from radhard.program.lowering.registry import is_registered, lowering_of
 from radhard.program.lowering.sites import Sites, is_data, path_of
 from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
 from radhard.program.quantization.affine import affine_of_words, channel_weight, stored_weight, tensor_weight
@@ -237,9 +237,9 @@ class _Lowering:
                 f"{str(value.dtype).removeprefix('torch.')}, and operators compute in float32: leave out autocast, "
                 ".half(), .double() and the like in forward"
             )
-        lowered = lowering_of(node, path_of(node))(*node.args, **node.kwargs)
-        inputs = [self._input(argument, node) for argument in lowered.inputs]
-        operator, written, within = lowered.operator, None, clamp_after(node) if self._recipe == "int8" else None
+        found = lowered(node, path_of(node))
+        inputs = [self._input(argument, node) for argument in found.inputs]
+        operator, written, within = found.operator, None, clamp_after(node) if self._recipe == "int8" else None
         writes = self._sole_quantizer(node if within is None else within)
         if isinstance(operator, MatrixProduct):
             grid = None if writes is None or within is None else narrowed(writes, within)
@@ -248,14 +248,14 @@ class _Lowering:
             reads = tuple(None if x is None else x.affine for x in inputs)
             operator, written = Quantized(inner=operator, reads=reads, writes=writes), writes
         out = self._apply(node, operator, inputs)
-        if lowered.squeeze:
+        if found.squeeze:
             moved = self._new()
             squeeze = torch.ops.aten.squeeze.dims
             self._steps.append(
                 Move(
                     function=squeeze,
                     name=str(squeeze),
-                    arguments=(Ref(out), list(lowered.squeeze)),
+                    arguments=(Ref(out), list(found.squeeze)),
                     options={},
                     out=moved,
                 )

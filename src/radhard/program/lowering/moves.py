@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.operators.aten import claim
+
 Words = Literal["any", "zero", "plain"]
 
 
@@ -209,6 +211,7 @@ MOVES: dict[Any, MoveRule] = {
     _ATEN.constant_pad_nd.default: MoveRule(function=_ATEN.constant_pad_nd.default, words="zero"),
     _ATEN.im2col.default: MoveRule(function=_InFloats(_ATEN.im2col.default), words="zero"),
 }
+claim([*MOVES, *ALIASES], None)
 _PADDINGS = {_ATEN.pad.default: 3, _ATEN.constant_pad_nd.default: 2}  # where the padded value stands
 
 
@@ -225,6 +228,5 @@ def register_move(op: Any, function: Callable[..., Any] | None = None, *, words:
 
     It is given float32, unless `words` says that words of 8 bits will do (see this module's text).
     """
-    if op in MOVES:
-        raise ValueError(f"{op} is registered as a move already")
+    claim([op], None)
     MOVES[op] = MoveRule(function=function or op, words=words)

@@ -16,6 +16,7 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten
 
 from radhard.machine import Operator, Site
+from radhard.operators.aten import is_registered, lowered
 from radhard.program.anatomy.anatomy import BESIDE, Place, place
 from radhard.program.anatomy.attention import attentions
 from radhard.program.anatomy.blocks import layers_of
@@ -26,7 +27,6 @@ from radhard.program.anatomy.layers import STEM, Layer, Stack
 from radhard.program.anatomy.overrides import Overrides
 from radhard.program.anatomy.stream import units
 from radhard.program.lowering.moves import ALIASES, MOVES
-from radhard.program.lowering.registry import is_registered, lowering_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Sites:
 
     def _found(self, node: Node) -> Place:
         layer = self._layers.get(node) or Layer(name=STEM.name, kind="stem", source="guess")
-        operator = lowering_of(node, path_of(node))(*node.args, **node.kwargs).operator.name if _computes(node) else ""
+        operator = lowered(node, path_of(node)).operator.name if _computes(node) else ""
         return place(operator, self._stacks.get(node, ()), layer=layer, claim=self._claims.get(node, Claim()))
 
     @cached_property

@@ -13,9 +13,9 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten
 
 from radhard.operators import Clamp
+from radhard.operators.aten import lowered
 from radhard.program.capture.fold import constant
 from radhard.program.lowering.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
-from radhard.program.lowering.registry import lowering_of
 from radhard.program.lowering.sites import path_of
 
 _ATEN = torch.ops.aten
@@ -87,7 +87,7 @@ def clamped(node: Node) -> tuple[float, float] | None:
         return 0.0, math.inf
     if node.target not in _CLAMPS:
         return None
-    operator = lowering_of(node, path_of(node))(*node.args, **node.kwargs).operator
+    operator = lowered(node, path_of(node)).operator
     return (operator.low, operator.high) if isinstance(operator, Clamp) else None
 
 
