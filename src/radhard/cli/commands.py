@@ -163,22 +163,11 @@ def options(
     del debug, version  # the group and the callback read them
 
 
-for each in (
-    demo,
-    models,
-    inspect,
-    quantize,
-    sweep,
-    vulnerability,
-    blocks,
-    plan,
-    evaluate,
-    compare,
-    harden,
-    trace,
-    replay,
-    merge,
-    store,
-    train,
-):
-    app.command(cls=CheckedCommand)(command(each))
+for heading, group in {
+    "Begin": (demo, models, inspect),
+    "Measure": (sweep, vulnerability, trace, replay),
+    "Protect": (blocks, plan, evaluate, compare, harden),
+    "Scales, stores, weights": (quantize, store, merge, train),
+}.items():
+    for each in group:
+        app.command(cls=CheckedCommand, rich_help_panel=heading)(command(each))

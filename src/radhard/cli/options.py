@@ -11,7 +11,7 @@ import typer
 
 from radhard.cli import completion, parse
 from radhard.cli.signature import taken
-from radhard.cli.spelling import DATA, MODEL, OUTPUT
+from radhard.cli.spelling import DATA, MODEL, OUTPUT, PROTECTION
 from radhard.errors import InputError
 from radhard.studies.options import ModelOptions
 
@@ -32,12 +32,11 @@ Data = Annotated[
 Weights = Annotated[
     str,
     typer.Option(
-        help="how much a multiplication, an addition and a comparison count in overhead", rich_help_panel=OUTPUT
+        help="how much a multiplication, an addition and a comparison count in overhead", rich_help_panel=PROTECTION
     ),
 ]
 DEFAULT_WEIGHTS = "mul=1,add=1,cmp=1"
 DEFAULT_IMAGES = 1000
-OF_RATES = "1e-9,1e-8 or 1e-9:1e-5:9"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,8 @@ def command(function: Command) -> Command:
     wrapped: Any = run
     wrapped.__signature__ = inspect.Signature(flat, return_annotation=None)
     wrapped.__annotations__ = {each.name: each.annotation for each in flat}
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    wrapped.__doc__ = "\n\n".join(" ".join(each.split()) for each in paragraphs)  # the terminal breaks the lines
     return cast("Command", wrapped)
 
 

@@ -36,7 +36,10 @@ def train(
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="default: those of each model's recipe", rich_help_panel=RUN)
+        int | None,
+        typer.Option(
+            min=1, help="passes over the training images; default: those of each model's recipe", rich_help_panel=RUN
+        ),
     ] = None,
     data: Annotated[
         Path | None,
