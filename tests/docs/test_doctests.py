@@ -20,7 +20,9 @@ def examples(module: ModuleType) -> Iterator[doctest.DocTest]:
     """The docstrings of a module's own values that hold examples."""
     for test in doctest.DocTestFinder(recurse=True, exclude_empty=True).find(module, extraglobs={}):
         if test.examples:
-            yield doctest.DocTest(test.examples, {}, test.name, test.filename, test.lineno, test.docstring)
+            yield doctest.DocTest(
+                test.examples, dict(vars(module)), test.name, test.filename, test.lineno, test.docstring
+            )
 
 
 def source_has_examples(name: str) -> bool:
