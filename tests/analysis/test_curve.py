@@ -13,7 +13,7 @@ from radhard.analysis.crossing import Crossing, crossing
 from radhard.analysis.curve import Point
 from radhard.errors import InputError
 from radhard.report.curve import curve_data, draw_curve
-from radhard.report.record import sweep_record, write_csv
+from radhard.report.sweep import sweep_record, write_csv
 from radhard.report.table import clean_table, comparison_table, points_table
 from tests.support.sweeps import CLEAN, NOTHING, POINTS, point, sweep
 

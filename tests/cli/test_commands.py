@@ -43,17 +43,18 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         *,
         recipe: str,
         data: object = None,
+        whole: object = None,
         images: int = 1,
         progress: object = None,
         known: object = None,
         device: object = None,
     ) -> Bench:
-        del known
+        del known, progress
+        assert whole is None
         assert str(device) == "cpu"
         assert loaded.name == "fashion-vit"
         assert data in (None, DataChoice())
         assert images <= 10_000
-        assert progress is None
         return fashion_bench(recipe)
 
     def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
@@ -80,6 +81,12 @@ def refused(*arguments: object) -> str:
     *_notes, message = result.stderr.splitlines()
     assert message.startswith("radhard: ")
     return message
+
+
+def record_of(*arguments: object) -> Any:
+    """The record of the one model that a command prints."""
+    (record,) = json.loads(call(*arguments))["models"]
+    return record
 
 
 def swept(*arguments: object) -> dict[str, Any]:
@@ -213,10 +220,10 @@ def test_demo_draws_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("ready")
 def test_inspect_adds_up() -> None:
     program = fashion_bench("int8").programs["int8"]
-    whole = json.loads(call("inspect", "fashion-vit", "--json"))
+    whole = record_of("inspect", "fashion-vit", "--json")
     assert len(whole["rows"]) == len(program.sites)
     for by in ("site", "layer", "module", "operator"):
-        record = json.loads(call("inspect", "fashion-vit", "--json", "--by", by))
+        record = record_of("inspect", "fashion-vit", "--json", "--by", by)
         assert record["total"] == whole["total"]
         assert sum(row["exposed_bits"] for row in record["rows"]) == record["total"]["exposed_bits"]
         for kind, total in record["total"]["operations"].items():
@@ -227,13 +234,13 @@ def test_inspect_adds_up() -> None:
     table = call("inspect", "fashion-vit")
     for part in ("blocks.3.attn.qkv", "MHA-LF", "total", f"{whole['total']['exposed_bits']:,}"):
         assert part in table
-    few = json.loads(call("inspect", "fashion-vit", "--json", "--module", "NLF", "--kinds", "add"))
+    few = record_of("inspect", "fashion-vit", "--json", "--module", "NLF", "--kinds", "add")
     assert 0 < few["total"]["exposed_bits"] < whole["total"]["exposed_bits"]
 
 
 @pytest.mark.slow
 def test_inspect_vit_b_16_has_the_published_number_of_multiply_accumulates() -> None:
-    record = json.loads(call("inspect", "vit_base_patch16_224", "--json", "--by", "module"))
+    record = record_of("inspect", "vit_base_patch16_224", "--json", "--by", "module")
     assert record["macs"] == pytest.approx(17.58e9, rel=0.005)
     assert record["weights"].startswith("random")
 
@@ -247,7 +254,7 @@ def test_a_trace_replays_to_the_same_logits(tmp_path: Path, suffix: str) -> None
     path, out = tmp_path / f"faults.{suffix}", tmp_path / "out.safetensors"
     options = ("--seed", 4, "--trial", 3, "--images", 9)
     said = call("trace", "fashion-vit", "--ber", "1e-7", *options, "--out", path)
-    record = json.loads(call("replay", "fashion-vit", "--trace", path, "--logits", out, "--json"))
+    record = record_of("replay", "fashion-vit", "--trace", path, "--logits", out, "--json")
     bench = fashion_bench("int8")
     ids = torch.arange(9)
     machine = Faulty(Clean(), Faults(ber=1e-7, seed=4, trial=3))

@@ -57,7 +57,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(*_: object, **__: object) -> None:
         raise AssertionError("the work began")
 
-    monkeypatch.setattr("radhard.protection.optimal_block", begin)
+    monkeypatch.setattr("radhard.studies.blocks.optimal_block", begin)
 
 
 @pytest.mark.usefixtures("never")
@@ -124,7 +124,7 @@ def test_results_are_printed_whatever_happens_to_a_file(tmp_path: Path, monkeypa
     arguments = [*BLOCKS, "--json", "--csv", str(kept), "--plot", str(tmp_path / "a.svg")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
-    assert json.loads(result.stdout)["rows"]
+    assert json.loads(result.stdout)["models"][0]["rows"]
     assert result.stderr == f"radhard: --csv {kept} cannot be written: No space left on device\n"
     assert kept.read_text() == "of an older run"
     assert left(tmp_path) == ["a.csv", "a.svg"]  # the other file is written all the same
@@ -178,7 +178,7 @@ def test_an_unforeseen_error_is_one_line_that_says_so(monkeypatch: pytest.Monkey
     def fail(*_: object, **__: object) -> None:
         raise ValueError("of\nseveral lines \x1b[31m")
 
-    monkeypatch.setattr("radhard.protection.optimal_block", fail)
+    monkeypatch.setattr("radhard.studies.blocks.optimal_block", fail)
     message = refused(*BLOCKS)
     assert "unexpected ValueError: of several lines \\x1b[31m. This is a bug of radhard" in message
     assert "RADHARD_TRACEBACK" in message
@@ -192,7 +192,7 @@ def test_memory_that_runs_out_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -
         def fail(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr("radhard.protection.optimal_block", fail)
+        monkeypatch.setattr("radhard.studies.blocks.optimal_block", fail)
         assert "memory ran out: run fewer images at a time (--batch)" in refused(*BLOCKS)
 
 
@@ -245,7 +245,7 @@ def test_a_signal_that_meets_a_compiled_loop_is_no_bug(monkeypatch: pytest.Monke
     def interrupted(*_: object, **__: object) -> None:
         raise SystemError("returned a result with an exception set") from Ended(15)
 
-    monkeypatch.setattr("radhard.protection.optimal_block", interrupted)
+    monkeypatch.setattr("radhard.studies.blocks.optimal_block", interrupted)
     result = CliRunner().invoke(app, list(BLOCKS))
     assert result.exit_code == 128 + 15
     assert result.stderr == "radhard: ended by signal 15; nothing is kept\n"

@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 
 from radhard.campaign import build as building
 from radhard.campaign.bench import Bench
-from radhard.cli import model as loading
 from radhard.cli.commands import app
 from radhard.errors import InputError
 from radhard.models.data.splits import DataChoice
 from radhard.models.load import LoadedModel
 from radhard.models.load import load as real_load
+from radhard.studies import model as loading
 
 GIVEN = (
     "--data", "timm:torch/cifar10", "--data-root", "images", "--split", "test", "--samples", "30", "--data-seed", "7",
@@ -51,13 +51,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
         calls.append((name, checkpoint, options))
         return real_load("fashion-vit")
 
-    def build(
-        _model: LoadedModel, *, recipe: str, data: DataChoice, images: int, progress: object, **_: object
-    ) -> Bench:
-        calls.append((recipe, data, images, progress))
+    def build(_model: LoadedModel, *, recipe: str, data: DataChoice, images: int, **_: object) -> Bench:
+        calls.append((recipe, data, images))
         raise InputError("that is all")
 
-    monkeypatch.setattr(loading, "load_model", load)
+    monkeypatch.setattr(loading, "load", load)
     monkeypatch.setattr(building, "build", build)
     monkeypatch.chdir(tmp_path)
     Path("flips.csv").write_text("trial,image,site,kind,index,bit\n0,0,head,mul,0,0\n")
@@ -73,11 +71,11 @@ def invoke(*arguments: str) -> None:
 def test_what_is_given_arrives(name: str, asked: list[Any]) -> None:
     invoke(name, "cifar-vit", *COMMANDS[name], *GIVEN)
     images = 1 if name == "replay" else 11
-    assert asked == [("cifar-vit", Path("w.pth"), MODEL), ("int8-float", CHOSEN, images, None)]
+    assert asked == [("cifar-vit", Path("w.pth"), MODEL), ("int8-float", CHOSEN, images)]
 
 
 @EACH
 def test_what_is_left_out_is_the_default(name: str, asked: list[Any]) -> None:
     invoke(name, "fashion-vit", *COMMANDS[name])
     images = 1 if name == "replay" else 11
-    assert asked == [("fashion-vit", None, DEFAULT), ("int8", DataChoice(), images, None)]
+    assert asked == [("fashion-vit", None, DEFAULT), ("int8", DataChoice(), images)]

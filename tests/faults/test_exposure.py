@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from radhard.analysis.anatomy import anatomy
 from radhard.campaign.bench import exposed_bits
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, draw, exposed, exposures, patches_of
 from radhard.machine import Clean, Cost, Site, Step
 from radhard.program import run
-from radhard.report.anatomy import anatomy
 from radhard.words import Int, Words
 from tests.reference.patches import Grid
 from tests.reference.selections import Flip, flip_at, keeps, steps_of, units_of

@@ -5,20 +5,17 @@ import math
 import re
 import shutil
 from dataclasses import replace
-from io import StringIO
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rich.console import Console
 from safetensors.torch import save_file
 from torch import nn
 from typer.testing import CliRunner
 
 import radhard
 from radhard.cli.commands import app
-from radhard.cli.model import tell_assumed
 from radhard.errors import InputError, ModelError
 from radhard.models.data.dataset import normalise
 from radhard.models.data.picture import Frame
@@ -28,6 +25,7 @@ from radhard.models.load import load
 from radhard.models.loaded import Wanted
 from radhard.models.sources import from_hugging_face, from_zoo
 from radhard.models.vision import import_timm, import_torchvision, import_transformers
+from radhard.studies.under_test import assumed
 from tests.models.test_models import Malicious
 
 
@@ -520,7 +518,7 @@ def invoke(*arguments):
 def test_inspect_takes_a_python_file_and_a_shape(tmp_path):
     (tmp_path / "own.py").write_text(CLASSIFIER)
     done = invoke("inspect", f"{tmp_path / 'own.py'}:make", "--input-shape", "3,2,2", "--json")
-    record = json.loads(done.stdout)
+    (record,) = json.loads(done.stdout)["models"]
     assert record["weights"] == f"as {tmp_path / 'own.py'}:make makes them, seed 0"
     assert record["macs"] == 12 * 4
     assert "own.py:make does not state its mean, std: assumed" in " ".join(done.stderr.split())
@@ -543,12 +541,10 @@ def test_a_model_option_that_cannot_be_read_is_named(option, value, fault):
 
 def test_what_is_assumed_of_a_model_is_said():
     loaded = load("fashion-vit", mean=[0.5], std=[0.25])
-    console = Console(file=StringIO())
-    tell_assumed(loaded, console=console)
-    assert console.file.getvalue() == ""
-    tell_assumed(replace(loaded, assumed=("mean", "std")), console=console)
-    assert "fashion-vit does not state its mean, std" in console.file.getvalue()
-    assert "mean [0.5], std [0.25]" in console.file.getvalue()
+    assert assumed(loaded) == []
+    (line,) = assumed(replace(loaded, assumed=("mean", "std")))
+    assert "fashion-vit does not state its mean, std" in line
+    assert "mean [0.5], std [0.25]" in line
 
 
 def test_the_package_exports_load():

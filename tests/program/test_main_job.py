@@ -4,14 +4,16 @@ import pytest
 import torch
 
 from radhard import trace
+from radhard.analysis.anatomy import anatomy
 from radhard.campaign.bench import exposed_bits
 from radhard.deploy import harden
 from radhard.faults import Faults, Faulty, Where
 from radhard.machine import Clean, Kind
 from radhard.program import Program, capture, quantize, run, run_and_keep
+from radhard.program.coverage import coverage
 from radhard.protection import Protection, Scheme, Tmr
-from radhard.report.anatomy import anatomy, anatomy_record
-from radhard.report.coverage import coverage, coverage_record
+from radhard.report.anatomy import anatomy_record
+from radhard.report.coverage import coverage_record
 from radhard.words import Words
 from tests.support.architectures import ARCHITECTURES, Architecture
 from tests.support.hardened import all_products

@@ -10,15 +10,17 @@ import torch
 
 from radhard.analysis.uniformity import evenness
 from radhard.analysis.vulnerability import Study, Vulnerability, explore, vulnerability
+from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.campaign.bench import faulty_setting
 from radhard.campaign.components import take_apart
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Unit
 from radhard.campaign.patches import LOADS, grid_of, words_of_image
 from radhard.campaign.store import Store
-from radhard.report.factors import Explored, explored_record, summary
+from radhard.report.factors import summary
 from radhard.report.heatmap import draw_heatmap
 from radhard.report.patches import heatmap_data, mean_image
+from radhard.report.vulnerability_record import vulnerability_record
 from tests.support.explorations import tiny_bench
 
 IMAGES, TRIALS = 60, 2
@@ -42,7 +44,7 @@ def test_the_heat_map_shows_each_factor_in_its_cell(tmp_path: Path) -> None:
     assert grid is not None
     image = mean_image(tiny_bench().data, images=IMAGES)
     assert image == pytest.approx(tiny_bench().data.images[:IMAGES, 0].double().mean(0).numpy() / 255)
-    data = heatmap_data([Explored(found=found)], image=image)
+    data = heatmap_data([VulnerabilityPoint(found=found)], image=image)
     (panel,) = data.panels
     assert panel.factor.shape == grid
     for component in found.components:
@@ -69,12 +71,15 @@ def test_evenness_is_of_the_answers_in_the_store(tmp_path: Path) -> None:
         answers, whole=plain, trials=np.full(IMAGES, TRIALS, np.int64), seed=parts.whole.seed, grid=parts.grid
     )
     assert found.evenness == expected
-    record = json.loads(json.dumps(explored_record(Explored(found=found)), allow_nan=False))
+    record = json.loads(json.dumps(vulnerability_record([VulnerabilityPoint(found=found)]), allow_nan=False))
+    (at,) = record["points"]
     assert record["grid"] == list(parts.grid or ())
-    assert record["evenness"]["equal"] == expected.equal
-    assert record["evenness"]["mean"]["rate"] == pytest.approx((answers - plain).mean() / TRIALS)
+    assert at["evenness"]["equal"] == expected.equal
+    assert at["evenness"]["mean"]["rate"] == pytest.approx((answers - plain).mean() / TRIALS)
     assert record["where"]["sites"] == ["patch_embed.load"]
-    assert any(line.startswith("all patches equally vulnerable: p = ") for line in summary(Explored(found=found)))
+    assert any(
+        line.startswith("all patches equally vulnerable: p = ") for line in summary(VulnerabilityPoint(found=found))
+    )
 
 
 def test_some_patches_are_no_grid(tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_some_patches_are_no_grid(tmp_path: Path) -> None:
     store.close()
     assert found.evenness is not None
     assert (found.evenness.grid, found.evenness.centre) == (None, None)
-    panel = heatmap_data([Explored(found=found)], image=np.zeros((8, 8))).panels[0]
+    panel = heatmap_data([VulnerabilityPoint(found=found)], image=np.zeros((8, 8))).panels[0]
     assert np.isfinite(panel.factor[0]).all()
     assert np.isnan(panel.factor[1:]).all()
 

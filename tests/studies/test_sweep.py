@@ -22,17 +22,18 @@ from radhard.campaign.execute import Progress
 from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import empty_tally
 from radhard.campaign.rates import comparable_curve
-from radhard.cli import model as loading
 from radhard.cli import parse
 from radhard.cli.commands import app
 from radhard.cli.live import Course, describe, follow
 from radhard.errors import InputError, ModelError
 from radhard.models.data.fashion import MEAN, STD, fashion_mnist
 from radhard.models.load import LoadedModel
+from radhard.studies import model as loading
+from radhard.studies.progress import Measuring
 from tests.support.campaigns import setting
 
 SMALL = ("--images", "60", "--trials", "2", "--ber", "1e-6,1e-4")
-real_load = loading.load_model
+real_load = loading.load
 real_build = building.build
 
 
@@ -66,7 +67,7 @@ def bench(name: str) -> Bench:
 
 @pytest.fixture(autouse=True)
 def two_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "load_model", load)
+    monkeypatch.setattr(loading, "load", load)
     monkeypatch.setattr(building, "build", lambda loaded, **_: bench(loaded.name))
 
 
@@ -195,9 +196,17 @@ def test_progress_names_the_model() -> None:
         unit=Unit(setting=setting(), trial=0, start=0, stop=5), done=1, total=4, images_per_second=1234.5,
         seconds_left=70.0, tally=empty_tally(5),
     )  # fmt: skip
-    assert describe(state, course=Course(model="fine")) == "fine: 1,234 images/s, 0:01:10 left"
+    event = Measuring(
+        model="fine", task="", done=1, total=4, images_per_second=1234.5, seconds_left=70.0, recipe="int8", ber=1e-8,
+        known="",
+    )  # fmt: skip
+    assert describe(event, course=Course(model="fine")) == "fine: 1,234 images/s, 0:01:10 left"
     course = Course(model="fine", place=2, of=2)
-    assert describe(state, course=course) == "fine (2 of 2): 1,234 images/s, 0:01:10 left for all"
+    assert describe(event, course=course) == "fine (2 of 2): 1,234 images/s, 0:01:10 left for all"
+    searching = replace(event, task="searching", known="accuracy 78.1 %")
+    assert describe(searching, course=Course(model="fine")) == (
+        "fine, searching: 1,234 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 %"
+    )
     out = io.StringIO()
     follow([state], course=course, console=Console(file=out, force_terminal=True, width=120))
     assert "fine (2 of 2)" in out.getvalue()

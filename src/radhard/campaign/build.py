@@ -10,10 +10,12 @@ from radhard.campaign.bench import Bench, calibration_batches
 from radhard.campaign.scales import Known, chosen, shipped
 from radhard.errors import InputError
 from radhard.models.checkpoints.finite import check_finite
+from radhard.models.data.dataset import Dataset
 from radhard.models.data.decode import Progress
 from radhard.models.data.fashion import fashion_mnist
+from radhard.models.data.listing import Listing
 from radhard.models.data.pixels import pixels_of
-from radhard.models.data.splits import DataChoice, Supply, supply
+from radhard.models.data.splits import DataChoice, supply
 from radhard.models.loaded import LoadedModel
 from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
 
@@ -26,6 +28,7 @@ def build(
     *,
     recipe: str,
     data: DataChoice | None = None,
+    whole: Dataset | Listing | None = None,
     images: int = 1,
     progress: Progress | None = None,
     known: Sequence[Known] | None = None,
@@ -35,26 +38,13 @@ def build(
 
     The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
     only program, of the recipe pt2e. Calibration sees images set apart for it, never those that are evaluated.
-    `progress` is told of images decoded. `known`: scales that may take the place of calibration; default: those that
-    the model brings. The programs are on `device`, which calibrates too. Raises InputError for an unknown recipe or
-    another one than the model's, for data that do not fit the model, and if more `images` are wanted than there are.
+    `whole`: images in memory, which take the place of those that `data` names. `progress` is told of images decoded.
+    `known`: scales that may take the place of calibration; default: those that the model brings. The programs are on
+    `device`, which calibrates too. Raises InputError for an unknown recipe or another one than the model's, for data
+    that do not fit the model, and if more `images` are wanted than there are.
     """
-    read_recipe(recipe)
-    supplied = supply(data or DataChoice(), loaded, progress=progress)
-    return build_on(loaded, supplied, recipe=recipe, images=images, known=known, device=device)
-
-
-def build_on(
-    loaded: LoadedModel,
-    supplied: Supply,
-    *,
-    recipe: str,
-    images: int = 1,
-    known: Sequence[Known] | None = None,
-    device: str | torch.device = "cpu",
-) -> Bench:
-    """The same on images that are at hand."""
     wanted = read_recipe(recipe)
+    supplied = supply(data or DataChoice(), loaded, whole=whole, progress=progress)
     evaluated = supplied.evaluated
     if images > len(evaluated):
         raise InputError(

@@ -1,7 +1,7 @@
 """Run the images of a table of faults under exactly these faults."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -14,6 +14,17 @@ from radhard.faults import Faulty, Flips
 from radhard.machine import Clean
 from radhard.models.data.listing import UNLABELLED
 from radhard.program import run
+
+
+class ReplayedRecord(TypedDict):
+    """An image's identity, its flips, its label (null: none), what is predicted without and with them, and its file."""
+
+    image: int
+    flips: int
+    label: int | None
+    clean: int
+    prediction: int
+    file: NotRequired[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,13 +41,23 @@ class Replayed:
     flips: Tensor
     names: tuple[str, ...] = ()
 
-    def records(self) -> list[dict[str, Any]]:
-        """One dict an image: its identity, flips, label, the predictions without and with the faults, and its file."""
+    def records(self) -> list[ReplayedRecord]:
+        """One an image."""
         columns = (self.images, self.flips, self.labels, predictions(self.clean), predictions(self.logits))
-        fields = ("image", "flips", "label", "clean", "prediction")
-        found = [dict(zip(fields, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
-        found = [{**row, "label": None if row["label"] == UNLABELLED else row["label"]} for row in found]
-        return [{**row, "file": name} for row, name in zip(found, self.names, strict=True)] if self.names else found
+        found: list[ReplayedRecord] = []
+        for place, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            image, flips, label, clean, prediction = row
+            record: ReplayedRecord = {
+                "image": image,
+                "flips": flips,
+                "label": None if label == UNLABELLED else label,
+                "clean": clean,
+                "prediction": prediction,
+            }
+            if self.names:
+                record["file"] = self.names[place]
+            found.append(record)
+        return found
 
 
 def replay(bench: Bench, flips: Flips, *, recipe: str, batch: int = 64) -> Replayed:

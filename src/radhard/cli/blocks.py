@@ -1,7 +1,5 @@
 """`radhard blocks`: which block size of LB-ABFT costs least for one matrix product."""
 
-import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,9 +8,7 @@ from radhard.cli import outputs, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, MODEL, RUN
-from radhard.errors import InputError
 from radhard.studies.options import FaultOptions
-from radhard.version import VERSION
 
 
 def blocks(
@@ -80,46 +76,24 @@ def blocks(
 ) -> None:
     """Find the block size of LB-ABFT for a matrix product of m x k and k x n, and what detection and recovery cost."""
     rates = parse.rates(ber)
-    if bits is not None and model == "exact":
-        raise InputError(f"--bits {bits} with --model exact: it counts the bits of --words one by one; leave one out")
     written = outputs.opened(ctx, csv=output.csv, plot=output.plot)
 
-    from radhard.cli.notes import output as results
-    from radhard.protection import Exact, Printed, Shape, Volume, cube, optimal_block
-    from radhard.protection.cost.models import CostModel
-    from radhard.report.blocks import block_record, block_row, blocks_table, write_blocks
+    from radhard.cli.notes import show, show_json
+    from radhard.protection import Shape
+    from radhard.report.blocks import blocks_table, write_blocks
+    from radhard.report.record import envelope
+    from radhard.studies.blocks import blocks as verb
+    from radhard.studies.settings import settings_of
 
-    exposed = faults.words
     shape = Shape(m=m, k=k, n=n, bias=bias, stored=not activation)
-    models: dict[str, CostModel] = {
-        "printed": Printed(bits=bits or 1),
-        "volume": Volume(bits=bits or exposed.product.exposed + exposed.accumulator.exposed),
-        "exact": Exact(words=exposed),
-    }
-    rows = []
-    for rate in rates:
-        for name in models if model == "all" else (model,):
-            if size is None:
-                choice = optimal_block(shape, ber=rate, model=models[name], most_flips=most_flips)
-            else:
-                choice = optimal_block(shape, ber=rate, model=models[name], candidates=(cube(size),))
-            rows.append(block_row(choice, shape=shape, ber=rate, model=name))
+    options = {"model": model, "block": size, "most_flips": most_flips, "bits": bits}
+    found = verb(shape, ber=rates, model=model, block=size, most_flips=most_flips, bits=bits, words=faults.words)
 
-    def show() -> None:
+    def end() -> None:
         if output.json_:
-            record = {"radhard": VERSION, "command": ctx.meta["command"], "m": m, "k": k, "n": n}
-            typer.echo(json.dumps({**record, "rows": [block_record(row) for row in rows]}, allow_nan=False))
+            settings = settings_of(ber=rates, words=faults.words, bias=bias, activation=activation, **options)
+            show_json(envelope(ctx.meta["command"], settings, [found.to_dict()]))
         else:
-            results().print(blocks_table(rows, shape=shape))
+            show([blocks_table(found.blocks, shape=shape)])
 
-    def draw(file: Path) -> None:
-        from radhard.report.optimal_blocks import draw_optimal_blocks, optimal_blocks_data
-
-        chosen = (
-            f"cubes of {size}"
-            if size
-            else f"the cube that costs least, of those with at most {most_flips:g} expected flips"
-        )
-        draw_optimal_blocks(optimal_blocks_data(rows, shape=shape, chosen=chosen), file)
-
-    written.end(show, csv=lambda file: write_blocks(rows, file), plot=draw)
+    written.end(end, csv=lambda file: write_blocks(found.blocks, file), plot=found.plot)

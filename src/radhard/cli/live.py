@@ -1,16 +1,24 @@
-"""Progress on stderr while a campaign runs: units, images a second, time left, accuracy so far."""
+"""The console's side of a verb's progress: a sign while it prepares, a bar while it measures, its notes on stderr."""
 
+import gc
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.status import Status
 
-from radhard.analysis.intervals import Interval, clustered
 from radhard.campaign.execute import Progress
+from radhard.studies.model import loaded_model
+from radhard.studies.options import ModelOptions
+from radhard.studies.progress import Event, Known, Measuring, Note, Preparing, Report, accuracy_so_far
+from radhard.studies.progress import follow as follow_states
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,46 +51,98 @@ def waiting(text: str, *, console: Console) -> Iterator[None]:
         yield
 
 
-def accuracy_so_far(state: Progress) -> str:
-    """`accuracy 78.1 % (76.0 - 80.2)`: that of the setting just measured; nothing if it is not known."""
-    if state.tally.n == 0:
-        return ""
-    tally = state.tally
-    if not state.unit.setting.labelled:
-        return f"SDC {percent(clustered(tally.changed, trials=tally.trials))}"
-    return f"accuracy {percent(clustered(tally.correct, trials=tally.trials))}"
+class _Watch:
+    """Draws one model's events on a console that is a terminal, and prints its notes, each sentence once."""
+
+    def __init__(self, course: Course, *, console: Console, told: set[str]) -> None:
+        self._course, self._console, self._told = course, console, told
+        self._status: Status | None = None
+        self._bar: Bar | None = None
+        self._task: str | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, Note):
+            if event.text not in self._told:
+                self._told.add(event.text)
+                self._console.print(event.text, soft_wrap=True, markup=False, highlight=False)
+        elif not self._console.is_terminal:
+            return
+        elif isinstance(event, Preparing):
+            self._prepare(event)
+        else:
+            self._measure(event)
+
+    def end(self) -> None:
+        """Take away what is drawn."""
+        if self._status is not None:
+            self._status.stop()
+        if self._bar is not None:
+            self._bar.stop()
+        self._status = self._bar = None
+
+    def _prepare(self, event: Preparing) -> None:
+        text = f"{self._course.name}: capturing and calibrating"
+        if event.total:
+            text += f": {event.done:,} of {event.total:,} images decoded"
+        if self._status is None:
+            self.end()
+            self._status = self._console.status(text)
+            self._status.start()
+        self._status.update(text)
+
+    def _measure(self, event: Measuring) -> None:
+        if self._bar is None or self._task != event.task:
+            self.end()
+            columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+            self._bar, self._task = Bar(*columns, console=self._console, transient=True), event.task
+            self._bar.add_task("", total=None)
+            self._bar.start()
+        text = describe(event, course=self._course)
+        self._bar.update(self._bar.task_ids[0], completed=event.done, total=event.total, description=text)
 
 
-def percent(interval: Interval) -> str:
-    """`78.1 % (76.0 - 80.2)`."""
-    return f"{100 * interval.rate:.1f} % ({100 * interval.low:.1f} - {100 * interval.high:.1f})"
+@contextmanager
+def watching(course: Course, *, console: Console, told: set[str] | None = None) -> Iterator[Report]:
+    """What a verb reports to. Notes that were `told` are not told again."""
+    watch = _Watch(course, console=console, told=set() if told is None else told)
+    try:
+        yield watch
+    finally:
+        watch.end()
 
 
-def follow(
-    progress: Iterable[Progress],
-    *,
-    course: Course,
-    console: Console,
-    so_far: Callable[[Progress], str] = accuracy_so_far,
-) -> None:
-    """Run a campaign to its end, and draw its progress and what is known `so_far` if the console is a terminal."""
-    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{course.name}: starting", total=None)
-        for state in progress:
-            if console.is_terminal:
-                text = describe(state, course=course, so_far=so_far)
-                bar.update(task, completed=state.done, total=state.total, description=text)
+def of_each(
+    models: Mapping[str, ModelOptions], verb: Callable[[str, ModelOptions, Report], T], *, console: Console
+) -> list[T]:
+    """What a `verb` gives for each model in turn, with its options and what it reports to."""
+    if len(models) > 1:  # a name that is wrong is told now, not after the models before it
+        for model, options in models.items():
+            loaded_model(model, options)
+    found: list[T] = []
+    began, told = time.perf_counter(), set[str]()
+    for place, (model, options) in enumerate(models.items(), start=1):
+        course = Course(model=model, place=place, of=len(models), began=began)
+        with watching(course, console=console, told=told) as report:
+            found.append(verb(model, options, report))
+        gc.collect()  # a captured graph holds itself in cycles: free this model before the next is captured
+    return found
 
 
-def describe(state: Progress, *, course: Course, so_far: Callable[[Progress], str] = accuracy_so_far) -> str:
+def describe(event: Measuring, *, course: Course) -> str:
     """`fashion-vit: 412 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 % (76.0 - 80.2)`."""
-    minutes, seconds = divmod(round(course.seconds_left(state.seconds_left)), 60)
+    minutes, seconds = divmod(round(course.seconds_left(event.seconds_left)), 60)
     hours, minutes = divmod(minutes, 60)
     left = "left" if course.of == 1 else "left for all"
-    text = f"{course.name}: {state.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
-    known = so_far(state)
-    return f"{text}, {state.unit.setting.recipe}, BER {state.unit.setting.ber:.2g}: {known}" if known else text
+    name = replace(course, model=f"{course.model}, {event.task}" if event.task else course.model).name
+    text = f"{name}: {event.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
+    return f"{text}, {event.recipe}, BER {event.ber:.2g}: {event.known}" if event.known else text
+
+
+def follow(progress: Iterable[Progress], *, course: Course, console: Console, so_far: Known = accuracy_so_far) -> None:
+    """Run a campaign to its end, and draw its progress and what is known `so_far` if the console is a terminal."""
+    with watching(course, console=console) as report:
+        follow_states(progress, model=course.model, report=report, known=so_far)
 
 
 def following(course: Course, *, console: Console) -> Callable[[Iterable[Progress], str], None]:

@@ -1,8 +1,11 @@
 """Where a command prints: results on stdout, notes on stderr, every text on one line."""
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
+import typer
+from rich.console import Console, RenderableType
 
 from radhard.errors import shown
 
@@ -26,3 +29,18 @@ def output() -> Console:
 def notes() -> Console:
     """Standard error, text as it is: no markup, and nothing is wrapped, for a reader may be a program."""
     return Lines(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def show(parts: Iterable[RenderableType]) -> None:
+    """Print results: tables, and sentences as they are, which are not wrapped."""
+    console = output()
+    for part in parts:
+        if isinstance(part, str):
+            console.print(part, highlight=False, markup=False, soft_wrap=True)
+        else:
+            console.print(part)
+
+
+def show_json(record: Mapping[str, Any]) -> None:
+    """Print one JSON object on one line."""
+    typer.echo(json.dumps(record, allow_nan=False))

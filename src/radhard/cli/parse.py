@@ -195,7 +195,7 @@ def width(points: float) -> float:
 
 
 def losses(text: str) -> tuple[float, ...]:
-    """`10,20,30`, percentage points of accuracy -> shares of all answers, 0.1, 0.2, 0.3."""
+    """`10,20,30`, percentage points of accuracy -> the numbers."""
     found = []
     for part in text.split(","):
         try:
@@ -204,7 +204,7 @@ def losses(text: str) -> tuple[float, ...]:
             raise InputError(f"--loss: {part!r} is not a number; write percentage points such as 10,20,30") from None
         if not 0 < points < 100:
             raise InputError(f"--loss: {part} is not between 0 and 100; write percentage points such as 10,20,30")
-        found.append(points / 100)
+        found.append(points)
     if len(set(found)) != len(found):
         raise InputError(f"--loss {text}: a loss is given twice; give each once")
     return tuple(found)

@@ -1,6 +1,5 @@
 """`radhard replay`: run a model under the faults of a table."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -45,34 +44,43 @@ def replay(
     from safetensors.torch import save_file
 
     from radhard.campaign.replay import replay as run_replay
-    from radhard.cli.bench import prepared, source_of
-    from radhard.cli.notes import notes
-    from radhard.cli.notes import output as results
+    from radhard.cli.live import of_each
+    from radhard.cli.notes import notes, show, show_json
     from radhard.faults import read_trace
-    from radhard.machine.device import device_name
+    from radhard.report.record import envelope
+    from radhard.report.replay import replay_record
     from radhard.report.table import replay_table
+    from radhard.studies.settings import settings_of
+    from radhard.studies.under_test import under_test
 
+    settings = settings_of(
+        model_options,
+        data_options,
+        model=model,
+        data=data,
+        trace=trace,
+        trial=trial,
+        words=words,
+        batch=run.batch,
+        device=run.device,
+    )
     flips = read_trace(trace, trial=trial, words=None if words is None else parse.words(words))
-    console = notes()
-    source = source_of(data, data_options, device=run.device)
-    bench = prepared(source, model, model_options, console=console)
+    (bench,) = of_each(
+        {model: model_options},
+        lambda name, options, report: under_test(
+            name, data, model_options=options, data_options=data_options, device=run.device, progress=report
+        ),
+        console=notes(),
+    )
     recipe = model_options.recipe
     replayed = run_replay(bench, flips, recipe=recipe, batch=run.batch)
 
-    def show() -> None:
+    def end() -> None:
         if output.json_:
-            pixels = None if bench.pixels is None else bench.pixels.as_dict()
-            record = {
-                "model": model,
-                "recipe": recipe,
-                "device": device_name(bench.device),
-                "trial": flips.trial,
-                "pixels": pixels,
-                "images": replayed.records(),
-            }
-            typer.echo(json.dumps(record, allow_nan=False))
+            record = replay_record(replayed, bench=bench, recipe=recipe, trial=flips.trial)
+            show_json(envelope(ctx.meta["command"], settings, [record]))
         else:
-            results().print(replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}"))
+            show([replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}")])
 
     tensors = {"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}
-    written.end(show, logits=lambda file: save_file(tensors, file))
+    written.end(end, logits=lambda file: save_file(tensors, file))

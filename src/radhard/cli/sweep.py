@@ -8,12 +8,11 @@ from radhard.cli import options, outputs, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS
-from radhard.studies.options import DataOptions, FaultOptions, RunOptions
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
 if TYPE_CHECKING:
-    from radhard.analysis.sweep import Sweep
-    from radhard.campaign.bench import Bench
-    from radhard.campaign.experiment import Setting
+    from radhard.studies.progress import Report
+    from radhard.studies.sweep import SweepResult
 
 
 def sweep(
@@ -44,61 +43,43 @@ def sweep(
 
     Several models are measured one after another, drawn in one figure and compared in a table.
     """
-    each, where = models.each, faults.where
-    index, of = run.shard
-    rates = None if ber is None else parse.rates(ber)
+    each, rates = models.each, None if ber is None else parse.rates(ber)
     written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
-    from radhard.analysis.stopping import UntilWidth
-    from radhard.campaign.bench import faulty_setting
-    from radhard.campaign.execute import Shard
-    from radhard.campaign.executor import InProcess
-    from radhard.campaign.rates import comparable_curve, whole_curve
-    from radhard.cli.bench import counted, of_each, opened, source_of
-    from radhard.cli.live import Course
-    from radhard.cli.notes import notes
-    from radhard.cli.notes import output as results
-    from radhard.cli.swept import Extent, run_sweep, show_json, show_tables, writers
+    from radhard.cli.live import of_each
+    from radhard.cli.notes import notes, show, show_json
+    from radhard.report.curve import curve_data, draw_curve
+    from radhard.report.record import envelope
+    from radhard.report.sweep import write_csv
+    from radhard.report.table import sweep_tables
+    from radhard.studies.settings import settings_of
+    from radhard.studies.sweep import sweep as verb
 
-    recipe = models.shared.recipe
-    source = source_of(data, data_options, faults=faults, device=run.device)
-    stop = None if run.until_width is None else UntilWidth(width=run.until_width / 100)
-    console = notes()
-    default = whole_curve if len(each) == 1 else comparable_curve
-    with opened(run.store) as kept:
-
-        def measured(bench: "Bench", course: Course) -> "Sweep":
-            taken = counted(bench, run.images, default=options.DEFAULT_IMAGES, console=console)
-
-            def at(rate: float) -> "Setting":
-                return faulty_setting(
-                    bench, recipe, ber=rate, kinds=faults.kinds, where=where, seed=faults.seed, words=faults.words
-                )
-
-            return run_sweep(
-                bench,
-                tuple(map(at, rates or default(at(0.0).bits, recipe=recipe))),
-                extent=Extent(images=taken, trials=run.trials, chunk=run.chunk, stop=stop),
-                store=kept,
-                executor=InProcess(bench=bench, batch=run.batch),
-                shard=Shard(index=index, of=of),
-                course=course,
-                console=console,
-            )
-
-        sweeps = of_each(
-            each,
-            measured,
-            source=source,
-            images=run.images,
-            console=console,
-            store=kept,
+    def measured(model: str, model_options: ModelOptions, report: "Report") -> "SweepResult":
+        return verb(
+            model,
+            data,
+            ber=rates,
+            default="whole" if len(each) == 1 else "comparable",
+            model_options=model_options,
+            data_options=data_options,
+            faults=faults,
+            run=run,
+            progress=report,
         )
 
-    def show() -> None:
-        if output.json_:
-            show_json(sweeps, command=ctx.meta["command"])
-        else:
-            show_tables(sweeps, console=results())
+    settings = settings_of(models, data_options, faults, run, data=data, ber=rates)
+    results = of_each(each, measured, console=notes())
+    sweeps = [result.sweep for result in results]
 
-    written.end(show, **writers(sweeps))
+    def end() -> None:
+        if output.json_:
+            show_json(envelope(ctx.meta["command"], settings, [result.to_dict() for result in results]))
+        else:
+            show(sweep_tables(sweeps))
+
+    written.end(
+        end,
+        csv=lambda file: write_csv(sweeps, file),
+        plot=lambda file: draw_curve(curve_data(sweeps), file),
+    )

@@ -1,18 +1,13 @@
-"""What a program computes, site by site or summed: operations of one image's inference, and exposed bits."""
+"""What a program computes, as a table and as a record."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TypedDict
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from radhard.faults import Faults, Where, exposures, patches_of
-from radhard.machine import KINDS, MARKED, Cost, Kind, Site, Source, least_sure
-from radhard.program import Overrides, Program
-from radhard.words import Words
-
-PRODUCTS = frozenset({"linear", "conv2d", "matmul"})
+from radhard.analysis.anatomy import Anatomy, Row
+from radhard.machine import KINDS, MARKED, Kind
+from radhard.report.record import WordsRecord, words_record
 
 _HEADINGS: dict[Kind, str] = {
     "mul": "multiplications", "add": "additions", "load": "loads", "special": "special", "scale": "scalings",
@@ -23,98 +18,51 @@ MARK = (
     "MODEL --template` prints a file for it)"
 )
 
-By = Literal["site", "layer", "module", "operator"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One site, or all `sites` of a layer, module or operator: operations of each kind, `exposed_bits`.
-
-    `layer_source` and `module_source` say what the layers and the modules are from, the least sure of a group;
-    `guessed`: one of them is marked. `writes`: of a single site, the activation in its write-back, such as relu.
-    """
+class RowRecord(TypedDict):
+    """One site, or all sites of a layer, module or operator: the fields of `Row`."""
 
     name: str
     layer: str
     module: str
     operator: str
     sites: int
-    operations: Mapping[str, int]
+    operations: dict[str, int]
     exposed_bits: int
-    layer_source: Source
-    module_source: Source
+    layer_source: str
+    module_source: str
     guessed: bool
-    writes: str = ""
+    writes: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Anatomy:
-    """The rows of a program in the order of its execution, `by` what they are summed, and their `total`."""
+class AnatomyRecord(TypedDict):
+    """What one image costs in a model, by site or summed, and its total."""
 
     model: str
+    weights: str
     recipe: str
-    by: By
-    kinds: frozenset[Kind]
-    words: Words
-    overrides: Overrides
-    rows: tuple[Row, ...]
-    total: Row
+    kinds: list[str]
+    words: WordsRecord
+    by: str
+    anatomy: dict[str, dict[str, str]]
     macs: int
-    """Multiplications of matrix products and convolutions, which is how multiply-accumulates are counted."""
+    rows: list[RowRecord]
+    total: RowRecord
 
 
-def anatomy(program: Program, *, kinds: frozenset[Kind], where: Where, words: Words, by: By) -> Anatomy:
-    """Sum up what one image costs. InputError if a pattern of `where` matches nothing."""
-    faults = Faults(ber=0.0, kinds=kinds, where=where, words=words)
-    exposed_at = exposures(program.costs, faults, patches=patches_of(program, where))
-
-    written = {account.sites[0]: account.op.split(".")[1] for account in program.accounts if account.role == "writes"}
-
-    def row(name: str, group: Mapping[Site, Cost]) -> Row:
-        exposed = sum(exposure.bits for (site, _), exposure in exposed_at.items() if site in group)
-        return Row(
-            name=name,
-            layer=_common({site.layer for site in group}),
-            module=_common({site.module for site in group}),
-            operator=_common({site.operator for site in group}),
-            sites=len(group),
-            operations={kind: sum(cost.operations(kind) for cost in group.values()) for kind in KINDS},
-            exposed_bits=exposed,
-            layer_source=least_sure(site.layer_source for site in group),
-            module_source=least_sure(site.module_source for site in group),
-            guessed=any(site.guessed for site in group),
-            writes=written.get(name, "") if by == "site" else "",
-        )
-
-    groups: dict[str, dict[Site, Cost]] = {}
-    for site, cost in program.costs.items():
-        key = site.name if by == "site" else getattr(site, by)
-        groups.setdefault(key, {})[site] = cost
-    return Anatomy(
-        model=program.name,
-        recipe=program.recipe,
-        by=by,
-        kinds=kinds,
-        words=words,
-        overrides=program.overrides,
-        rows=tuple(row(name, group) for name, group in groups.items()),
-        total=row("total", program.costs),
-        macs=sum(cost.operations("mul") for site, cost in program.costs.items() if site.operator in PRODUCTS),
-    )
-
-
-def anatomy_record(found: Anatomy) -> dict[str, Any]:
-    """Anatomy -> JSON values."""
+def anatomy_record(found: Anatomy, *, weights: str) -> AnatomyRecord:
+    """Anatomy -> JSON values; `weights`: where the model's are from."""
     return {
         "model": found.model,
+        "weights": weights,
         "recipe": found.recipe,
         "kinds": sorted(found.kinds),
-        "words": found.words.as_dict(),
+        "words": words_record(found.words),
         "by": found.by,
         "anatomy": found.overrides.as_dict(),
         "macs": found.macs,
-        "rows": [_record(row) for row in found.rows],
-        "total": _record(found.total),
+        "rows": [row_record(row) for row in found.rows],
+        "total": row_record(found.total),
     }
 
 
@@ -146,10 +94,18 @@ def marked(name: str, source: str) -> str:
     return f"{name or '-'}{' ?' if source in MARKED else ''}"
 
 
-def _record(row: Row) -> dict[str, Any]:
-    return {**vars(row), "operations": dict(row.operations)}
-
-
-def _common(names: set[str]) -> str:
-    """The one name of a set, or nothing if there are several."""
-    return next(iter(names)) if len(names) == 1 else ""
+def row_record(row: Row) -> RowRecord:
+    """A row -> JSON values."""
+    return {
+        "name": row.name,
+        "layer": row.layer,
+        "module": row.module,
+        "operator": row.operator,
+        "sites": row.sites,
+        "operations": {str(kind): count for kind, count in row.operations.items()},
+        "exposed_bits": row.exposed_bits,
+        "layer_source": row.layer_source,
+        "module_source": row.module_source,
+        "guessed": row.guessed,
+        "writes": row.writes,
+    }

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -79,9 +79,27 @@ def blocks_table(rows: Sequence[BlockRow], *, shape: Shape) -> Table:
     return table
 
 
-def block_record(row: BlockRow) -> dict[str, Any]:
-    """Ready for JSON."""
-    return asdict(row)
+class BlocksRecord(TypedDict):
+    """A matrix product of `m` x `k` and `k` x `n`, and a row for each rate and cost model."""
+
+    m: int
+    k: int
+    n: int
+    bias: bool
+    stored: bool
+    rows: list[Annotated[dict[str, Any], BlockRow]]
+
+
+def blocks_record(rows: Sequence[BlockRow], *, shape: Shape) -> BlocksRecord:
+    """Ready for JSON; `stored`: the right factor is a weight, whose sums are made once."""
+    return {
+        "m": shape.m,
+        "k": shape.k,
+        "n": shape.n,
+        "bias": shape.bias,
+        "stored": shape.stored,
+        "rows": [asdict(row) for row in rows],
+    }
 
 
 def write_blocks(rows: Sequence[BlockRow], path: Path) -> None:
@@ -89,4 +107,4 @@ def write_blocks(rows: Sequence[BlockRow], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=[field.name for field in fields(BlockRow)])
         writer.writeheader()
-        writer.writerows(block_record(row) for row in rows)
+        writer.writerows(asdict(row) for row in rows)

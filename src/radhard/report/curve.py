@@ -100,6 +100,18 @@ def draw_curve(data: CurveData, path: Path) -> None:
     write_figure(figure, path)
 
 
+def draw_curve_on(data: CurveData, axes: Axes) -> None:
+    """Draw the left panel on axes: accuracy over the rate, or SDC where images have no labels, with a legend."""
+    for number, line in enumerate(data.lines):
+        handle = _draw_band(axes, line.ber, line.accuracy if data.labelled else line.changed, number=number)
+        handle.set_label(line.model)
+    if any(line.ber for line in data.lines):
+        axes.set_xscale("log")
+    _frame(axes, top=1.0, label="accuracy" if data.labelled else "SDC: top-1 differs from the fault-free answer")
+    axes.set_title(data.title)
+    axes.legend(frameon=False)
+
+
 def _draw_accuracy(data: CurveData, left: Axes, right: Axes) -> list[Line2D]:
     """Accuracy, and that relative to clean; what the legend names."""
     handles = []

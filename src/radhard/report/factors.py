@@ -1,53 +1,24 @@
-"""Vulnerability factors as a table, as records and as CSV."""
+"""Vulnerability factors as a table, and what the table does not say."""
 
-import csv
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.analysis.intervals import Interval
-from radhard.analysis.operating import OperatingPoint
 from radhard.analysis.uniformity import Evenness
-from radhard.analysis.vulnerability import Vulnerability, Vulnerable
-from radhard.models.data.pixels import Pixels
+from radhard.analysis.vulnerability import Vulnerability
+from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.report.anatomy import MARK
-from radhard.report.record import measure_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class Explored:
-    """The factors `found` at one bit error rate, and the operating `point` if a loss was what found the rate.
-
-    `searched`: forward passes at the rates that were tried for it; other losses may have tried the same. `pixels`: what
-    was done to the images. `device`: where they ran.
-    """
-
-    found: Vulnerability
-    point: OperatingPoint | None = None
-    searched: float = 0.0
-    pixels: Pixels | None = None
-    device: str = "cpu"
-
-    @property
-    def label(self) -> str:
-        """`10 points lost (BER 3.1e-08)`, or `BER 3.1e-08`."""
-        rate = f"BER {self.found.setting.ber:.3g}"
-        lost = "points lost" if self.found.setting.labelled else "% of answers changed"
-        return rate if self.point is None else f"{100 * self.point.loss:g} {lost} ({rate})"
-
-
-def factors_table(explored: Explored) -> Table:
+def factors_table(at: VulnerabilityPoint) -> Table:
     """One row a component, the most vulnerable first; factors in percentage points."""
-    found = explored.found
+    found = at.found
     setting, by = found.setting, found.study.parts.by
     of = "percentage points" if setting.labelled else "percentage points of SDC (answers that change; no labels)"
-    title = f"{setting.model}, recipe {setting.recipe}, {explored.label}: vulnerability by {by}, {of}"
+    title = f"{setting.model}, recipe {setting.recipe}, {at.label}: vulnerability by {by}, {of}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
     headings = (
         "rank", by, "factor", "95 % interval", "all at once", "operations", "exposed bits", "points a Gbit", "unpaired",
@@ -67,9 +38,9 @@ def factors_table(explored: Explored) -> Table:
     return table
 
 
-def summary(explored: Explored) -> list[str]:
+def summary(at: VulnerabilityPoint) -> list[str]:
     """What the table does not say: accuracy, images and trials, the operating point, the work."""
-    found, point = explored.found, explored.point
+    found, point = at.found, at.point
     lines = [
         _lost(found),
         f"n = {found.plain.n:,} pairs of answers a component: {found.study.images:,} images, {found.trials} trials "
@@ -80,7 +51,7 @@ def summary(explored: Explored) -> list[str]:
         lines.append(
             f"a loss of {100 * point.loss:g} percentage points relative to clean"
             f"{'' if found.setting.labelled else ' (of answers that change)'} is at BER {point.ber:.3g} "
-            f"(95 % interval {low} - {high}; {len(point.tried)} rates tried, {explored.searched:,.0f} forward passes)"
+            f"(95 % interval {low} - {high}; {len(point.tried)} rates tried, {at.searched:,.0f} forward passes)"
         )
     if ratios := [c.unpaired_ratio for c in found.components if c.n]:
         lines.append(
@@ -131,58 +102,6 @@ def _even(found: Evenness, *, of: str) -> list[str]:
 
 def _interval(points: Interval) -> str:
     return f"{100 * points.rate:.2f} ({_points(points.low, points.high)})"
-
-
-def explored_record(explored: Explored) -> dict[str, Any]:
-    """The factors at a rate -> JSON values, components in the order of the program."""
-    found, setting, study = explored.found, explored.found.setting, explored.found.study
-    return {
-        "model": setting.model,
-        "recipe": setting.recipe,
-        "data": setting.data,
-        "data_digest": setting.data_digest,
-        "pixels": None if explored.pixels is None else explored.pixels.as_dict(),
-        "device": explored.device,
-        "labelled": setting.labelled,
-        "measure": measure_of(setting),
-        "by": study.parts.by,
-        "ber": setting.ber,
-        "operating_point": None if explored.point is None else explored.point.as_dict(),
-        "search_forward_passes": explored.searched,
-        "kinds": sorted(setting.kinds),
-        "words": setting.words.as_dict(),
-        "seed": setting.seed,
-        "anatomy": setting.overrides.as_dict(),
-        "images": study.images,
-        "trials": found.trials,
-        "ended": found.ended,
-        "exposed_bits": study.parts.bits,
-        "clean": found.clean.as_dict(),
-        "plain": found.plain.as_dict(),
-        "loss": vars(found.loss) if found.plain.n else None,
-        "simultaneous": "Bonferroni",
-        "grid": None if study.parts.grid is None else list(study.parts.grid),
-        "where": setting.where.as_dict(),
-        "evenness": None if found.evenness is None else found.evenness.as_dict(),
-        "forward_passes": found.passes,
-        "naive_forward_passes": found.naive,
-        "unexposed": list(study.parts.unexposed),
-        "components": [component.as_dict() for component in found.components],
-    }
-
-
-def write_factors(explored: Sequence[Explored], path: Path) -> None:
-    """Write one row a component and rate: the model, the BER, the loss that found it, the fields of Vulnerable."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        head = ["model", "recipe", "by", "ber", "loss", "measure"]
-        writer = csv.DictWriter(file, fieldnames=[*head, *(field.name for field in fields(Vulnerable))])
-        writer.writeheader()
-        for one in explored:
-            setting = one.found.setting
-            lost = None if one.point is None else one.point.loss
-            values = (setting.model, setting.recipe, one.found.study.parts.by, setting.ber, lost, measure_of(setting))
-            place = dict(zip(head, values, strict=True))
-            writer.writerows({**place, **component.as_dict()} for component in one.found.components)
 
 
 def _points(low: float, high: float) -> str:

@@ -110,6 +110,13 @@ def draw_heatmap(data: HeatmapData, path: Path) -> None:
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
+def draw_heatmap_on(data: HeatmapData, axes: Axes) -> None:
+    """Draw the last panel on axes, the patches at the highest rate."""
+    least, greatest = data.scale
+    digits = 1 if max(-least, greatest) >= 1 else 2
+    _draw_panel(axes, data.panels[-1], scale=Normalize(least, greatest), digits=digits)
+
+
 def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: Panel) -> None:
     """The mean image under the lines of the grid."""
     rows, columns = like.factor.shape

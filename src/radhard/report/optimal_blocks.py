@@ -113,6 +113,21 @@ def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
+def draw_optimal_blocks_on(data: OptimalBlocksData, axes: Axes) -> None:
+    """Draw the panel of overheads on axes, its detection hollow."""
+    for line in data.lines:
+        style = {**_STYLES[line.model], "linewidth": 1.5, "markersize": 5.5}
+        axes.plot(line.ber, line.overhead, label=f"{line.model} model", **style)
+        axes.plot(line.ber, line.detection, **{**style, "markerfacecolor": "white", "linewidth": 0.9})
+    _frame(axes, "overhead (filled), its detection (hollow)")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(percent_ticks())
+    axes.set_xlabel("bit error rate: probability that an exposed bit flips")
+    axes.set_title(data.title)
+    axes.legend(frameon=False)
+
+
 def _frame(axes: Axes, label: str) -> None:
     axes.set_ylabel(label)
     axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)

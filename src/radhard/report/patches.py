@@ -6,18 +6,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.picture import SCALES
-from radhard.report.factors import Explored
 from radhard.report.heatmap import HeatmapData, Panel
 
 Image = npt.NDArray[np.float64]
 
 
-def heatmap_data(explored: Sequence[Explored], *, image: Image) -> HeatmapData:
+def heatmap_data(points: Sequence[VulnerabilityPoint], *, image: Image) -> HeatmapData:
     """Models at one rate or several, by patch -> a panel each, beside the mean `image` [H, W] or [H, W, 3]."""
-    first = explored[0].found
-    models = {one.found.setting.model for one in explored}
+    first = points[0].found
+    models = {one.found.setting.model for one in points}
     where = "words of the input image" if first.setting.kinds == {"load"} else "operations of a patch's region"
     return HeatmapData(
         title=f"{first.setting.model if len(models) == 1 else 'Several models'}: vulnerability by patch"
@@ -27,7 +27,7 @@ def heatmap_data(explored: Sequence[Explored], *, image: Image) -> HeatmapData:
             f"{first.setting.data}, {first.study.images:,} images, {first.trials} trials"
         ),
         image=image,
-        panels=tuple(_panel(one, alone=len(models) == 1) for one in explored),
+        panels=tuple(_panel(one, alone=len(models) == 1) for one in points),
     )
 
 
@@ -42,14 +42,14 @@ def mean_image(data: Dataset, *, images: int) -> Image:
     return mean.transpose(1, 2, 0) if len(mean) == 3 else mean.mean(0)
 
 
-def _panel(explored: Explored, *, alone: bool) -> Panel:
-    grid = explored.found.study.parts.grid
+def _panel(point: VulnerabilityPoint, *, alone: bool) -> Panel:
+    grid = point.found.study.parts.grid
     assert grid is not None
     factor, low, high = (np.full(grid, np.nan) for _ in range(3))
-    for component in explored.found.components:
+    for component in point.found.components:
         row, comma, column = component.name.partition(",")
         if comma:  # not what belongs to no patch
             at = int(row), int(column)
             factor[at], low[at], high[at] = 100 * component.factor, 100 * component.low, 100 * component.high
-    label = explored.label if alone else f"{explored.found.setting.model}\n{explored.label}"
+    label = point.label if alone else f"{point.found.setting.model}\n{point.label}"
     return Panel(label=label, factor=factor, low=low, high=high)

@@ -12,6 +12,20 @@ from radhard.analysis.sweep import Sweep
 from radhard.campaign.replay import Replayed
 
 
+def sweep_tables(sweeps: Sequence[Sweep]) -> list[Table]:
+    """What was measured of each model, its clean programs first; of several models a comparison."""
+    tables = []
+    for sweep in sweeps:
+        setting = sweep.setting
+        if sweep.labelled:
+            tables.append(clean_table(sweep.clean, title=f"{setting.model} on {setting.data}, no faults"))
+        title = f"{setting.model}, recipe {setting.recipe}, {setting.words.name}"
+        if not sweep.labelled:
+            title += f"; {setting.data}, without labels: SDC is the share of top-1 answers that are not the clean ones"
+        tables.append(points_table(sweep.points, title=title))
+    return tables + ([comparison_table(sweeps)] if len(sweeps) > 1 else [])
+
+
 def points_table(points: Sequence[Point], *, title: str) -> Table:
     """One row a point of a sweep; without accuracy where no image has a label."""
     table = narrow(title)

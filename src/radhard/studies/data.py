@@ -5,12 +5,10 @@ from pathlib import Path
 
 from radhard.errors import InputError
 from radhard.models.data.dataset import Dataset
-from radhard.models.data.decode import Progress
-from radhard.models.data.in_memory import InMemory, is_pixels, made_to_fit, read_whole
+from radhard.models.data.in_memory import InMemory, is_pixels, read_whole
 from radhard.models.data.listing import Listing
-from radhard.models.data.picture import Frame
 from radhard.models.data.preprocessing import Preprocessing
-from radhard.models.data.splits import EMBEDDED, DataChoice, Part, Supply, check_shape, supply, supply_in_memory
+from radhard.models.data.splits import EMBEDDED, DataChoice, Part
 from radhard.models.loaded import LoadedModel, Shape
 from radhard.studies.options import DataOptions, ModelOptions
 
@@ -47,33 +45,12 @@ def as_taken(loaded: LoadedModel, whole: Dataset | Listing | None, *, options: M
     )
 
 
-def supplied(
-    data: Data,
-    loaded: LoadedModel,
-    *,
-    whole: Dataset | Listing | None,
-    options: DataOptions,
-    part: Part = "evaluate",
-    progress: Progress | None = None,
-) -> Supply:
-    """The images that are evaluated and those that calibrate. `whole`: what is `held` of the data.
-
-    Raises InputError as `radhard.models.data.splits.supply` does, and for options of files beside what is in memory.
-    """
-    choice = _choice(data, options, part=part)
-    if whole is None:
-        return supply(choice, loaded, progress=progress)
-    _check_options(options, name=whole.name)
-    fitting = _fitting(whole, loaded, progress=progress)
-    if choice.calibration is not None and not is_pixels(whole):
-        raise InputError(
-            f"calibration {choice.calibration}: the images are floats as the model takes them, and those are pixels; "
-            "give images that calibrate as tensors, too, or leave them out to set a share apart"
-        )
-    return supply_in_memory(choice, loaded, whole=fitting, progress=progress)
-
-
-def _choice(data: Data, options: DataOptions, *, part: Part) -> DataChoice:
+def choice_of(
+    data: Data, options: DataOptions, *, whole: Dataset | Listing | None, part: Part = "evaluate"
+) -> DataChoice:
+    """Which images are seen. `whole`: what is `held` of the data. InputError for options of files beside it."""
+    if whole is not None:
+        _check_options(options, name=whole.name)
     return DataChoice(
         data=str(data) if isinstance(data, str | Path) else EMBEDDED,
         root=options.data_root,
@@ -87,13 +64,6 @@ def _choice(data: Data, options: DataOptions, *, part: Part) -> DataChoice:
         bad="skip" if options.skip_bad else "stop",
         part=part,
     )
-
-
-def _fitting(whole: Dataset | Listing, loaded: LoadedModel, *, progress: Progress | None) -> Dataset:
-    frame = Frame(preprocessing=loaded.preprocessing, channels=loaded.input_shape[0], mean=loaded.mean)
-    fitting = made_to_fit(whole, frame=frame, progress=progress)
-    check_shape(loaded, fitting)
-    return fitting
 
 
 def _check_options(options: DataOptions, *, name: str) -> None:

@@ -59,7 +59,7 @@ def _named(name: str, options: ModelOptions, *, images: Shape | None) -> LoadedM
         return load(
             name,
             options.checkpoint,
-            checkpoint_key=None if options.checkpoint is None else options.checkpoint_key,
+            checkpoint_key=options.checkpoint_key,
             weights="pretrained" if options.pretrained else "random",
             input_shape=shape,
             mean=options.mean,

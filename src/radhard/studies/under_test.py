@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from radhard.campaign import build
 from radhard.campaign.bench import Bench
-from radhard.campaign.build import build_on
 from radhard.campaign.contents import unused
 from radhard.campaign.scales import given, of_plans, of_store, shipped
 from radhard.campaign.store import Store
-from radhard.faults import Where
+from radhard.faults import EVERYWHERE, Where
 from radhard.machine import MARKED
 from radhard.machine.device import CPU, choose_device, device_name, why_no_gpu
 from radhard.models.data.splits import EMBEDDED, Part
 from radhard.models.loaded import LoadedModel
 from radhard.program import Program
 from radhard.protection import Plan
-from radhard.studies.data import Data, as_taken, held, shape_of, supplied
+from radhard.studies.data import Data, as_taken, choice_of, held, shape_of
 from radhard.studies.model import Model, loaded_model
 from radhard.studies.options import DataOptions, ModelOptions
 from radhard.studies.progress import Note, Preparing, Report, silent
@@ -34,6 +34,7 @@ def under_test(
     store: Store | None = None,
     plans: Mapping[str, Plan] | None = None,
     part: Part = "evaluate",
+    places: Where = EVERYWHERE,
     scales: Literal["known", "new"] = "known",
     progress: Report | None = None,
 ) -> Bench:
@@ -41,37 +42,42 @@ def under_test(
 
     Calibration sees images set apart for it, never those that are evaluated. Scales "known" are those of the options,
     the `plans`, the `store` or the model, where one of these has them; "new" ones are calibrated here. At least
-    `images` are wanted. `part`: the images that "evaluate", or those on which a plan is to "select". `progress` is
-    told what was assumed, what was done to the pixels, and what the store holds of the model and cannot be used.
-    Errors are those of `radhard.load`, of `radhard.models.data.splits.supply` and of `radhard.capture`.
+    `images` are wanted. `part`: the images that "evaluate", or those on which a plan is to "select". `places`: layers
+    and modules that are selected by name. `progress` is told what was assumed, what was done to the pixels, and what
+    the store holds of the model and cannot be used. Errors are those of `radhard.load`, of
+    `radhard.models.data.splits.supply` and of `radhard.capture`.
     """
     model_options, data_options = model_options or ModelOptions(), data_options or DataOptions()
     data, report = EMBEDDED if data is None else data, progress or silent
     chosen = choose_device(device)
+    if (line := device_chosen(device)) is not None:
+        report(Note(model="", text=line))
     name = name_of(model)
     report(Preparing(model=name))
+    known = given(model_options.scales)
     whole = held(data)
     loaded = loaded_model(model, model_options, images=shape_of(data, whole))
     loaded = as_taken(loaded, whole, options=model_options)
-    known = given(model_options.scales)
     if scales == "known":
         known += [*of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
-    bench = build_on(
+    bench = build.build(
         loaded,
-        supplied(
-            data,
-            loaded,
-            whole=whole,
-            options=data_options,
-            part=part,
-            progress=lambda done, total: report(Preparing(model=name, done=done, total=total)),
-        ),
         recipe=model_options.recipe,
+        data=choice_of(data, data_options, whole=whole, part=part),
+        whole=whole,
         images=images or 1,
+        progress=lambda done, total: report(Preparing(model=name, done=done, total=total)),
         known=known,
         device=chosen,
     )
-    for line in (*_assumed(loaded), *_of_data(bench), *_of_scales(bench), *(unused(store, bench) if store else ())):
+    lines = (
+        *assumed(loaded),
+        *_of_data(bench),
+        *_of_scales(bench),
+        *guessed(bench.programs[model_options.recipe], places),
+        *(unused(store, bench) if store else ()),
+    )
+    for line in lines:
         report(Note(model=loaded.name, text=line))
     return bench
 
@@ -103,7 +109,7 @@ def device_chosen(text: str) -> str | None:
     return f"--device auto: {device}" + (f": {why_no_gpu()}" if device == CPU else f" ({device_name(device)})")
 
 
-def guessed(program: Program, places: Where) -> str | None:
+def guessed(program: Program, places: Where) -> list[str]:
     """What to say if layers or modules that are selected by name are guesses."""
     sources = ("layer_source",) * bool(places.layers) + ("module_source",) * bool(places.modules)
     found = [
@@ -112,14 +118,14 @@ def guessed(program: Program, places: Where) -> str | None:
         if places.names(site) and any(getattr(site, source) in MARKED for source in sources)
     ]
     if not found:
-        return None
-    return (
+        return []
+    return [
         f"{len(found)} of the selected sites, {found[0]} the first, have a layer or a module that is a guess, "
         "or that a name contradicts: `radhard inspect` marks them with ?, --anatomy states them"
-    )
+    ]
 
 
-def _assumed(loaded: LoadedModel) -> list[str]:
+def assumed(loaded: LoadedModel) -> list[str]:
     """What nothing stated about the model, and how to state it."""
     if not loaded.assumed:
         return []

@@ -227,9 +227,8 @@ def test_the_commands_read_a_folder(folder: Path, tmp_path: Path, monkeypatch: p
     assert "1 image(s) could not be read and are left out: 3/cut.jpg" in traced.stderr.replace("\n", " ")
     with table.open(newline="") as file:
         files = {row["image"]: row["file"] for row in csv.DictReader(file)}
-    replayed = json.loads(command("replay", "fashion-vit", "--trace", table, "--data", folder, "--skip-bad", "--json"))[
-        "images"
-    ]
+    printed = command("replay", "fashion-vit", "--trace", table, "--data", folder, "--skip-bad", "--json")
+    replayed = json.loads(printed)["models"][0]["images"]
     assert {str(image["image"]): image["file"] for image in replayed} == files
     embedded = fashion_mnist("test")
     for image in replayed:

@@ -179,7 +179,7 @@ def test_inspect_marks_what_is_guessed_and_takes_what_is_said(tmp_path: Path) ->
     said.write_text('{"1": {"layer": "one", "module": "Embed"}, "3": {"layer": "two", "module": "Head"}}')
     table = inspected(tmp_path, "--anatomy", str(said))
     assert "?" not in table
-    record = json.loads(inspected(tmp_path, "--anatomy", str(said), "--json"))
+    (record,) = json.loads(inspected(tmp_path, "--anatomy", str(said), "--json"))["models"]
     assert record["anatomy"] == json.loads(said.read_text())
     rows = {row["name"]: row for row in record["rows"]}
     assert (rows["3"]["layer"], rows["3"]["module"]) == ("two", "Head")
@@ -188,7 +188,8 @@ def test_inspect_marks_what_is_guessed_and_takes_what_is_said(tmp_path: Path) ->
         "override",
         False,
     )
-    plain = {row["name"]: row for row in json.loads(inspected(tmp_path, "--json"))["rows"]}
+    (record,) = json.loads(inspected(tmp_path, "--json"))["models"]
+    plain = {row["name"]: row for row in record["rows"]}
     assert (plain["3"]["layer_source"], plain["3"]["module_source"], plain["3"]["guessed"]) == ("guess", "guess", True)
 
 

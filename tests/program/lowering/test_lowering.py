@@ -12,7 +12,8 @@ from radhard.errors import CaptureError
 from radhard.machine import Site
 from radhard.operators import BatchNorm
 from radhard.program import Program, capture, quantize, register_move, run
-from radhard.report.coverage import counted_by_torch, coverage, coverage_record
+from radhard.program.coverage import counted_by_torch, coverage
+from radhard.report.coverage import coverage_record
 from tests.support.models import images, seeded
 
 

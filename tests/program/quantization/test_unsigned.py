@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.fx import Interpreter
 from torch.nn import functional
 
+from radhard.analysis.anatomy import anatomy
 from radhard.deploy import harden
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty
 from radhard.machine import Clean, Counting, Operator, Site
 from radhard.operators import Conv2d, Gemm, Linear
 from radhard.program import Apply, Calibration, Program, capture, quantize, run
+from radhard.program.coverage import coverage
 from radhard.program.quantization.unsigned import never_negative
 from radhard.protection import Block, HuangAbraham, LbAbft, Protection, RowAbft, StandardAbft, Tmr
-from radhard.report.anatomy import anatomy
-from radhard.report.coverage import coverage
 from radhard.words import Words
 from tests.support.hardened import all_products
 from tests.support.models import TinyViT, images, seeded

@@ -208,7 +208,7 @@ def call(*arguments: object) -> str:
 
 def test_the_command_finds_the_block(tmp_path: Path) -> None:
     path = tmp_path / "blocks.csv"
-    record = json.loads(call(257, 768, 3072, "--ber", "1e-9,1e-8", "--bits", 24, "--json", "--csv", path))
+    (record,) = json.loads(call(257, 768, 3072, "--ber", "1e-9,1e-8", "--bits", 24, "--json", "--csv", path))["models"]
     found = {(row["model"], row["ber"]): row for row in record["rows"]}
     assert list(found) == [(m, b) for b in (1e-9, 1e-8) for m in ("printed", "volume", "exact")]
     assert found["volume", 1e-8]["block"] == "37x37x37"
@@ -230,8 +230,8 @@ def test_the_command_shows_one_block() -> None:
     text = call(64, 64, 64, "--ber", "1e-9", "--model", "volume", "--block", 16)
     assert "64 x 64 x 64" in text
     assert "16" in text
-    record = json.loads(call(64, 64, 64, "--ber", "1e-9", "--model", "exact", "--activation", "--bias", "--json"))
-    plain = json.loads(call(64, 64, 64, "--ber", "1e-9", "--model", "exact", "--json"))
+    exact = (64, 64, 64, "--ber", "1e-9", "--model", "exact", "--json")
+    (record,), (plain,) = (json.loads(call(*exact, *more))["models"] for more in (("--activation", "--bias"), ()))
     assert record["rows"][0]["add"] > plain["rows"][0]["add"]
 
 

@@ -2,12 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.picture import SCALES, Form
 from radhard.models.data.preprocessing import Preprocessing, Size, by
 from radhard.models.loaded import LoadedModel
+
+
+class SizesRecord(TypedDict):
+    """How many sizes (height, width) the pictures had, and which."""
+
+    count: int
+    smallest: list[int]
+    largest: list[int]
+
+
+class PixelsRecord(TypedDict):
+    """`Pixels` as JSON: `size` and `resize` are height and width, `stated_by` who says how pictures are resized."""
+
+    modes: dict[str, int]
+    sizes: SizesRecord
+    size: list[int]
+    channels: int
+    resize: list[int] | None
+    crop_mode: str
+    interpolation: str | None
+    stated_by: str | None
+    scale: float
+    low: float
+    high: float
+    mean: list[float]
+    std: list[float]
+    assumed: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +74,7 @@ class Pixels:
         assumed = f", assumed: nothing states the {' and the '.join(self.assumed)}" if self.assumed else ""
         return f"pixels: {modes}, {size}, {done}; taken as {kind}, {scaled}{seen}, {', '.join(values)}{assumed}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> PixelsRecord:
         """The record, JSON values."""
         resized = self.done.resize is not None
         return {

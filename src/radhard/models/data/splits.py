@@ -14,6 +14,7 @@ from radhard.models.data.dataset import Dataset
 from radhard.models.data.decode import Progress, decode
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.identity import drawn_order
+from radhard.models.data.in_memory import is_pixels, made_to_fit
 from radhard.models.data.layouts import FACTORY, list_data
 from radhard.models.data.listing import UNLABELLED, Listing
 from radhard.models.data.picture import Frame
@@ -61,12 +62,22 @@ class Supply:
     calibrated_on: str
 
 
-def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None = None) -> Supply:
+def supply(
+    choice: DataChoice,
+    loaded: LoadedModel,
+    *,
+    whole: Dataset | Listing | None = None,
+    progress: Progress | None = None,
+) -> Supply:
     """The images of `choice` as `loaded` takes them: uint8, preprocessed as its configuration says.
+
+    `whole`: images in memory that take their place, in a drawn order as those of a folder.
 
     Raises InputError where there are too few, where some cannot be read, where labels cannot be the model's, and
     where images that would calibrate are among those that are evaluated.
     """
+    if whole is not None:
+        return _in_memory(choice, loaded, whole=whole, progress=progress)
     if choice.root is not None and not any((text or "").startswith(FACTORY) for text in _texts(choice)):
         raise InputError(
             f"--data-root {choice.root} goes with --data {FACTORY}NAME; a folder is given as --data itself"
@@ -107,34 +118,6 @@ def supply(choice: DataChoice, loaded: LoadedModel, *, progress: Progress | None
     text = f"{share} of the {listing.count:,} images of {listing.name}, set apart with seed {choice.seed}"
     calibration = decode(listing, apart, name=text, frame=_frame(loaded), bad=choice.bad, progress=progress)
     return _supplied(evaluated, calibration)
-
-
-def supply_in_memory(
-    choice: DataChoice,
-    loaded: LoadedModel,
-    *,
-    whole: Dataset,
-    progress: Progress | None = None,
-) -> Supply:
-    """The images of `whole`, which are as `loaded` takes them, shared out as those of a folder are.
-
-    The order is drawn from their identities. Those calibrate that `choice` names, else a share of `whole`.
-    Raises InputError where there are too few, and where labels cannot be the model's.
-    """
-    order = drawn_order([str(number) for number in whole.ids.tolist()], seed=choice.seed)
-    share = calibration_share(len(whole), name=whole.name) if choice.calibration is None else 0
-    rest = order[share:][::-1] if choice.part == "select" else order[share:]
-    count = _count(choice, len(rest), name=whole.name)
-    name = f"{whole.name}, {count:,} of {len(whole):,} images, order {choice.seed}"
-    name += ", from the end" if choice.part == "select" else ""
-    evaluated = whole.take(torch.tensor(rest[:count]), name=name)
-    if evaluated.labelled:
-        check_labels(evaluated.labels, classes=loaded.classes, name=whole.name)
-    evaluated = replace(evaluated, remarks=(*evaluated.remarks, *repeated(evaluated)))
-    if choice.calibration is not None:
-        return _calibrated(choice, loaded, evaluated=evaluated, locations=frozenset(), progress=progress)
-    text = f"{share} of the {len(whole):,} images of {whole.name}, set apart with seed {choice.seed}"
-    return _supplied(evaluated, whole.take(torch.tensor(order[:share]), name=text))
 
 
 def check_labelled(data: Dataset, *, doing: str) -> None:
@@ -235,6 +218,33 @@ def _sample_of(data: Dataset, choice: DataChoice) -> Dataset:
     order = drawn_order([str(number) for number in data.ids.tolist()], seed=choice.seed)
     name = f"{data.name}, {count:,} of {len(data):,} images, order {choice.seed}"
     return data.take(torch.tensor(order[:count]), name=name)
+
+
+def _in_memory(
+    choice: DataChoice, loaded: LoadedModel, *, whole: Dataset | Listing, progress: Progress | None
+) -> Supply:
+    """Those calibrate that `choice` names, else a share of `whole`. The order is drawn from identities."""
+    if choice.calibration is not None and not is_pixels(whole):
+        raise InputError(
+            f"calibration {choice.calibration}: the images are floats as the model takes them, and those are pixels; "
+            "give images that calibrate as tensors, too, or leave them out to set a share apart"
+        )
+    whole = made_to_fit(whole, frame=_frame(loaded), progress=progress)
+    check_shape(loaded, whole)
+    order = drawn_order([str(number) for number in whole.ids.tolist()], seed=choice.seed)
+    share = calibration_share(len(whole), name=whole.name) if choice.calibration is None else 0
+    rest = order[share:][::-1] if choice.part == "select" else order[share:]
+    count = _count(choice, len(rest), name=whole.name)
+    name = f"{whole.name}, {count:,} of {len(whole):,} images, order {choice.seed}"
+    name += ", from the end" if choice.part == "select" else ""
+    evaluated = whole.take(torch.tensor(rest[:count]), name=name)
+    if evaluated.labelled:
+        check_labels(evaluated.labels, classes=loaded.classes, name=whole.name)
+    evaluated = replace(evaluated, remarks=(*evaluated.remarks, *repeated(evaluated)))
+    if choice.calibration is not None:
+        return _calibrated(choice, loaded, evaluated=evaluated, locations=frozenset(), progress=progress)
+    text = f"{share} of the {len(whole):,} images of {whole.name}, set apart with seed {choice.seed}"
+    return _supplied(evaluated, whole.take(torch.tensor(order[:share]), name=text))
 
 
 def _calibrated(

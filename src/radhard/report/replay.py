@@ -1,0 +1,31 @@
+"""The images of a table of faults, run under these: as a record."""
+
+from typing import TypedDict
+
+from radhard.campaign.bench import Bench
+from radhard.campaign.replay import Replayed, ReplayedRecord
+from radhard.machine.device import device_name
+from radhard.models.data.pixels import PixelsRecord
+
+
+class ReplayRecord(TypedDict):
+    """What the faults of one trial did to a model's answers."""
+
+    model: str
+    recipe: str
+    device: str
+    trial: int
+    pixels: PixelsRecord | None
+    images: list[ReplayedRecord]
+
+
+def replay_record(replayed: Replayed, *, bench: Bench, recipe: str, trial: int) -> ReplayRecord:
+    """What was replayed on a bench's program of a recipe -> JSON values."""
+    return {
+        "model": bench.model,
+        "recipe": recipe,
+        "device": device_name(bench.device),
+        "trial": trial,
+        "pixels": None if bench.pixels is None else bench.pixels.as_dict(),
+        "images": replayed.records(),
+    }

@@ -1,0 +1,60 @@
+"""The schema of each command's JSON: `python -m radhard.report.schemas FOLDER` writes them all."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from radhard.report.anatomy import AnatomyRecord
+from radhard.report.blocks import BlocksRecord
+from radhard.report.coverage import CoverageRecord
+from radhard.report.json_schema import Schema, schema_of
+from radhard.report.replay import ReplayRecord
+from radhard.report.sweep import SweepRecord
+from radhard.report.vulnerability_record import VulnerabilityRecord
+
+RECORDS: Mapping[str, Any] = {
+    "sweep": SweepRecord,
+    "vulnerability": VulnerabilityRecord,
+    "inspect": AnatomyRecord | CoverageRecord,
+    "blocks": BlocksRecord,
+    "replay": ReplayRecord,
+}
+"""The record of a model, by command."""
+
+
+def command_schema(command: str) -> Schema:
+    """The schema of what `radhard COMMAND --json` prints."""
+    record = schema_of(RECORDS[command])
+    definitions = record.pop("$defs")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"radhard {command} --json",
+        "type": "object",
+        "properties": {
+            "radhard": {"description": "The version that made it.", "type": "string"},
+            "command": {"description": "The command line.", "type": "string"},
+            "settings": {"description": "What the command was told, by option, defaults too.", "type": "object"},
+            "models": {"description": "A record for each model.", "type": "array", "items": record},
+        },
+        "required": ["radhard", "command", "settings", "models"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def text_of(schema: Schema) -> str:
+    """The schema as its file has it."""
+    return json.dumps(schema, indent=1) + "\n"
+
+
+def write_schemas(folder: Path) -> None:
+    """Write COMMAND.json for each command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for command in RECORDS:
+        (folder / f"{command}.json").write_text(text_of(command_schema(command)))
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

@@ -1,0 +1,67 @@
+"""What all results of verbs have: rows for pandas, a record for JSON, a figure, and how they look in a notebook."""
+
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from radhard.errors import InputError
+
+_SHOWN = 30
+"""Rows that a notebook shows."""
+
+Target = str | Path | Axes
+"""A .png or .svg file, or axes of matplotlib to draw on."""
+
+
+class Result(ABC):
+    """A result of a verb. Values in `rows` and `to_dict` are those of JSON; what is not known is None."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> str:
+        """What it is of and what came out, in one line."""
+
+    @abstractmethod
+    def rows(self) -> list[dict[str, object]]:
+        """One flat row an outcome, the rows that the command writes by --csv."""
+
+    @abstractmethod
+    def to_dict(self) -> Mapping[str, Any]:
+        """The record of the model in the command's --json."""
+
+    @abstractmethod
+    def plot(self, target: Target) -> None:
+        """Draw the command's figure into a .png or .svg file, or its main panel on `target` axes."""
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`. InputError if pandas is not installed."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise InputError("to_pandas needs pandas: pip install 'radhard[pandas]'; rows() works without") from error
+        return pd.DataFrame(self.rows())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        """The headline and the rows as a table, for notebooks; all text is escaped."""
+        rows = self.rows()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in (rows[0] if rows else {}))
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(_cell(value))}</td>' for value in row.values())}</tr>"
+            for row in rows[:_SHOWN]
+        )
+        more = f"<p>and {len(rows) - _SHOWN:,} more rows</p>" if len(rows) > _SHOWN else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{html.escape(self.headline)}</p>{table}{more}"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
