@@ -39,8 +39,25 @@ def examples() -> str:
     return "\n".join(["| example | idea |", "|---|---|", *rows])
 
 
+def schemes() -> str:
+    """What each scheme takes, costs and becomes, and its verdicts."""
+    from radhard.report.scheme_table import scheme_rows, scheme_table
+
+    return scheme_table(scheme_rows())
+
+
+def options() -> str:
+    """The options of every scheme."""
+    from radhard.protection.planning.method import methods
+    from radhard.report.scheme_table import option_table
+
+    return option_table(tuple(methods()))
+
+
 PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "files": (DOCS / "architecture.md", files),
+    "schemes": (DOCS / "schemes.md", schemes),
+    "options": (DOCS / "schemes.md", options),
     "examples": (ROOT / "examples" / "README.md", examples),
 }
 """Name of a part -> its page, and what writes it."""
@@ -65,7 +82,7 @@ def main() -> None:
     if check:
         print("\n".join(f"{PARTS[name][0].relative_to(ROOT)}: {name}" for name in stale), end="\n" if stale else "")
         sys.exit(1 if stale else 0)
-    for name in stale:
+    for name in stale:  # one after the other: a page may have several parts
         PARTS[name][0].write_text(fresh(name), encoding="utf-8")
 
 
