@@ -34,8 +34,7 @@ FAULTS: Mapping[str, HardwareFault] = {
     "two that cancel": AccumulatorUpset(area=Area(row=3, column=5, width=2), term=20, mask=1 << 31),
     "stuck multiplier": StuckProduct(row=3, column=5, mask=1 << 13, level=1),
 }
-"""What hits the product: running sums that change in a bit, or are replaced at random; two sign bits of a row; a stuck bit
-of one cell's products."""
+"""What hits the product: bits of running sums, running sums replaced at random, or a cell with a stuck bit."""
 
 
 @dataclass(frozen=True, kw_only=True)
