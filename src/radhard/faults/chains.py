@@ -11,6 +11,8 @@ a call fills.
 import numpy as np
 from numba import njit
 
+from radhard.kernels.twos_complement import wrapped
+
 _NAN = np.uint32(0x7FC00000)  # as `radhard.words.canonical` makes it
 _SAFE = 1 << 16  # products with int8 words (at most 255 x 128) that int32 adds exactly
 
@@ -26,13 +28,6 @@ def _dot(x, y, first, last):  # type: ignore[no-untyped-def]
             part = np.int32(part + np.int32(np.int16(u[t]) * np.int16(v[t])))
         total += part
     return total
-
-
-@njit(cache=True, nogil=True)
-def _wrapped(value, bits):  # type: ignore[no-untyped-def]
-    """The low bits of an int64 as two's complement, sign-extended."""
-    shift = np.int64(64 - bits)
-    return (value << shift) >> shift
 
 
 @njit(cache=True, nogil=True)
@@ -61,7 +56,7 @@ def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last
                 if product and (not more or p_at[p] <= s_at[s] + 1):
                     # the difference of a product, ahead of the products themselves: no sum that is read lies between
                     word = np.int64(x[p_at[p]]) * np.int64(y[p_at[p]])
-                    total += (word ^ _wrapped(np.int64(1) << p_bit[p], bits[0])) - word
+                    total += (word ^ wrapped(np.int64(1) << p_bit[p], bits[0])) - word
                     p += 1
                 elif more:
                     t = s_at[s] + 1
@@ -70,7 +65,7 @@ def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last
                     if t == k and not biased:
                         total += bias[u]
                         biased = True
-                    total = _wrapped(total, bits[1]) ^ _wrapped(np.int64(1) << s_bit[s], bits[1])
+                    total = wrapped(total, bits[1]) ^ wrapped(np.int64(1) << s_bit[s], bits[1])
                     s += 1
                 else:
                     break
@@ -78,7 +73,7 @@ def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last
             done = end
             if end == k and not biased:
                 total += bias[u]
-            out[u, e] = _wrapped(total, bits[1])
+            out[u, e] = wrapped(total, bits[1])
 
 
 @njit(cache=True, nogil=True)
@@ -141,9 +136,9 @@ def int_sums(x, sums, bits, out):  # type: ignore[no-untyped-def]
             while done < at[s] + 2:
                 total += x[u, done]
                 done += 1
-            total = _wrapped(total, bits) ^ _wrapped(np.int64(1) << bit[s], bits)
+            total = wrapped(total, bits) ^ wrapped(np.int64(1) << bit[s], bits)
             s += 1
         while done < x.shape[1]:
             total += x[u, done]
             done += 1
-        out[u] = _wrapped(total, bits)
+        out[u] = wrapped(total, bits)

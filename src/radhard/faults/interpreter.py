@@ -50,7 +50,7 @@ class Flipped(Plain):
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Each hit chain word by word."""
         products, sums = (_columns(self._next()) for _ in range(2))
-        rows = (_array(a.matrix), _array(a.index), _array(b.matrix), _array(b.index))
+        rows = (*a.arrays, *b.arrays)
         kind = a.matrix.dtype
         if kind in OCTETS:
             given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))

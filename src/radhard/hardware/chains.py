@@ -4,16 +4,14 @@ A permanent fault changes every word that passes through the faulty part, so cha
 those of the units that the fault reaches.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 
 from radhard.hardware.fault import FaultEffect
 from radhard.kernels.threads import split
+from radhard.kernels.twos_complement import wrapped
 from radhard.machine import Plain, Rows
 
 
@@ -26,13 +24,14 @@ class HardwareFaultInterpreter(Plain):
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Each chain word by word -> int32 [u], or [u, e] with `ends`."""
         effect, k = self._effect, a.matrix.shape[1]
-        rows = a.index if effect.reads is None else a.index[torch.from_numpy(effect.reads)]
-        given = np.empty(0, np.int64) if bias is None else _array(bias.to(torch.int64))
+        left, right = a.arrays, b.arrays
+        rows = left[1] if effect.reads is None else left[1][effect.reads]
+        given = np.empty(0, np.int64) if bias is None else bias.to(torch.int64).contiguous().numpy()
         stops = np.array(ends or (k,), np.int64)
         total = np.empty((len(a.index), len(stops)), np.int64)
         flips = np.zeros(len(total), np.int64) if effect.upset_flip is None else effect.upset_flip
         chosen = (
-            *(_array(a.matrix), _array(rows), _array(b.matrix), _array(b.index), given, stops),
+            *(left[0], rows, *right, given, stops),
             (effect.misread_at, effect.misread_a, effect.misread_b),
             (effect.product_keep, effect.product_put, effect.phase, effect.period),
             (effect.sum_keep, effect.sum_put),
@@ -43,16 +42,6 @@ class HardwareFaultInterpreter(Plain):
         split(len(total), 1 + k, lambda i, j: _chains(*chosen, i, j, total))
         found = torch.from_numpy(total).to(torch.int32)
         return found if ends else found[:, 0]
-
-
-def _array(x: Tensor) -> NDArray[Any]:
-    return x.contiguous().numpy()
-
-
-@njit(cache=True, nogil=True)
-def _wrapped(value, bits):  # type: ignore[no-untyped-def]
-    shift = np.int64(64 - bits)
-    return (value << shift) >> shift
 
 
 @njit(cache=True, nogil=True)
@@ -76,14 +65,14 @@ def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, upset, f
             else:
                 left, right = np.int64(x[t]), np.int64(y[t])
                 if t == misread_at:
-                    left, right = left ^ misread_a, _wrapped(right ^ misread_b, 8)
-                    left = left & 255 if unsigned else _wrapped(left, 8)
+                    left, right = left ^ misread_a, wrapped(right ^ misread_b, 8)
+                    left = left & 255 if unsigned else wrapped(left, 8)
                 word = left * right
                 if t % period == phase:
-                    word = _wrapped((word & product_keep) | product_put, 16)
-            total = _wrapped(((total + word) & sum_keep) | sum_put, 32)
+                    word = wrapped((word & product_keep) | product_put, 16)
+            total = wrapped(((total + word) & sum_keep) | sum_put, 32)
             if t == upset_at:
-                total = _wrapped((total & upset_keep) ^ flips[u], 32)
+                total = wrapped((total & upset_keep) ^ flips[u], 32)
             while e < len(ends) and t + 1 == ends[e]:
                 out[u, e] = total
                 e += 1

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radhard.kernels.write import Limits
+
 Four = tuple[int, int, int, int]
 
 
@@ -24,14 +26,6 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Written:
-    """Accumulators times `multiplier` float32, [n] or [1], are written: words of 8 bits within (zero, low, high)."""
-
-    multiplier: Tensor
-    limits: tuple[int, int, int]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Chains:
     """The chains of k products of the outputs of `grid`, five axes, in canonical order.
 
@@ -40,8 +34,8 @@ class Chains:
     sum of its indices times `to`. With a `window`, i2 and i3 are its place, a2 and a3 the strides of rows and columns
     of the image, `a_step` that of channels, and t counts channels, rows, columns of the filter.
 
-    Its `bias` int32 and its multiplier are those of the column i0 c0 + i1 c1 + i4 c4. What is not `written` is left as
-    int32.
+    Its `bias` int32 and its multiplier are those of the column i0 c0 + i1 c1 + i4 c4. Accumulators are written times
+    `multiplier` float32, [n] or [1], words of 8 bits within `limits` (zero, low, high); without one they stay int32.
     """
 
     grid: tuple[int, int, int, int, int]
@@ -56,12 +50,19 @@ class Chains:
     to: tuple[int, int, int, int, int]
     column: tuple[int, int, int] = (0, 0, 1)
     bias: Tensor | None = None
-    written: Written | None = None
+    multiplier: Tensor | None = None
+    limits: Limits = (0, 0, 0)
     window: Window | None = None
 
 
 def chains_of_rows(
-    left: Tensor, right: Tensor, out: Tensor, *, bias: Tensor | None = None, written: Written | None = None
+    left: Tensor,
+    right: Tensor,
+    out: Tensor,
+    *,
+    bias: Tensor | None = None,
+    multiplier: Tensor | None = None,
+    limits: Limits = (0, 0, 0),
 ) -> Chains:
     """Rows left [..., m, k] by rows right [..., n, k] of the same groups -> `out` of as many words, [..., m, n]."""
     left, right = _two_groups(left), _two_groups(right)
@@ -79,7 +80,8 @@ def chains_of_rows(
         out=out,
         to=(to[0], to[1], to[2], 0, to[3]),
         bias=bias,
-        written=written,
+        multiplier=multiplier,
+        limits=limits,
     )
 
 

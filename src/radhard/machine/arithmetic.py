@@ -7,9 +7,11 @@ word; `largest` (comparisons) and `quantize` (rounding and saturation) are not e
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from radhard.kernels import write
@@ -56,6 +58,11 @@ class Rows:
     def dense(self) -> Tensor:
         """-> [u, k]."""
         return self.matrix[self.index]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Matrix and index, for compiled loops of the host."""
+        return self.matrix.contiguous().numpy(), self.index.contiguous().numpy()
 
 
 class Arithmetic(Protocol):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.kernels.chains import Chains, Written, chains_of_rows
+from radhard.kernels.chains import Chains, chains_of_rows
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.write import write
 from radhard.kernels.written import accumulated, no_bias, written
@@ -42,11 +42,6 @@ class WriteBack:
         assert isinstance(multiplier, Tensor)
         value = m.scale(total.to(torch.float32), multiplier)
         return m.quantize(value, self.grid) if self.dtype in OCTETS else value
-
-    @property
-    def written(self) -> Written:
-        """What kernels take of it."""
-        return Written(multiplier=self.multiplier, limits=self.grid.limits)
 
     def kernel(self, total: Tensor) -> Tensor:
         """Accumulators [m, n] int32, with their bias -> [m, n] `dtype`."""
@@ -119,7 +114,10 @@ def product_chains(
     """Rows [..., m, k] and [..., n, k] of 8-bit words -> their chains, which write `out` [..., m, n]."""
     if rows[0].dtype not in OCTETS:
         return ()
-    return (chains_of_rows(*rows, out, bias=bias, written=None if write_back is None else write_back.written),)
+    if write_back is None:
+        return (chains_of_rows(*rows, out, bias=bias),)
+    limits = write_back.grid.limits
+    return (chains_of_rows(*rows, out, bias=bias, multiplier=write_back.multiplier, limits=limits),)
 
 
 def written_dtype(write_back: WriteBack | None, operand: torch.dtype) -> torch.dtype:

@@ -15,7 +15,8 @@ from radhard.machine.arithmetic import Arithmetic, Plain, Rows
 UnitInput = Tensor | Rows | None
 Note = Callable[[Tensor], None]
 
-_CHUNK = 1 << 22  # elements of unit inputs that a text without a kernel reads at a time
+GATHERED_AT_ONCE = 1 << 22
+"""Elements that are gathered at a time, where all of them would need much memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class Operator(ABC):
         """
         del note
         units, out = self.units(inputs), self.empty(inputs)
-        step = max(1, _CHUNK * units.count // max(1, sum(x.numel() for x in inputs if x is not None)))
+        step = max(1, GATHERED_AT_ONCE * units.count // max(1, sum(x.numel() for x in inputs if x is not None)))
         for first in range(0, units.count, step):
             index = torch.arange(first, min(first + step, units.count), device=out.device)
             units.scatter(out, index, self.text(Plain(), *units.gather(index)))

@@ -102,7 +102,7 @@ class Conv2d(MatrixProduct):
         if x.dtype not in OCTETS:
             return ()
         filters, (image, channel, row, column) = weight.flatten(1), x.stride()
-        n = weight.shape[0] // self.groups
+        n, back = weight.shape[0] // self.groups, self.write_back
         to = out.stride()
         found = Chains(
             grid=(x.shape[0], self.groups, *self._geometry(weight).out_size(x), n),
@@ -117,7 +117,8 @@ class Conv2d(MatrixProduct):
             to=(to[0], n * to[1], to[2], to[3], to[1]),
             column=(0, n, 1),
             bias=inputs[2],
-            written=None if self.write_back is None else self.write_back.written,
+            multiplier=None if back is None else back.multiplier,
+            limits=SYMMETRIC.limits if back is None else back.grid.limits,
             window=Window(
                 size=(weight.shape[2], weight.shape[3]),
                 image=(x.shape[2], x.shape[3]),

@@ -52,8 +52,8 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int, by_words: bo
     if by_words:
         block, units = _WORDS[0] if 4 * _WORDS[0] >= x.k else _WORDS[1], _UNITS_OF_WORDS
     window = x.window or _NO_WINDOW
-    writes = 0 if x.written is None else 1 if x.out.dtype == torch.float32 else 2
-    multiplier = None if x.written is None else x.written.multiplier
+    writes = 0 if x.multiplier is None else 1 if x.out.dtype == torch.float32 else 2
+    multiplier = x.multiplier
     with on(x.out):
         _flip_chains[(triton.cdiv(flips, units),)](
             keys.view(-1),
@@ -80,7 +80,7 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int, by_words: bo
             *window.dilation,
             *window.before,
             window.pad,
-            *(x.written.limits if x.written is not None else (0, 0, 0)),
+            *x.limits,
             WINDOW=x.window is not None,
             WORDS=by_words,
             UNSIGNED=by_words and x.a.dtype == torch.uint8,

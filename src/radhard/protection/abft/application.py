@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from radhard.machine import CHECK, Load, Machine, Matrices, MatrixProduct, Operator, Site, WriteBack, read_cost
+from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.checks import Checks, Entries
 from radhard.protection.abft.checksums import column_sums, row_sums
 from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated, Written
 from radhard.protection.abft.stored import Stored, Sums, store, with_bias
-
-_CHUNK = 1 << 22  # words of weights that are summed at a time
 
 
 class Work:
@@ -138,7 +137,7 @@ class Work:
         pairs = (g * count + j).unique()
         last = pairs % count == count - 1  # the one block that may be narrower
         for some in (pairs[~last], pairs[last]):
-            for part in some.split(max(1, _CHUNK // (step * x.shape.k))):
+            for part in some.split(max(1, GATHERED_AT_ONCE // (step * x.shape.k))):
                 self._audit(part // count, part % count, right, step=step)
 
     def _audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot, Entries
 from radhard.protection.abft.detection import Detection, Flagged
@@ -17,7 +18,6 @@ from radhard.protection.abft.gather import cut
 from radhard.protection.cost.shape import Block
 
 Places = tuple[Tensor, Tensor, Tensor]  # of words: block [e], row and column [e] in it
-_CHUNK = 1 << 22  # factors of blocks, or of words, that are read at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +80,7 @@ class Surgery:
         for one in code.unique():
             mine = where(code == one)
             h, depth, w = sizes[mine[0], :3].tolist()
-            for index in mine.split(max(1, _CHUNK // ((h + w) * depth + h * w))):
+            for index in mine.split(max(1, GATHERED_AT_ONCE // ((h + w) * depth + h * w))):
                 yield self._gather(flagged.only(index))
 
     def _gather(self, at: Flagged) -> Blocks:
@@ -146,7 +146,7 @@ class Surgery:
     def again(self, label: str, blocks: Blocks, at: Places) -> Tensor:
         """Words `at` [e] of the blocks, computed again from their factors."""
         parts = []
-        for f, r, c in zip(*(index.split(max(1, _CHUNK // blocks.a.shape[2])) for index in at), strict=True):
+        for f, r, c in zip(*(index.split(max(1, GATHERED_AT_ONCE // blocks.a.shape[2])) for index in at), strict=True):
             factors = (blocks.a[f, r][:, None], blocks.b[f, c][:, None])
             parts.append(self.checks.apply(f"{label}/again", Dot(), factors, self.words(blocks, (f, r, c)))[:, 0, 0])
         return torch.cat(parts)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from radhard.machine import Add, Mul, Shape, Sum
+from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot, Entries
 from radhard.protection.abft.moments import Moments, made_moments, stored_moments, with_bias
@@ -27,7 +28,6 @@ from radhard.protection.schemes.options import Above, Least, check_options
 from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
 
-_CHUNK = 1 << 22  # factors of words that are computed again at a time
 Rows = tuple[Tensor, Tensor]  # of products [e], and in them [e]
 
 
@@ -193,7 +193,7 @@ class CheckedRows:
         n, k = self._b.shape[1:]
         for block in j[index].unique().tolist():
             columns = slice(block * self._width, min(n, (block + 1) * self._width))
-            most = max(1, _CHUNK // ((columns.stop - columns.start) * k))
+            most = max(1, GATHERED_AT_ONCE // ((columns.stop - columns.start) * k))
             for part in index[j[index] == block].split(most):
                 yield columns, part
 
