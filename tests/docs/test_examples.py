@@ -12,6 +12,7 @@ from tests.support.pages import ROOT
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # what each prints: a pattern of all its lines
 PRINTS = {
+    "custom_scheme": r"wrong logits: \d{3} unprotected, \d protected",
     "load_pt2": r"10 classes; \d+ flips change \d+ of 16 images",
     "one_flip": r"\[image, logit\] that differ: \[\[0, 3\]\]",
     "protected_machine": r"unprotected: \d+\.\d% .*\nprotected: 0\.0% .*\n0: \d+ alarms.*\n1: .*\n2: .*",
