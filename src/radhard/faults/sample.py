@@ -20,7 +20,17 @@ from radhard.words import Words
 
 
 def draw(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
-    """The faults that hit images `ids` [B] int64 in one run of `program`. InputError where none can."""
+    """The faults that hit images `ids` [B] int64 in one run of `program`. InputError where none can.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> flips = rh.trace(program, rh.Faults(ber=1e-3, seed=0), torch.arange(2))
+    >>> len(flips) > 0
+    True
+    """
     check_exposed(program.costs, faults)
     return draw_at(program.costs, faults, ids, patches=patches_of(program, faults.where))
 

@@ -14,7 +14,13 @@ from radhard.machine.site import Site
 
 
 class Machine(ABC):
-    """Applies operators at sites. Everything that radhard does to a model is a machine or a stack of them."""
+    """Applies operators at sites. Everything that radhard does to a model is a machine or a stack of them.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> isinstance(rh.Faulty(rh.Clean(), rh.Faults(ber=1e-6)), rh.Machine)  # machines are nested
+    True
+    """
 
     @abstractmethod
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
@@ -87,7 +93,13 @@ def together(one: Tensor, other: Tensor) -> Tensor:
 
 
 class Clean(Recordable):
-    """Applies the fused kernels: as fast as PyTorch does it, without a fault."""
+    """Applies the fused kernels: as fast as PyTorch does it, without a fault.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> rh.Clean().gemm(torch.ones(2, 3, dtype=torch.int8), torch.ones(3, 1, dtype=torch.int8)).tolist()
+    [[3], [3]]
+    """
 
     def __init__(self) -> None:
         self._batch = 1

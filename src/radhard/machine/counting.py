@@ -12,7 +12,15 @@ from radhard.machine.wrapping import Wrapping
 
 
 class Counting(Wrapping):
-    """Lets `inner` compute and reads what each site costs from the texts."""
+    """Lets `inner` compute and reads what each site costs from the texts.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> machine = rh.Counting()
+    >>> out = machine.gemm(torch.ones(2, 3), torch.ones(3, 4))
+    >>> [(site.name, cost.operations("mul"), cost.operations("add")) for site, cost in machine.costs.items()]
+    [('gemm', 24, 16)]
+    """
 
     def __init__(self, inner: Machine | None = None) -> None:
         super().__init__(inner or Clean())

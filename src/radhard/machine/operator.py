@@ -39,7 +39,15 @@ class Units:
 
 
 class Operator(ABC):
-    """A text over `Arithmetic`, the units of an application, and perhaps a fused kernel."""
+    """A text over `Arithmetic`, the units of an application, and perhaps a fused kernel.
+
+    >>> import torch
+    >>> from radhard.machine import Site, read_cost
+    >>> from radhard.operators import Softmax
+    >>> cost = read_cost(Softmax(), (torch.zeros(2, 10),), Site(name="s", batch_axis=0))
+    >>> [(step.kind, step.per_unit) for step in cost.steps]
+    [('add', 10), ('special', 10), ('add', 9), ('special', 1), ('mul', 10)]
+    """
 
     name: ClassVar[str]
     first_step: int = 0  # of the site's text: above 0 where the operator finishes what another began at its site

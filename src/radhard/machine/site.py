@@ -53,6 +53,14 @@ class Site:
     `layer_source` and `module_source` say where its layer and its module are from. A site that serves another, as a
     check does, is `of` that one: whoever selects that one by its name selects both. With a `part` it executes some of
     its pieces.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> [site.name for site in program.sites if site.operator == "linear"]
+    ['0', '2']
     """
 
     name: str

@@ -12,7 +12,12 @@ from radhard.protection.schemes.registry import scheme_dict, scheme_from
 
 @dataclass(frozen=True, kw_only=True)
 class Protection:
-    """`sites`: names of sites and their schemes, each site once, in order of names."""
+    """`sites`: names of sites and their schemes, each site once, in order of names.
+
+    >>> from radhard.protection import Protection, Tmr
+    >>> sorted(Protection.of({"0": Tmr(), "2": Tmr()}).schemes)
+    ['0', '2']
+    """
 
     sites: tuple[tuple[str, Scheme], ...] = ()
     checks: Exposure = "exposed"
