@@ -39,7 +39,8 @@ def _ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planned(folder: Path, *more: object) -> dict[str, Any]:
     told = json.loads(call(*PLAN, "--out", folder / "plan.json", "--store", folder / "run.db", "--json", *more))
-    plan: dict[str, Any] = told["plan"]
+    (record,) = told["models"]
+    plan: dict[str, Any] = record["plan"]
     assert read_plan(folder / "plan.json").as_dict() == plan
     return plan
 

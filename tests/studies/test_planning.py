@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -17,13 +18,21 @@ from radhard.campaign.bench import Bench, shared
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import InProcess
 from radhard.campaign.store import Store
-from radhard.protection import products_of, read_method
+from radhard.deploy.harden import harden
+from radhard.errors import InputError
+from radhard.machine import Clean
+from radhard.program import run
+from radhard.protection import products_of, read_method, read_plan, write_plan
 from radhard.studies.choosing import Chooser, Target
+from radhard.studies.options import RunOptions
 from radhard.studies.ordering import Ordering
-from radhard.studies.planning import Planner
+from radhard.studies.planning import Planner, plan
+from radhard.studies.under_test import under_test
 from radhard.words import Words
 from tests.support.choosing import SITES, Row, Tabled, chooser, step_of
 from tests.support.guarded import bench, plain
+from tests.support.planned import data, planned
+from tests.support.verbs import network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,3 +162,50 @@ def test_a_plan_of_the_tiny_vision_transformer(tmp_path: Path) -> None:
     assert found.chosen.overhead <= 0.65  # as measured on those that chose, within 0.6
     assert {name for name in found.protection.schemes if name in products} == set(found.chosen.products)
     assert len(found.protection.sites) > len(found.chosen.products) or not found.chosen.ranges
+
+
+# --- the verb ---
+
+
+def test_the_verb_plans_a_module_on_tensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = planned()
+    made = found.plan
+    assert made.chosen_on["images"] == made.judged["images"] == 60
+    assert len(set(made.chosen_on["fingerprints"])) == 120
+    assert made.expected["overhead"] is None or made.expected["overhead"]["share"] <= 0.95
+    assert len(found.rows()) == len(made.frontier)
+    assert sum(row["chosen"] == 1 for row in found.rows()) <= 1
+    write_plan(made, tmp_path / "plan.json")
+    assert found.to_dict()["plan"] == read_plan(tmp_path / "plan.json").as_dict()
+    assert repr(found).startswith(f"<Planned: Sequential at BER 2e-05, {len(made.protection.sites)} site")
+    assert made.verdict in found._repr_html_()
+    found.plot(tmp_path / "x.svg")
+    axes = plt.figure().subplots()
+    found.plot(axes)
+    assert axes.get_ylabel() == "accuracy under faults"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_was_planned_is_hardened_and_answers_as_evaluated() -> None:
+    made, (images, _) = planned().plan, data()
+    program = under_test(network(), data()).programs["int8"]
+    hardened = harden(program, made)
+    expected = run(program, images[:7], made.protection.on(Clean())).logits
+    assert torch.equal(hardened(images[:7]), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"ber": 0.0}, "--ber 0: nothing flips, and nothing needs protection"),
+        ({"ber": 2.0}, "--ber 2: it is no probability"),
+        ({"level": 50.0}, "--level 50: give the confidence in percent, above 50"),
+        ({"max_overhead": -1.0}, "--max-overhead -1: give percent from 0 on"),
+        ({"scheme": "luck"}, "scheme 'luck' is not known"),
+        ({"run": RunOptions(images=300)}, "320 of 400 images, order 0, from the end has 320: ask for fewer"),
+        ({"run": RunOptions(shard=(1, 2))}, "shard: "),
+    ],
+)
+def test_the_verb_refuses_what_cannot_be_meant(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        plan(network(), data(), **{"ber": 1e-6, **options})

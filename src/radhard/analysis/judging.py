@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from radhard.analysis.configurations import Outcome
-from radhard.analysis.noninferiority import Differences, images_to_tell, lower_limit, upper_limit
+from radhard.analysis.noninferiority import LEVEL, Differences, images_to_tell, lower_limit, upper_limit
+from radhard.protection import Plan
 
 Verdict = Literal["met", "not met", "cannot tell"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -59,6 +60,67 @@ def limit(of: Differences, *, level: float) -> Limit:
 def verdict(found: Limit, *, loss: float) -> Verdict:
     """Whether at most `loss` is lost."""
     return "met" if found.high <= loss else "not met" if found.low > loss else "cannot tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetCheck:
+    """Whether a plan for `ber` meets its target, a loss of at most `target`, on `images` that did not choose it.
+
+    `loss` is what was lost on them, `limit` has the one-sided limits; `needed`: how many images would decide, if all
+    goes on as on these; infinite where more than the target is lost.
+    """
+
+    ber: float
+    target: float
+    loss: float
+    limit: Limit
+    images: int
+    needed: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """By the limits."""
+        return verdict(self.limit, loss=self.target)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON; `images_needed` is null where no number would do."""
+        return {
+            "ber": self.ber,
+            "target": self.target,
+            "verdict": self.verdict,
+            "loss": {"rate": self.loss, "low": self.limit.low, "high": self.limit.high},
+            "level": self.limit.level,
+            "images": self.images,
+            "images_needed": int(self.needed) if math.isfinite(self.needed) else None,
+        }
+
+
+def check_target(plan: Plan, outcomes: Sequence[Outcome], *, images: int) -> TargetCheck | None:
+    """The target of a plan, on the outcome of all that the plan protects at its rate.
+
+    None for a plan that states no target, and where the outcome is missing or of no answers.
+    """
+    target, level = plan.limits.get("loss"), plan.limits.get("level", LEVEL)
+    whole = plan.protection if plan.protection.sites else None
+    found = (
+        outcome
+        for outcome in outcomes
+        if (setting := outcome.configuration.setting).ber == plan.ber
+        and setting.recipe == plan.recipe
+        and setting.protection == whole
+        and outcome.differing.n
+    )
+    outcome = next(found, None)
+    if target is None or outcome is None:
+        return None
+    return TargetCheck(
+        ber=plan.ber,
+        target=target,
+        loss=outcome.loss.rate,
+        limit=limit(outcome.differing, level=level),
+        images=images,
+        needed=images_to_tell(outcome.differing, margin=target, level=level),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

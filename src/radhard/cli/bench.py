@@ -1,11 +1,7 @@
 """From a command's options to the model under test, with what is told of it on the console."""
 
-import gc
-import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
@@ -19,10 +15,7 @@ from radhard.faults import EVERYWHERE, Where
 from radhard.machine.device import choose_device
 from radhard.models.data.splits import Part
 from radhard.protection import Plan
-from radhard.studies.model import loaded_model
-from radhard.studies.open_store import open_store
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions
-from radhard.studies.progress import Note
 from radhard.studies.under_test import device_chosen, images_taken, under_test
 
 T = TypeVar("T")
@@ -53,38 +46,6 @@ def chosen_device(text: str) -> torch.device:
     if (line := device_chosen(text)) is not None:
         notes().print(line, soft_wrap=True, markup=False, highlight=False)
     return choose_device(text)
-
-
-def of_each(
-    models: Mapping[str, ModelOptions],
-    measured: Callable[[Bench, Course], T],
-    *,
-    source: Source,
-    images: int | None,
-    console: Console,
-    store: Store,
-    plans: Mapping[str, Mapping[str, Plan]] | None = None,
-) -> list[T]:
-    """What is `measured` of each model in turn, on its bench; `plans` by model, the rest as of `prepared`."""
-    if len(models) > 1:  # a name that is wrong is told now, not after the models before it
-        for model, options in models.items():
-            loaded_model(model, options)
-    found, began = [], time.perf_counter()
-    for place, (model, options) in enumerate(models.items(), start=1):
-        course = Course(model=model, place=place, of=len(models), began=began)
-        plans_of = (plans or {}).get(model)
-        bench = prepared(
-            source, model, options, images=images, course=course, console=console, store=store, plans=plans_of
-        )
-        found.append(measured(bench, course))
-        del bench
-        gc.collect()  # a captured graph holds itself in cycles: free this bench before the next is built
-    return found
-
-
-def opened(path: Path | None) -> AbstractContextManager[Store]:
-    """The store at `path`, or one that is gone afterwards; so is a new one if an error leaves it without a unit."""
-    return open_store(path, progress=lambda event: notes().print(event.text) if isinstance(event, Note) else None)
 
 
 def prepared(

@@ -1,23 +1,18 @@
 """`radhard compare`: schemes against each other under the same faults, accuracy and overhead of each."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from radhard.cli import options, outputs, parse
+from radhard.cli import completion, options, outputs, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, PROTECTION, RUN
-from radhard.errors import InputError
-from radhard.studies.options import DataOptions, FaultOptions, RunOptions
+from radhard.studies.options import BASELINES, DataOptions, FaultOptions, ModelOptions, RunOptions
 
 if TYPE_CHECKING:
-    from radhard.analysis.configurations import Configuration, Evaluation
-    from radhard.campaign.bench import Bench
-    from radhard.campaign.experiment import Setting
-    from radhard.cli.live import Course
-
-BASELINES = "lb-abft:policy=leave,lb-abft,standard-abft,huang-abraham,intensity-ideal,intensity-measured,tmr,row-abft"
+    from radhard.studies.comparison import Compared
+    from radhard.studies.progress import Report
 
 
 def compare(
@@ -50,9 +45,10 @@ def compare(
         str,
         typer.Option(
             help="schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr",
+            autocompletion=completion.schemes,
             rich_help_panel=PROTECTION,
         ),
-    ] = BASELINES,
+    ] = ",".join(BASELINES),
     data: options.Data = "fashion-mnist",
     ber: Annotated[
         str | None,
@@ -104,94 +100,57 @@ def compare(
     Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
     at the bit error rate. Checks are those of one image at a time.
     """
-    each, where, recipe = models.each, faults.where, models.shared.recipe
-    rates = None if ber is None else parse.rates(ber)
-    counts, lost = parse.weights(weights), parse.percent(max_loss, option="--max-loss")
-    texts = [text.strip() for text in schemes.split(",") if text.strip()]
-    if not texts or len(set(texts)) != len(texts):
-        raise InputError(f"--schemes {schemes!r}: name one scheme or more, each once")
-    other = texts[0] if reference is None else reference.strip()
-    if other not in texts:
-        raise InputError(f"--reference {other}: it is none of --schemes; choose from {', '.join(texts)}")
-    share = parse.percent(margin, option="--margin")
-    if not 0 < share < 1:
-        raise InputError(f"--margin {margin:g}: give percentage points above 0 and below 100, such as 2")
+    each, rates, counts = models.each, None if ber is None else parse.rates(ber), parse.weights(weights)
+    texts = tuple(text.strip() for text in schemes.split(",") if text.strip())
     written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.analysis.overhead import Weights
-    from radhard.analysis.pairs import Pairing
-    from radhard.campaign.bench import faulty_setting
-    from radhard.campaign.executor import InProcess
-    from radhard.campaign.held_out import before_any, check_apart, fingerprints
-    from radhard.campaign.rates import whole_curve
-    from radhard.cli.bench import counted, of_each, opened, prepared, source_of
-    from radhard.cli.conditions import Bed, show
-    from radhard.cli.live import following
-    from radhard.cli.notes import notes
-    from radhard.models.data.splits import check_labelled
-    from radhard.protection import read_method
-    from radhard.studies.baselines import Baselines, Needed
-    from radhard.studies.ordering import Ordering
+    from radhard.cli.live import of_each
+    from radhard.cli.notes import notes, show, show_json
+    from radhard.report.configurations.data import configurations_data
+    from radhard.report.configurations.figure import draw_configurations
+    from radhard.report.configurations.record import write_configurations
+    from radhard.report.configurations.table import configurations_table, pairs_table
+    from radhard.report.record import envelope
+    from radhard.studies.comparison import compare as verb
+    from radhard.studies.settings import settings_of
 
-    methods = [read_method(text) for text in texts]
-    pairing = Pairing(reference=methods[texts.index(other)].title, margin=share)
-    console, costs = notes(), Weights(**counts)
-    with opened(run.store) as kept:
-        bed = Bed(trials=run.trials, chunk=run.chunk, batch=run.batch, weights=costs, store=kept, console=console)
+    own: dict[str, Any] = {
+        "schemes": texts,
+        "ber": rates,
+        "extent": extent,
+        "max_loss": max_loss,
+        "select": select,
+        "reference": reference,
+        "margin": margin,
+    }
+    settings = settings_of(models, data_options, faults, run, data=data, weights=counts, **own)
 
-        def measured(bench: "Bench", course: "Course") -> "Evaluation":
-            def at(rate: float, of: "Bench" = bench) -> "Setting":
-                return faulty_setting(
-                    of, recipe, ber=rate, kinds=faults.kinds, where=where, seed=faults.seed, words=faults.words
-                )
-
-            check_labelled(bench.data, doing="compare")
-            needed, taken = None, counted(bench, run.images, default=options.DEFAULT_IMAGES, console=console)
-            if extent == "needed":
-                apart = prepared(
-                    source_of(data, data_options, faults=faults, device=run.device, part="select"),
-                    bench.model,
-                    each[bench.model],
-                    images=select,
-                    console=console,
-                    store=kept,
-                )
-                choose = counted(apart, select, default=min(300, max(1, len(apart.data) // 4)), console=console)
-                if run.images is None:
-                    taken = before_any(bench.data, seen=[fingerprints(apart.data, images=choose)], most=taken)
-                    console.print(
-                        f"the first {taken:,} of them evaluate: the next one chooses layers (--images, --select)"
-                    )
-                check_apart(bench.data, images=taken, chosen=apart.data, select=choose)
-                choosing = Ordering(
-                    bench=apart,
-                    plain=at(0.0, apart),
-                    images=choose,
-                    trials=run.trials,
-                    store=kept,
-                    executor=InProcess(bench=apart, batch=run.batch),
-                    follow=following(course, console=console),
-                )
-                needed = Needed(choosing=choosing, loss=lost)
-            baselines = Baselines(
-                hardening=bench.hardening(recipe, words=faults.words),
-                methods=tuple(methods),
-                weights=costs,
-                needed=needed,
-            )
-            wanted = [rate for rate in rates or whole_curve(at(0.0).bits, recipe=recipe, points=5) if rate > 0]
-            configurations: list[Configuration] = []
-            for rate in wanted:
-                under = baselines.configurations(at(rate))
-                configurations += under if configurations else (*baselines.clean(under), *under)
-            return bed.measure(bench, configurations, images=taken, course=course, pairing=pairing)
-
-        found = of_each(
-            each,
-            measured,
-            source=source_of(data, data_options, faults=faults, device=run.device),
-            images=run.images,
-            console=console,
-            store=kept,
+    def measured(model: str, model_options: ModelOptions, report: "Report") -> "Compared":
+        return verb(
+            model,
+            data,
+            **own,
+            weights=Weights(**counts),
+            model_options=model_options,
+            data_options=data_options,
+            faults=faults,
+            run=run,
+            progress=report,
         )
-    show(found, command=ctx.meta["command"], written=written, form="json" if output.json_ else "table")
+
+    results = of_each(each, measured, console=notes())
+    evaluations = [result.evaluation for result in results]
+
+    def end() -> None:
+        if output.json_:
+            show_json(envelope(ctx.meta["command"], settings, [result.to_dict() for result in results]))
+            return
+        for one in evaluations:
+            show([configurations_table(one), *([pairs_table(one)] if one.pairs else [])])
+
+    written.end(
+        end,
+        csv=lambda file: write_configurations(evaluations, file),
+        plot=lambda file: draw_configurations(configurations_data(evaluations), file),
+    )

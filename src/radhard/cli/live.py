@@ -143,12 +143,3 @@ def follow(progress: Iterable[Progress], *, course: Course, console: Console, so
     """Run a campaign to its end, and draw its progress and what is known `so_far` if the console is a terminal."""
     with watching(course, console=console) as report:
         follow_states(progress, model=course.model, report=report, known=so_far)
-
-
-def following(course: Course, *, console: Console) -> Callable[[Iterable[Progress], str], None]:
-    """What runs one part of a command after another to its end, each under a name of its own."""
-
-    def run(progress: Iterable[Progress], name: str) -> None:
-        follow(progress, course=replace(course, model=f"{course.model}, {name}"), console=console)
-
-    return run

@@ -122,13 +122,6 @@ def weights(text: str) -> dict[str, float]:
     return found
 
 
-def percent(value: float, *, option: str) -> float:
-    """`2`, percent -> 0.02."""
-    if not 0 <= value < float("inf"):
-        raise InputError(f"{option} {value:g}: give percent from 0 on, such as 2")
-    return value / 100
-
-
 def files(paths: list[Path], *, option: str, suffix: str) -> list[Path]:
     """Files, and for a folder the files in it that end in `suffix`, by name."""
     found: list[Path] = []

@@ -1,21 +1,16 @@
 """`radhard plan`: which products and operators of a model to protect, and how, within limits."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from radhard.cli import options, outputs, parse
+from radhard.cli import completion, options, outputs, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, OUTPUT, PROTECTION, RUN
 from radhard.errors import InputError
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
-from radhard.version import VERSION
-
-if TYPE_CHECKING:
-    from radhard.campaign.bench import Bench
 
 
 def plan(
@@ -56,6 +51,7 @@ def plan(
         str,
         typer.Option(
             help="how: a scheme and its options behind colons, such as lb-abft:policy=leave:ranges=none",
+            autocompletion=completion.schemes,
             rich_help_panel=PROTECTION,
         ),
     ] = "row-abft",
@@ -111,113 +107,67 @@ def plan(
     if the lower one is beyond it; else they cannot tell, and how many would is said. Targets that cannot be met end
     with the most protected plan within the overhead, and say which limit was in the way.
     """
-    rate, where, recipe = parse.rate(ber), faults.where, model_options.recipe
-    if rate == 0:
-        raise InputError("--ber 0: nothing flips, and nothing needs protection; give a rate above 0")
-    lost, most = parse.percent(max_loss, option="--max-loss"), parse.percent(max_overhead, option="--max-overhead")
-    each, sure = parse.weights(weights), parse.percent(level, option="--level")
-    if not 50 < level < 99.9:
-        raise InputError(f"--level {level:g}: give the confidence in percent, above 50 and below 99.9, such as 95")
+    rate, counts = parse.rate(ber), parse.weights(weights)
     others = parse.files(list(beside or []), option="--beside", suffix=".json")
     written = outputs.opened(ctx, csv=output.csv, plot=output.plot, out=out, suffixes=(".json",), store=run.store)
 
-    from radhard.analysis.noninferiority import images_needed
     from radhard.analysis.overhead import Weights
-    from radhard.campaign.bench import faulty_setting, shared
-    from radhard.campaign.executor import InProcess
-    from radhard.cli.bench import opened, prepared, source_of
-    from radhard.cli.live import Course, following
-    from radhard.cli.notes import notes
-    from radhard.cli.notes import output as results
-    from radhard.machine.device import device_name
-    from radhard.models.data.splits import check_labelled
-    from radhard.protection import read_method, read_plan, write_plan
+    from radhard.cli.live import Course, watching
+    from radhard.cli.notes import notes, show, show_json
+    from radhard.protection import read_plan, write_plan
     from radhard.report.frontier import frontier_data, write_frontier
     from radhard.report.frontier_figure import draw_frontier
     from radhard.report.plan import plan_summary, plan_table
-    from radhard.studies.choosing import Chooser, Target
-    from radhard.studies.ordering import Ordering
-    from radhard.studies.planning import Planner, plan_of
+    from radhard.report.record import envelope
+    from radhard.studies.planning import plan as verb
+    from radhard.studies.settings import settings_of
 
-    method = read_method(scheme)
     drawn = [read_plan(path) for path in others]
     for path, other in zip(others, drawn, strict=True):
         try:
             frontier_data([other])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"--beside {path}: its frontier is damaged ({error!r}); make the plan again") from error
-    console = notes()
-    target = Target(loss=lost, overhead=most, level=sure)
-    source = source_of(data, data_options, faults=faults, device=run.device, part="select")
-    with opened(run.store) as kept:
-        asked = None if run.images is None else run.images + (judge or run.images)
-        whole = prepared(source, model, model_options, images=asked, console=console, store=kept)
-        check_labelled(whole.data, doing="plan")
-        choosing = run.images or min(500, max(1, len(whole.data) // 4))
-        judging = judge or choosing
-        if choosing + judging > len(whole.data):
-            raise InputError(
-                f"{choosing} images are to choose and {judging} to judge, {whole.data.name} has {len(whole.data)}: ask "
-                "for fewer (--images, --judge)"
-            )
-        console.print(f"{choosing:,} images choose, {judging:,} others judge (--images, --judge)")
-        if lost and (least := images_needed(lost, level=sure)) > judging:
-            console.print(
-                f"{judging} images that judge cannot show that at most {max_loss:g} points are lost, whatever they "
-                f"answer: at {level:g} % that takes {least:,.0f} of which no answer differs, and more where some do "
-                "(--judge)",
-                highlight=False,
-                markup=False,
-            )
-        following_ = following(Course(model=model), console=console)
-
-        def on(bench: "Bench", count: int) -> Ordering:
-            return Ordering(
-                bench=bench,
-                plain=faulty_setting(
-                    bench, recipe, ber=rate, kinds=faults.kinds, where=where, seed=faults.seed, words=faults.words
-                ),
-                images=count,
-                trials=run.trials,
-                store=kept,
-                executor=InProcess(bench=bench, batch=run.batch),
-                follow=following_,
-            )
-
-        choosers, judges = shared(whole, choosing, judging)
-        chooser = Chooser(
-            ordering=on(choosers, choosing),
-            hardening=whole.hardening(recipe, words=faults.words),
-            method=method,
-            target=target,
-            weights=Weights(**each),
-            strategy=strategy,
-            grain=grain,
-            frontier=frontier,
-            chunk=run.chunk,
+    own: dict[str, Any] = {
+        "scheme": scheme,
+        "max_loss": max_loss,
+        "max_overhead": max_overhead,
+        "level": level,
+        "strategy": strategy,
+        "grain": grain,
+        "frontier": frontier,
+        "judge": judge,
+    }
+    settings = settings_of(
+        model_options, data_options, faults, run, model=model, data=data, ber=rate, weights=counts, **own
+    )
+    with watching(Course(model=model), console=notes()) as report:
+        result = verb(
+            model,
+            data,
+            ber=rate,
+            **own,
+            weights=Weights(**counts),
+            model_options=model_options,
+            data_options=data_options,
+            faults=faults,
+            run=run,
+            progress=report,
         )
-        planner = Planner(chooser=chooser, judging=on(judges, judging))
-        found = plan_of(planner, planner.plan())
+    found = result.plan
 
-    def show() -> None:
+    def end() -> None:
         if output.json_:
-            made = {"radhard": VERSION, "command": ctx.meta["command"]}
-            record = {**made, "device": device_name(whole.device), "plan": found.as_dict()}
-            typer.echo(json.dumps(record, allow_nan=False))
-            return
-        shown = results()
-        if found.protection.sites:
-            shown.print(plan_table(found))
-        for line in plan_summary(found):
-            shown.print(line, highlight=False, markup=False, soft_wrap=True)
+            show_json(envelope(ctx.meta["command"], settings, [result.to_dict()]))
+        else:
+            show([*([plan_table(found)] if found.protection.sites else []), *plan_summary(found)])
 
     written.end(
-        show,
+        end,
         out=lambda file: write_plan(found, file),
         csv=lambda file: write_frontier([found], file),
         plot=lambda file: draw_frontier(frontier_data([found, *drawn]), file),
     )
     if not output.json_:
         then = f"; `radhard evaluate {model} --plan {out}` measures it on other images" * bool(found.protection.sites)
-        line = f"The plan is {out}{then}."
-        results().print(line, highlight=False, markup=False, soft_wrap=True)
+        show([f"The plan is {out}{then}."])

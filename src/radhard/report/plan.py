@@ -98,8 +98,8 @@ def _wanted(plan: Plan) -> Iterator[str]:
     loss, most, clean = plan.limits["loss"], plan.limits["overhead"], plan.expected.get("clean")
     from_clean = "" if clean is None else f" from {clean:.2%} clean, so {clean - loss:.2%}"
     yield f"target: at most {100 * loss:g} points lost{from_clean}; overhead at most {100 * most:g} %"
-    if plan.judged:
-        yield _judged(plan)
+    if line := judged_line(plan):
+        yield line
     if not plan.verdict and plan.bound == "accuracy":
         yield "ended by accuracy: no more was lost on the images that chose the plan; none judged it"
     elif plan.bound in (reasons := _REASONS):
@@ -112,8 +112,10 @@ _REASONS = {
 }
 
 
-def _judged(plan: Plan) -> str:
-    """`met: at most 1.90 points are lost (...)`: the verdict, its limits, and what would decide."""
+def judged_line(plan: Plan) -> str:
+    """`met: at most 1.90 points are lost (...)`: the verdict, its limits, what would decide; "" if none judged it."""
+    if not plan.judged:
+        return ""
     judged, loss = plan.judged, plan.judged["loss"]
     level, on = f"{100 * judged['limit_level']:g} %", f"{judged['images']:,} images that did not choose it"
     if plan.verdict == "met":

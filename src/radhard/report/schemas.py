@@ -8,8 +8,10 @@ from typing import Any
 
 from radhard.report.anatomy import AnatomyRecord
 from radhard.report.blocks import BlocksRecord
+from radhard.report.configurations.record import ComparedRecord, EvaluatedRecord
 from radhard.report.coverage import CoverageRecord
 from radhard.report.json_schema import Schema, schema_of
+from radhard.report.plan_record import PlannedRecord
 from radhard.report.replay import ReplayRecord
 from radhard.report.sweep import SweepRecord
 from radhard.report.vulnerability_record import VulnerabilityRecord
@@ -20,6 +22,9 @@ RECORDS: Mapping[str, Any] = {
     "inspect": AnatomyRecord | CoverageRecord,
     "blocks": BlocksRecord,
     "replay": ReplayRecord,
+    "plan": PlannedRecord,
+    "evaluate": EvaluatedRecord,
+    "compare": ComparedRecord,
 }
 """The record of a model, by command."""
 

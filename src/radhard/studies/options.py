@@ -214,3 +214,16 @@ class RunOptions:
     chunk: int = field(default=200, metadata=told("images a unit of work, which a killed run loses at most", least=1))
     store: Path | None = field(default=None, metadata=told("keep outcomes in this file, and go on from it"))
     shard: tuple[int, int] = field(default=(1, 1), metadata=told("do part i of n, i/n; merge the stores afterwards"))
+
+
+BASELINES = (
+    "lb-abft:policy=leave",
+    "lb-abft",
+    "standard-abft",
+    "huang-abraham",
+    "intensity-ideal",
+    "intensity-measured",
+    "tmr",
+    "row-abft",
+)
+"""The schemes that `compare` compares unless it is told others, as `read_method` reads them."""

@@ -24,9 +24,20 @@ from radhard.faults import Faulty
 from radhard.machine import MARKED, Clean
 from radhard.program import run
 from radhard.protection import Protection, Scheme
+from radhard.studies.progress import Report, follow
 
 Follow = Callable[[Iterable[Progress], str], None]
 """Runs what it is given to its end, and shows its progress under a name."""
+
+
+def reporting(model: str, report: Report) -> Follow:
+    """What runs each part of a study to its end, and reports it as a task."""
+
+    def run(states: Iterable[Progress], task: str) -> None:
+        follow(states, model=model, report=report, task=task)
+
+    return run
+
 
 PILOT = 32
 """At most so many images on which the operations of each product's protection are counted."""

@@ -1,22 +1,48 @@
-"""A plan: chosen on some images (Algorithm 1), judged on others.
+"""A plan, chosen on some images (Algorithm 1) and judged on others: the verb `plan`.
 
 Some images choose the order and the candidate (`choosing`). The others judge (`judging`): from the most protected step
 within the overhead down to the candidate and on, as far as the target is met. Nothing needs protecting if both say so
 of the model as it is, and then no factor is measured.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.axes import Axes
 
 from radhard.analysis.configurations import Outcome
-from radhard.analysis.judging import Judgement, Step, downwards, judge
-from radhard.analysis.ordering import Candidate
+from radhard.analysis.judging import Judgement, Step, downwards
+from radhard.analysis.judging import judge as judged
+from radhard.analysis.noninferiority import images_needed
+from radhard.analysis.ordering import Candidate, Grain, Strategy
+from radhard.analysis.overhead import Weights
+from radhard.campaign.bench import Bench, shared
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
 from radhard.campaign.held_out import chosen_on
-from radhard.protection import Plan, Protection
-from radhard.studies.choosing import Bound, Chooser
-from radhard.studies.ordering import Ordering
+from radhard.errors import InputError
+from radhard.faults import Where
+from radhard.machine.device import device_name
+from radhard.models.data.splits import check_labelled
+from radhard.protection import Method, Plan, Protection, read_method
+from radhard.report.frontier import frontier_data, frontier_rows
+from radhard.report.frontier_figure import draw_frontier, draw_frontier_on
+from radhard.report.plan import judged_line
+from radhard.report.plan_record import PlannedRecord, planned_record
+from radhard.studies.choosing import Bound, Chooser, Target
+from radhard.studies.configurations import ONE_TRIAL, SetUp, check_whole
+from radhard.studies.data import Data
+from radhard.studies.model import Model
+from radhard.studies.open_store import open_store
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.ordering import Ordering, reporting
+from radhard.studies.percent import share
+from radhard.studies.progress import Note, Report, silent
+from radhard.studies.result import Result
+from radhard.studies.result import Target as PlotTarget
+from radhard.studies.under_test import under_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +100,7 @@ class Planner:
 
         target = self.chooser.target
         sequence = [measure(products, ranges) for products, ranges in steps]
-        return judge(sequence, loss=target.loss, level=target.level, looks=looks)
+        return judged(sequence, loss=target.loss, level=target.level, looks=looks)
 
 
 def plan_of(planner: Planner, decision: Decision) -> Plan:
@@ -119,3 +145,135 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
         calibration=ordering.bench.programs[plain.recipe].calibration,
         anatomy=plain.overrides.as_dict(),
     )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Planned(Result):
+    """A `plan`, which `write_plan` writes and `harden` deploys, and the `device` that measured it."""
+
+    plan: Plan
+    device: str
+
+    @property
+    def headline(self) -> str:
+        """`fashion-vit at BER 1e-08, 12 sites protected: met: at most 1.90 points are lost (...)`."""
+        plan, count = self.plan, len(self.plan.protection.sites)
+        protected = f"{count} site{'' if count == 1 else 's'} protected"
+        return f"{plan.model} at BER {plan.ber:.3g}, {protected}: {judged_line(plan)}"
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row a step of the frontier, the chosen one marked."""
+        return frontier_rows([self.plan])
+
+    def to_dict(self) -> PlannedRecord:
+        """The record of the model in `radhard plan --json`."""
+        return planned_record(self.plan, device=self.device)
+
+    def plot(self, target: PlotTarget) -> None:
+        """Draw accuracy over overhead of the steps into a file, or on axes."""
+        data = frontier_data([self.plan])
+        if isinstance(target, Axes):
+            draw_frontier_on(data, target)
+        else:
+            draw_frontier(data, Path(target))
+
+
+def plan(
+    model: Model,
+    data: Data | None = None,
+    *,
+    ber: float,
+    scheme: str | Method = "row-abft",
+    max_loss: float = 2.0,
+    max_overhead: float = 2.0,
+    level: float = 95.0,
+    strategy: Strategy = "algorithm1",
+    grain: Grain = "site",
+    frontier: Literal["whole", "needed"] = "whole",
+    judge: int | None = None,
+    weights: Weights | None = None,
+    model_options: ModelOptions | None = None,
+    data_options: DataOptions | None = None,
+    faults: FaultOptions | None = None,
+    run: RunOptions | None = None,
+    progress: Report | None = None,
+) -> Planned:
+    """Choose what to protect so that at most `max_loss` percentage points are lost at bit error rate `ber`.
+
+    Protection costs at most `max_overhead` percent of the model's own operations, by `weights`. `run.images` choose
+    (default: 500, or a quarter of fewer than 2,000), `judge` others judge, at a confidence of `level` percent. A target
+    that cannot be met ends with the most protected plan within the overhead. Errors are those of `under_test`, and
+    InputError for numbers that cannot be meant, and where images are too few.
+    """
+    model_options, faults = model_options or ModelOptions(), faults or FaultOptions()
+    run, report, recipe = run or ONE_TRIAL, progress or silent, model_options.recipe
+    check_whole(run)
+    target = _target(max_loss, max_overhead, level=level)
+    method = read_method(scheme) if isinstance(scheme, str) else scheme
+    if not 0 < ber <= 1:
+        why = "nothing flips, and nothing needs protection; give a rate above 0" if ber == 0 else "it is no probability"
+        raise InputError(f"--ber {ber:g}: {why}")
+    with open_store(run.store, progress=report) as store:
+        bench = under_test(
+            model,
+            data,
+            model_options=model_options,
+            data_options=data_options,
+            images=None if run.images is None else run.images + (judge or run.images),
+            device=run.device,
+            store=store,
+            part="select",
+            places=Where(layers=faults.layer, modules=faults.module),
+            progress=report,
+        )
+        check_labelled(bench.data, doing="plan")
+        choosing = run.images or min(500, max(1, len(bench.data) // 4))
+        judging = judge or choosing
+        choosers, judges = shared(bench, choosing, judging)
+        for line in _on_images(choosing, judging, target=target):
+            report(Note(model=bench.model, text=line))
+
+        def on(images: Bench) -> Ordering:
+            set_up = SetUp(bench=images, recipe=recipe, faults=faults, run=run, store=store, report=report)
+            return Ordering(
+                bench=images,
+                plain=set_up.at(ber),
+                images=len(images.data),
+                trials=run.trials,
+                store=store,
+                executor=set_up.executor,
+                follow=reporting(bench.model, report),
+            )
+
+        chooser = Chooser(
+            ordering=on(choosers),
+            hardening=bench.hardening(recipe, words=faults.words),
+            method=method,
+            target=target,
+            weights=weights or Weights(),
+            strategy=strategy,
+            grain=grain,
+            frontier=frontier,
+            chunk=run.chunk,
+        )
+        planner = Planner(chooser=chooser, judging=on(judges))
+        return Planned(plan=plan_of(planner, planner.plan()), device=device_name(bench.device))
+
+
+def _target(max_loss: float, max_overhead: float, *, level: float) -> Target:
+    """Percent -> shares. InputError names what is out of its range."""
+    if not 50 < level < 99.9:
+        raise InputError(f"--level {level:g}: give the confidence in percent, above 50 and below 99.9, such as 95")
+    loss, overhead = share(max_loss, option="--max-loss"), share(max_overhead, option="--max-overhead")
+    return Target(loss=loss, overhead=overhead, level=level / 100)
+
+
+def _on_images(choosing: int, judging: int, *, target: Target) -> Iterator[str]:
+    """What to say of the images that choose and judge; and whether those that judge are too few for any answer."""
+    yield f"{choosing:,} images choose, {judging:,} others judge (--images, --judge)"
+    if target.loss and (least := images_needed(target.loss, level=target.level)) > judging:
+        yield (
+            f"{judging} images that judge cannot show that at most {100 * target.loss:g} points are lost, whatever "
+            f"they answer: at {100 * target.level:g} % that takes {least:,.0f} of which no answer differs, and more "
+            "where some do (--judge)"
+        )

@@ -4,15 +4,130 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from radhard.analysis.configurations import Evaluation, Outcome
 from radhard.analysis.intervals import Interval
+from radhard.analysis.judging import TargetCheck, Verdict
 from radhard.analysis.noninferiority import Differences
-from radhard.analysis.overhead import Spent, own_operations
-from radhard.analysis.pairs import Pair
+from radhard.analysis.overhead import Spent, Weights, own_operations
+from radhard.analysis.pairs import Pair, Relation
 from radhard.campaign.experiment import Setting
 from radhard.machine.device import device_name
+from radhard.models.data.pixels import PixelsRecord
+
+
+class Rates(TypedDict):
+    """A rate and the limits of its interval."""
+
+    rate: float
+    low: float
+    high: float
+
+
+class OutcomeRecord(TypedDict):
+    """What a configuration gave at one bit error rate; what is not known is null."""
+
+    configuration: str
+    note: str
+    ber: float
+    trials: int
+    n: int
+    accuracy: float | None
+    low: float
+    high: float
+    relative: float | None
+    relative_low: float | None
+    relative_high: float | None
+    changed: float | None
+    non_finite: float | None
+    flips_expected: float
+    flips: float | None
+    ended: str
+    changed_low: float
+    changed_high: float
+    loss: Rates
+    differing: Annotated[dict[str, Any], Differences]
+    gain: Rates | None
+    overhead: Annotated[dict[str, Any], Spent] | None
+    sites: int
+
+
+class Equivalence(TypedDict):
+    """The one-sided limits of a difference, and the margin within which two are equivalent."""
+
+    low: float
+    high: float
+    level: float
+    margin: float
+
+
+class PairRecord(TypedDict):
+    """The accuracy of a configuration minus that of the reference, under the same faults on the same images."""
+
+    configuration: str
+    reference: str
+    ber: float
+    n: int
+    difference: Rates
+    equivalence: Equivalence
+    relation: Relation
+
+
+class CheckRecord(TypedDict):
+    """Whether a plan meets its target on the images that evaluate it."""
+
+    ber: float
+    target: float
+    verdict: Verdict
+    loss: Rates
+    level: float
+    images: int
+    images_needed: int | None
+
+
+class OwnOperations(TypedDict):
+    """The model's own operations an image."""
+
+    mul: int
+    add: int
+
+
+class ConfigurationsRecord(TypedDict):
+    """What was evaluated of a model: how it was measured, and each configuration at each bit error rate."""
+
+    model: str
+    recipe: str
+    program: str
+    data: str
+    data_digest: str
+    calibrated_on: str
+    pixels: PixelsRecord | None
+    device: str
+    kinds: list[str]
+    where: dict[str, Any]
+    seed: int
+    anatomy: dict[str, dict[str, str]]
+    words: dict[str, str]
+    weights: Annotated[dict[str, Any], Weights]
+    images: int
+    trials: int
+    chunk: int
+    own_operations: OwnOperations
+    configurations: list[Annotated[dict[str, Any], OutcomeRecord]]
+
+
+class EvaluatedRecord(ConfigurationsRecord):
+    """Plans on images that did not choose them, and whether their targets are met there."""
+
+    checks: list[Annotated[dict[str, Any], CheckRecord]]
+
+
+class ComparedRecord(ConfigurationsRecord):
+    """Schemes under the same faults, and each beside the reference."""
+
+    pairs: list[Annotated[dict[str, Any], PairRecord]]
+
 
 _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
     "loss": Interval,
@@ -22,8 +137,8 @@ _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
 }
 
 
-def configurations_record(evaluation: Evaluation) -> dict[str, Any]:
-    """What was evaluated of a model -> JSON values: how it was measured, and each configuration at each BER."""
+def configurations_record(evaluation: Evaluation) -> ConfigurationsRecord:
+    """What was evaluated of a model -> JSON values."""
     setting, on, bench = setting_of(evaluation), evaluation.on, evaluation.bench
     mul, add = own_operations(bench.program_of(setting).costs)
     return {
@@ -46,8 +161,17 @@ def configurations_record(evaluation: Evaluation) -> dict[str, Any]:
         "chunk": on.chunk,
         "own_operations": {"mul": mul, "add": add},
         "configurations": [outcome.as_dict() for outcome in evaluation.outcomes],
-        **({"pairs": [one.as_dict() for one in evaluation.pairs]} if evaluation.pairs else {}),
     }
+
+
+def evaluated_record(evaluation: Evaluation, checks: Sequence[TargetCheck]) -> EvaluatedRecord:
+    """The same, with the check of each plan's target."""
+    return {**configurations_record(evaluation), "checks": [check.as_dict() for check in checks]}
+
+
+def compared_record(evaluation: Evaluation) -> ComparedRecord:
+    """The same, with the pairs."""
+    return {**configurations_record(evaluation), "pairs": [one.as_dict() for one in evaluation.pairs]}
 
 
 def write_configurations(evaluations: Sequence[Evaluation], path: Path) -> None:

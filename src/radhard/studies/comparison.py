@@ -1,0 +1,169 @@
+"""Schemes against each other under the same faults, accuracy and overhead of each: the verb `compare`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from radhard.analysis.configurations import Configuration
+from radhard.analysis.overhead import Weights
+from radhard.analysis.pairs import Pairing
+from radhard.campaign.held_out import before_any, check_apart, fingerprints
+from radhard.campaign.rates import whole_curve
+from radhard.errors import InputError
+from radhard.faults import Where
+from radhard.models.data.splits import check_labelled
+from radhard.protection import Method, read_method
+from radhard.report.configurations.record import ComparedRecord, compared_record
+from radhard.studies.baselines import Baselines, Needed
+from radhard.studies.configurations import ONE_TRIAL, ConfigurationsResult, SetUp, check_whole
+from radhard.studies.data import Data
+from radhard.studies.model import Model
+from radhard.studies.open_store import open_store
+from radhard.studies.options import BASELINES, DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.ordering import Ordering, reporting
+from radhard.studies.percent import share
+from radhard.studies.progress import Note, Report, silent
+from radhard.studies.sweep import rates_of
+from radhard.studies.under_test import images_taken, under_test
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Compared(ConfigurationsResult):
+    """Schemes on one model, each paired with the `reference`."""
+
+    reference: str
+
+    @property
+    def headline(self) -> str:
+        """`fashion-vit: 8 schemes at 5 rates, on 1,000 images; 3 of 35 pairs are worse than lb-abft`."""
+        pairs, outcomes, on = self.evaluation.pairs, self.evaluation.outcomes, self.evaluation.on
+        rates = {one.configuration.ber for one in outcomes if one.configuration.ber > 0}
+        names = {one.configuration for one in pairs} | {self.reference}
+        counts = {kind: sum(one.relation == kind for one in pairs) for kind in ("better", "worse", "equivalent")}
+        told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        return (
+            f"{self.evaluation.bench.model}: {len(names)} schemes at {len(rates)} rates on {on.images:,} images; of "
+            f"{len(pairs)} pairs with {self.reference} {told}"
+        )
+
+    def to_dict(self) -> ComparedRecord:
+        """The record of the model in `radhard compare --json`."""
+        return compared_record(self.evaluation)
+
+
+def compare(
+    model: Model,
+    data: Data | None = None,
+    *,
+    schemes: Sequence[str | Method] = BASELINES,
+    ber: float | Sequence[float] | None = None,
+    extent: Literal["all", "needed"] = "all",
+    max_loss: float = 2.0,
+    select: int | None = None,
+    reference: str | None = None,
+    margin: float = 2.0,
+    weights: Weights | None = None,
+    model_options: ModelOptions | None = None,
+    data_options: DataOptions | None = None,
+    faults: FaultOptions | None = None,
+    run: RunOptions | None = None,
+    progress: Report | None = None,
+) -> Compared:
+    """Measure schemes on the products of a model, all under the same faults, and as far as each other.
+
+    `extent` "all": each on all products; "needed": on those of the most vulnerable layers, until surely no more than
+    `max_loss` percentage points are lost on `select` images, of which none evaluates. Each scheme is paired with the
+    `reference`, by its title (default: the first); two are equivalent within `margin` percentage points. Without `ber`
+    the rates are those of the model's whole curve. Errors are those of `under_test`, and InputError for schemes or
+    numbers that cannot be meant.
+    """
+    model_options, faults = model_options or ModelOptions(), faults or FaultOptions()
+    run, costs, report, recipe = run or ONE_TRIAL, weights or Weights(), progress or silent, model_options.recipe
+    check_whole(run)
+    lost = share(max_loss, option="--max-loss")
+    methods = _methods(schemes)
+    pairing = _pairing(methods, reference=reference, margin=margin)
+    rates = None if ber is None else rates_of(ber)
+    with open_store(run.store, progress=report) as store:
+
+        def set_up(part: Literal["evaluate", "select"], images: int | None) -> SetUp:
+            bench = under_test(
+                model,
+                data,
+                model_options=model_options,
+                data_options=data_options,
+                images=images,
+                device=run.device,
+                store=store,
+                part=part,
+                places=Where(layers=faults.layer, modules=faults.module),
+                progress=report,
+            )
+            return SetUp(bench=bench, recipe=recipe, faults=faults, run=run, store=store, report=report)
+
+        here = set_up("evaluate", run.images)
+        check_labelled(here.bench.data, doing="compare")
+        needed, images = None, images_taken(here.bench, run.images, progress=report)
+        if extent == "needed":
+            ordering = _choosing(set_up("select", select), select=select)
+            images = _apart(here, ordering, images=images)
+            needed = Needed(choosing=ordering, loss=lost)
+        baselines = Baselines(
+            hardening=here.bench.hardening(recipe, words=faults.words),
+            methods=methods,
+            weights=costs,
+            needed=needed,
+        )
+        wanted = rates or whole_curve(here.exposed(0.0).bits, recipe=recipe, points=5)
+        configurations: list[Configuration] = []
+        for rate in (one for one in wanted if one > 0):
+            under = baselines.configurations(here.at(rate))
+            configurations += under if configurations else (*baselines.clean(under), *under)
+        found = here.measure(configurations, images=images, weights=costs, pairing=pairing)
+        return Compared(evaluation=found, reference=pairing.reference)
+
+
+def _methods(schemes: Sequence[str | Method]) -> tuple[Method, ...]:
+    """The methods. InputError for none, for two of one title, and for a text that is none."""
+    given = [schemes] if isinstance(schemes, str) else list(schemes)
+    titles = [one.strip() if isinstance(one, str) else one.title for one in given]
+    if not titles or len(set(titles)) != len(titles):
+        raise InputError(f"--schemes {', '.join(titles)!r}: name one scheme or more, each once")
+    return tuple(read_method(one.strip()) if isinstance(one, str) else one for one in given)
+
+
+def _pairing(methods: Sequence[Method], *, reference: str | None, margin: float) -> Pairing:
+    titles = [method.title for method in methods]
+    name = titles[0] if reference is None else reference.strip()
+    if name not in titles:
+        raise InputError(f"--reference {name}: it is none of --schemes; choose from {', '.join(titles)}")
+    within = share(margin, option="--margin")
+    if not 0 < within < 1:
+        raise InputError(f"--margin {margin:g}: give percentage points above 0 and below 100, such as 2")
+    return Pairing(reference=name, margin=within)
+
+
+def _choosing(apart: SetUp, *, select: int | None) -> Ordering:
+    """How layers are chosen, on the first `select` images of a part that does not evaluate."""
+    bench = apart.bench
+    count = images_taken(bench, select, default=min(300, max(1, len(bench.data) // 4)), progress=apart.report)
+    return Ordering(
+        bench=bench,
+        plain=apart.exposed(0.0),
+        images=count,
+        trials=apart.run.trials,
+        store=apart.store,
+        executor=apart.executor,
+        follow=reporting(bench.model, apart.report),
+    )
+
+
+def _apart(here: SetUp, ordering: Ordering, *, images: int) -> int:
+    """How many images evaluate, none of which chooses layers: as many as asked for, else those before the first."""
+    data, chosen = here.bench.data, ordering.bench.data
+    if here.run.images is None:
+        images = before_any(data, seen=[fingerprints(chosen, images=ordering.images)], most=images)
+        text = f"the first {images:,} of them evaluate: the next one chooses layers (--images, --select)"
+        here.report(Note(model=here.bench.model, text=text))
+    check_apart(data, images=images, chosen=chosen, select=ordering.images)
+    return images

@@ -1,0 +1,158 @@
+"""What plans are worth on images that did not choose them: the verb `evaluate`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from radhard.analysis.configurations import Configuration, evaluated
+from radhard.analysis.judging import TargetCheck, check_target
+from radhard.analysis.overhead import Weights
+from radhard.campaign.bench import Bench
+from radhard.campaign.held_out import before_any, check_held_out, seen_by
+from radhard.errors import InputError
+from radhard.faults import Where
+from radhard.models.data.splits import check_labelled
+from radhard.protection import Plan, read_plan
+from radhard.report.configurations.record import EvaluatedRecord, evaluated_record
+from radhard.report.configurations.target import target_line
+from radhard.studies.configurations import ONE_TRIAL, ConfigurationsResult, SetUp, check_whole
+from radhard.studies.data import Data
+from radhard.studies.model import Model
+from radhard.studies.open_store import open_store
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.progress import Note, Report, silent
+from radhard.studies.sweep import rates_of
+from radhard.studies.under_test import images_taken, name_of, under_test
+
+Plans = Plan | str | Path | Sequence[Plan | str | Path]
+"""A plan or several, each a value or its file."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Evaluated(ConfigurationsResult):
+    """What plans gave, and whether their targets are met on these images: a check for each plan that states one."""
+
+    checks: tuple[TargetCheck, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """`fashion-vit: plan for BER 1e-08: met: at most 1.30 points are lost ...`."""
+        found = [target_line(check) for check in self.checks]
+        return f"{self.evaluation.bench.model}: {'; '.join(found) or 'plans that state no target'}"
+
+    def to_dict(self) -> EvaluatedRecord:
+        """The record of the model in `radhard evaluate --json`."""
+        return evaluated_record(self.evaluation, self.checks)
+
+
+def evaluate(
+    model: Model,
+    data: Data | None = None,
+    *,
+    plan: Plans,
+    ber: float | Sequence[float] | None = None,
+    weights: Weights | None = None,
+    model_options: ModelOptions | None = None,
+    data_options: DataOptions | None = None,
+    faults: FaultOptions | None = None,
+    run: RunOptions | None = None,
+    progress: Report | None = None,
+) -> Evaluated:
+    """Measure plans: nothing protected, ranges alone, products alone, both; under the same faults, and under none.
+
+    A plan is measured at its own rate, or one plan at each rate of `ber`, in its own recipe. Overhead counts the
+    operations that were executed, by `weights`. Images that chose a plan are refused; `run.images` that is left out
+    ends before the first of these. InputError for plans of another program, of several recipes, or several for one
+    rate; other errors are those of `under_test`.
+    """
+    faults, run, report = faults or FaultOptions(), run or ONE_TRIAL, progress or silent
+    check_whole(run)
+    plans = plans_of(plan)
+    rates = None if ber is None else rates_of(ber)
+    check_rates(list(plans.values()), model=name_of(model), rates=rates)
+    model_options = _in_their_recipe(
+        model_options or ModelOptions(), list(plans.values()), report=report, model=name_of(model)
+    )
+    recipe = model_options.recipe
+    with open_store(run.store, progress=report) as store:
+        bench = under_test(
+            model,
+            data,
+            model_options=model_options,
+            data_options=data_options,
+            images=run.images,
+            device=run.device,
+            store=store,
+            plans=plans,
+            places=Where(layers=faults.layer, modules=faults.module),
+            progress=report,
+        )
+        check_labelled(bench.data, doing="evaluate")
+        set_up = SetUp(bench=bench, recipe=recipe, faults=faults, run=run, store=store, report=report)
+        ordered = sorted(plans.values(), key=lambda one: one.ber)
+        images = run.images or _not_chosen(ordered, bench, report=report)
+        configurations: list[Configuration] = []
+        for one in ordered:
+            one.check(bench.programs[recipe])
+            check_held_out(one, bench.data, images=images)
+            settings = [set_up.at(rate) for rate in dict.fromkeys((0.0, *(rates or (one.ber,))))]
+            note = f"plan for BER {one.ber:g}" if len(ordered) > 1 else ""
+            configurations += evaluated(settings, protection=one.protection, note=note)
+        found = set_up.measure(configurations, images=images, weights=weights or Weights())
+    checks = (check_target(one, found.outcomes, images=images) for one in ordered)
+    return Evaluated(evaluation=found, checks=tuple(check for check in checks if check is not None))
+
+
+def plans_of(plan: Plans) -> dict[str, Plan]:
+    """Plans by what to call them: those of files by their paths. InputError for none, and as `read_plan` does."""
+    given = [plan] if isinstance(plan, Plan | str | Path) else list(plan)
+    if not given:
+        raise InputError("--plan: give one plan or more")
+    return {
+        f"plan {one}" if not isinstance(one, Plan) else f"plan {number}": one
+        if isinstance(one, Plan)
+        else read_plan(Path(one))
+        for number, one in enumerate(given, start=1)
+    }
+
+
+def check_rates(plans: Sequence[Plan], *, model: str, rates: tuple[float, ...] | None) -> None:
+    """Raise InputError for several plans at given rates, or two for the same rate."""
+    if rates is not None and len(plans) > 1:
+        raise InputError(f"--ber with {len(plans)} plans for {model}: give one plan, or leave --ber out")
+    if len({one.ber for one in plans}) != len(plans):
+        raise InputError(f"--plan: two plans for {model} are for the same bit error rate; give one for each")
+
+
+def check_recipe(plans: Sequence[Plan], *, recipe: str) -> None:
+    """Raise InputError for a plan that is for another recipe."""
+    for one in plans:
+        if one.recipe != recipe:
+            raise InputError(
+                f"--recipe {recipe}: the plan for BER {one.ber:g} is for the recipe {one.recipe}; leave --recipe out, "
+                f"or make a plan for {recipe} with `radhard plan`"
+            )
+
+
+def _in_their_recipe(options: ModelOptions, plans: Sequence[Plan], *, report: Report, model: str) -> ModelOptions:
+    """The options with the plans' recipe. InputError for plans of two, and for an own one that is another."""
+    recipes = list(dict.fromkeys(plan.recipe for plan in plans))
+    if len(recipes) > 1:
+        raise InputError(f"--plan: the plans for {model} are for recipes {' and '.join(recipes)}; give those of one")
+    if options.recipe != ModelOptions().recipe:
+        check_recipe(plans, recipe=options.recipe)
+    if options.recipe != recipes[0]:
+        report(Note(model=model, text=f"{model}: recipe {recipes[0]}, which the plan is for"))
+    return replace(options, recipe=recipes[0])
+
+
+def _not_chosen(plans: Sequence[Plan], bench: Bench, *, report: Report) -> int:
+    """How many images are taken by default: those before the first that chose one of the plans; which is told."""
+    wanted = images_taken(bench, None, progress=report)
+    apart = before_any(bench.data, seen=[seen_by(plan) for plan in plans], most=wanted)
+    if not apart:
+        raise InputError(f"--plan: the first image of {bench.data.name} chose the plan; give other images (--data)")
+    if apart < wanted:
+        text = f"the first {apart:,} of these are evaluated: the next one chose a plan"
+        report(Note(model=bench.model, text=text))
+    return apart
