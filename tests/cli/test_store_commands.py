@@ -39,7 +39,7 @@ def test_a_store_tells_what_it_holds(tmp_path: Path) -> None:
     assert "toy" in table
     code, text, _ = run("store", tmp_path / "run.db", "--json")
     told = json.loads(text)
-    (held,) = told["holds"]
+    (held,) = told["models"]
     assert (code, held["units"], held["settings"], told["damaged"]) == (0, units, 4, [])
     assert held["images"] == 60 * (units - 1) + 3000
 

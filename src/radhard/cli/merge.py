@@ -24,7 +24,7 @@ def merge(
     from radhard.campaign.contents import contents, mixed_programs
     from radhard.campaign.merge import merge as merge_stores
     from radhard.campaign.store import Store
-    from radhard.cli.notes import notes, output
+    from radhard.cli.notes import notes, show
 
     merged = merge_stores(out, stores, damaged="drop" if drop_damaged else "refuse")
     with Store(out, mode="read") as store:
@@ -32,9 +32,4 @@ def merge(
     for line in (*merged.remarks, *merged.damaged, *several):
         notes().print(line)
     lost = f"; {len(merged.damaged)} damaged and left out, named above" if merged.damaged else ""
-    output().print(
-        f"{out}: {merged.units} units of {merged.settings} settings, {merged.new} units of them new{lost}",
-        soft_wrap=True,
-        markup=False,
-        highlight=False,
-    )
+    show([f"{out}: {merged.units} units of {merged.settings} settings, {merged.new} units of them new{lost}"])

@@ -27,24 +27,25 @@ def quantize(
     """
     written = outputs.opened(ctx, out=out, suffixes=(".json",))
 
-    from radhard.cli.bench import calibrated, source_of
-    from radhard.cli.notes import notes, output
+    from radhard.cli.live import of_each
+    from radhard.cli.notes import notes, show
     from radhard.program import write_calibration
+    from radhard.studies.under_test import under_test
 
-    bench = calibrated(source_of(data, data_options), model, model_options, console=notes())
+    (bench,) = of_each(
+        {model: model_options},
+        lambda name, own, report: under_test(
+            name, data, model_options=own, data_options=data_options, scales="new", progress=report
+        ),
+        console=notes(),
+    )
     recipe = model_options.recipe
     program = bench.programs[recipe]
     found = program.calibration
     if found is None:
         raise InputError(f"recipe {recipe}: {bench.model} has no scales of ours; choose a recipe that is calibrated")
-
-    def show() -> None:
-        output().print(
-            f"{out}: {len(found.scales)} scales of {bench.model} ({recipe}), from "
-            f"{bench.calibrated_on}; its program is {program.digest[:12]}",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
-        )
-
-    written.end(show, out=lambda file: write_calibration(found, file))
+    line = (
+        f"{out}: {len(found.scales)} scales of {bench.model} ({recipe}), from {bench.calibrated_on}; its program is "
+        f"{program.digest[:12]}"
+    )
+    written.end(lambda: show([line]), out=lambda file: write_calibration(found, file))

@@ -8,7 +8,6 @@ import typer
 from radhard.cli import options, outputs, parse
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, OUTPUT
-from radhard.errors import InputError
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
 
@@ -37,29 +36,25 @@ def trace(
     rate = parse.rate(ber)
     written = outputs.opened(ctx, out=out, suffixes=(".parquet", ".csv"))
 
-    from radhard.cli.bench import counted, prepared, source_of
+    from radhard.cli.live import of_each
     from radhard.cli.notes import notes
-    from radhard.faults import MOST_ROWS, Faults, draw_in_parts, expected, write_trace
+    from radhard.studies.trace import trace as verb
 
-    flipped = Faults(
-        ber=rate, kinds=faults.kinds, where=faults.where, seed=faults.seed, trial=trial, words=faults.words
+    (found,) = of_each(
+        {model: model_options},
+        lambda name, own, report: verb(
+            name,
+            data,
+            ber=rate,
+            trial=trial,
+            images=run.images,
+            model_options=own,
+            data_options=data_options,
+            faults=faults,
+            progress=report,
+        ),
+        console=notes(),
     )
-    console = notes()
-    source = source_of(data, data_options, faults=faults)
-    bench = prepared(source, model, model_options, images=run.images, console=console)
-    taken = counted(bench, run.images, default=10, console=console)
-    ids = bench.data.ids[:taken]
-    program = bench.programs[model_options.recipe]
-    flips = len(ids) * sum(expected(program.costs, flipped).values())
-    if flips > MOST_ROWS:
-        raise InputError(
-            f"--ber {ber}: some {flips:,.3g} flips in {taken} images are expected, a table has at most {MOST_ROWS:,}: "
-            "take a lower --ber, fewer --images, or some sites (--layer, --module, --operator, --site)"
-        )
-    rows: list[int] = []
-
-    def write(file: Path) -> None:
-        rows.append(write_trace(draw_in_parts(program, flipped, ids), file, files=bench.data.name_of(ids)))
-
-    written.end(out=write)
-    typer.echo(f"{out}: {rows[0]:,} flips in {taken} images, {rows[0] / taken:,.4g} an image")
+    flips: list[int] = []
+    written.end(out=lambda file: flips.append(found.write(file)))
+    typer.echo(f"{out}: {flips[0]:,} flips in {found.images} images, {flips[0] / found.images:,.4g} an image")

@@ -51,13 +51,16 @@ def train(
 ) -> None:
     """Train models of the zoo from the training images, one after another, and write their weights and cards."""
     from radhard.campaign.seeds import Seeded, train_seeds
-    from radhard.cli.bench import chosen_device
     from radhard.cli.notes import notes
+    from radhard.machine.device import choose_device
     from radhard.models.training.recipe import EpochDone
     from radhard.models.training.train import train as train_model
     from radhard.models.zoo import ZOO, entry_of
+    from radhard.studies.under_test import device_chosen
 
-    console, names, chosen = notes(), models or list(ZOO), chosen_device(run.device)
+    console, names, chosen = notes(), models or list(ZOO), choose_device(run.device)
+    if (line := device_chosen(run.device)) is not None:
+        console.print(line)
     for name in names:
         entry_of(name)  # an unknown one is told before hours of work on the others
     try:

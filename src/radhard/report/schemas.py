@@ -13,8 +13,10 @@ from radhard.report.coverage import CoverageRecord
 from radhard.report.json_schema import Schema, schema_of
 from radhard.report.plan_record import PlannedRecord
 from radhard.report.replay import ReplayRecord
+from radhard.report.store import StoreRecord
 from radhard.report.sweep import SweepRecord
 from radhard.report.vulnerability_record import VulnerabilityRecord
+from radhard.report.zoo import FormRecord, ShippedRecord
 
 RECORDS: Mapping[str, Any] = {
     "sweep": SweepRecord,
@@ -25,14 +27,28 @@ RECORDS: Mapping[str, Any] = {
     "plan": PlannedRecord,
     "evaluate": EvaluatedRecord,
     "compare": ComparedRecord,
+    "models": ShippedRecord,
+    "store": StoreRecord,
 }
 """The record of a model, by command."""
+
+BESIDE: Mapping[str, tuple[str, Any, str]] = {
+    "models": ("names", list[FormRecord], "The forms that a model's name can have."),
+    "store": ("damaged", list[str], "What is wrong with the store."),
+}
+"""What a command says beside its models: a key, its type, and what it holds."""
 
 
 def command_schema(command: str) -> Schema:
     """The schema of what `radhard COMMAND --json` prints."""
     record = schema_of(RECORDS[command])
     definitions = record.pop("$defs")
+    beside: Schema = {}
+    if command in BESIDE:
+        key, kind, text = BESIDE[command]
+        own = schema_of(kind)
+        definitions |= own.pop("$defs")
+        beside[key] = {"description": text, **own}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"radhard {command} --json",
@@ -42,8 +58,9 @@ def command_schema(command: str) -> Schema:
             "command": {"description": "The command line.", "type": "string"},
             "settings": {"description": "What the command was told, by option, defaults too.", "type": "object"},
             "models": {"description": "A record for each model.", "type": "array", "items": record},
+            **beside,
         },
-        "required": ["radhard", "command", "settings", "models"],
+        "required": ["radhard", "command", "settings", "models", *beside],
         "additionalProperties": False,
         "$defs": definitions,
     }
