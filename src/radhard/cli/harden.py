@@ -34,33 +34,35 @@ def harden(
     written = outputs.opened(ctx, out=out, suffixes=(".pt2",))
 
     from radhard import deploy
-    from radhard.cli.bench import prepared, source_of
-    from radhard.cli.live import waiting
-    from radhard.cli.notes import notes, output
+    from radhard.cli.live import of_each, waiting
+    from radhard.cli.notes import notes, show
     from radhard.protection import read_plan
+    from radhard.studies.under_test import under_test
 
-    chosen = read_plan(plan)
-    console = notes()
-    bench = prepared(
-        source_of(data, data_options),
-        model,
-        model_options,
+    chosen, console, recipe = read_plan(plan), notes(), model_options.recipe
+    (bench,) = of_each(
+        {model: model_options},
+        lambda name, own, report: under_test(
+            name,
+            data,
+            model_options=own,
+            data_options=data_options,
+            plans={f"plan {plan}": chosen},
+            progress=report,
+        ),
         console=console,
-        plans={f"plan {plan}": chosen},
     )
-    recipe = model_options.recipe
     program = bench.programs[recipe]
     chosen.check(program)
     with waiting("exporting", console=console):
         hardened = deploy.harden(program, chosen, policy=policy)
         written.end(out=lambda file: deploy.save_hardened(hardened, file))
     shape = ", ".join(map(str, program.input_shape))
-    output().print(
-        f"{out} holds {model} ({recipe}), {len(chosen.protection.sites)} sites protected. It takes images [B, {shape}] "
-        f"float32, (pixel / 255 - mean) / std with mean {list(bench.mean)} and std {list(bench.std)}:",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    show(
+        [
+            f"{out} holds {model} ({recipe}), {len(chosen.protection.sites)} sites protected. It takes images [B, "
+            f"{shape}] float32, (pixel / 255 - mean) / std with mean {list(bench.mean)} and std {list(bench.std)}:",
+            "    import torch, radhard.kernels",
+            f"    model = torch.export.load({str(out)!r}).module()",
+        ]
     )
-    for line in ("import torch, radhard.kernels", f"model = torch.export.load({str(out)!r}).module()"):
-        output().print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
