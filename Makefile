@@ -42,6 +42,10 @@ calibrations: .venv/installed
 			--out src/radhard/models/weights/$$model.$$recipe.scales.json || exit 1; \
 	done; done
 
+# JSON schemas of what commands print by --json: again after a record has changed
+schemas: .venv/installed
+	$(BIN)/python -m radhard.report.schemas docs/schema
+
 train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 

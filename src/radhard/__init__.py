@@ -1,5 +1,8 @@
 """What soft errors do to a vision model, and how to harden it.
 
+    found = rh.vulnerability(model, (images, labels), by="layer")   # where it hurts: any nn.Module, any images
+    found.to_pandas(), found.plot("factors.png")
+
     program = rh.quantize(rh.capture(model, example), batches)      # any nn.Module -> int8 program
     faults = rh.Faults(ber=1e-8, seed=0)                            # which bits flip
     result = rh.run(program, images, rh.Faulty(rh.Clean(), faults))  # logits under faults
@@ -16,58 +19,98 @@ from radhard.models.vision import repair_on_import
 if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
     from radhard.deploy.harden import harden
-    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
-    from radhard.faults.sample import draw as trace
+    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, trace, write_trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
     from radhard.models.load import LoadedModel, load
     from radhard.program.capture.capture import capture
     from radhard.program.program import Program, RunResult, run
     from radhard.program.quantization.quantize import quantize
     from radhard.protection import Plan, Protection, read_plan
+    from radhard.studies.blocks import BlocksResult, blocks
+    from radhard.studies.inspection import InspectionResult, inspect
+    from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+    from radhard.studies.progress import Measuring, Note, Preparing
+    from radhard.studies.sweep import SweepResult, sweep
+    from radhard.studies.vulnerability import VulnerabilityResult, vulnerability
     from radhard.words import BFloat16, Float16, Float32, Int, Words
 
 _HOME = {
-    "radhard.deploy": ("Alarm", "Hardened", "harden"),
-    "radhard.faults": ("EVERYWHERE", "Faults", "Faulty", "Flips", "Where", "read_trace", "replay", "write_trace"),
+    "radhard.deploy": ("Alarm", "Hardened"),
+    "radhard.deploy.harden": ("harden",),
+    "radhard.faults": (
+        "EVERYWHERE",
+        "Faults",
+        "Faulty",
+        "Flips",
+        "Where",
+        "read_trace",
+        "replay",
+        "trace",
+        "write_trace",
+    ),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.models.load": ("LoadedModel", "load"),
+    "radhard.program.capture.capture": ("capture",),
+    "radhard.program.program": ("Program", "RunResult", "run"),
+    "radhard.program.quantization.quantize": ("quantize",),
     "radhard.protection": ("Plan", "Protection", "read_plan"),
-    "radhard.program": ("Program", "RunResult", "capture", "quantize", "run"),
+    "radhard.studies.blocks": ("BlocksResult", "blocks"),
+    "radhard.studies.inspection": ("InspectionResult", "inspect"),
+    "radhard.studies.options": ("DataOptions", "FaultOptions", "ModelOptions", "RunOptions"),
+    "radhard.studies.progress": ("Measuring", "Note", "Preparing"),
+    "radhard.studies.sweep": ("SweepResult", "sweep"),
+    "radhard.studies.vulnerability": ("VulnerabilityResult", "vulnerability"),
     "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
 }
+"""Where each public name is."""
 
 __all__ = [
     "EVERYWHERE",
     "Alarm",
     "BFloat16",
+    "BlocksResult",
     "Clean",
     "Counting",
+    "DataOptions",
+    "FaultOptions",
     "Faults",
     "Faulty",
     "Flips",
     "Float16",
     "Float32",
     "Hardened",
+    "InspectionResult",
     "Int",
     "LoadedModel",
     "Machine",
+    "Measuring",
+    "ModelOptions",
+    "Note",
     "Operator",
     "Plan",
+    "Preparing",
     "Program",
     "Protection",
+    "RunOptions",
     "RunResult",
     "Site",
+    "SweepResult",
+    "VulnerabilityResult",
     "Where",
     "Words",
+    "blocks",
     "capture",
     "harden",
+    "inspect",
     "load",
     "quantize",
     "read_plan",
     "read_trace",
     "replay",
     "run",
+    "sweep",
     "trace",
+    "vulnerability",
     "write_trace",
 ]
 
@@ -76,9 +119,11 @@ repair_on_import()
 
 
 def __getattr__(name: str) -> Any:
-    if name == "trace":  # the verb for a user; inside, drawing is what it does
-        return import_module("radhard.faults").draw
     for home, names in _HOME.items():
         if name in names:
             return getattr(import_module(home), name)
     raise AttributeError(f"module 'radhard' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -19,7 +19,7 @@ from radhard.campaign.experiment import Campaign, Setting, Unit
 from radhard.campaign.measure import Job, Measured, measure
 from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.campaign.store import Store
-from radhard.faults import Faults, Faulty, Where, draw
+from radhard.faults import Faults, Faulty, Where, trace
 from radhard.machine import CHECK, Clean, Machine, Operator, Site, Wrapping
 from radhard.program import run
 from radhard.protection import Account, IntensityGuided, Operations, Protection, Ranges, Residual, Tmr
@@ -176,7 +176,7 @@ def test_the_flips_are_those_of_the_unprotected_program() -> None:
     faults = plain().faults(1)
     inner = Faulty(Clean(), faults)
     run(program, bench().images(ids), protection().on(inner), ids=ids)
-    drawn = draw(program, faults, ids)
+    drawn = trace(program, faults, ids)
     assert inner.flips is not None
     assert not any(CHECK in name for name in inner.flips.by_site())
     for column in ("image", "site", "kind", "index", "bit"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radhard.faults import Faults, Faulty, Flips, Where, draw, faulty
+from radhard.faults import Faults, Faulty, Flips, Where, faulty, trace
 from radhard.faults.device.sampled import Drawn, draw_on_device
 from radhard.machine import Clean
 from radhard.program import Program, RunResult, run
@@ -38,7 +38,7 @@ def subject(device: torch.device) -> tuple[Program, Tensor]:
 
 def of_table(faults: Faults, device: torch.device) -> tuple[Flips, RunResult]:
     program, given = subject(device)
-    flips = draw(program.on_host, faults, IDS)
+    flips = trace(program.on_host, faults, IDS)
     return flips, run(program, given, Faulty(Clean(), flips), ids=IDS)
 
 

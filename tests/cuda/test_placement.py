@@ -10,7 +10,7 @@ import torch
 
 from radhard.campaign.build import build_program
 from radhard.deploy import harden
-from radhard.faults import Faults, Faulty, draw
+from radhard.faults import Faults, Faulty, trace
 from radhard.machine import Clean, Operator
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
@@ -60,7 +60,7 @@ def test_a_run_again_is_a_whole_run(device: torch.device) -> None:
     program = tiny_program("int8").to(device)
     x, ids = images(6).to(device), torch.arange(6)
     faults = Faults(ber=3e-6, seed=1)
-    flips = draw(program, faults, ids)
+    flips = trace(program, faults, ids)
     assert len(flips) > 3
     kept = run_and_keep(program, x, Clean(), ids=ids)
     touched = {site: torch.from_numpy(own.per_image(ids.numpy())) > 0 for site, own in flips.by_site().items()}

@@ -10,7 +10,7 @@ import torch
 from radhard.analysis.anatomy import anatomy
 from radhard.campaign.bench import exposed_bits
 from radhard.errors import InputError
-from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, draw, exposed, exposures, patches_of
+from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, exposed, exposures, patches_of, trace
 from radhard.machine import Clean, Cost, Site, Step
 from radhard.program import run
 from radhard.words import Int, Words
@@ -53,7 +53,7 @@ WHERES = {
 
 @cache
 def everywhere(recipe: str) -> Flips:
-    return draw(tiny_program(recipe), Faults(ber=2e-3, kinds=KINDS), IDS)
+    return trace(tiny_program(recipe), Faults(ber=2e-3, kinds=KINDS), IDS)
 
 
 def decoded(flips: Flips, *, recipe: str, grid: Grid) -> list[Flip]:
@@ -76,7 +76,7 @@ def test_the_flips_that_are_drawn_are_those_that_are_selected(name: str, recipe:
     assert 20 < len(wanted) < len(rows)
     faults = Faults(ber=2e-3, kinds=KINDS, where=where)
     program = tiny_program(recipe)
-    assert rows_of(draw(program, faults, IDS)) == wanted
+    assert rows_of(trace(program, faults, IDS)) == wanted
     mask = exposed(every, program.costs, faults, patches=patches_of(program, where))
     assert rows_of(every.take(mask)) == wanted
 
@@ -122,7 +122,7 @@ def test_a_rate_of_one_flips_exactly_what_is_exposed() -> None:
     for where in (WHERES["patch"], WHERES["bits in patches"], WHERES["patches of a layer"]):
         narrow = where.sparing(Where(operators=("linear", "conv2d", "matmul")))
         faults = Faults(ber=1.0, where=narrow)
-        flips = draw(program, faults, np.array([3]))
+        flips = trace(program, faults, np.array([3]))
         assert len(flips) == exposed_bits(program, faults)
         assert len(set(rows_of(flips))) == len(flips)
 
@@ -145,13 +145,13 @@ def test_words_that_are_exposed_in_part() -> None:
     """Their name has brackets, which are a pattern of its own: they are matched by a class of their own."""
     program, words = tiny_program("int8"), Words(accumulator=Int(32, 24))
     faults = Faults(ber=1e-2, where=Where(bits=("add:int32[[]0:24]:23",)), words=words)
-    flips = draw(program, faults, IDS)
+    flips = trace(program, faults, IDS)
     assert set(flips.bit.tolist()) == {23}
     chains = sum(cost.operations("add") for site, cost in program.costs.items() if site.operator in (
         "linear", "conv2d", "matmul"))  # fmt: skip
     assert exposed_bits(program, faults) == chains
     with pytest.raises(InputError, match="near ones: add:int32"):
-        draw(program, Faults(ber=1e-2, where=Where(bits=("add:int32:24",)), words=words), IDS)
+        trace(program, Faults(ber=1e-2, where=Where(bits=("add:int32:24",)), words=words), IDS)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_words_that_are_exposed_in_part() -> None:
 )  # fmt: skip
 def test_a_selection_of_no_bit(where: Where, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        draw(tiny_program("int8"), Faults(ber=1e-4, where=where), IDS)
+        trace(tiny_program("int8"), Faults(ber=1e-4, where=where), IDS)
     with pytest.raises(InputError, match=message):
         exposed_bits(tiny_program("int8"), Faults(ber=0.0, where=where))
 
@@ -189,7 +189,7 @@ def test_a_machine_knows_bits_but_no_patches() -> None:
     for where in (Where(patches=("0,0",), grid=G2), ~Where(patches=("0,0",), grid=G2)):
         with pytest.raises(InputError, match=r"the program's to say: draw\(program, faults, ids\)"):
             run(program, batch, Faulty(Clean(), Faults(ber=1e-5, where=where)), ids=ids)
-        flips = draw(program, Faults(ber=1e-5, where=where), ids)
+        flips = trace(program, Faults(ber=1e-5, where=where), ids)
         machine = Faulty(Clean(), flips)
         logits = run(program, batch, machine, ids=ids).logits
         assert machine.flips is not None
@@ -200,7 +200,7 @@ def test_a_machine_knows_bits_but_no_patches() -> None:
     logits = run(program, batch, machine, ids=ids).logits
     assert machine.flips is not None
     assert set(machine.flips.bit.tolist()) == set(range(10, 16))
-    by_table = run(program, batch, Faulty(Clean(), draw(program, faults, ids)), ids=ids).logits
+    by_table = run(program, batch, Faulty(Clean(), trace(program, faults, ids)), ids=ids).logits
     assert torch.equal(logits, by_table)
 
 

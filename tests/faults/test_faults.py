@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from radhard.errors import CaptureError, InputError
-from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, draw
+from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, trace
 from radhard.faults.locate import locate
 from radhard.faults.sample import draw_at
 from radhard.machine import KINDS, Clean, Cost, Counting, Site, Step
@@ -72,7 +72,7 @@ def test_what_can_hit_nothing_is_refused() -> None:
         with pytest.raises(
             InputError, match=r"kinds s.*: none of the \d+ sites that are selected has such an operation"
         ):
-            draw(program, faults, np.arange(2))
+            trace(program, faults, np.arange(2))
     with pytest.raises(InputError, match="no operation of arithmetic"):
         Where().select(())
     for wrong, message in (
@@ -120,15 +120,15 @@ def test_a_selection_of_nothing(where: Where, message: str) -> None:
     with pytest.raises(InputError, match=message):
         where.select(SITES)
     with pytest.raises(InputError, match=message):
-        draw(tiny_program("float"), Faults(ber=0.1, where=where), np.arange(1))
+        trace(tiny_program("float"), Faults(ber=0.1, where=where), np.arange(1))
 
 
 def test_kinds_are_exposed_only_when_asked() -> None:
     program = tiny_program("int8")
-    default = draw(program, Faults(ber=1e-4), np.arange(2))
+    default = trace(program, Faults(ber=1e-4), np.arange(2))
     assert {KINDS[kind] for kind in np.unique(default.kind)} == {"mul", "add"}
     for kind in KINDS:
-        found = draw(program, Faults(ber=1e-3, kinds={kind}), np.arange(2))
+        found = trace(program, Faults(ber=1e-3, kinds={kind}), np.arange(2))
         assert {KINDS[code] for code in np.unique(found.kind)} == {kind}
         held = {found.sites[place] for place in np.unique(found.site)}
         costs = {site.name: cost for site, cost in program.costs.items()}
@@ -204,7 +204,7 @@ def test_a_table_is_checked_against_every_program_that_it_meets() -> None:
 
 def test_flips_per_image() -> None:
     program, ids = tiny_program("int8"), np.array([9, 4, 7])
-    flips = draw(program, Faults(ber=1e-5), ids)
+    flips = trace(program, Faults(ber=1e-5), ids)
     assert flips.per_image(ids).tolist() == [int((flips.image == image).sum()) for image in ids]
     assert flips.per_image(np.array([4, 100])).tolist() == [int((flips.image == 4).sum()), 0]
     assert set(flips.only(np.array([7])).image.tolist()) == {7}

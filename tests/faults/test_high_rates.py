@@ -15,7 +15,7 @@ from radhard.campaign.experiment import Setting, Unit
 from radhard.campaign.measure import Job, measure
 from radhard.campaign.outcomes import Outcome, pack
 from radhard.errors import InputError
-from radhard.faults import Faults, Faulty, Where, draw, draw_in_parts, patches_of, room
+from radhard.faults import Faults, Faulty, Where, draw_in_parts, patches_of, room, trace
 from radhard.machine import Clean
 from radhard.program import run
 from tests.support import guarded
@@ -45,7 +45,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flips_drawn_site_by_site_are_the_same(recipe: str, where: Where, request: pytest.FixtureRequest) -> None:
     program, x = tiny_program(recipe), images(len(IDS))
     faults = Faults(ber=RATE, where=where, kinds=frozenset({"mul", "add", "special"}), seed=9)
-    table = draw(program, faults, IDS)
+    table = trace(program, faults, IDS)
     whole = run(program, x, Faulty(Clean(), table), ids=IDS)
     counts = torch.from_numpy(table.per_image(IDS.numpy()))
     assert len(table) > 40 * 3
@@ -63,7 +63,7 @@ def test_flips_drawn_site_by_site_are_the_same(recipe: str, where: Where, reques
 def test_the_parts_of_a_table_are_the_table(where: Where, request: pytest.FixtureRequest) -> None:
     program = tiny_program("int8")
     faults = Faults(ber=RATE, where=where, seed=4)
-    table = draw(program, faults, IDS)
+    table = trace(program, faults, IDS)
     request.getfixturevalue("few")
     parts = list(draw_in_parts(program, faults, IDS))
     assert len(parts) > 3
@@ -93,7 +93,7 @@ def test_a_rate_that_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyP
     program = tiny_program("int8")
     monkeypatch.setattr(room, "free_bytes", lambda: 1e5)
     with pytest.raises(InputError, match=r"a bit error rate of 0.5 asks for .* flips at once, .*\(--batch\)"):
-        draw(program, Faults(ber=0.5), IDS)
+        trace(program, Faults(ber=0.5), IDS)
     monkeypatch.setattr(room, "DRAWN_AT_ONCE", 40)
     with pytest.raises(InputError, match=r"a bit error rate of 0.5 asks for"):
         run(program, images(len(IDS)), Faulty(Clean(), Faults(ber=0.5)), ids=IDS)

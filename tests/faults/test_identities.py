@@ -10,7 +10,7 @@ from torch import Tensor
 
 import radhard as rh
 from radhard.errors import InputError
-from radhard.faults import Faults, Faulty, Flips, draw, replay
+from radhard.faults import Faults, Faulty, Flips, replay, trace
 from radhard.hardware import FaultyArray, Misread
 from radhard.machine import Clean, Counting, Keeping, Machine, read_cost
 from radhard.program import Program, rerun, run, run_and_keep
@@ -30,7 +30,7 @@ def bits(result) -> list[int]:
 def machines(program: Program, ber: float, seed: int) -> dict[str, Callable[[], Machine]]:
     faults = Faults(ber=ber, seed=seed, kinds={"mul", "add", "load", "scale", "special"})
     plan = all_products(program) if program.recipe != "float" else Protection()
-    table = draw(program, faults, np.array([5, 9]))
+    table = trace(program, faults, np.array([5, 9]))
     return {
         "Faulty": lambda: Faulty(Clean(), faults),
         "a table": lambda: Faulty(Clean(), table),
@@ -65,8 +65,8 @@ def test_what_is_counted_of_an_image_given_twice() -> None:
     program, ids = tiny_program("int8"), torch.tensor([5, 9, 5])
     machine = Faulty(Clean(), Faults(ber=2e-5))
     run(program, images(1).expand(3, -1, -1, -1), machine, ids=ids)
-    flips = draw(program, Faults(ber=2e-5), ids)
-    once = {image: int((draw(program, Faults(ber=2e-5), [image]).image == image).sum()) for image in (5, 9)}
+    flips = trace(program, Faults(ber=2e-5), ids)
+    once = {image: int((trace(program, Faults(ber=2e-5), [image]).image == image).sum()) for image in (5, 9)}
     assert len(flips) == sum(once.values())
     for found in (machine.flips, flips):
         assert found is not None
@@ -76,7 +76,7 @@ def test_what_is_counted_of_an_image_given_twice() -> None:
 def test_rerun_of_an_image_given_twice() -> None:
     program, faults, ids = tiny_program("int8"), Faults(ber=2e-5), torch.tensor([5, 9, 5])
     x = images(2)[[0, 1, 0]]
-    flips = draw(program, faults, ids)
+    flips = trace(program, faults, ids)
     kept = run_and_keep(program, x, Faulty(Clean(), flips), ids=ids)
     left = flips.take(flips.bit < 12)
     gone = flips.take(flips.bit >= 12).by_site()
@@ -101,7 +101,7 @@ def test_no_images(recipe: str) -> None:
     program, none = tiny_program(recipe), images(1)[:0]
     plan = all_products(program) if recipe != "float" else Protection()
     faults = Faults(ber=1e-4)
-    table = draw(program, faults, [0])
+    table = trace(program, faults, [0])
     machines = (
         *(None, Clean(), Counting(), Keeping(Clean()), Faulty(Clean(), faults), Faulty(Clean(), table)),
         plan.on(Faulty(Clean(), faults)),
@@ -114,7 +114,7 @@ def test_no_images(recipe: str) -> None:
             assert got.non_finite.shape == (0,)
     kept = run_and_keep(program, none, Faulty(Clean(), faults), ids=torch.zeros(0, dtype=torch.int64))
     assert rerun(kept, Faulty(Clean(), faults), touched={}).result.logits.shape == (0, 5)
-    assert len(draw(program, faults, [])) == 0
+    assert len(trace(program, faults, [])) == 0
     assert replay(program, none, table.take(table.bit < 0)).logits.shape == (0, 5)
 
 
@@ -144,7 +144,7 @@ def test_identities_that_cannot_be(ids, message: str) -> None:
 def test_drawing_for_identities_that_cannot_be() -> None:
     for ids in ([0.5], torch.tensor([1.0]), np.array([True]), [[1, 2]], np.int64(3)):
         with pytest.raises(InputError, match=r"ids are .*; the identities of images are integers \[B\]"):
-            draw(tiny_program("int8"), Faults(ber=1e-4), ids)
+            trace(tiny_program("int8"), Faults(ber=1e-4), ids)
     with pytest.raises(InputError, match="images are list"):
         run(tiny_program("int8"), images(2).tolist())  # type: ignore[arg-type]
     with pytest.raises(InputError, match="images are on meta, where they have no values"):

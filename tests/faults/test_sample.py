@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 
 from radhard.errors import InputError
-from radhard.faults import Faults, Faulty, Flips, Where, draw
+from radhard.faults import Faults, Faulty, Flips, Where, trace
 from radhard.machine import Clean, Counting
 from radhard.program import Program, run
 from radhard.words import Int, Words
@@ -59,18 +59,18 @@ def same_bits(a: torch.Tensor, b: torch.Tensor) -> bool:
 def test_the_faults_of_an_image_are_its_own(kind: type) -> None:
     program = tiny_program("int8", kind)
     ids = IDS.numpy()
-    whole = rows_of(draw(program, FAULTS, ids))
+    whole = rows_of(trace(program, FAULTS, ids))
     assert len(whole) > 40
     for size in (1, 7):
-        parts = [rows_of(draw(program, FAULTS, part)) for part in np.split(ids, range(size, 64, size))]
+        parts = [rows_of(trace(program, FAULTS, part)) for part in np.split(ids, range(size, 64, size))]
         assert sorted(row for part in parts for row in part) == whole
-    assert rows_of(draw(program, FAULTS, ids[::-1].copy())) == whole
+    assert rows_of(trace(program, FAULTS, ids[::-1].copy())) == whole
 
 
 def test_protecting_a_component_leaves_the_faults_elsewhere() -> None:
     program = tiny_program("int8")
     ids = np.arange(64)
-    everywhere = rows_of(draw(program, FAULTS, ids))
+    everywhere = rows_of(trace(program, FAULTS, ids))
     for where in (
         Where(layers=("blocks.0",)),
         Where(modules=("NLF",)),
@@ -79,8 +79,8 @@ def test_protecting_a_component_leaves_the_faults_elsewhere() -> None:
     ):
         chosen = {site.name for site in program.sites if where.selects(site)}
         assert 0 < len(chosen) < len(program.sites)
-        rest = rows_of(draw(program, replace(FAULTS, where=~where), ids))
-        inside = rows_of(draw(program, replace(FAULTS, where=where), ids))
+        rest = rows_of(trace(program, replace(FAULTS, where=~where), ids))
+        inside = rows_of(trace(program, replace(FAULTS, where=where), ids))
         assert rest == [row for row in everywhere if row[1] not in chosen]
         assert inside == [row for row in everywhere if row[1] in chosen]
         assert inside
@@ -89,16 +89,16 @@ def test_protecting_a_component_leaves_the_faults_elsewhere() -> None:
 
 def test_fewer_kinds_are_a_part() -> None:
     program, ids = tiny_program("int8"), np.arange(64)
-    everything = rows_of(draw(program, FAULTS, ids))
+    everything = rows_of(trace(program, FAULTS, ids))
     for kind in FAULTS.kinds:
-        alone = rows_of(draw(program, replace(FAULTS, kinds=frozenset({kind})), ids))
+        alone = rows_of(trace(program, replace(FAULTS, kinds=frozenset({kind})), ids))
         assert alone == [row for row in everything if row[2] == kind]
 
 
 def test_lower_rates_are_a_part_of_higher_ones() -> None:
     program, ids = tiny_program("int8"), np.arange(20)
     rates = [0.0, 1e-7, 1e-6, 1e-5, 1e-4]
-    found = [set(rows_of(draw(program, replace(FAULTS, ber=rate), ids))) for rate in rates]
+    found = [set(rows_of(trace(program, replace(FAULTS, ber=rate), ids))) for rate in rates]
     assert found[0] == set()
     for fewer, more in pairwise(found):
         assert fewer < more
@@ -116,9 +116,9 @@ def test_a_run_is_a_function_of_its_inputs() -> None:
     assert same_bits(again[1], first)
     assert machine.flips is not None
     mine = rows_of(machine.flips)
-    assert mine == rows_of(draw(program, FAULTS, IDS[:16]))
+    assert mine == rows_of(trace(program, FAULTS, IDS[:16]))
     for change in ({"seed": 12}, {"trial": 3}):
-        other = rows_of(draw(program, replace(FAULTS, **change), IDS[:16]))
+        other = rows_of(trace(program, replace(FAULTS, **change), IDS[:16]))
         assert len(set(other) & set(mine)) < len(mine) // 20
         assert not same_bits(logits(program, replace(FAULTS, **change), which), first)
 
@@ -128,7 +128,7 @@ def many() -> tuple[Program, Faults, Flips]:
     """Some 400,000 flips of 64 images."""
     program = tiny_program("int8")
     faults = Faults(ber=1e-3, kinds={"mul", "add", "load", "special", "scale"}, seed=21)
-    return program, faults, draw(program, faults, np.arange(64))
+    return program, faults, trace(program, faults, np.arange(64))
 
 
 def streams_of(program: Program, faults: Faults) -> list[tuple[int, int, int, int]]:
@@ -205,24 +205,24 @@ def test_fewer_exposed_bits_are_fewer_flips() -> None:
         for site in program.sites
         if site.operator == "linear"
     )
-    found = draw(program, narrow, ids)
+    found = trace(program, narrow, ids)
     assert found.bit.max() == 7
     assert stats.binomtest(len(found), bits, 1e-4).pvalue > ALARM
 
 
 def test_ids_enter_and_may_not_be_negative() -> None:
     program = tiny_program("int8")
-    assert {row[0] for row in rows_of(draw(program, FAULTS, np.array([5, 2**40])))} == {5, 2**40}
+    assert {row[0] for row in rows_of(trace(program, FAULTS, np.array([5, 2**40])))} == {5, 2**40}
     with pytest.raises(InputError, match="image"):
-        draw(program, FAULTS, np.array([-1]))
-    assert len(draw(program, FAULTS, np.array([], dtype=np.int64))) == 0
+        trace(program, FAULTS, np.array([-1]))
+    assert len(trace(program, FAULTS, np.array([], dtype=np.int64))) == 0
 
 
 def test_where_a_site_stands_does_not_enter_its_faults() -> None:
     """An override of the anatomy renames layers and modules; the faults are those of the site's name."""
     program = tiny_program("int8")
     moved = program.with_sites(lambda site: replace(site, layer="elsewhere", module="Head", layer_source="guess"))
-    assert rows_of(draw(moved, FAULTS, IDS.numpy())) == rows_of(draw(program, FAULTS, IDS.numpy()))
+    assert rows_of(trace(moved, FAULTS, IDS.numpy())) == rows_of(trace(program, FAULTS, IDS.numpy()))
 
 
 def test_counting_around_faults_changes_neither() -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from radhard.faults import Faults, Faulty, draw
+from radhard.faults import Faults, Faulty, trace
 from radhard.faults.sample import draw_at
 from radhard.machine import Clean, Cost, Gemm, Operator, Site, WriteBack, read_cost
 from radhard.operators import Conv2d, Linear
@@ -306,7 +306,7 @@ def test_a_drawn_run_equals_the_reference_under_its_own_faults() -> None:
 
 def test_no_bit_beyond_the_exposed_ones_in_a_program() -> None:
     words = Words(product=Int(16, 8), accumulator=Int(32, 4))
-    found = draw(tiny_program("int8"), Faults(ber=1e-3, words=words), np.arange(4))
+    found = trace(tiny_program("int8"), Faults(ber=1e-3, words=words), np.arange(4))
     gemms = np.array([name.startswith("blocks.0.attn.qkv") for name in found.sites])[found.site]
     assert gemms.sum() > 100
     assert found.bit[gemms & (found.kind == 0)].max() == 7

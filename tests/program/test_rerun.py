@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from radhard.faults import Faults, Faulty, Flips, draw
+from radhard.faults import Faults, Faulty, Flips, trace
 from radhard.machine import Clean, Keeping, Operator, Site
 from radhard.program import KeptRun, Program, arithmetic, capture, quantize, rerun, run, run_and_keep
 from tests.support.architectures import BY_NAME
@@ -43,7 +43,7 @@ class Sparing:
 
     def __init__(self, program: Program, batch: Tensor, faults: Faults, *, ids: Tensor = IDS) -> None:
         self.program, self.batch, self.ids = program, batch, ids
-        self.flips = draw(program, faults, ids)
+        self.flips = trace(program, faults, ids)
         self.kept = run_and_keep(program, batch, Faulty(Clean(), self.flips), ids=ids)
 
     def names(self, field: str, value: str) -> set[str]:

@@ -14,7 +14,7 @@ from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
 from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome, right
 from radhard.errors import DeviceMemoryError, InputError
-from radhard.faults import Faults, Faulty, Flips, draw, exposed, patches_of, room
+from radhard.faults import Faults, Faulty, Flips, exposed, patches_of, room, trace
 from radhard.machine import Clean, Machine
 from radhard.machine.device import out_of_memory
 from radhard.program import KeptRun, Program, Recorded, RunResult, arithmetic, rerun, run, run_and_keep
@@ -186,7 +186,7 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
     group = max(batch, min(len(unit), int(room.DRAWN_AT_ONCE / max(1.0, expected))))
     for places in torch.split(torch.arange(unit.start, unit.stop), group):
         with whole.timed():
-            flips = draw(program, unit.setting.faults(unit.trial), bench.data.ids[places])
+            flips = trace(program, unit.setting.faults(unit.trial), bench.data.ids[places])
             hit = places[_counted(flips, bench.data.ids[places]) > 0]
         for here in torch.split(hit, batch):
             if len(here) == 0:  # `split` of no images yields one empty part

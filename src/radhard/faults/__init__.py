@@ -4,8 +4,8 @@ from radhard.faults.exposure import Exposure, exposed, exposures, patches_of
 from radhard.faults.faults import Faults, check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
-from radhard.faults.sample import draw, draw_in_parts, expected
-from radhard.faults.trace import MOST_ROWS, read_trace, replay, write_trace
+from radhard.faults.sample import draw_in_parts, expected, trace
+from radhard.faults.traces import MOST_ROWS, read_trace, replay, write_trace
 from radhard.faults.where import EVERYWHERE, NOWHERE, Where, check_patterns, patch_names
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "Where",
     "check_patterns",
     "check_words",
-    "draw",
     "draw_in_parts",
     "expected",
     "exposed",
@@ -28,5 +27,6 @@ __all__ = [
     "patches_of",
     "read_trace",
     "replay",
+    "trace",
     "write_trace",
 ]

@@ -55,7 +55,7 @@ def exposures(
     if len(grids) > 1:
         raise InputError(f"patches of several grids, {sorted(grids)}, in one selection: take one grid")
     if grids and patches is None:
-        raise InputError("which unit stands for which patch is the program's to say: draw(program, faults, ids)")
+        raise InputError("which unit stands for which patch is the program's to say: trace(program, faults, ids)")
     names = (NOWHERE,) if not grids else (*patch_names(next(iter(grids))), NOWHERE)
     found = {}
     labels: dict[str, None] = {}

@@ -19,7 +19,7 @@ from radhard.program import Program
 from radhard.words import Words
 
 
-def draw(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
+def trace(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Flips:
     """The faults that hit images `ids` [B] int64 in one run of `program`. InputError where none can.
 
     >>> import torch
@@ -74,7 +74,7 @@ def flips_an_image(cost: Cost, faults: Faults) -> float:
 
 
 def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Iterator[Flips]:
-    """What `draw` gives, in its order, a part of about DRAWN_AT_ONCE flips at a time."""
+    """What `trace` gives, in its order, a part of about DRAWN_AT_ONCE flips at a time."""
     costs, patches, images = program.costs, patches_of(program, faults.where), distinct(ids)
     check_keys(costs)
     check_exposed(costs, faults)

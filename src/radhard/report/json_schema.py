@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 Schema = dict[str, Any]
 
@@ -29,10 +29,14 @@ def _schema(kind: Any, definitions: dict[str, Schema]) -> Schema:
         return {}
     if origin is Annotated:
         return _schema(next(filter(_is_record, parts[1:]), parts[0]), definitions)
+    if origin is NotRequired:
+        return _schema(parts[0], definitions)
     if origin is Literal:
         return {"enum": list(parts)}
     if origin in (Union, UnionType):
-        return {"anyOf": [_schema(part, definitions) for part in parts]}
+        each = [_schema(part, definitions) for part in parts]
+        plain = [found["type"] for found in each if list(found) == ["type"]]
+        return {"type": plain} if len(plain) == len(each) else {"anyOf": each}
     if origin in (list, tuple, frozenset):
         return _array(origin, parts, definitions)
     if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":

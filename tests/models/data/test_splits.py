@@ -17,7 +17,7 @@ from radhard.campaign import build as building
 from radhard.campaign.build import build
 from radhard.cli.commands import app
 from radhard.errors import InputError
-from radhard.faults import Faults, draw
+from radhard.faults import Faults, trace
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.splits import DataChoice, calibration_share, supply
@@ -44,7 +44,7 @@ def supplied(data: object, **options: object) -> tuple[Dataset, Dataset]:
 
 def flips(data: Dataset, *, places: list[int]) -> dict[str, set[tuple[int, ...]]]:
     """The faults of the files at `places`: site, kind, index, bit by name."""
-    found = draw(tiny_program("int8"), Faults(ber=1e-3, seed=4), data.ids[places])
+    found = trace(tiny_program("int8"), Faults(ber=1e-3, seed=4), data.ids[places])
     rows: dict[str, set[tuple[int, ...]]] = {data.names[place]: set() for place in places}
     names = data.name_of(data.ids[places])
     columns = (found.image, found.site, found.kind, found.index, found.bit)

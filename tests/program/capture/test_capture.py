@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from radhard.errors import CaptureError, InputError
-from radhard.faults import Faults, Faulty, draw
+from radhard.faults import Faults, Faulty, trace
 from radhard.machine import Clean, Operator
 from radhard.models.vision import import_timm
 from radhard.operators import Lowered, Mul, lowers
@@ -208,7 +208,7 @@ def test_a_fault_of_an_image_stays_in_the_image(kind: type) -> None:
     clean = run(program, x).logits
     faults = Faults(ber=1e-3, seed=1, kinds={"mul", "add", "load"})
 
-    of_image_3 = draw(program, faults, torch.arange(5)).only(np.array([3]))
+    of_image_3 = trace(program, faults, torch.arange(5)).only(np.array([3]))
     got = run(program, x, Faulty(Clean(), of_image_3)).logits
     assert torch.equal(got[[0, 1, 2, 4]], clean[[0, 1, 2, 4]])
     assert not torch.equal(got[3], clean[3])

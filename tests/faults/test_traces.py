@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from radhard.errors import InputError
-from radhard.faults import Faults, Faulty, Flips, draw, read_trace, write_trace
+from radhard.faults import Faults, Faulty, Flips, read_trace, trace, write_trace
 from radhard.machine import Clean
 from radhard.program import run
 from radhard.words import Int, Words
@@ -25,7 +25,7 @@ SUFFIXES = pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 
 @pytest.fixture(scope="module")
 def drawn() -> Flips:
-    return draw(tiny_program("int8"), FAULTS, IDS.numpy())
+    return trace(tiny_program("int8"), FAULTS, IDS.numpy())
 
 
 def table_of(path: Path) -> pa.Table:
@@ -85,7 +85,7 @@ def test_rows_and_columns_in_any_order(drawn: Flips, suffix: str, tmp_path: Path
 
 def test_other_words_travel_with_a_parquet_file(tmp_path: Path) -> None:
     words = Words(product=Int(24), accumulator=Int(32, 20))
-    flips = draw(tiny_program("int8"), Faults(ber=1e-5, words=words), np.arange(3))
+    flips = trace(tiny_program("int8"), Faults(ber=1e-5, words=words), np.arange(3))
     write_trace(flips, tmp_path / "trace.parquet")
     write_trace(flips, tmp_path / "trace.csv")
     assert read_trace(tmp_path / "trace.parquet").words == words
@@ -93,7 +93,7 @@ def test_other_words_travel_with_a_parquet_file(tmp_path: Path) -> None:
 
 
 def test_a_run_without_faults_leaves_an_empty_table(tmp_path: Path) -> None:
-    flips = draw(tiny_program("int8"), Faults(ber=0.0), np.arange(3))
+    flips = trace(tiny_program("int8"), Faults(ber=0.0), np.arange(3))
     write_trace(flips, tmp_path / "trace.parquet")
     got = run(tiny_program("int8"), images(3), Faulty(Clean(), read_trace(tmp_path / "trace.parquet")))
     assert torch.equal(got.logits, run(tiny_program("int8"), images(3)).logits)
