@@ -19,7 +19,8 @@ from radhard.models.vision import repair_on_import
 if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
     from radhard.deploy.harden import harden
-    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, trace, write_trace
+    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
+    from radhard.faults.sample import trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
     from radhard.models.load import LoadedModel, load
     from radhard.program.capture.capture import capture
@@ -45,9 +46,9 @@ _HOME = {
         "Where",
         "read_trace",
         "replay",
-        "trace",
         "write_trace",
     ),
+    "radhard.faults.sample": ("trace",),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.models.load": ("LoadedModel", "load"),
     "radhard.program.capture.capture": ("capture",),
