@@ -18,7 +18,18 @@ def test_a_name_is_there(name: str) -> None:
 def test_dir_lists_the_public_names_and_no_other() -> None:
     assert dir(radhard) == sorted(radhard.__all__)
     assert sorted(name for names in radhard._HOME.values() for name in names) == sorted(radhard.__all__)
-    for verb in ("sweep", "vulnerability", "inspect", "blocks", "harden", "trace", "replay"):
+    for verb in (
+        "sweep",
+        "vulnerability",
+        "inspect",
+        "blocks",
+        "plan",
+        "evaluate",
+        "compare",
+        "harden",
+        "trace",
+        "replay",
+    ):
         assert verb in dir(radhard)
 
 

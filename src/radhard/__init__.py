@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from radhard.program.quantization.quantize import quantize
     from radhard.protection import Plan, Protection, read_plan
     from radhard.studies.blocks import BlocksResult, blocks
+    from radhard.studies.comparison import Compared, compare
+    from radhard.studies.evaluation import Evaluated, evaluate
     from radhard.studies.inspection import InspectionResult, inspect
     from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+    from radhard.studies.planning import Planned, plan
     from radhard.studies.progress import Measuring, Note, Preparing
     from radhard.studies.sweep import SweepResult, sweep
     from radhard.studies.vulnerability import VulnerabilityResult, vulnerability
@@ -56,8 +59,11 @@ _HOME = {
     "radhard.program.quantization.quantize": ("quantize",),
     "radhard.protection": ("Plan", "Protection", "read_plan"),
     "radhard.studies.blocks": ("BlocksResult", "blocks"),
+    "radhard.studies.comparison": ("Compared", "compare"),
+    "radhard.studies.evaluation": ("Evaluated", "evaluate"),
     "radhard.studies.inspection": ("InspectionResult", "inspect"),
     "radhard.studies.options": ("DataOptions", "FaultOptions", "ModelOptions", "RunOptions"),
+    "radhard.studies.planning": ("Planned", "plan"),
     "radhard.studies.progress": ("Measuring", "Note", "Preparing"),
     "radhard.studies.sweep": ("SweepResult", "sweep"),
     "radhard.studies.vulnerability": ("VulnerabilityResult", "vulnerability"),
@@ -71,8 +77,10 @@ __all__ = [
     "BFloat16",
     "BlocksResult",
     "Clean",
+    "Compared",
     "Counting",
     "DataOptions",
+    "Evaluated",
     "FaultOptions",
     "Faults",
     "Faulty",
@@ -89,6 +97,7 @@ __all__ = [
     "Note",
     "Operator",
     "Plan",
+    "Planned",
     "Preparing",
     "Program",
     "Protection",
@@ -101,9 +110,12 @@ __all__ = [
     "Words",
     "blocks",
     "capture",
+    "compare",
+    "evaluate",
     "harden",
     "inspect",
     "load",
+    "plan",
     "quantize",
     "read_plan",
     "read_trace",
