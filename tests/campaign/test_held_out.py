@@ -13,7 +13,7 @@ from radhard.models.data.dataset import Dataset
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.splits import DataChoice, supply
 from radhard.models.load import load
-from radhard.protection import Plan, Protection, read_plan, write_plan
+from radhard.protection import ChosenOn, Plan, Protection, read_plan, write_plan
 from tests.support.pictures import grey_folder
 
 
@@ -51,7 +51,7 @@ def test_a_fingerprint_is_a_digest_of_the_pixels_alone() -> None:
     assert found.places(data.take(torch.tensor([9, 6, 2]), name="x"), images=3) == (1, 2)
     assert found.places(noise(20, seed=5, first=250), images=20) == ()
     told = plan(data, images=7).chosen_on
-    assert (told["fingerprints_of"], told["fingerprints"]) == ("content", expected)
+    assert (told.fingerprints_of, told.fingerprints) == ("content", tuple(expected))
 
 
 def test_a_copy_under_another_name_does_not_evaluate_what_it_chose(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_copy_under_another_name_does_not_evaluate_what_it_chose(tmp_path: Pat
 
 def test_older_plans_know_images_by_identity_and_content(tmp_path: Path) -> None:
     data = noise(30, first=250)
-    old = replace(plan(data, images=4), chosen_on={"fingerprints": of_before(data, images=4)})
+    old = replace(plan(data, images=4), chosen_on=ChosenOn(fingerprints=tuple(of_before(data, images=4))))
     write_plan(old, tmp_path / "plan.json")
     read = read_plan(tmp_path / "plan.json")
     assert seen_by(read).of == "identity and content"
@@ -113,7 +113,7 @@ def test_the_same_numbers_of_other_images_are_no_overlap() -> None:
 
 
 def test_a_plan_that_was_chosen_on_nothing_has_no_overlap() -> None:
-    check_held_out(replace(plan(noise(3), images=3), chosen_on={}), noise(3), images=3)
+    check_held_out(replace(plan(noise(3), images=3), chosen_on=ChosenOn()), noise(3), images=3)
 
 
 # --- the images that select ---

@@ -17,7 +17,8 @@ from radhard.errors import RadhardError
 from radhard.faults import Flips, read_trace, write_trace
 from radhard.models.checkpoints.checkpoint import read_checkpoint
 from radhard.models.sources.from_archive import read_program
-from radhard.protection import Block, Plan, Protection, Ranges, RowAbft, read_plan, write_plan
+from radhard.protection import Block, Plan, Protection, Ranges, RowAbft, read_method, read_plan, write_plan
+from radhard.protection.planning.grounds import Goal
 from tests.support.fuzz import altered
 
 
@@ -32,7 +33,7 @@ def _plan(path: Path) -> None:
     plan = Plan(
         model="m", program="0" * 64, recipe="int8", ber=1e-8, seed=0, words={"product": "int16"}, strategy="gain",
         bound="",
-        method={"name": "row-abft"}, limits={"loss": 0.02}, expected={}, chosen_on={}, order=(), frontier=(),
+        method=read_method("row-abft"), limits=Goal(loss=0.02),
         protection=protection,
     )  # fmt: skip
     write_plan(plan, path)

@@ -1,7 +1,6 @@
 """The frontier of a plan as a figure and CSV, its table and its summary."""
 
 import csv
-import json
 import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -24,11 +23,12 @@ from radhard.protection import (
     read_plan,
     write_plan,
 )
+from radhard.protection.planning.grounds import MeasuredOverhead
 from radhard.report.frontier import chosen_step, frontier_data, write_frontier
 from radhard.report.frontier_figure import draw_frontier
 from radhard.report.plan import described, plan_summary, plan_table
 from tests.analysis.test_curve import shown
-from tests.support.plans import ACCURACY, judgement, plan
+from tests.support.plans import ACCURACY, judged, judgement, plan
 from tests.support.plans import step as step_of
 
 BY_HAND = Plan(
@@ -38,11 +38,16 @@ BY_HAND = Plan(
 
 def heavier(times: float) -> Plan:
     """The plan with overheads so many times as large, as it is read from a file."""
-    steps = json.loads(json.dumps(plan().as_dict()))["frontier"]
-    for step in steps:
-        for end in ("share", "low", "high") if step["overhead"] else ():
-            step["overhead"][end] *= times
-    return replace(plan(), frontier=tuple(steps), strategy="gain")
+
+    def scaled(of: MeasuredOverhead | None) -> MeasuredOverhead | None:
+        if of is None:
+            return None
+        return replace(
+            of, share=of.share * times, low=of.low * times, high=None if of.high is None else of.high * times
+        )
+
+    steps = tuple(replace(step, overhead=scaled(step.overhead)) for step in plan().frontier)
+    return replace(plan(), frontier=steps, strategy="gain")
 
 
 # --- the frontier ---
@@ -67,7 +72,7 @@ def test_the_frontier_has_the_steps_in_the_order_of_products() -> None:
 def test_the_chosen_step_is_that_of_the_protection(chosen: int, ranges: tuple[int, ...]) -> None:
     one = plan(chosen, ranges=ranges)
     found = chosen_step(one)
-    assert (found["products"], found["ranges"]) == (chosen, chosen in ranges)
+    assert (found.products, found.ranges) == (chosen, chosen in ranges)
     assert found in one.frontier
     assert chosen_step(replace(one, frontier=())) == one.expected
 
@@ -107,8 +112,8 @@ def test_the_frontier_is_drawn_the_same_each_time(tmp_path: Path, suffix: str, p
 
 
 def test_an_overhead_that_is_not_bounded_is_drawn(tmp_path: Path) -> None:
-    steps = json.loads(json.dumps(plan().as_dict()))["frontier"]
-    steps[2]["overhead"]["high"] = None  # of a single unit
+    steps = list(plan().frontier)
+    steps[2] = replace(steps[2], overhead=replace(steps[2].overhead, high=None))  # of a single unit
     data = frontier_data([replace(plan(), frontier=tuple(steps))])
     assert data.lines[0].steps.overhead.high[2] == math.inf
     draw_frontier(data, tmp_path / "frontier.svg")
@@ -184,7 +189,7 @@ def test_the_summary_says_what_was_wanted_and_what_is_expected(tmp_path: Path) -
 
 def test_the_summary_says_what_the_images_that_judge_say() -> None:
     unsure = judgement(step_of(3))
-    text = plan_summary(replace(plan(), verdict=unsure.verdict, judged=unsure.as_dict()))
+    text = plan_summary(replace(plan(), verdict=unsure.verdict, judged=judged(unsure)))
     assert text[2] == (
         "cannot tell: 1.50 points were lost on 100 images that did not choose it, in truth 0.78 to 2.88 (one-sided "
         f"95 % limits); if all goes on so, about {unsure.needed:,.0f} would tell (--judge)"
@@ -192,18 +197,18 @@ def test_the_summary_says_what_the_images_that_judge_say() -> None:
     normal = 1.6448536269514722**2 * (0.016 - 0.016**2) / 0.004**2  # 8 of 500 are lost
     assert normal < unsure.needed < 1.5 * normal
     hopeless = judgement(step_of(3), loss=0.01)
-    text = plan_summary(replace(plan(), verdict=hopeless.verdict, judged=hopeless.as_dict()))
+    text = plan_summary(replace(plan(), verdict=hopeless.verdict, judged=judged(hopeless)))
     assert text[2].endswith("on these no less than the target was lost, so that more images would hardly help")
     beyond = judgement(step_of(3), loss=0.004)
-    text = plan_summary(replace(plan(), verdict=beyond.verdict, judged=beyond.as_dict()))
+    text = plan_summary(replace(plan(), verdict=beyond.verdict, judged=judged(beyond)))
     assert text[2].startswith("not met: at least 0.78 points are lost (one-sided 95 % limit on 100 images")
     nothing = judgement(step_of(4))
-    bare = replace(plan(), verdict="met", judged=nothing.as_dict(), protection=Protection())
+    bare = replace(plan(), verdict="met", judged=judged(nothing), protection=Protection())
     assert plan_summary(bare)[2].startswith("met, and nothing needs protecting: at most ")
 
 
 def test_a_plan_of_format_1_was_judged_by_nothing() -> None:
-    text = plan_summary(replace(plan(), verdict="", judged={}))
+    text = plan_summary(replace(plan(), verdict="", judged=None))
     assert text[2] == "ended by accuracy: no more was lost on the images that chose the plan; none judged it"
 
 
@@ -211,7 +216,7 @@ def test_a_plan_of_format_1_was_judged_by_nothing() -> None:
     ("bound", "text"), [("overhead", "would pass the overhead limit"), ("products", "every product")]
 )
 def test_the_summary_says_what_was_in_the_way(bound: str, text: str) -> None:
-    remark = {**plan().expected, "remark": "ranges lower the accuracy here, and were left out"}
+    remark = replace(plan().expected, remark="ranges lower the accuracy here, and were left out")
     lines = plan_summary(replace(plan(), bound=bound, expected=remark))
     assert any(line.startswith(f"ended by {bound}") and text in line for line in lines)
     assert "remark: ranges lower the accuracy here, and were left out" in lines
@@ -224,7 +229,7 @@ def test_a_plan_by_hand_is_shown() -> None:
 
 def test_a_guessed_layer_is_marked() -> None:
     made = plan()
-    order = tuple({**each, "guessed": True} if each["layer"] == "blocks.0" else each for each in made.order)
+    order = tuple(replace(each, guessed=each.layer == "blocks.0") for each in made.order)
     doubtful = replace(made, order=order)
     assert "blocks.0 ?" in shown(plan_table(doubtful))
     assert "blocks.1 ?" not in shown(plan_table(doubtful))

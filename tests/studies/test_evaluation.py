@@ -16,6 +16,7 @@ from radhard.faults import Faults, Faulty
 from radhard.machine import Clean
 from radhard.program import run
 from radhard.protection import Plan, Protection, write_plan
+from radhard.protection.planning.grounds import Goal
 from radhard.studies.evaluation import Evaluated, evaluate
 from radhard.studies.options import ModelOptions, RunOptions
 from radhard.studies.under_test import under_test
@@ -67,10 +68,10 @@ def test_accuracies_and_the_verdict_are_those_of_single_runs() -> None:
 
 def test_a_verdict_follows_the_target_of_the_plan() -> None:
     plan = planned().plan
-    strict, loose = (replace(plan, limits={**plan.limits, "loss": loss}) for loss in (0.0, 0.9))
+    strict, loose = (replace(plan, limits=replace(plan.limits, loss=loss)) for loss in (0.0, 0.9))
     assert evaluated(loose).checks[0].verdict == "met"
     assert evaluated(strict).checks[0].verdict != "met"
-    without = replace(plan, limits={})
+    without = replace(plan, limits=Goal())
     assert evaluated(without).checks == ()
     assert evaluated(without).to_dict()["checks"] == []
     elsewhere = evaluated(plan, ber=(1e-6,))

@@ -170,9 +170,9 @@ def test_a_plan_of_the_tiny_vision_transformer(tmp_path: Path) -> None:
 def test_the_verb_plans_a_module_on_tensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = planned()
     made = found.plan
-    assert made.chosen_on["images"] == made.judged["images"] == 60
-    assert len(set(made.chosen_on["fingerprints"])) == 120
-    assert made.expected["overhead"] is None or made.expected["overhead"]["share"] <= 0.95
+    assert made.chosen_on.images == made.judged.images == 60
+    assert len(set(made.chosen_on.fingerprints)) == 120
+    assert made.expected.overhead is None or made.expected.overhead.share <= 0.95
     assert len(found.rows()) == len(made.frontier)
     assert sum(row["chosen"] == 1 for row in found.rows()) <= 1
     write_plan(made, tmp_path / "plan.json")

@@ -7,7 +7,8 @@ from radhard.analysis.configurations import Outcome
 from radhard.analysis.intervals import Interval
 from radhard.analysis.judging import Judgement, Step, limit
 from radhard.analysis.ordering import Candidate
-from radhard.protection import Block, LbAbft, Method, Plan, Protection, Ranges, Scheme
+from radhard.protection import Block, ChosenOn, LbAbft, Method, Plan, Protection, Ranges, Scheme
+from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
 from tests.support.outcomes import outcome, spent
 
 PRODUCTS = ("blocks.1.mlp.fc1", "blocks.1.mlp.fc2", "blocks.0.attn.qkv", "head")
@@ -45,6 +46,11 @@ def judgement(taken: Step, *, loss: float = 0.02) -> Judgement:
     )  # fmt: skip
 
 
+def judged(of: Judgement) -> Judged:
+    """As a plan has it."""
+    return Judged.from_dict(of.as_dict(), place="judged")
+
+
 def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Plan:
     """The first `chosen` of four products, and three ranges if these were measured with so many products."""
     sites: dict[str, Scheme] = {name: LbAbft(block=Block(m=16, k=64, n=32)) for name in PRODUCTS[:chosen]}
@@ -54,18 +60,19 @@ def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Pl
     fields: dict[str, Any] = {
         "model": "toy", "program": "ab" * 32, "recipe": "int8", "ber": 1e-7,
         "protection": Protection.of({**sites, **(RANGES if with_ranges else {})}),
-        "method": Method(scheme="lb-abft", name="lb-abft:retries=1").as_dict(), "strategy": "algorithm1",
-        "limits": {"loss": 0.02, "overhead": 0.02, "level": 0.95}, "bound": "accuracy", "seed": 7,
-        "verdict": judgement(taken).verdict, "judged": judgement(taken).as_dict(),
+        "method": Method(scheme="lb-abft", name="lb-abft:retries=1"), "strategy": "algorithm1",
+        "limits": Goal(loss=0.02, overhead=0.02, level=0.95), "bound": "accuracy", "seed": 7,
+        "verdict": judgement(taken).verdict, "judged": judged(judgement(taken)),
         "words": {"product": "int16", "accumulator": "int32"},
-        "expected": {
+        "expected": Expected.from_dict({
             **taken.as_dict(), "clean": 0.9, "unprotected": 0.3, "weights": {"mul": 1.0, "add": 0.5, "cmp": 0.25},
             "remark": "", "refused": {"conv": "its scales are not known"},
-        },
-        "chosen_on": {
-            "data": "toy/test", "data_digest": "cd" * 32, "images": 500, "trials": 1, "calibrated_on": "toy/train",
-            "fingerprints_of": "content", "fingerprints": ["0badcafe0badcafe", "1234567812345678"],
-        },
-        "order": tuple(candidate(k).as_dict() for k in range(4)), "frontier": tuple(s.as_dict() for s in steps),
+        }, place="expected"),
+        "chosen_on": ChosenOn(
+            data="toy/test", data_digest="cd" * 32, images=500, trials=1, calibrated_on="toy/train",
+            fingerprints_of="content", fingerprints=("0badcafe0badcafe", "1234567812345678"),
+        ),
+        "order": tuple(OrderedProduct.from_dict(candidate(k).as_dict(), place="order") for k in range(4)),
+        "frontier": tuple(FrontierStep.from_dict(s.as_dict(), place="frontier") for s in steps),
     }  # fmt: skip
     return Plan(**{**fields, **changes})

@@ -100,7 +100,7 @@ def check_target(plan: Plan, outcomes: Sequence[Outcome], *, images: int) -> Tar
 
     None for a plan that states no target, and where the outcome is missing or of no answers.
     """
-    target, level = plan.limits.get("loss"), plan.limits.get("level", LEVEL)
+    target, level = plan.limits.loss, plan.limits.level or LEVEL
     whole = plan.protection if plan.protection.sites else None
     found = (
         outcome

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Literal
 
 from radhard.errors import InputError
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.pixels import Pixels
-from radhard.protection import Plan
+from radhard.protection import ChosenOn, Plan
 
 FingerprintsOf = Literal["content", "identity and content"]
 
@@ -36,8 +36,8 @@ def fingerprints(data: Dataset, *, images: int) -> Fingerprints:
 
 def seen_by(plan: Plan) -> Fingerprints:
     """Of the images that chose or judged a plan, as its file has them; of none where it names none."""
-    of: FingerprintsOf = "content" if plan.chosen_on.get("fingerprints_of") == "content" else "identity and content"
-    return Fingerprints(of=of, values=frozenset(plan.chosen_on.get("fingerprints", ())))
+    of: FingerprintsOf = "content" if plan.chosen_on.fingerprints_of == "content" else "identity and content"
+    return Fingerprints(of=of, values=frozenset(plan.chosen_on.fingerprints or ()))
 
 
 def chosen_on(
@@ -48,18 +48,18 @@ def chosen_on(
     calibrated_on: str,
     judged: tuple[Dataset, int],
     pixels: Pixels | None = None,
-) -> dict[str, Any]:
+) -> ChosenOn:
     """What a plan's file says of the images that chose it; its fingerprints are those of the `judged` ones, too."""
-    return {
-        "data": data.name,
-        "data_digest": data.digest,
-        "images": images,
-        "trials": trials,
-        "calibrated_on": calibrated_on,
-        **({} if pixels is None else {"pixels": pixels.as_dict()}),
-        "fingerprints_of": "content",
-        "fingerprints": [*_contents(data, images=images), *_contents(judged[0], images=judged[1])],
-    }
+    return ChosenOn(
+        data=data.name,
+        data_digest=data.digest,
+        images=images,
+        trials=trials,
+        calibrated_on=calibrated_on,
+        pixels=None if pixels is None else pixels.as_dict(),
+        fingerprints_of="content",
+        fingerprints=(*_contents(data, images=images), *_contents(judged[0], images=judged[1])),
+    )
 
 
 def before_any(data: Dataset, *, seen: Sequence[Fingerprints], most: int) -> int:

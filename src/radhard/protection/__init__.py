@@ -9,6 +9,7 @@ from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.row_cost import ExactRows, boxes
 from radhard.protection.cost.shape import Block, cube
 from radhard.protection.planning.bounds import Limits, observed_limits, ranges_of
+from radhard.protection.planning.grounds import ChosenOn
 from radhard.protection.planning.hardening import Hardening
 from radhard.protection.planning.method import Method, read_method
 from radhard.protection.planning.plan import Plan, read_plan, write_plan
@@ -33,6 +34,7 @@ __all__ = [
     "Block",
     "Calibrating",
     "Choice",
+    "ChosenOn",
     "CostModel",
     "Exact",
     "ExactRows",

@@ -2,12 +2,13 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from radhard.protection import Plan, Ranges
+from radhard.protection.planning.grounds import FrontierStep
 from radhard.report.configurations.record import flat
 from radhard.report.curve import Band
 
@@ -68,9 +69,9 @@ def frontier_rows(plans: Sequence[Plan]) -> list[dict[str, object]]:
             "model": plan.model,
             "recipe": plan.recipe,
             "strategy": plan.strategy,
-            "scheme": plan.method.get("name", ""),
+            "scheme": "" if plan.method is None else plan.method.title,
             "chosen": int(chosen_step(plan) == step),
-            **flat(step),
+            **flat(step.as_dict()),
         }
         for plan in plans
         for step in plan.frontier
@@ -86,33 +87,34 @@ def write_frontier(plans: Sequence[Plan], path: Path) -> None:
         writer.writerows(rows)
 
 
-def chosen_step(plan: Plan) -> Mapping[str, Any]:
+def chosen_step(plan: Plan) -> FrontierStep | None:
     """The step of the frontier that the plan is; what it is expected to give if the frontier lacks it."""
     schemes = plan.protection.schemes.values()
     ranges = any(isinstance(scheme, Ranges) for scheme in schemes)
     products = sum(not isinstance(scheme, Ranges) for scheme in schemes)
-    same = (step for step in plan.frontier if (step["products"], step["ranges"]) == (products, ranges))
+    same = (step for step in plan.frontier if (step.products, step.ranges) == (products, ranges))
     return next(same, plan.expected)
 
 
 def _frontier(plan: Plan, plans: Sequence[Plan]) -> Frontier:
-    clean, chosen = float(plan.expected.get("clean", math.nan)), chosen_step(plan)
-    shown = sorted((s for s in plan.frontier if s["accuracy"] is not None), key=lambda step: int(step["products"]))
+    clean = math.nan if plan.expected is None else plan.expected.clean
+    chosen, goal = chosen_step(plan), plan.limits
+    shown = sorted((s for s in plan.frontier if s.accuracy is not None), key=lambda step: step.products)
     return Frontier(
         label=_label(plan, plans),
-        steps=_steps([step for step in shown if not step["ranges"]]),
-        ranges=_steps([step for step in shown if step["ranges"]]),
-        chosen=(_share(chosen, "share"), _number(chosen.get("accuracy"))),
+        steps=_steps([step for step in shown if not step.ranges]),
+        ranges=_steps([step for step in shown if step.ranges]),
+        chosen=(_share(chosen, "share"), _number(None if chosen is None else chosen.accuracy)),
         clean=clean,
-        target=clean - plan.limits.get("loss", math.nan),
-        most=plan.limits.get("overhead", math.nan),
+        target=clean - _number(goal.loss),
+        most=_number(goal.overhead),
     )
 
 
 def _label(plan: Plan, plans: Sequence[Plan]) -> str:
     """The scheme and the strategy, and what else tells plans apart."""
-    scheme = plan.method.get("name") or plan.method.get("scheme") or "by hand"
-    parts = {"model": plan.model, "scheme": str(scheme), "strategy": plan.strategy, "rate": f"BER {plan.ber:.3g}"}
+    scheme = "by hand" if plan.method is None else plan.method.title
+    parts = {"model": plan.model, "scheme": scheme, "strategy": plan.strategy, "rate": f"BER {plan.ber:.3g}"}
     if len({other.model for other in plans}) == 1:
         del parts["model"]
     if len({other.ber for other in plans}) == 1:
@@ -123,28 +125,33 @@ def _label(plan: Plan, plans: Sequence[Plan]) -> str:
 def _on(plan: Plan) -> str:
     """The images that chose a plan."""
     on = plan.chosen_on
-    return f"chosen on {on['images']:,} images of {on['data']}" if {"images", "data"} <= on.keys() else "by hand"
+    return "by hand" if on.images is None or on.data is None else f"chosen on {on.images:,} images of {on.data}"
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _share(step: Mapping[str, Any], end: str) -> float:
+def _share(step: FrontierStep | None, end: Literal["share", "low", "high"]) -> float:
     """The overhead of a step; 0 of one that protects nothing, infinite where it is not bounded."""
-    spent = step.get("overhead")
-    value = 0.0 if spent is None else spent[end]
-    return math.inf if value is None else float(value)
+    if step is None or step.overhead is None:
+        return 0.0
+    spent = step.overhead
+    value = {"share": spent.share, "low": spent.low, "high": spent.high}[end]
+    return math.inf if value is None else value
 
 
-def _steps(steps: Sequence[Mapping[str, Any]]) -> Steps:
-    def band(of: str) -> Band:
-        names = ("share" if of == "overhead" else "accuracy", "low", "high")
-        rate, low, high = (
-            tuple(_share(step, name) if of == "overhead" else float(step[name]) for step in steps) for name in names
-        )
-        return Band(rate=rate, low=low, high=high)
-
+def _steps(steps: Sequence[FrontierStep]) -> Steps:
     return Steps(
-        products=tuple(int(step["products"]) for step in steps), overhead=band("overhead"), accuracy=band("accuracy")
+        products=tuple(step.products for step in steps),
+        overhead=Band(
+            rate=tuple(_share(step, "share") for step in steps),
+            low=tuple(_share(step, "low") for step in steps),
+            high=tuple(_share(step, "high") for step in steps),
+        ),
+        accuracy=Band(
+            rate=tuple(_number(step.accuracy) for step in steps),
+            low=tuple(step.low for step in steps),
+            high=tuple(step.high for step in steps),
+        ),
     )

@@ -1,11 +1,11 @@
 """What a plan protects and how, as a table, and what was wanted of it and is expected, in sentences."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rich.table import Table
 
 from radhard.protection import Plan, Ranges, Scheme, scheme_dict, scheme_name
+from radhard.protection.planning.grounds import Estimate, Expected, OrderedProduct
 from radhard.report.anatomy import MARK
 from radhard.report.configurations.table import fixed, percent, points
 from radhard.report.table import narrow
@@ -20,11 +20,11 @@ def plan_table(plan: Plan) -> Table:
     for heading in ("layer", "site", "scheme", "factor", "95 % interval", "operations", "share"):
         left = heading in ("layer", "site", "scheme")
         table.add_column(heading, justify="left" if left else "right", overflow="fold")
-    order = {candidate["site"]: candidate for candidate in plan.order}
+    order = {product.site: product for product in plan.order}
     schemes = plan.protection.schemes
-    total = sum(order[site]["operations"] for site in schemes if site in order)
+    total = sum(order[site].operations for site in schemes if site in order)
     of_layer = _by_layer(plan, order)
-    guessed = {str(candidate["layer"]) for candidate in plan.order if candidate.get("guessed")}
+    guessed = {product.layer for product in plan.order if product.guessed}
     for layer, sites in of_layer.items():
         for k, site in enumerate(sites):
             table.add_row(
@@ -49,53 +49,53 @@ def described(scheme: Scheme) -> str:
 def plan_summary(plan: Plan) -> list[str]:
     """What was wanted, what was in the way, what is expected, which images chose it, what was left out."""
     expected, chosen = plan.expected, plan.chosen_on
-    lines = [_protects(plan), *_wanted(plan), *_expected(expected)]
-    if remark := expected.get("remark"):
-        lines.append(f"remark: {remark}")
-    if {"images", "data", "trials"} <= chosen.keys():
-        trials = f"{chosen['trials']} trial{'' if chosen['trials'] == 1 else 's'}"
-        also = f", judged on {plan.judged['images']:,} others" if plan.judged else ""
-        lines.append(
-            f"chosen on {chosen['images']:,} images of {chosen['data']}{also} in {trials}, fault seed {plan.seed}"
-        )
-    if any(candidate.get("guessed") for candidate in plan.order):
+    lines = [_protects(plan), *_wanted(plan)]
+    if expected is not None:
+        lines += _expected(expected)
+        lines += [f"remark: {expected.remark}"] if expected.remark else []
+    if chosen.images is not None and chosen.trials is not None:
+        trials = f"{chosen.trials} trial{'' if chosen.trials == 1 else 's'}"
+        also = f", judged on {plan.judged.images:,} others" if plan.judged else ""
+        lines.append(f"chosen on {chosen.images:,} images of {chosen.data}{also} in {trials}, fault seed {plan.seed}")
+    if any(product.guessed for product in plan.order):
         lines.append(MARK)
-    lines += [f"not protected: {site}: {why}" for site, why in expected.get("refused", {}).items()]
+    if expected is not None:
+        lines += [f"not protected: {site}: {why}" for site, why in expected.refused.items()]
     return lines
 
 
-def _by_layer(plan: Plan, order: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+def _by_layer(plan: Plan, order: Mapping[str, OrderedProduct]) -> dict[str, list[str]]:
     """Layer -> its protected sites: products in the order of the plan, then others, whose names begin with theirs."""
-    layers = list(dict.fromkeys(str(candidate["layer"]) for candidate in plan.order))
+    layers = list(dict.fromkeys(product.layer for product in plan.order))
     found: dict[str, list[str]] = {layer: [] for layer in layers}
     schemes = plan.protection.schemes
     for site in (*(site for site in order if site in schemes), *(site for site in schemes if site not in order)):
         inside = [layer for layer in layers if layer and f"{site}.".startswith(f"{layer}.")]
-        layer = str(order[site]["layer"]) if site in order else max(inside, key=len, default="-")
+        layer = order[site].layer if site in order else max(inside, key=len, default="-")
         found.setdefault(layer, []).append(site)
     return {layer: sites for layer, sites in found.items() if sites}
 
 
-def _figures(candidate: Mapping[str, Any], *, total: float) -> Iterator[str]:
-    factor, operations = candidate["factor"], candidate["operations"]
-    yield fixed(factor["rate"])
-    yield points(factor["low"], factor["high"])
-    yield f"{operations:,.0f}"
-    yield f"{operations / total:.1%}" if total else "-"
+def _figures(product: OrderedProduct, *, total: float) -> Iterator[str]:
+    yield fixed(product.factor.rate)
+    yield points(product.factor.low, product.factor.high)
+    yield f"{product.operations:,.0f}"
+    yield f"{product.operations / total:.1%}" if total else "-"
 
 
 def _protects(plan: Plan) -> str:
     schemes = plan.protection.schemes.values()
     ranges = sum(isinstance(scheme, Ranges) for scheme in schemes)
     of_all = f" of {len(plan.order)}" if plan.order else ""
-    name = plan.method.get("name") or "their schemes"
+    name = "their schemes" if plan.method is None else plan.method.title
     return f"protected: {len(schemes) - ranges}{of_all} products by {name}, {ranges} non-linear sites by ranges"
 
 
 def _wanted(plan: Plan) -> Iterator[str]:
-    if not {"loss", "overhead"} <= plan.limits.keys():
+    loss, most = plan.limits.loss, plan.limits.overhead
+    clean = None if plan.expected is None else plan.expected.clean
+    if loss is None or most is None:
         return
-    loss, most, clean = plan.limits["loss"], plan.limits["overhead"], plan.expected.get("clean")
     from_clean = "" if clean is None else f" from {clean:.2%} clean, so {clean - loss:.2%}"
     yield f"target: at most {100 * loss:g} points lost{from_clean}; overhead at most {100 * most:g} %"
     if line := judged_line(plan):
@@ -116,43 +116,40 @@ def judged_line(plan: Plan) -> str:
     """`met: at most 1.90 points are lost (...)`: the verdict, its limits, what would decide; "" if none judged it."""
     if not plan.judged:
         return ""
-    judged, loss = plan.judged, plan.judged["loss"]
-    level, on = f"{100 * judged['limit_level']:g} %", f"{judged['images']:,} images that did not choose it"
+    loss, needed = plan.judged.loss, plan.judged.images_needed
+    level, on = f"{100 * plan.judged.limit_level:g} %", f"{plan.judged.images:,} images that did not choose it"
     if plan.verdict == "met":
         what = "" if plan.protection.sites else ", and nothing needs protecting"
-        return f"met{what}: at most {fixed(loss['high'])} points are lost (one-sided {level} limit on {on})"
+        return f"met{what}: at most {fixed(loss.high)} points are lost (one-sided {level} limit on {on})"
     if plan.verdict == "not met":
-        return f"not met: at least {fixed(loss['low'])} points are lost (one-sided {level} limit on {on})"
-    needed = judged["images_needed"]
+        return f"not met: at least {fixed(loss.low)} points are lost (one-sided {level} limit on {on})"
     more = (
         "on these no less than the target was lost, so that more images would hardly help"
         if needed is None
         else f"if all goes on so, about {needed:,} would tell (--judge)"
     )
     return (
-        f"cannot tell: {fixed(loss['rate'])} points were lost on {on}, in truth {fixed(loss['low'])} to "
-        f"{fixed(loss['high'])} (one-sided {level} limits); {more}"
+        f"cannot tell: {fixed(loss.rate)} points were lost on {on}, in truth {fixed(loss.low)} to "
+        f"{fixed(loss.high)} (one-sided {level} limits); {more}"
     )
 
 
-def _expected(expected: Mapping[str, Any]) -> Iterator[str]:
-    if expected.get("accuracy") is not None:
-        unprotected = expected.get("unprotected")
+def _expected(expected: Expected) -> Iterator[str]:
+    if expected.accuracy is not None:
+        unprotected = expected.unprotected
         beside = "" if unprotected is None else f", unprotected {unprotected:.2%}"
         yield (
-            f"expected accuracy: {expected['accuracy']:.2%} ({points(expected['low'], expected['high'])}){beside}"
-            f"{_paired(expected, 'loss', 'lost')}{_paired(expected, 'gain', 'gained')}"
+            f"expected accuracy: {expected.accuracy:.2%} ({points(expected.low, expected.high)}){beside}"
+            f"{_paired(expected.loss, 'lost')}{_paired(expected.gain, 'gained')}"
         )
-    if (spent := expected.get("overhead")) is not None:
-        high = "unbounded" if spent["high"] is None else percent(spent["high"])
-        weights = expected.get("weights", {})
-        by = f", weighted {', '.join(f'{name} {value:g}' for name, value in weights.items())}" if weights else ""
+    if (spent := expected.overhead) is not None:
+        high = "unbounded" if spent.high is None else percent(spent.high)
+        weights = ", ".join(f"{name} {value:g}" for name, value in expected.weights.as_dict().items())
         yield (
-            f"expected overhead: {percent(spent['share'])} % ({percent(spent['low'])} - {high}) of "
-            f"{spent['own_mul']:,} multiplications and {spent['own_add']:,} additions an image{by}"
+            f"expected overhead: {percent(spent.share)} % ({percent(spent.low)} - {high}) of "
+            f"{spent.own_mul:,} multiplications and {spent.own_add:,} additions an image, weighted {weights}"
         )
 
 
-def _paired(expected: Mapping[str, Any], name: str, verb: str) -> str:
-    it = expected.get(name)
-    return "" if it is None else f"; {verb} {fixed(it['rate'])} points ({points(it['low'], it['high'])}, paired)"
+def _paired(it: Estimate | None, verb: str) -> str:
+    return "" if it is None else f"; {verb} {fixed(it.rate)} points ({points(it.low, it.high)}, paired)"

@@ -27,6 +27,7 @@ from radhard.faults import Where
 from radhard.machine.device import device_name
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Method, Plan, Protection, read_method
+from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
 from radhard.report.frontier import frontier_data, frontier_rows
 from radhard.report.frontier_figure import draw_frontier, draw_frontier_on
 from radhard.report.plan import judged_line
@@ -116,22 +117,25 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
         recipe=plain.recipe,
         ber=plain.ber,
         protection=decision.protection,
-        method=chooser.method.as_dict(),
+        method=chooser.method,
         strategy=chooser.strategy,
-        limits={"loss": target.loss, "overhead": target.overhead, "level": target.level},
+        limits=Goal(loss=target.loss, overhead=target.overhead, level=target.level),
         bound=decision.bound,
         verdict=judgement.verdict,
-        judged=judgement.as_dict(),
+        judged=Judged.from_dict(judgement.as_dict(), place="judged"),
         seed=plain.seed,
         words=plain.words.as_dict(),
-        expected={
-            **decision.chosen.as_dict(),
-            "clean": float(clean.correct.sum() / clean.trials.sum()),
-            "unprotected": judgement.unprotected.as_dict()["accuracy"],
-            "weights": vars(chooser.weights),
-            "remark": decision.remark,
-            "refused": dict(chooser.hardening.products.refused),
-        },
+        expected=Expected.from_dict(
+            {
+                **decision.chosen.as_dict(),
+                "clean": float(clean.correct.sum() / clean.trials.sum()),
+                "unprotected": judgement.unprotected.as_dict()["accuracy"],
+                "weights": vars(chooser.weights),
+                "remark": decision.remark,
+                "refused": dict(chooser.hardening.products.refused),
+            },
+            place="expected",
+        ),
         chosen_on=chosen_on(
             ordering.bench.data,
             images=ordering.images,
@@ -140,8 +144,8 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
             judged=(judging.bench.data, judging.images),
             pixels=ordering.bench.pixels,
         ),
-        order=tuple(candidate.as_dict() for candidate in decision.order),
-        frontier=tuple(step.as_dict() for step in decision.frontier),
+        order=tuple(OrderedProduct.from_dict(candidate.as_dict(), place="order") for candidate in decision.order),
+        frontier=tuple(FrontierStep.from_dict(step.as_dict(), place="frontier") for step in decision.frontier),
         calibration=ordering.bench.programs[plain.recipe].calibration,
         anatomy=plain.overrides.as_dict(),
     )

@@ -12,6 +12,7 @@ from radhard.errors import InputError
 from radhard.protection import (
     SCHEMES,
     Block,
+    ChosenOn,
     HuangAbraham,
     IntensityGuided,
     LbAbft,
@@ -22,13 +23,16 @@ from radhard.protection import (
     Scheme,
     StandardAbft,
     Tmr,
+    read_method,
     read_plan,
     scheme_dict,
     scheme_from,
     scheme_name,
     write_plan,
 )
+from radhard.protection.planning.grounds import Goal
 from tests.support.models import tiny_program
+from tests.support.plans import plan as measured_plan
 from tests.support.protections import ALL
 
 EVERY: dict[str, Scheme] = {
@@ -45,17 +49,18 @@ SITES: dict[str, Scheme] = {
     "head": StandardAbft(),
 }
 DROP = object()
+MEASURED = measured_plan()
 
 
 def plan(**changes: Any) -> Plan:
     program = tiny_program("int8")
     values: dict[str, Any] = {
         "model": "tiny", "program": program.digest, "recipe": "int8", "ber": 1e-7,
-        "protection": Protection.of(SITES, checks="immune"), "method": {"scheme": "lb-abft", "flips": 1.0},
-        "strategy": "gain", "limits": {"loss": 0.02, "overhead": 0.1}, "bound": "accuracy", "seed": 7,
-        "words": {"product": "int16"}, "expected": {"accuracy": 0.875, "gain": None},
-        "chosen_on": {"fingerprints": ["1f-00c0ffee"], "images": 1},
-        "order": ({"site": "head"}, {"site": "blocks.0.mlp.fc1"}), "frontier": ({"overhead": 0.0},),
+        "protection": Protection.of(SITES, checks="immune"), "method": read_method("lb-abft:flips=0.5"),
+        "strategy": "gain", "limits": Goal(loss=0.02, overhead=0.1), "bound": "accuracy", "seed": 7,
+        "words": {"product": "int16"}, "expected": MEASURED.expected,
+        "chosen_on": ChosenOn(fingerprints=("1f-00c0ffee",), images=1),
+        "order": MEASURED.order, "frontier": MEASURED.frontier, "judged": MEASURED.judged,
     }  # fmt: skip
     return Plan(**{**values, **changes})
 
@@ -176,6 +181,21 @@ def test_a_plan_goes_through_its_file(tmp_path: Path) -> None:
     assert read_plan(path) == plan()
 
 
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[3] / "results" / "plans").glob("*.json")))
+def test_plans_of_before_are_written_again_as_they_were(path: Path, tmp_path: Path) -> None:
+    """But for what format 1 lacked, and for options of the method that its scheme ignored."""
+    before = json.loads(path.read_text())
+    read = read_plan(path)
+    write_plan(read, tmp_path / "again.json")
+    assert read_plan(tmp_path / "again.json") == read
+    after = json.loads((tmp_path / "again.json").read_text())
+    new = {"radhard_plan": 2, "verdict": "", "judged": {}, "calibration": None}
+    old_method, method = before.pop("method"), after.pop("method")
+    assert after == {**before, **new}
+    assert method == {**{k: v for k, v in old_method.items() if k in method}, "blocks": "cube", "width": 32}
+    assert list(after["expected"]) == list(before["expected"])
+
+
 def edited(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     path = tmp_path / "plan.json"
     write_plan(plan(), path)
@@ -211,6 +231,16 @@ def edited(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
         ("chosen_on", {"fingerprints": "1f-00c0ffee"}, "fingerprints"),
         ("chosen_on", {"fingerprints": [31]}, "fingerprints"),
         ("chosen_on", {"fingerprints": ["zz"]}, "fingerprints"),
+        ("chosen_on", {"images": 0}, "'chosen_on', 'images' is 0; it is at least 1"),
+        ("limits", {"loss": 2}, "'limits', 'loss' is 2; it is at most 1"),
+        ("limits", {"los": 0.1}, "'limits': 'los' is none of its fields, loss, overhead, level"),
+        ("strategy", "luck", "'strategy' is 'luck'; it is one of '', 'algorithm1', 'gain'"),
+        ("method", {"scheme": "tmr", "luck": 1}, "'method': tmr has no option 'luck'"),
+        ("method", {"scheme": "prayer"}, "'method': scheme 'prayer' is not known"),
+        ("order", [{"site": "head"}], "'order' 0: 'layer' is missing"),
+        ("frontier", [{"site": "head"}], "'frontier' 0: 'site' is none of its fields"),
+        ("expected", {"accuracy": "high"}, "'expected': 'condition' is missing"),
+        ("words", {"product": 16}, "'words', 'product' is 16, not a string"),
         ("extra", 1, "'extra' is no field of a plan"),
         ("radhard_plan", 3, "is no plan of format 2"),
         ("radhard_plan", DROP, "is no plan of format 2"),

@@ -1,9 +1,9 @@
-"""docs/plan.schema.json: what `write_plan` writes fits it, what is wrong does not, and it names what the code has."""
+"""docs/schema/plan-file.json: what `write_plan` writes fits it, what is wrong does not, and it names what the code has."""
 
 import json
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
@@ -34,11 +34,14 @@ from radhard.protection import (
     read_plan,
     write_plan,
 )
+from radhard.protection.planning.grounds import MeasuredOverhead
 from radhard.protection.planning.method import methods
+from radhard.protection.planning.schema import text
 from tests.support.outcomes import spent
 from tests.support.plans import candidate, plan, step
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "plan.schema.json").read_text())
+PATH = Path(__file__).parents[3] / "docs" / "schema" / "plan-file.json"
+SCHEMA = json.loads(PATH.read_text())
 PARTS = SCHEMA["$defs"]
 BLOCK = Block(m=16, k=64, n=32)
 EACH: dict[str, tuple[Scheme, ...]] = {
@@ -80,8 +83,10 @@ def test_a_plan_with_each_kind_of_scheme_fits(tmp_path: Path, name: str) -> None
 def test_all_of_a_plan_fits(tmp_path: Path) -> None:
     assert errors(written(plan(), tmp_path)) == []
     assert errors(written(BY_HAND, tmp_path)) == []
-    unbounded = {**plan().expected, "overhead": spent(0.01, high=math.inf).as_dict()}
-    assert errors(written(plan(expected=unbounded), tmp_path)) == []
+    one = plan()
+    assert one.expected is not None
+    overhead = MeasuredOverhead.from_dict(spent(0.01, high=math.inf).as_dict(), place="overhead")
+    assert errors(written(plan(expected=replace(one.expected, overhead=overhead)), tmp_path)) == []
 
 
 WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -125,7 +130,7 @@ def test_plans_of_the_results_fit_and_are_read(path: Path) -> None:
     """They are of format 1, which was not judged."""
     assert errors(json.loads(path.read_text())) == []
     found = read_plan(path)
-    assert (found.verdict, found.judged) == ("", {})
+    assert (found.verdict, found.judged) == ("", None)
 
 
 @pytest.mark.parametrize("name", SCHEMES)
@@ -149,32 +154,36 @@ def test_the_schema_knows_no_other_scheme() -> None:
     assert EACH.keys() == SCHEMES.keys()
 
 
+def test_the_schema_is_not_stale() -> None:
+    assert PATH.read_text() == text(), "run `make schemas`"
+
+
 def test_the_schema_has_the_fields_of_what_is_written() -> None:
     written_by_all = set(SCHEMA["required"]) | set(SCHEMA["then"]["required"])
     every = {"radhard_plan", *(f.name for f in fields(Plan))}
     assert set(SCHEMA["properties"]) == every
     assert written_by_all == every - {"anatomy"}  # left out where the user said nothing of it
-    judged = PARTS["judged"]
-    assert judged["properties"].keys() == set(judged["required"]) == plan().judged.keys()
-    (tested,) = plan().judged["tested"]
-    assert judged["properties"]["tested"]["items"]["properties"].keys() == tested.keys()
+    judged = PARTS["Judged"]
+    values = plan().as_dict()["judged"]
+    assert judged["properties"].keys() == set(judged["required"]) == values.keys()
+    (tested,) = values["tested"]
+    assert PARTS["JudgedStep"]["properties"].keys() == tested.keys()
     assert set(SCHEMA["properties"]["verdict"]["enum"]) == {"", *VERDICTS}
-    for name, kind in (("interval", Interval), ("overhead", Spent), ("weights", Weights)):
+    for name, kind in (("Estimate", Interval), ("MeasuredOverhead", Spent), ("Weighting", Weights)):
         assert PARTS[name]["properties"].keys() == {field.name for field in fields(kind)}
-    assert PARTS["candidate"]["properties"].keys() == candidate(0).as_dict().keys() | {"guessed"}  # where it is
-    of_format_1 = set(PARTS["step"]["required"])
+    assert PARTS["OrderedProduct"]["properties"].keys() == candidate(0).as_dict().keys() | {"guessed"}  # where it is
+    of_format_1 = set(PARTS["FrontierStep"]["required"])
     since = {"differing", "changed_low", "changed_high"}
-    assert PARTS["step"]["properties"].keys() == of_format_1 | since == step(1).as_dict().keys()
-    assert PARTS["expected"]["properties"].keys() == plan().expected.keys()
+    assert PARTS["FrontierStep"]["properties"].keys() == of_format_1 | since == step(1).as_dict().keys()
+    assert PARTS["Expected"]["properties"].keys() == plan().as_dict()["expected"].keys()
     data = SimpleNamespace(name="toy", digest="cd" * 32, images=torch.zeros(1, 1, 2, 2), ids=torch.tensor([31]))
-    on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1))
-    assert SCHEMA["properties"]["chosen_on"]["properties"].keys() - {"pixels"} == plan().chosen_on.keys() == on.keys()
+    on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1)).as_dict()
+    assert PARTS["ChosenOn"]["properties"].keys() - {"pixels"} == plan().chosen_on.as_dict().keys() == on.keys()
     assert errors({**json.loads(json.dumps(plan().as_dict())), "chosen_on": on}) == []
 
 
 def test_the_schema_has_the_options_of_each_method() -> None:
-    empty, *each = PARTS["method"]["oneOf"]
-    assert empty == {"type": "object", "maxProperties": 0}
+    each = PARTS["method"]["oneOf"]
     assert [one["properties"]["scheme"]["const"] for one in each] == list(methods())
     for one in each:
         made = Method(scheme=one["properties"]["scheme"]["const"])

@@ -27,7 +27,8 @@ NONE = "none"
 
 Bounds = Literal["none", "observed", "paper"]
 _BLOCKS = {"cube": cubes, "box": boxes, "sheet": sheets}
-_ONCE = ("policy", "blocks", "cost", "repair", "retries", "flips", "vote", "intensity", "batch")
+ONCE = ("policy", "blocks", "cost", "repair", "retries", "flips", "vote", "intensity", "batch")
+"""Options of all schemes at a time when a method had each of them, and plans named them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ class Method:
         scheme = str(values.get("scheme", NONE))
         try:
             known = {option.name: option for option in (*own_options(scheme), *COMMON)}
-            once = {name for name in _ONCE if name not in known}
+            once = {name for name in ONCE if name not in known}
             given = {k: v for k, v in values.items() if k not in ("scheme", "name", *once) and (k, v) != ("blocks", "")}
             _refuse_unknown(given, tuple(known.values()), scheme=scheme)
             read = {name: known[name].from_json(value) for name, value in given.items()}

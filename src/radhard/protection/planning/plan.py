@@ -1,25 +1,30 @@
 """A plan: which sites of one program are protected and how, what chose it, and what it is expected to give.
 
-Its file is JSON. `docs/plan.schema.json` describes it; a plan is for one program, whose digest it names.
+Its file is JSON. `docs/schema/plan-file.json` describes it; a plan is for one program, whose digest it names.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Literal, get_type_hints
 
 from radhard import strict_json
 from radhard.errors import InputError
 from radhard.program import Calibration, Program
+from radhard.protection.planning.grounds import ChosenOn, Digest, Expected, FrontierStep, Goal, Judged, OrderedProduct
+from radhard.protection.planning.method import Method
 from radhard.protection.planning.protection import Protection
+from radhard.protection.planning.record import Record, read
 
 FORMAT = 2
 _MAKERS = "radhard or torch"
 _READ = (1, FORMAT)  # plans of format 1 were not judged
-_FINGERPRINT = re.compile("[0-9a-f]{16}|-?[0-9a-f]+-[0-9a-f]{8}")  # of content; of identity and content, in older plans
+
+Strategy = Literal["", "algorithm1", "gain"]
+Bound = Literal["", "accuracy", "overhead", "products"]
+Verdict = Literal["", "met", "not met", "cannot tell"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,24 +40,24 @@ class Plan:
     """
 
     model: str
-    program: str
+    program: Digest
     recipe: str
     ber: float
     protection: Protection
-    method: Mapping[str, Any] = field(default_factory=dict)
-    strategy: str = ""
-    limits: Mapping[str, float] = field(default_factory=dict)
-    bound: str = ""
-    verdict: str = ""
-    judged: Mapping[str, Any] = field(default_factory=dict)
+    method: Method | None = None
+    strategy: Strategy = ""
+    limits: Goal = field(default_factory=Goal)
+    bound: Bound = ""
+    verdict: Verdict = ""
+    judged: Judged | None = None
     seed: int = 0
     words: Mapping[str, str] = field(default_factory=dict)
-    expected: Mapping[str, Any] = field(default_factory=dict)
-    chosen_on: Mapping[str, Any] = field(default_factory=dict)
-    order: tuple[Mapping[str, Any], ...] = ()
-    frontier: tuple[Mapping[str, Any], ...] = ()
+    expected: Expected | None = None
+    chosen_on: ChosenOn = field(default_factory=ChosenOn)
+    order: tuple[OrderedProduct, ...] = ()
+    frontier: tuple[FrontierStep, ...] = ()
     calibration: Calibration | None = None
-    anatomy: Mapping[str, Any] = field(default_factory=dict)
+    anatomy: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def check(self, program: Program) -> None:
         """Raise InputError unless the plan is for `program`."""
@@ -83,12 +88,19 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "calibration"}
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "anatomy" or self.anatomy}
         values["calibration"] = None if self.calibration is None else self.calibration.as_dict()
-        values |= {"protection": self.protection.as_dict(), "order": list(self.order), "frontier": list(self.frontier)}
-        if not self.anatomy:
-            del values["anatomy"]
-        return {"radhard_plan": FORMAT, **{k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}}
+        return {"radhard_plan": FORMAT, **values}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: dict(each) if isinstance(each, Mapping) else each for name, each in value.items()}
+    if value is None:
+        return {}
+    return value.as_dict() if isinstance(value, Record | Protection | Method) else value
 
 
 def write_plan(plan: Plan, path: Path) -> None:
@@ -117,6 +129,10 @@ def read_plan(path: Path) -> Plan:
         values = {"verdict": "", "judged": {}, "calibration": None} | values
         if values.get("recipe") == "int8":  # what that recipe was called when format 1 was written
             values["recipe"] = "int8-symmetric"
+    return _read(values, place=place)
+
+
+def _read(values: dict[str, Any], *, place: str) -> Plan:
     types: dict[str, type | tuple[type, ...]] = {
         **dict.fromkeys(("model", "program", "recipe", "strategy", "bound", "verdict"), str),
         **dict.fromkeys(
@@ -135,13 +151,14 @@ def read_plan(path: Path) -> Plan:
         raise InputError(f"{place}: {unknown[0]!r} is no field of a plan; fields are {', '.join(types)}")
     if not 0 <= values["ber"] <= 1:
         raise InputError(f"{place}: 'ber' is {values['ber']}; the bit error rate is a probability, from 0 to 1")
-    for name in ("order", "frontier"):
-        if wrong := [each for each in values[name] if not isinstance(each, dict)]:
-            raise InputError(f"{place}: {name!r} holds {wrong[0]!r}; it is a list of mappings")
-    seen = values["chosen_on"].get("fingerprints", [])
-    if not isinstance(seen, list) or not all(isinstance(one, str) and _FINGERPRINT.fullmatch(one) for one in seen):
-        raise InputError(f"{place}: 'chosen_on' has fingerprints of images that are none; make the plan again")
+    hints = get_type_hints(Plan, include_extras=True)
+    found = dict(values)
+    for name in ("strategy", "bound", "verdict", "limits", "words", "chosen_on", "order", "frontier", "anatomy"):
+        found[name] = read(hints[name], values[name], place=f"{place}, {name!r}")
+    for name, grounds in (("judged", Judged), ("expected", Expected), ("method", Method)):
+        own = f"{place}, {name!r}"
+        found[name] = grounds.from_dict(values[name], place=own) if values[name] else None
     if values["calibration"] is not None:
-        values["calibration"] = Calibration.from_dict(values["calibration"], place=f"{place}, 'calibration'")
-    values["protection"] = Protection.from_dict(values["protection"], place=place)
-    return Plan(**{**values, "order": tuple(values["order"]), "frontier": tuple(values["frontier"])})
+        found["calibration"] = Calibration.from_dict(values["calibration"], place=f"{place}, 'calibration'")
+    found["protection"] = Protection.from_dict(values["protection"], place=place)
+    return Plan(**found)
