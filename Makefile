@@ -42,9 +42,10 @@ calibrations: .venv/installed
 			--out src/radhard/models/weights/$$model.$$recipe.scales.json || exit 1; \
 	done; done
 
-# JSON schemas of what commands print by --json: again after a record has changed
+# JSON schemas of what commands print by --json, and of a plan's file: again after a record or a scheme has changed
 schemas: .venv/installed
 	$(BIN)/python -m radhard.report.schemas docs/schema
+	$(BIN)/python -m radhard.protection.planning.schema > docs/schema/plan-file.json
 
 train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained

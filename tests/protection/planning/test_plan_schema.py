@@ -1,4 +1,4 @@
-"""docs/schema/plan-file.json: what `write_plan` writes fits it, what is wrong does not, and it names what the code has."""
+"""docs/schema/plan-file.json: what `write_plan` writes fits it, what is wrong does not; it says what the code has."""
 
 import json
 import math
