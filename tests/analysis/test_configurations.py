@@ -5,7 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radhard.analysis.configurations import Configuration, Configurations, Outcome, Trials, evaluated, gained, parts_of
+from radhard.analysis.configurations import (
+    Configuration,
+    Configurations,
+    Outcome,
+    Trials,
+    gained,
+    parts_of,
+    plan_configurations,
+)
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import clean_setting, protected
 from radhard.campaign.execute import execute
@@ -138,7 +146,7 @@ def test_a_plan_is_taken_apart() -> None:
     assert list(parts_of(BOTH)) == ["ranges only"]
     assert parts_of(Protection()) == {}
     clean, faulty = clean_setting(bench(), "int8"), plain()
-    found = evaluated((clean, faulty), protection=whole)
+    found = plan_configurations((clean, faulty), protection=whole)
     assert [(c.name, c.ber) for c in found] == [
         ("unprotected", 0.0), ("both", 0.0), *((name, faulty.ber) for name in ("unprotected", *parts))
     ]  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from radhard.analysis.configurations import Configurations, Trials, evaluated
+from radhard.analysis.configurations import Configurations, Trials, plan_configurations
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import Bench, clean_setting, protected
 from radhard.campaign.execute import execute
@@ -300,7 +300,7 @@ class Mortal:
 
 
 def configurations() -> Configurations:
-    found = evaluated((clean_setting(bench(), "int8"), plain()), protection=protection())
+    found = plan_configurations((clean_setting(bench(), "int8"), plain()), protection=protection())
     return Configurations(bench=bench(), configurations=found, on=Trials(images=12, trials=2, chunk=5))
 
 

@@ -193,7 +193,9 @@ def parts_of(protection: Protection) -> Mapping[str, Protection]:
     return found
 
 
-def evaluated(plain: Sequence[Setting], *, protection: Protection, note: str = "") -> tuple[Configuration, ...]:
+def plan_configurations(
+    plain: Sequence[Setting], *, protection: Protection, note: str = ""
+) -> tuple[Configuration, ...]:
     """Configurations that evaluate a plan: at each setting nothing and each part of it; without faults the whole plan.
 
     Checks of products change nothing where there is no fault, so that ranges are all that clean accuracy can lose by.

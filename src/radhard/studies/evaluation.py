@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from radhard.analysis.configurations import Configuration, evaluated
+from radhard.analysis.configurations import Configuration, plan_configurations
 from radhard.analysis.judging import TargetCheck, check_target
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import Bench
@@ -97,7 +97,7 @@ def evaluate(
             check_held_out(one, bench.data, images=images)
             settings = [set_up.at(rate) for rate in dict.fromkeys((0.0, *(rates or (one.ber,))))]
             note = f"plan for BER {one.ber:g}" if len(ordered) > 1 else ""
-            configurations += evaluated(settings, protection=one.protection, note=note)
+            configurations += plan_configurations(settings, protection=one.protection, note=note)
         found = set_up.measure(configurations, images=images, weights=weights or Weights())
     checks = (check_target(one, found.outcomes, images=images) for one in ordered)
     return Evaluated(evaluation=found, checks=tuple(check for check in checks if check is not None))

@@ -177,7 +177,7 @@ class Planned(Result):
         """Draw accuracy over overhead of the steps into a file, or on axes."""
         data = frontier_data([self.plan])
         if isinstance(target, Axes):
-            draw_frontier_on(data, target)
+            target.legend(handles=draw_frontier_on(data, target), frameon=False, fontsize=9)
         else:
             draw_frontier(data, Path(target))
 
