@@ -18,27 +18,25 @@ from benchmarks.turns import missed, ratio, take_turns
 from radhard.campaign.bench import calibration_batches
 from radhard.campaign.build import build_program, noise
 from radhard.deploy import harden
-from radhard.machine import Clean, Gemm
+from radhard.machine import Clean, MatrixProduct
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.loaded import LoadedModel
-from radhard.operators import Conv2d, Linear
 from radhard.program import Apply, Program, run
 from radhard.protection import (
-    Block,
     Plan,
     Protection,
-    RowAbft,
     Scheme,
     observed_limits,
     ranges_of,
     read_method,
     read_plan,
 )
+from radhard.protection.schemes.row_check import RowCheck
 
 MODELS = {"fashion-vit": 120, "vit_base_patch16_224": 12}
 TARGET = 1.05
-SCHEME = RowAbft(block=Block(m=16, k=64, n=64))
+SCHEME = RowCheck()
 
 
 def products(program: Program) -> list[str]:
@@ -46,9 +44,7 @@ def products(program: Program) -> list[str]:
     return [
         step.site.name
         for step in program.steps
-        if isinstance(step, Apply)
-        and isinstance(step.operator, Linear | Conv2d | Gemm)
-        and step.operator.write_back is not None
+        if isinstance(step, Apply) and isinstance(step.operator, MatrixProduct) and step.operator.write_back is not None
     ]
 
 

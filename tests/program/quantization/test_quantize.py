@@ -7,8 +7,8 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import Faulty
-from radhard.machine import Clean, Gemm, Operator, Site, read_cost
-from radhard.operators import Affine, Conv2d, Linear, Load, Quantized, Softmax
+from radhard.machine import Clean, Gemm, MatrixProduct, Operator, Site, read_cost
+from radhard.operators import Affine, Load, Quantized, Softmax
 from radhard.program import RECIPES, Apply, Program, capture, quantize, run
 from tests.support.flips import flips_of
 from tests.support.models import MultiheadViT, Projection, TinyViT, images, seeded, tiny_program
@@ -37,7 +37,7 @@ def watched(program: Program) -> dict[str, tuple[Operator, list[Tensor | None], 
 
 def products(program: Program) -> list[Apply]:
     steps = [step for step in program.steps if isinstance(step, Apply)]
-    return [step for step in steps if isinstance(step.operator, Linear | Conv2d | Gemm)]
+    return [step for step in steps if isinstance(step.operator, MatrixProduct)]
 
 
 @EACH
