@@ -15,9 +15,19 @@ Z = 1.959963984540054  # of the two-sided 95 % intervals in the data
 
 @cache
 def points(name: str) -> list[Row]:
-    """The records of each model and rate of a study of vulnerability."""
-    found: list[Row] = json.loads((RESULTS / f"{name}.json").read_text())["points"]
-    return found
+    """The records of each model and rate of a study of vulnerability, as files of now and of before hold them."""
+    return points_of(json.loads((RESULTS / f"{name}.json").read_text()))
+
+
+def points_of(file: Row) -> list[Row]:
+    """Records of models, each with its `points`, or, in a file of before, `points` that say their model themselves."""
+    if "points" in file:
+        return list(file["points"])
+    return [
+        {**{key: value for key, value in model.items() if key != "points"}, **point}
+        for model in file["models"]
+        for point in model["points"]
+    ]
 
 
 @cache

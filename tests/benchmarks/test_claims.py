@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.claims import options, protection, vulnerability
 from benchmarks.claims.__main__ import BLOCK, BLOCKS, block, files, stale
-from benchmarks.claims.data import RESULTS, between, listed, rate
+from benchmarks.claims.data import RESULTS, between, listed, points, points_of, rate
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -115,3 +115,14 @@ def test_numbers_are_written_plainly() -> None:
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed([]) == "none"
     assert rate(5e-7) == "5e-7"
+
+
+def test_studies_are_read_as_commands_of_now_and_of_before_print_them() -> None:
+    before = points("zoo-module")
+    shared = ("model", "recipe", "by", "images")
+    models: dict[str, dict[str, object]] = {}
+    for point in before:
+        model = models.setdefault(point["model"], {key: point[key] for key in shared} | {"points": []})
+        model["points"] += [{key: value for key, value in point.items() if key not in shared}]  # type: ignore[operator]
+    assert len(models) > 1
+    assert points_of({"models": list(models.values())}) == before
