@@ -16,7 +16,6 @@ from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot
 from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated
-from radhard.protection.abft.stored import Stored
 from radhard.words import Int, Words
 from tests.reference.float32 import masks_of
 from tests.reference.gemm import gemm
@@ -188,7 +187,7 @@ def test_a_quantised_operator_taken_apart_has_the_same_faults(case: str) -> None
 
 
 def work_of(case: Case, machine: Faulty) -> Work:
-    stored: dict[str, Stored] = {}
+    stored: dict[str, object] = {}
     return Work(
         operator=case.operator, inputs=case.inputs, site=case.site, inner=machine, stored=stored, exposed=True
     )  # fmt: skip

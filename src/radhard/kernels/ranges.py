@@ -148,14 +148,18 @@ def _brought(x: Tensor, low: float, high: float, outside: str, events: Tensor) -
     out = torch.empty_like(x)
     if not x.is_cpu:
         count(events, checked=x.numel(), flagged=wrong.sum())
-        return out.copy_(_within(x, wrong, low, high, outside))
+        return out.copy_(replaced(x, wrong, low=low, high=high, outside=outside))
     found = int(wrong.sum())
-    out.copy_(_within(x, wrong, low, high, outside) if found else x)
+    out.copy_(replaced(x, wrong, low=low, high=high, outside=outside) if found else x)
     note(events, checked=x.numel(), flagged=found, repaired=found)
     return out
 
 
-def _within(x: Tensor, wrong: Tensor, low: float, high: float, outside: str) -> Tensor:
+def replaced(x: Tensor, wrong: Tensor, *, low: float, high: float, outside: str) -> Tensor:
+    """`x` [...] with what is `wrong` [...] bool, outside low ... high, as `outside` says.
+
+    The bounds of integers are the integers within them.
+    """
     if outside == "zero":
         return x.masked_fill(wrong, 0)
     if x.is_floating_point():

@@ -1,28 +1,34 @@
 """Expected operations against executed ones: of a single fault exactly, of many runs within their interval."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from radhard.faults import Faults, Faulty
-from radhard.machine import Clean
+from radhard.machine import Clean, Gemm
 from radhard.operators import Linear
 from radhard.protection import (
     Account,
     Block,
     Exact,
     ExactRows,
+    HuangAbraham,
+    IntensityGuided,
     LbAbft,
     Operations,
     Protected,
     RowAbft,
+    Scheme,
     Shape,
+    StandardAbft,
     boxes,
     optimal_block,
 )
+from radhard.words import Words
 from tests.support.flips import flips_at
-from tests.support.protections import here, int8s, int32s
+from tests.support.protections import ABFT, ANY, here, int8s, int32s
 
 M, K, N = 7, 11, 9
 SHAPE = Shape(m=M, k=K, n=N, bias=True)
@@ -116,3 +122,42 @@ def test_rows_take_at_most_half_of_what_lb_abft_takes(m: int, k: int, n: int, be
 def test_boxes_have_all_proportions() -> None:
     found = set(boxes(Shape(m=5, k=3, n=1)))
     assert found == {Block(m=m, k=k, n=1) for m in (1, 2, 3, 4, 5) for k in (1, 2, 3)}
+
+
+COSTED = {
+    name: scheme
+    for name, scheme in {**ABFT, **ANY}.items()
+    if scheme.expected(SHAPE, ber=0.0, words=Words()) is not None
+}
+
+
+def test_every_scheme_of_a_product_has_a_cost_model() -> None:
+    """But for ranges, which compare alone, and the roofline, which asks for the bytes of the output."""
+    without = {type(scheme).__name__ for name, scheme in {**ABFT, **ANY}.items() if name not in COSTED}
+    assert without == {"Ranges", "IntensityGuided"}
+    assert IntensityGuided() in COSTED.values()
+
+
+@pytest.mark.parametrize("name", COSTED)
+@pytest.mark.parametrize("bias", [True, False])
+def test_detection_is_what_each_scheme_executes_without_faults(name: str, bias: bool) -> None:
+    shape, scheme = replace(SHAPE, bias=bias), COSTED[name]
+    inputs = (int8s(1, M, K), int8s(N, K, seed=1), int32s(N) if bias else None)
+    machine = Protected(Clean(), {"here": scheme})
+    machine.apply(Linear(), inputs, here())
+    want = scheme.expected(shape, ber=0.0, words=Words())
+    assert want is not None
+    assert want.recovery.arithmetic == want.recovery.cmp == 0
+    assert machine.accounts["here"].executed == want.detection
+    activations = replace(shape, stored=False, bias=False)
+    machine.apply(Gemm(), (int8s(1, M, K), int8s(1, K, N, seed=1)), here())
+    want = scheme.expected(activations, ber=0.0, words=Words())
+    assert want is not None
+    assert machine.accounts["here"].executed == want.detection
+
+
+@pytest.mark.parametrize("scheme", [StandardAbft(), HuangAbraham()], ids=["standard", "full checksums"])
+def test_one_correction_is_what_is_executed_after_one_fault(scheme: Scheme) -> None:
+    sure = scheme.expected(SHAPE, ber=1.0, words=Words())
+    assert sure is not None
+    assert executed(scheme, [product(3, 4, 2, 9)]).executed == sure.total

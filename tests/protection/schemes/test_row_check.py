@@ -10,7 +10,7 @@ from radhard.kernels.library import no_events
 from radhard.machine import CHECK, Clean, Counting, Gemm, Shape, WriteBack
 from radhard.operators import Linear
 from radhard.protection import Account, Operations, Protected
-from radhard.protection.schemes.row_check import RowCheck
+from radhard.protection.schemes.row_check import RowCheckAbft
 from radhard.words import Words
 from tests.support.flips import Fault, flips_at, flips_of
 from tests.support.protections import here, int8s, int32s, scales
@@ -26,7 +26,7 @@ def last(i: int, j: int, bit: int) -> Fault:
 
 
 def run(faults: list[Fault]) -> tuple[Tensor, Account]:
-    machine = Protected(Faulty(Clean(), flips_at("here", faults)), {"here": RowCheck()})
+    machine = Protected(Faulty(Clean(), flips_at("here", faults)), {"here": RowCheckAbft()})
     return machine.apply(Linear(), INPUTS, here()), machine.accounts["here"]
 
 
@@ -70,21 +70,21 @@ def test_errors_of_a_row_that_cancel_pass() -> None:
 @pytest.mark.parametrize("where", ["digits", "wanted", "wanted/bias", "rows"])
 def test_a_check_that_is_hit_changes_nothing(where: str) -> None:
     flips = flips_of([(0, f"here/check/{where}", "add", 1, 12)])
-    machine = Protected(Faulty(Clean(), flips), {"here": RowCheck()})
+    machine = Protected(Faulty(Clean(), flips), {"here": RowCheckAbft()})
     assert torch.equal(machine.apply(Linear(), INPUTS, here()), CLEAN)
     assert events(machine.accounts["here"]) == {"alarms": 1, "flagged": 1, "cleared": 1}
 
 
 def test_a_repair_that_is_hit_is_noticed() -> None:
     flips = flips_of([(0, "here", *last(2, 1, 20)), (0, "here/check/again", "mul", 2 * N * (K + 1) + 4, 13)])
-    machine = Protected(Faulty(Clean(), flips), {"here": RowCheck()})
+    machine = Protected(Faulty(Clean(), flips), {"here": RowCheckAbft()})
     machine.apply(Linear(), INPUTS, here())
     assert events(machine.accounts["here"]) == {"alarms": 1, "flagged": 1, "left": 1}
 
 
 def test_accumulators_that_wrap_raise_no_alarm() -> None:
     bias = torch.full((N,), 2**31 - 1, dtype=torch.int32)
-    machine = Protected(Clean(), {"here": RowCheck()})
+    machine = Protected(Clean(), {"here": RowCheckAbft()})
     out = machine.apply(Linear(), (*INPUTS[:2], bias), here())
     assert torch.equal(out, Clean().apply(Linear(), (*INPUTS[:2], bias), here()))
     assert events(machine.accounts["here"]) == {}
@@ -120,7 +120,7 @@ def test_a_changed_weight_is_met_as_the_deployed_operator_meets_it(name: str) ->
     multiplier, grid = scales(N), [0, -127, 127]
     operator = Linear(write_back=WriteBack(multiplier=multiplier, dtype=torch.float32))
     x, weight, bias = INPUTS[0], INPUTS[1].clone(), INPUTS[2].clone()
-    machine = Protected(Clean(), {"here": RowCheck()})
+    machine = Protected(Clean(), {"here": RowCheckAbft()})
     machine.apply(operator, (x, weight, bias), here())
     kept = store(weight, bias)
     new_weight, new_bias = changed(name, weight, bias)
@@ -151,7 +151,7 @@ def test_a_changed_weight_is_met_as_the_deployed_operator_meets_it(name: str) ->
 
 @pytest.mark.parametrize("which", ["columns", "rows", "digits"])
 def test_changed_sums_change_no_word(which: str) -> None:
-    machine = Protected(Clean(), {"here": RowCheck()})
+    machine = Protected(Clean(), {"here": RowCheckAbft()})
     machine.apply(Linear(), INPUTS, here())
     (part,) = machine.stored["here"].parts  # type: ignore[attr-defined]
     if which == "digits":
@@ -179,7 +179,7 @@ def executed(shape: Shape, faults: list[Fault]) -> Account:
     else:
         operator, inputs = Gemm(), (a, int8s(1, shape.k, shape.n, seed=1))  # type: ignore[assignment]
     counting = Counting(Faulty(Clean(), flips_at("here", faults)) if faults else None)
-    machine = Protected(counting, {"here": RowCheck()})
+    machine = Protected(counting, {"here": RowCheckAbft()})
     machine.apply(operator, inputs, here())
     account = machine.accounts["here"]
     if not faults:  # each site once
@@ -200,7 +200,7 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_is_expected_is_what_is_executed(shape: Shape) -> None:
-    want = RowCheck().expected(shape, ber=0.0, words=Words())
+    want = RowCheckAbft().expected(shape, ber=0.0, words=Words())
     assert want.recovery == Operations()
     assert executed(shape, []).executed == want.detection
     k = shape.k - 1 + shape.bias
@@ -213,5 +213,5 @@ def test_what_is_expected_is_what_is_executed(shape: Shape) -> None:
     once = Operations(add=0 if shape.stored else (n - 1) * shape.k)
     row = Operations(mul=n * t + t, add=n * (t - 1) + n - 1 + t - 1, cmp=n + 1)
     assert account.executed == want.detection + once + row.times(len(rows))
-    sure = RowCheck().expected(shape, ber=1.0, words=Words())  # every row is off
+    sure = RowCheckAbft().expected(shape, ber=1.0, words=Words())  # every row is off
     assert sure.recovery == once + row.times(shape.m)

@@ -12,7 +12,7 @@ from radhard.protection.abft.checks import Checks, Entries
 from radhard.protection.abft.checksums import column_sums, row_sums
 from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated, Written
-from radhard.protection.abft.stored import Stored, Sums, store, with_bias
+from radhard.protection.abft.stored import BlockSums, StoredSums, store, with_bias
 
 
 class Work:
@@ -103,30 +103,30 @@ class Work:
         finish = Written(whole=self.operator, write_back=self.write_back, products=self.products)
         return self.inner.apply(finish, (merged, *self.inputs), self.site)
 
-    def row_sums(self, step: int) -> Sums:
+    def row_sums(self, step: int) -> BlockSums:
         """Sums over blocks of `step` rows of A."""
         return row_sums(self.products, step, checks=self.checks, entries=self.entries)
 
-    def column_sums(self, step: int) -> Sums:
+    def column_sums(self, step: int) -> BlockSums:
         """Sums over blocks of `step` columns of B, one for each product; those of a weight are stored."""
         if not self.products.stored:
             return column_sums(self.products, step, checks=self.checks, entries=self.entries)
         known, x = self._of_weight(step).sums, self.products
-        return Sums(blocks=x.of_weight(known.blocks, x.every), all=x.of_weight(known.all, x.every))
+        return BlockSums(blocks=x.of_weight(known.blocks, x.every), all=x.of_weight(known.all, x.every))
 
     def weighted_sums(self, step: int) -> Tensor | None:
         """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
         return self._of_weight(step).weighted if self.products.stored else None
 
-    def _of_weight(self, step: int) -> Stored:
+    def _of_weight(self, step: int) -> StoredSums:
         weight = self.inputs[1]
         assert weight is not None
         known = self.stored.get(self.site.name)
-        if not isinstance(known, Stored) or known.weight is not weight or known.step != step:
+        if not isinstance(known, StoredSums) or known.weight is not weight or known.step != step:
             known = self.stored[self.site.name] = store(self.products, weight, step=step)
         return known
 
-    def audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:
+    def audit(self, g: Tensor, j: Tensor, right: BlockSums, *, step: int) -> None:
         """Make the stored sums of blocks `j` [f] of products `g` [f] once more, and note which are stale.
 
         Called where a mismatch has no cause in the output: the sums are wrong, or the weight is no longer theirs.
@@ -140,7 +140,7 @@ class Work:
             for part in some.split(max(1, GATHERED_AT_ONCE // (step * x.shape.k))):
                 self._audit(part // count, part % count, right, step=step)
 
-    def _audit(self, g: Tensor, j: Tensor, right: Sums, *, step: int) -> None:
+    def _audit(self, g: Tensor, j: Tensor, right: BlockSums, *, step: int) -> None:
         """The same of blocks of equal widths."""
         if not len(g):
             return
@@ -152,7 +152,7 @@ class Work:
         wrong = self.checks.differ(again, right.blocks[g, j, : x.shape.k])
         self.checks.note(stale=int(wrong.any(1).sum()))
 
-    def audit_total(self, g: Tensor, right: Sums) -> None:
+    def audit_total(self, g: Tensor, right: BlockSums) -> None:
         """Compare the stored sums over all columns, of products `g` [f], with those over blocks."""
         if not self.products.stored or not len(g):
             return

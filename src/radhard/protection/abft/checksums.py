@@ -10,17 +10,17 @@ from torch import Tensor
 
 from radhard.machine.matrices import Matrices
 from radhard.protection.abft.checks import Checks, Dot, Entries
-from radhard.protection.abft.stored import Sums
+from radhard.protection.abft.stored import BlockSums
 
 
-def column_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> Sums:
+def column_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> BlockSums:
     """The same of a factor that is an activation, at every application: [g, j, k]."""
     wide = products.b.to(torch.int32)
     blocks = checks.sums("encode_b", wide, dim=1, step=step, entries=entries)
     return _of_blocks("encode_b/all", blocks, checks=checks, entries=entries)
 
 
-def row_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> Sums:
+def row_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> BlockSums:
     """Sums over blocks of `step` rows of A, [g, i, terms]; a bias is met once by every row."""
     m = products.a.shape[1]
     blocks = checks.sums("encode_a", products.a.to(torch.int32), dim=1, step=step, entries=entries)
@@ -29,13 +29,13 @@ def row_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries)
         return sums
     rows = torch.tensor([min(step, m - first) for first in range(0, m, step)], device=blocks.device)
     ones = rows.expand(len(blocks), -1)[..., None]
-    return Sums(blocks=torch.cat([sums.blocks, ones], 2), all=torch.cat([sums.all, ones.sum(1)], 1))
+    return BlockSums(blocks=torch.cat([sums.blocks, ones], 2), all=torch.cat([sums.all, ones.sum(1)], 1))
 
 
-def _of_blocks(name: str, blocks: Tensor, *, checks: Checks, entries: Entries) -> Sums:
+def _of_blocks(name: str, blocks: Tensor, *, checks: Checks, entries: Entries) -> BlockSums:
     """Sums of blocks [g, j, k] int32, and of these."""
     whole = checks.sums(name, blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
-    return Sums(blocks=blocks.to(torch.int64), all=whole.to(torch.int64))
+    return BlockSums(blocks=blocks.to(torch.int64), all=whole.to(torch.int64))
 
 
 def predicted(

@@ -13,7 +13,7 @@ from torch import Tensor
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checks import Dot, Entries
-from radhard.protection.abft.detection import Detection, Flagged
+from radhard.protection.abft.detection import Detection, FlaggedBlocks
 from radhard.protection.abft.gather import cut
 from radhard.protection.cost.shape import Block
 
@@ -28,7 +28,7 @@ class Blocks:
     over h and over w; `expected` [f] is what each must sum to. `at` says where they are.
     """
 
-    at: Flagged
+    at: FlaggedBlocks
     entries: Entries
     values: Tensor
     a: Tensor
@@ -61,7 +61,7 @@ class Surgery:
         self._found = found
         self._expected = expected
 
-    def alike(self, flagged: Flagged) -> Iterator[Blocks]:
+    def alike(self, flagged: FlaggedBlocks) -> Iterator[Blocks]:
         """The blocks, those of equal sizes together, so many at a time that memory suffices."""
         shape, block = self._work.products.shape, self._block
         sizes = torch.stack(
@@ -83,7 +83,7 @@ class Surgery:
             for index in mine.split(max(1, GATHERED_AT_ONCE // ((h + w) * depth + h * w))):
                 yield self._gather(flagged.only(index))
 
-    def _gather(self, at: Flagged) -> Blocks:
+    def _gather(self, at: FlaggedBlocks) -> Blocks:
         """Read the blocks and their factors; a block of a later slab is a difference."""
         x, block = self._work.products, self._block
         slabs, (rows, columns) = len(self._found.sums), self._expected.shape[2:]

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.checksums import predicted
-from radhard.protection.abft.stored import Sums
+from radhard.protection.abft.stored import BlockSums
 from radhard.protection.cost.shape import Block
 
 Width = Literal[32, 64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Flagged:
+class FlaggedBlocks:
     """Blocks, columns [f] int64: of product `g`, at place `i`, `q`, `j` along m, k and n."""
 
     g: Tensor
@@ -30,9 +30,9 @@ class Flagged:
     q: Tensor
     j: Tensor
 
-    def only(self, index: Tensor) -> "Flagged":
+    def only(self, index: Tensor) -> "FlaggedBlocks":
         """Those at `index` [f]."""
-        return Flagged(g=self.g[index], i=self.i[index], q=self.q[index], j=self.j[index])
+        return FlaggedBlocks(g=self.g[index], i=self.i[index], q=self.q[index], j=self.j[index])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,8 +46,8 @@ class Detection:
 
     sums: Tensor
     tiles: Tensor
-    left: Sums
-    right: Sums
+    left: BlockSums
+    right: BlockSums
     whole: Tensor
     alarmed: Tensor
 
@@ -72,7 +72,7 @@ def detect(work: Work, block: Block, *, width: Width = 32) -> Detection:
 class Suspects:
     """The blocks that are `flagged`: their sums are not as expected; both [g, q, i, j], of alarmed products."""
 
-    flagged: Flagged
+    flagged: FlaggedBlocks
     actual: Tensor
     expected: Tensor
 
@@ -92,4 +92,4 @@ def locate(work: Work, block: Block, found: Detection) -> Suspects:
     f, q, i, j = wrong.nonzero(as_tuple=True)
     checks.note(flagged=len(f))
     work.audit_total(alarmed[~wrong.flatten(1).any(1)], found.right)
-    return Suspects(flagged=Flagged(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)
+    return Suspects(flagged=FlaggedBlocks(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from radhard.protection.abft.correction import Blocks, Places, Surgery, where
-from radhard.protection.abft.detection import Flagged
+from radhard.protection.abft.detection import FlaggedBlocks
 
 Policy = Literal["leave", "intersect", "row", "block"]
 
@@ -34,7 +34,7 @@ class Recovery:
     policy: Policy
     retries: int
 
-    def run(self, surgery: Surgery, flagged: Flagged) -> Tensor:
+    def run(self, surgery: Surgery, flagged: FlaggedBlocks) -> Tensor:
         """Repair the blocks; -> the products [f] in which nothing was wrong."""
         cleared = [self._recover(surgery, blocks) for blocks in surgery.alike(flagged)]
         return torch.cat(cleared) if cleared else flagged.g

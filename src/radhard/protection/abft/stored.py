@@ -9,7 +9,7 @@ from radhard.machine.matrices import Matrices
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sums:
+class BlockSums:
     """Sums [x, j, terms] int64 over each of the j blocks of rows or columns, and over `all` of them [x, terms]."""
 
     blocks: Tensor
@@ -17,7 +17,7 @@ class Sums:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stored:
+class StoredSums:
     """The sums of `weight` over blocks of `step` columns.
 
     `weighted` [h, j, 2, terms] int64 are those in which columns 1, 2, 3 ... of a block count as often as their number,
@@ -26,7 +26,7 @@ class Stored:
 
     weight: Tensor
     step: int
-    sums: Sums
+    sums: BlockSums
     weighted: Tensor
 
 
@@ -36,12 +36,12 @@ def with_bias(products: Matrices) -> Tensor:
     return wide if products.bias is None else torch.cat([wide, products.bias.to(torch.int64)[..., None]], 2)
 
 
-def store(products: Matrices, weight: Tensor, *, step: int) -> Stored:
+def store(products: Matrices, weight: Tensor, *, step: int) -> StoredSums:
     """Sum `weight`, which `products` take, over blocks of `step` columns; a bias is the last term of each sum."""
     parts = with_bias(products).split(step, 1)
     blocks = torch.stack([part.sum(1) for part in parts], 1)
     weighted = torch.stack([torch.stack([_weighted(part, of) for of in (1, 2)], 1) for part in parts], 1)
-    return Stored(weight=weight, step=step, sums=Sums(blocks=blocks, all=blocks.sum(1)), weighted=weighted)
+    return StoredSums(weight=weight, step=step, sums=BlockSums(blocks=blocks, all=blocks.sum(1)), weighted=weighted)
 
 
 def _weighted(part: Tensor, power: int) -> Tensor:

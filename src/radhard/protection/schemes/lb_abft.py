@@ -15,7 +15,7 @@ from radhard.kernels.octets import OCTETS
 from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.correction import Surgery, where
-from radhard.protection.abft.detection import Flagged, Suspects, Width, detect, locate
+from radhard.protection.abft.detection import FlaggedBlocks, Suspects, Width, detect, locate
 from radhard.protection.abft.recovery import Policy, Recovery
 from radhard.protection.cost.models import Exact, Overhead
 from radhard.protection.cost.shape import Block
@@ -74,7 +74,7 @@ class LbAbft:
         Recovery(policy=self.policy, retries=self.retries).run(surgery, flagged)
         return work.write(surgery.total)
 
-    def _visible(self, work: Work, suspects: Suspects, *, block: Block) -> Flagged:
+    def _visible(self, work: Work, suspects: Suspects, *, block: Block) -> FlaggedBlocks:
         """The blocks that are off by enough to be seen in a word of 8 bits."""
         write_back, at = work.write_back, suspects.flagged
         if write_back is None or write_back.dtype not in OCTETS or not len(at.g):

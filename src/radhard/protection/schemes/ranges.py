@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import torch
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.kernels.ranges import replaced
 from radhard.machine import MatrixProduct, Shape, read_cost
 from radhard.operators import Quantized
 from radhard.protection.abft.application import Work
@@ -79,12 +79,7 @@ class Ranges:
         if not found:
             return x
         work.checks.note(alarms=int((work.site.per_image(layout(outside)) > 0).sum()))
-        if self.outside == "zero":
-            return torch.where(outside, torch.zeros_like(x), x)
-        if x.is_floating_point():
-            return torch.where(x.isnan(), 0.0, x).clamp(self.low, self.high)
-        words = torch.iinfo(x.dtype)
-        return x.clamp(max(words.min, math.ceil(self.low)), min(words.max, math.floor(self.high)))
+        return replaced(x, outside, low=self.low, high=self.high, outside=self.outside)
 
 
 SOFTMAX = Ranges(low=0.0, high=1.0)

@@ -36,7 +36,7 @@ _BASE = (1, 256, 65536)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Kept:
+class StoredDigits:
     """What is stored of a `weight`: words and sums of each of its groups."""
 
     weight: Tensor
@@ -45,12 +45,12 @@ class Kept:
 
 @scheme("row-check", about="Every row is summed as it is written, and rows that differ are computed again.")
 @dataclass(frozen=True, kw_only=True)
-class RowCheck:
+class RowCheckAbft:
     """Any number of faulty words in any number of rows is put right."""
 
     def protect(self, work: Work) -> Tensor:
         """The product, its rows, and again those that differ."""
-        rows = Rows(work)
+        rows = ProductRows(work)
         wrong = rows.wrong()
         g, i = wrong.nonzero(as_tuple=True)
         alarms = len(np.unique(work.products.slot[g.cpu().numpy()]))
@@ -84,7 +84,7 @@ class RowCheck:
         return forms.RowCheck()
 
 
-class Rows:
+class ProductRows:
     """The rows of one application's products, `total` [g, m, n] int32, put right in place."""
 
     def __init__(self, work: Work) -> None:
@@ -99,11 +99,11 @@ class Rows:
         weight = work.inputs[1]
         assert weight is not None
         known = work.stored.get(work.site.name)
-        if not isinstance(known, Kept) or known.weight is not weight:
+        if not isinstance(known, StoredDigits) or known.weight is not weight:
             zero = torch.zeros(x.shape.n, dtype=torch.int32, device=weight.device)
             biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
             parts = tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
-            known = work.stored[work.site.name] = Kept(weight=weight, parts=parts)
+            known = work.stored[work.site.name] = StoredDigits(weight=weight, parts=parts)
         return known.parts
 
     def wrong(self) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.correction import Surgery
-from radhard.protection.abft.detection import Detection, Flagged, detect
+from radhard.protection.abft.detection import Detection, FlaggedBlocks, detect
 from radhard.protection.abft.recovery import Recovery
 from radhard.protection.cost.models import Overhead, correct, exposed_bits, probability, residuals
 from radhard.protection.cost.models import detect as detection
@@ -58,6 +58,6 @@ def recover_one(work: Work, found: Detection) -> Tensor:
     whole = Block(m=shape.m, k=shape.k, n=shape.n)
     surgery = Surgery(work, block=whole, found=found, expected=found.whole[:, None, None, None])
     work.checks.note(flagged=len(found.alarmed))
-    faulty = Flagged(g=found.alarmed, i=zero, q=zero, j=zero)
+    faulty = FlaggedBlocks(g=found.alarmed, i=zero, q=zero, j=zero)
     work.audit_total(Recovery(policy="leave", retries=0).run(surgery, faulty), found.right)
     return work.write(surgery.total)
