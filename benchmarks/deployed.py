@@ -32,11 +32,11 @@ from radhard.protection import (
     read_method,
     read_plan,
 )
-from radhard.protection.schemes.row_check import RowCheck
+from radhard.protection.schemes.row_check import RowCheckAbft
 
 MODELS = {"fashion-vit": 120, "vit_base_patch16_224": 12}
 TARGET = 1.05
-SCHEME = RowCheck()
+SCHEME = RowCheckAbft()
 
 
 def products(program: Program) -> list[str]:

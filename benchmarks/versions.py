@@ -94,10 +94,10 @@ def cases(model: str) -> dict[str, Callable[[], torch.Tensor]]:
 def deployable() -> object | None:
     """The scheme that is deployed as a check of rows; None in a version in which every scheme was."""
     try:
-        from radhard.protection.schemes.row_check import RowCheck
+        from radhard.protection.schemes.row_check import RowCheckAbft
     except ImportError:
         return None
-    return RowCheck()
+    return RowCheckAbft()
 
 
 def work(model: str) -> None:
