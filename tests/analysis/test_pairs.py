@@ -16,8 +16,8 @@ from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.protection import Protection, Ranges
-from radhard.report.configurations.data import configurations_data
 from radhard.report.configurations.figure import draw_configurations
+from radhard.report.configurations.points import configurations_data
 from radhard.report.configurations.record import configurations_record, write_configurations
 from radhard.report.configurations.table import pairs_table
 from tests.analysis.test_curve import shown

@@ -11,9 +11,9 @@ import pytest
 
 from radhard.analysis.configurations import Outcome
 from radhard.errors import InputError
-from radhard.report.configurations.data import configurations_data, overhead_scale
 from radhard.report.configurations.dots import has_one_rate
 from radhard.report.configurations.figure import draw_configurations
+from radhard.report.configurations.points import configurations_data, overhead_scale
 from radhard.report.configurations.record import configurations_record, write_configurations
 from radhard.report.configurations.table import configurations_table, percent
 from tests.analysis.test_curve import shown

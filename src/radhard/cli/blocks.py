@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from radhard.cli import outputs, parse
+from radhard.cli import files, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, MODEL, RUN
@@ -76,7 +76,7 @@ def blocks(
 ) -> None:
     """Find the block size of LB-ABFT for a matrix product of m x k and k x n, and what detection and recovery cost."""
     rates = parse.rates(ber)
-    written = outputs.opened(ctx, csv=output.csv, plot=output.plot)
+    written = files.to_write(ctx, csv=output.csv, plot=output.plot)
 
     from radhard.cli.notes import show, show_json
     from radhard.protection import Shape

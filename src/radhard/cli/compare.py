@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from radhard.cli import completion, options, outputs, parse
+from radhard.cli import completion, files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, PROTECTION, RUN
@@ -102,13 +102,13 @@ def compare(
     """
     each, rates, counts = models.each, None if ber is None else parse.rates(ber), parse.weights(weights)
     texts = tuple(text.strip() for text in schemes.split(",") if text.strip())
-    written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
+    written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.analysis.overhead import Weights
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes, show, show_json
-    from radhard.report.configurations.data import configurations_data
     from radhard.report.configurations.figure import draw_configurations
+    from radhard.report.configurations.points import configurations_data
     from radhard.report.configurations.record import write_configurations
     from radhard.report.configurations.table import configurations_table, pairs_table
     from radhard.report.record import envelope

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import outputs
+from radhard.cli import files
 from radhard.cli.signature import taken
 from radhard.studies.options import ModelOptions, RunOptions
 
@@ -23,7 +23,7 @@ def demo(ctx: typer.Context, run: Annotated[RunOptions, taken(only=("device",))]
     from radhard.report.table import sweep_tables
     from radhard.studies.sweep import sweep
 
-    written = outputs.opened(ctx, plot=FIGURE)
+    written = files.to_write(ctx, plot=FIGURE)
     small = replace(run, images=IMAGES, trials=TRIALS, chunk=CHUNK)
     (found,) = of_each(
         {"fashion-vit": ModelOptions()},

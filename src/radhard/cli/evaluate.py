@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radhard.cli import options, outputs, parse
+from radhard.cli import files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, PROTECTION
@@ -67,14 +67,14 @@ def evaluate(
     """
     each, rates, counts = models.each, None if ber is None else parse.rates(ber), parse.weights(weights)
     paths = parse.files(plan, option="--plan", suffix=".json")
-    written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
+    written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.analysis.overhead import Weights
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes, show, show_json
     from radhard.protection import read_plan
-    from radhard.report.configurations.data import configurations_data
     from radhard.report.configurations.figure import draw_configurations
+    from radhard.report.configurations.points import configurations_data
     from radhard.report.configurations.record import write_configurations
     from radhard.report.configurations.table import configurations_table
     from radhard.report.configurations.target import target_line

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from radhard.cli import options, outputs
+from radhard.cli import files, options
 from radhard.cli.spelling import OUTPUT, PROTECTION
 from radhard.studies.options import DataOptions, ModelOptions
 
@@ -31,7 +31,7 @@ def harden(
     It loads with `torch.export.load` after `import torch, radhard.kernels`. Model, weights and data must be those that
     the plan was made for: they decide the scales of its words.
     """
-    written = outputs.opened(ctx, out=out, suffixes=(".pt2",))
+    written = files.to_write(ctx, out=out, suffixes=(".pt2",))
 
     from radhard import deploy
     from radhard.cli.live import of_each, waiting

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from radhard.cli import completion, options, outputs, parse
+from radhard.cli import completion, files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, OUTPUT, PROTECTION, RUN
@@ -109,7 +109,7 @@ def plan(
     """
     rate, counts = parse.rate(ber), parse.weights(weights)
     others = parse.files(list(beside or []), option="--beside", suffix=".json")
-    written = outputs.opened(ctx, csv=output.csv, plot=output.plot, out=out, suffixes=(".json",), store=run.store)
+    written = files.to_write(ctx, csv=output.csv, plot=output.plot, out=out, suffixes=(".json",), store=run.store)
 
     from radhard.analysis.overhead import Weights
     from radhard.cli.live import Course, watching

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import options, outputs
+from radhard.cli import files, options
 from radhard.cli.signature import taken
 from radhard.cli.spelling import OUTPUT
 from radhard.errors import InputError
@@ -25,7 +25,7 @@ def quantize(
     Runs that are split over machines, or compared between them, must have the same scales: those that are calibrated on
     processors of two kinds can differ in their last bits.
     """
-    written = outputs.opened(ctx, out=out, suffixes=(".json",))
+    written = files.to_write(ctx, out=out, suffixes=(".json",))
 
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes, show

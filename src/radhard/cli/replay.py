@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import options, outputs, parse
+from radhard.cli import files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, OUTPUT
@@ -39,7 +39,7 @@ def replay(
     ] = None,
 ) -> None:
     """Run the images that a table of faults names under exactly these faults."""
-    written = outputs.opened(ctx, logits=logits)
+    written = files.to_write(ctx, logits=logits)
 
     from safetensors.torch import save_file
 

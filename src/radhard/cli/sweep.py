@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from radhard.cli import options, outputs, parse
+from radhard.cli import files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS
@@ -44,7 +44,7 @@ def sweep(
     Several models are measured one after another, drawn in one figure and compared in a table.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
-    written = outputs.opened(ctx, csv=output.csv, plot=output.plot, store=run.store)
+    written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes, show, show_json

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from radhard.cli import options, outputs, parse
+from radhard.cli import files, options, parse
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, OUTPUT
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
@@ -34,7 +34,7 @@ def trace(
     `index` counts the operations of a kind at a site in an image, in the order that docs/traces.md describes.
     """
     rate = parse.rate(ber)
-    written = outputs.opened(ctx, out=out, suffixes=(".parquet", ".csv"))
+    written = files.to_write(ctx, out=out, suffixes=(".parquet", ".csv"))
 
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes

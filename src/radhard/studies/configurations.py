@@ -16,8 +16,8 @@ from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Setting
 from radhard.campaign.store import Store
 from radhard.errors import InputError
-from radhard.report.configurations.data import configurations_data
 from radhard.report.configurations.figure import draw_configurations, draw_configurations_on
+from radhard.report.configurations.points import configurations_data
 from radhard.report.configurations.record import ConfigurationsRecord, configurations_record, configurations_rows
 from radhard.studies.options import FaultOptions, RunOptions
 from radhard.studies.progress import Report, follow

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from radhard.words import Words
 
 
-def told(text: str, *, least: int | None = None) -> Mapping[str, object]:
+def option(text: str, *, least: int | None = None) -> Mapping[str, object]:
     """A field's metadata: what its option's help says, and the least value that it takes."""
     return {"help": text, "least": least}
 
@@ -44,39 +44,40 @@ class ModelOptions:
     """
 
     checkpoint: Path | None = field(
-        default=None, metadata=told("weights to load, a file of safetensors or of torch.save")
+        default=None, metadata=option("weights to load, a file of safetensors or of torch.save")
     )
     checkpoint_key: str | None = field(
         default=None,
-        metadata=told("which weights to take from a checkpoint that holds several, such as ema or model.backbone"),
+        metadata=option("which weights to take from a checkpoint that holds several, such as ema or model.backbone"),
     )
-    pretrained: bool = field(default=False, metadata=told("download timm's or torchvision's weights"))
+    pretrained: bool = field(default=False, metadata=option("download timm's or torchvision's weights"))
     recipe: str = field(
         default="int8",
-        metadata=told(
+        metadata=option(
             "int8: results requantised with saturation, words that cannot be negative on an unsigned grid; "
             "int8-symmetric: all on a symmetric grid; int8-float: symmetric too, results left as float; float"
         ),
     )
     scales: tuple[Path, ...] = field(
         default=(),
-        metadata=told(
+        metadata=option(
             "scales of the integer program, a file that `radhard quantize` made on this or another machine, instead of "
             "calibrating; repeatable, a file for each model"
         ),
     )
     input_shape: "Shape | None" = field(
-        default=None, metadata=told("C,H,W of the images, such as 3,224,224; default: what the model's source says")
+        default=None, metadata=option("C,H,W of the images, such as 3,224,224; default: what the model's source says")
     )
     mean: tuple[float, ...] | None = field(
-        default=None, metadata=told("mean of pixels in [0, 1], one number or one a channel; default: as --input-shape")
+        default=None,
+        metadata=option("mean of pixels in [0, 1], one number or one a channel; default: as --input-shape"),
     )
     std: tuple[float, ...] | None = field(
-        default=None, metadata=told("standard deviation of pixels in [0, 1]; default: as --input-shape")
+        default=None, metadata=option("standard deviation of pixels in [0, 1]; default: as --input-shape")
     )
     resize: "int | Size | Literal['none'] | None" = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "resize images to so many pixels of the shorter edge and cut the middle out, such as 248; or to height x "
             "width, such as 32x32; none: not at all. Default: what the model's configuration states; where none does, "
             "images must be of the model's size"
@@ -84,14 +85,14 @@ class ModelOptions:
     )
     crop_pct: float | None = field(
         default=None,
-        metadata=told("resize so that this share of the image, such as 0.875, is the model's size, and cut that out"),
+        metadata=option("resize so that this share of the image, such as 0.875, is the model's size, and cut that out"),
     )
     interpolation: str | None = field(
-        default=None, metadata=told("how images are resized: nearest, bilinear, bicubic, lanczos, box, hamming")
+        default=None, metadata=option("how images are resized: nearest, bilinear, bicubic, lanczos, box, hamming")
     )
     anatomy: "Overrides | None" = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "a .json or .toml file that says where sites stand, patterns of their names -> layer, module or both; it "
             "overrides names and graph (`radhard inspect --template` prints one)"
         ),
@@ -102,31 +103,31 @@ class ModelOptions:
 class DataOptions:
     """Which images of the data are seen, which of them calibrate, and what labels they have."""
 
-    data_root: Path | None = field(default=None, metadata=told("where the images of timm:NAME are"))
+    data_root: Path | None = field(default=None, metadata=option("where the images of timm:NAME are"))
     split: str | None = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "which split is classified, where the data have several: train, validation, test, or a name of their own; "
             "default: of timm:NAME validation, else the one beside train. none: folders called so are classes"
         ),
     )
-    samples: int | None = field(default=None, metadata=told("draw so many of the images; default: all", least=1))
-    data_seed: int = field(default=0, metadata=told("what samples and their order are drawn from"))
+    samples: int | None = field(default=None, metadata=option("draw so many of the images; default: all", least=1))
+    data_seed: int = field(default=0, metadata=option("what samples and their order are drawn from"))
     calibration: str | None = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "other images to calibrate the quantisation on, named as for --data; default: 512 of the data, or a fifth "
             "of fewer than 2,560, are set apart and not classified"
         ),
     )
     calibration_split: str | None = field(
         default=None,
-        metadata=told("which split calibrates, with --calibration; default: train, where there are several"),
+        metadata=option("which split calibrates, with --calibration; default: train, where there are several"),
     )
-    skip_bad: bool = field(default=False, metadata=told("leave out images that cannot be read, instead of stopping"))
+    skip_bad: bool = field(default=False, metadata=option("leave out images that cannot be read, instead of stopping"))
     labels: str | None = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "a CSV or text file with the label of each image of --data; none: no labels, so that sweep and "
             "vulnerability count the answers that change. Default: folders are classes, or a list of labels "
             "that lies there"
@@ -134,7 +135,7 @@ class DataOptions:
     )
     classes: Path | None = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "a file with the name of a class in each line, in the order of the model's outputs; default: names in "
             "sorted order, numbers 0 ... K - 1 as numbers"
         ),
@@ -151,21 +152,21 @@ class FaultOptions:
 
     kinds: "frozenset[Kind]" = field(
         default_factory=_kinds,
-        metadata=told("kinds of operations whose results can flip: mul, add, load, special"),
+        metadata=option("kinds of operations whose results can flip: mul, add, load, special"),
     )
-    layer: tuple[str, ...] = field(default=(), metadata=told("only sites of this layer; a pattern, repeatable"))
+    layer: tuple[str, ...] = field(default=(), metadata=option("only sites of this layer; a pattern, repeatable"))
     module: tuple[str, ...] = field(
-        default=(), metadata=told("only sites of this module category; a pattern, repeatable")
+        default=(), metadata=option("only sites of this module category; a pattern, repeatable")
     )
-    operator: tuple[str, ...] = field(default=(), metadata=told("only sites of this operator; a pattern, repeatable"))
-    site: tuple[str, ...] = field(default=(), metadata=told("only sites of this name; a pattern, repeatable"))
+    operator: tuple[str, ...] = field(default=(), metadata=option("only sites of this operator; a pattern, repeatable"))
+    site: tuple[str, ...] = field(default=(), metadata=option("only sites of this name; a pattern, repeatable"))
     except_: bool = field(
-        default=False, metadata=told("everything but the selected sites: these are perfectly protected")
+        default=False, metadata=option("everything but the selected sites: these are perfectly protected")
     )
-    seed: int = field(default=0, metadata=told("what all faults are drawn from"))
+    seed: int = field(default=0, metadata=option("what all faults are drawn from"))
     words: "Words" = field(
         default_factory=_words,
-        metadata=told("words of integer products and running sums, and which low bits can flip"),
+        metadata=option("words of integer products and running sums, and which low bits can flip"),
     )
 
     @property
@@ -186,19 +187,20 @@ class RunOptions:
     """How much is run, where, and what is kept of it. `until_width`: percentage points. `shard`: part i of n."""
 
     images: int | None = field(
-        default=None, metadata=told("how many test images, from the first on; default: 1000, or all of fewer", least=1)
+        default=None,
+        metadata=option("how many test images, from the first on; default: 1000, or all of fewer", least=1),
     )
-    trials: int = field(default=5, metadata=told("how often each image is run at each BER", least=1))
+    trials: int = field(default=5, metadata=option("how often each image is run at each BER", least=1))
     until_width: float | None = field(
         default=None,
-        metadata=told(
+        metadata=option(
             "end the trials once the 95 % interval, of accuracy at a rate or of every factor, is so narrow, in "
             "percentage points, such as 0.5"
         ),
     )
     batch: int = field(
         default=64,
-        metadata=told(
+        metadata=option(
             "images at a time: changes speed and memory, not the result; in products that are computed in float32 "
             "(recipe float) the last bits of logits may differ",
             least=1,
@@ -206,14 +208,14 @@ class RunOptions:
     )
     device: str = field(
         default="cpu",
-        metadata=told(
+        metadata=option(
             "where the model runs: cpu; cuda or cuda:N, a GPU; auto, a GPU where one can be used. Calibration stays on "
             "the CPU, so that scales are the same on all (docs/devices.md)"
         ),
     )
-    chunk: int = field(default=200, metadata=told("images a unit of work, which a killed run loses at most", least=1))
-    store: Path | None = field(default=None, metadata=told("keep outcomes in this file, and go on from it"))
-    shard: tuple[int, int] = field(default=(1, 1), metadata=told("do part i of n, i/n; merge the stores afterwards"))
+    chunk: int = field(default=200, metadata=option("images a unit of work, which a killed run loses at most", least=1))
+    store: Path | None = field(default=None, metadata=option("keep outcomes in this file, and go on from it"))
+    shard: tuple[int, int] = field(default=(1, 1), metadata=option("do part i of n, i/n; merge the stores afterwards"))
 
 
 BASELINES = (

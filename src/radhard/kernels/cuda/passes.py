@@ -11,8 +11,8 @@ import triton
 from torch import Tensor
 from torch.nn import functional
 
-from radhard.kernels.cuda.pairs import Operation
-from radhard.kernels.cuda.pairs import pair as unproven_pair
+from radhard.kernels.cuda.elementwise import Operation
+from radhard.kernels.cuda.elementwise import pair as unproven_pair
 from radhard.kernels.cuda.proof import proven
 from radhard.kernels.cuda.rows import ALIGNED, LONGEST, Read, Write, Written
 from radhard.kernels.cuda.rows import normalise as unproven_normalise
@@ -85,7 +85,7 @@ def normalise(
 def pair(
     operation: Operation, inputs: tuple[Tensor, Tensor], *, reads: tuple[Read | None, Read | None], write: Write | None
 ) -> Written | None:
-    """See `radhard.kernels.cuda.pairs`; None where the kernel is not proved as well."""
+    """See `radhard.kernels.cuda.elementwise`; None where the kernel is not proved as well."""
     if not _sure("pairs", inputs[0].device, _pairs):
         return None
     return unproven_pair(operation, inputs, reads=reads, write=write)

@@ -14,7 +14,7 @@ Categories are the paper's, made complete:
 
 Three sources say it, in this order: the user's override, the names of the enclosing modules within the layer, as known
 families have them, and the graph (`radhard.program.anatomy.claims`). Where names and graph differ the graph decides,
-and the site says so. What no source names is guessed. Layers are found by `radhard.program.anatomy.blocks`.
+and the site says so. What no source names is guessed. Layers are found by `radhard.program.anatomy.model_blocks`.
 """
 
 import re

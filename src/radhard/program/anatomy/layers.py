@@ -3,8 +3,8 @@
 By names, a block is the outermost enclosing module whose class is named like one (Block, BasicBlock, ViTLayer,
 InvertedResidual, DenseLayer ...) and is no stage. Where a model has no such class, the numbered children of `blocks`,
 `layers`, `stages`, `features` and the like are its blocks. Where neither is, the blocks of the residual stream are
-found in the graph (`radhard.program.anatomy.blocks`), and so are those that names overlook or cut wrong. What runs
-before the first block is the layer `stem`, what runs after the last one the layer `head`, whatever their names.
+found in the graph (`radhard.program.anatomy.model_blocks`), and so are those that names overlook or cut wrong. What
+runs before the first block is the layer `stem`, what runs after the last one the layer `head`, whatever their names.
 
 Between two blocks, a module that holds none (patch merging, downsampling, a stage's normalisation) is a layer of its
 own, named by its path: `layers.1.downsample`. Operations that a stage or the model itself does there belong to the

@@ -19,11 +19,11 @@ from radhard.machine import Operator, Site
 from radhard.operators.aten import is_registered, lowered
 from radhard.program.anatomy.anatomy import BESIDE, Place, place
 from radhard.program.anatomy.attention import attentions
-from radhard.program.anatomy.blocks import layers_of
 from radhard.program.anatomy.claims import Claim, claims
 from radhard.program.anatomy.feed_forward import feed_forwards
 from radhard.program.anatomy.flow import Flow
 from radhard.program.anatomy.layers import STEM, Layer, Stack
+from radhard.program.anatomy.model_blocks import layers_of
 from radhard.program.anatomy.overrides import Overrides
 from radhard.program.anatomy.stream import units
 from radhard.program.lowering.moves import ALIASES, MOVES

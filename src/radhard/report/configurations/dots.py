@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from radhard.report.configurations.data import (
+from radhard.report.configurations.points import (
     ConfigurationLine,
     ConfigurationsData,
     ConfigurationsPanel,

@@ -14,7 +14,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from radhard.report.configurations.data import (
+from radhard.report.configurations.dots import draw_at_one_rate, has_one_rate
+from radhard.report.configurations.points import (
     ConfigurationLine,
     ConfigurationsData,
     ConfigurationsPanel,
@@ -22,7 +23,6 @@ from radhard.report.configurations.data import (
     clean_told,
     overhead_scale,
 )
-from radhard.report.configurations.dots import draw_at_one_rate, has_one_rate
 from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, point_ticks, write_figure
 
 _ACROSS = 3  # models beside each other

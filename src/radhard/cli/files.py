@@ -71,7 +71,7 @@ class Outputs:
         return lambda: self._opened[name].put(write) if name in self._opened else None
 
 
-def opened(
+def to_write(
     ctx: typer.Context,
     *,
     csv: Path | None = None,
