@@ -17,10 +17,12 @@ from radhard.machine import Clean
 from radhard.program import run
 from radhard.protection import Plan, Protection, write_plan
 from radhard.protection.planning.grounds import Goal
+from radhard.studies.comparison import compare
 from radhard.studies.evaluation import Evaluated, evaluate
 from radhard.studies.options import ModelOptions, RunOptions
 from radhard.studies.under_test import under_test
 from tests.cli.test_commands import call, refused
+from tests.cli.test_json import printed
 from tests.support.planned import RATE, RUN, data, planned
 from tests.support.verbs import Told, network, pictures
 
@@ -151,21 +153,22 @@ def test_the_command_says_what_the_verb_says(tmp_path: Path) -> None:
     model, source = f"{tmp_path / 'net.py'}:net", str(tmp_path / "data.npz")
     stated = ("--input-shape", "3,8,8", "--mean", "0.5", "--std", "0.25", "--data", source)
     how = ("--images", 40, "--trials", 1, "--batch", 40, "--chunk", 20)
-    made = json.loads(
-        call("plan", model, "--ber", RATE, "--max-loss", 10, "--max-overhead", 90, *stated, *how, "--json",
-             "--out", tmp_path / "plan.json")
-    )  # fmt: skip
+    limits = ("--max-loss", 10, "--max-overhead", 90, "--out", tmp_path / "plan.json")
+    made = printed("plan", model, "--ber", RATE, *limits, *stated, *how)
     options = ModelOptions(input_shape=(3, 8, 8), mean=(0.5,), std=(0.25,))
     run_ = RunOptions(images=40, trials=1, batch=40, chunk=20)
     assert made["settings"]["max_loss"] == 10
     (record,) = made["models"]
     assert record["plan"]["model"] == model
-    told = json.loads(
-        call("evaluate", model, "--plan", tmp_path / "plan.json", *stated, *how, "--json", "--csv", tmp_path / "x.csv")
-    )
+    told = printed("evaluate", model, "--plan", tmp_path / "plan.json", *stated, *how, "--csv", tmp_path / "x.csv")
     found = evaluate(model, source, plan=tmp_path / "plan.json", model_options=options, run=run_)
     assert told["models"] == [json.loads(json.dumps(found.to_dict()))]
     rows = list(csv.DictReader((tmp_path / "x.csv").read_text().splitlines()))
     assert [row["accuracy"] for row in rows] == [str(row["accuracy"]) for row in found.rows()]
     text = call("evaluate", model, "--plan", tmp_path / "plan.json", *stated, *how)
     assert "plan for BER 2e-05, at most 10 points lost: " in text
+    schemes = ("tmr:ranges=none", "row-abft")
+    pairs = printed("compare", model, "--schemes", ",".join(schemes), "--ber", RATE, *stated, *how)
+    both = compare(model, source, schemes=schemes, ber=RATE, model_options=options, run=run_)
+    assert pairs["models"] == [json.loads(json.dumps(both.to_dict()))]
+    assert pairs["settings"]["schemes"] == list(schemes)

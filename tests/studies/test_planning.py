@@ -26,7 +26,8 @@ from radhard.protection import products_of, read_method, read_plan, write_plan
 from radhard.studies.choosing import Chooser, Target
 from radhard.studies.options import RunOptions
 from radhard.studies.ordering import Ordering
-from radhard.studies.planning import Planner, plan
+from radhard.studies.planner import Planner
+from radhard.studies.planning import plan
 from radhard.studies.under_test import under_test
 from radhard.words import Words
 from tests.support.choosing import SITES, Row, Tabled, chooser, step_of

@@ -9,7 +9,6 @@ from radhard.cli import completion, files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, OUTPUT, PROTECTION, RUN
-from radhard.errors import InputError
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
 
@@ -123,11 +122,6 @@ def plan(
     from radhard.studies.settings import settings_of
 
     drawn = [read_plan(path) for path in others]
-    for path, other in zip(others, drawn, strict=True):
-        try:
-            frontier_data([other])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"--beside {path}: its frontier is damaged ({error!r}); make the plan again") from error
     own: dict[str, Any] = {
         "scheme": scheme,
         "max_loss": max_loss,

@@ -1,38 +1,26 @@
-"""A plan, chosen on some images (Algorithm 1) and judged on others: the verb `plan`.
+"""What to protect, and how, within limits: the verb `plan`."""
 
-Some images choose the order and the candidate (`choosing`). The others judge (`judging`): from the most protected step
-within the overhead down to the candidate and on, as far as the target is met. Nothing needs protecting if both say so
-of the model as it is, and then no factor is measured.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from matplotlib.axes import Axes
 
-from radhard.analysis.configurations import Outcome
-from radhard.analysis.judging import Judgement, Step, downwards
-from radhard.analysis.judging import judge as judged
 from radhard.analysis.noninferiority import images_needed
-from radhard.analysis.ordering import Candidate, Grain, Strategy
+from radhard.analysis.ordering import Grain, Strategy
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import Bench, shared
-from radhard.campaign.counted import count
-from radhard.campaign.experiment import Campaign
-from radhard.campaign.held_out import chosen_on
 from radhard.errors import InputError
 from radhard.faults import Where
 from radhard.machine.device import device_name
 from radhard.models.data.splits import check_labelled
-from radhard.protection import Method, Plan, Protection, read_method
-from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
+from radhard.protection import Method, Plan, read_method
 from radhard.report.frontier import frontier_data, frontier_rows
 from radhard.report.frontier_figure import draw_frontier, draw_frontier_on
 from radhard.report.plan import judged_line
 from radhard.report.plan_record import PlannedRecord, planned_record
-from radhard.studies.choosing import Bound, Chooser, Target
+from radhard.studies.choosing import Chooser, Target
 from radhard.studies.configurations import ONE_TRIAL, SetUp, check_whole
 from radhard.studies.data import Data
 from radhard.studies.model import Model
@@ -40,115 +28,11 @@ from radhard.studies.open_store import open_store
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.ordering import Ordering, reporting
 from radhard.studies.percent import share
+from radhard.studies.planner import Planner, plan_of
 from radhard.studies.progress import Note, Report, silent
 from radhard.studies.result import Result
 from radhard.studies.result import Target as PlotTarget
 from radhard.studies.under_test import under_test
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What is to be protected, how it was judged and chosen, and what ended it. `remark`: what else to know."""
-
-    judgement: Judgement
-    protection: Protection
-    frontier: tuple[Step, ...]
-    order: tuple[Candidate, ...]
-    bound: Bound
-    remark: str = ""
-
-    @property
-    def chosen(self) -> Step:
-        """The plan, as measured on the images that judge."""
-        return self.judgement.step
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planner:
-    """Plans by what a `chooser` chooses, judged on the images of `judging`, which are others."""
-
-    chooser: Chooser
-    judging: Ordering
-
-    def plan(self) -> Decision:
-        """Choose, and judge what was chosen."""
-        bare = self.chooser.step((), ranges=False)
-        first = self._judge([((), False)], looks=2) if self.chooser.reached(bare) else None
-        if first is not None and first.verdict == "met":
-            nothing = self.chooser.protection((), ranges=False)
-            return Decision(judgement=first, protection=nothing, frontier=(bare,), order=(), bound="accuracy")
-        choice = self.chooser.choose(bare)
-        wanted = [(choice.steps[k], choice.chosen.ranges) for k in downwards(top=choice.top, chosen=choice.place)]
-        if first is None:
-            judgement = self._judge(tuple(dict.fromkeys([*wanted, ((), False)])), looks=1)
-        else:  # the model as it is has had its look
-            others = [each for each in wanted if each != ((), False)]
-            judgement = self._judge(others, looks=2) if others and choice.chosen is not bare else first
-        unmet: Bound = "products" if choice.top == len(choice.steps) - 1 else "overhead"
-        step = judgement.step
-        return Decision(
-            judgement=judgement,
-            protection=self.chooser.protection(step.products, ranges=step.ranges),
-            frontier=choice.frontier,
-            order=choice.order,
-            bound="accuracy" if judgement.verdict == "met" else unmet,
-            remark=choice.remark,
-        )
-
-    def _judge(self, steps: Sequence[tuple[tuple[str, ...], bool]], *, looks: int) -> Judgement:
-        def measure(products: tuple[str, ...], ranges: bool) -> Callable[[], tuple[Step, Outcome]]:
-            return lambda: self.chooser.measured(products, ranges=ranges, on=self.judging, stage="judging: ")
-
-        target = self.chooser.target
-        sequence = [measure(products, ranges) for products, ranges in steps]
-        return judged(sequence, loss=target.loss, level=target.level, looks=looks)
-
-
-def plan_of(planner: Planner, decision: Decision) -> Plan:
-    """What was decided, as a plan that can be written."""
-    chooser, judging, judgement = planner.chooser, planner.judging, decision.judgement
-    ordering, target = chooser.ordering, chooser.target
-    plain = ordering.plain
-    campaign = Campaign(settings=(judging.plain,), images=judging.images, trials=judging.trials, chunk=chooser.chunk)
-    clean = count(campaign, judging.plain.without_faults(), store=judging.store).tally
-    return Plan(
-        model=plain.model,
-        program=plain.program,
-        recipe=plain.recipe,
-        ber=plain.ber,
-        protection=decision.protection,
-        method=chooser.method,
-        strategy=chooser.strategy,
-        limits=Goal(loss=target.loss, overhead=target.overhead, level=target.level),
-        bound=decision.bound,
-        verdict=judgement.verdict,
-        judged=Judged.from_dict(judgement.as_dict(), place="judged"),
-        seed=plain.seed,
-        words=plain.words.as_dict(),
-        expected=Expected.from_dict(
-            {
-                **decision.chosen.as_dict(),
-                "clean": float(clean.correct.sum() / clean.trials.sum()),
-                "unprotected": judgement.unprotected.as_dict()["accuracy"],
-                "weights": vars(chooser.weights),
-                "remark": decision.remark,
-                "refused": dict(chooser.hardening.products.refused),
-            },
-            place="expected",
-        ),
-        chosen_on=chosen_on(
-            ordering.bench.data,
-            images=ordering.images,
-            trials=ordering.trials,
-            calibrated_on=ordering.bench.calibrated_on,
-            judged=(judging.bench.data, judging.images),
-            pixels=ordering.bench.pixels,
-        ),
-        order=tuple(OrderedProduct.from_dict(candidate.as_dict(), place="order") for candidate in decision.order),
-        frontier=tuple(FrontierStep.from_dict(step.as_dict(), place="frontier") for step in decision.frontier),
-        calibration=ordering.bench.programs[plain.recipe].calibration,
-        anatomy=plain.overrides.as_dict(),
-    )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
