@@ -3,8 +3,8 @@
 A file of this package that has an operator under `@lowers(...)` is known to capture: all files are imported here.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
+import importlib as _importlib
+import pkgutil as _pkgutil
 
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
 from radhard.operators.affine import Affine, affine_of
@@ -57,5 +57,5 @@ __all__ = [
     "lowers",
 ]
 
-for _file in iter_modules(__path__, f"{__name__}."):
-    import_module(_file.name)
+for _file in _pkgutil.iter_modules(__path__, f"{__name__}."):
+    _importlib.import_module(_file.name)

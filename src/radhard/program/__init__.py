@@ -4,7 +4,8 @@ from radhard.program.anatomy.overrides import NONE, Anatomy, Overrides, read_ove
 from radhard.program.capture.capture import capture
 from radhard.program.input_sites import image_words, token_grid
 from radhard.program.lowering.moves import register_move
-from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, RunResult, identities, run
+from radhard.program.node import NodeAccount
+from radhard.program.program import Apply, Move, Program, Recipe, Ref, RunResult, identities, run
 from radhard.program.quantization.calibration import Calibration, read_calibration, write_calibration
 from radhard.program.quantization.quantize import RECIPES, quantize
 from radhard.program.quantization.quantizer import IntegerRecipe
@@ -14,13 +15,13 @@ from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_kee
 __all__ = [
     "NONE",
     "RECIPES",
-    "Account",
     "Anatomy",
     "Apply",
     "Calibration",
     "IntegerRecipe",
     "KeptRun",
     "Move",
+    "NodeAccount",
     "Overrides",
     "Program",
     "Recipe",

@@ -18,6 +18,7 @@ from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, S
 from radhard.machine.device import CPU, choose_device
 from radhard.program.anatomy.overrides import NONE, Overrides
 from radhard.program.anatomy.patches import Placing, patch_of, pixels, unsigned, without_places
+from radhard.program.node import NodeAccount
 from radhard.program.quantization.calibration import Calibration
 from radhard.program.relocated import makes_tensors, relocated
 
@@ -91,26 +92,6 @@ def _filler(tree: Any) -> Callable[[Callable[[int], Any]], Any]:
     return lambda value: tree_map(lambda leaf: value(leaf.number) if isinstance(leaf, Ref) else leaf, tree)
 
 
-Role = Literal["computes", "writes", "moves", "stays", "sizes"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """What became of one node of the exported graph: `op` in the module at `path`.
-
-    It "computes" at `sites`; or it is part of what the product at `sites` "writes" back, as a ReLU that a convolution
-    feeds alone, and has no operation of its own; or it "moves" or compares data; or it "stays" without a step of its
-    own, as a copy, a check, or a scale that the operator beside it absorbs; or it computes from "sizes" alone what is
-    the same for all images, and is not exposed. What depends on constants alone was computed before, and is no node
-    any more.
-    """
-
-    op: str
-    path: str
-    role: Role
-    sites: tuple[str, ...]
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Program:
     """What a model computes, from images [B, *input_shape] float32 to logits [B, classes] float32.
@@ -141,7 +122,7 @@ class Program:
     input: int
     output: int
     graph: GraphModule
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[NodeAccount, ...] = ()
     calibration: Calibration | None = None
     overrides: Overrides = NONE
     device: torch.device = CPU

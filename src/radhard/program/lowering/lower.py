@@ -24,7 +24,8 @@ from radhard.program.capture.fold import constant
 from radhard.program.capture.user_code import place_of_node
 from radhard.program.lowering.moves import ALIASES, DROPOUT, MOVES, OF_SIZES, words_of
 from radhard.program.lowering.sites import Sites, is_data, path_of
-from radhard.program.program import Account, Apply, Move, Program, Recipe, Ref, Role
+from radhard.program.node import NodeAccount, Role
+from radhard.program.program import Apply, Move, Program, Recipe, Ref
 from radhard.program.quantization.affine import affine_of_words, channel_weight, stored_weight, tensor_weight
 from radhard.program.quantization.fused import clamp_after, narrowed
 
@@ -83,7 +84,7 @@ class _Lowering:
         self._written: dict[Node, tuple[_Value, str]] = {}  # activations in a write-back: the value, the product's site
         self._values: dict[Node, _Value] = {}
         self._steps: list[Apply | Move] = []
-        self._accounts: list[Account] = []
+        self._accounts: list[NodeAccount] = []
         self._constants: dict[int, Tensor] = {}
         self._count = 0
         self.sites = Sites(graph)
@@ -131,7 +132,7 @@ class _Lowering:
             )
         return self._plain(self._values[leaves[0]], leaves[0]).number  # type: ignore[return-value]
 
-    def _account(self, node: Node, steps: Sequence[Apply | Move]) -> Account:
+    def _account(self, node: Node, steps: Sequence[Apply | Move]) -> NodeAccount:
         sites = tuple(step.site.name for step in steps if isinstance(step, Apply))
         role: Role = "computes" if sites else "moves" if steps else "stays"
         role = "sizes" if self._values[node].sizes else role
@@ -139,7 +140,7 @@ class _Lowering:
             role, sites = "writes", (self._written[node][1],)
         named = isinstance(node.target, torch._ops.OpOverload | str)
         op = str(node.target) if named else getattr(node.target, "__name__", str(node.target))
-        return Account(op=op, path=path_of(node), role=role, sites=sites)
+        return NodeAccount(op=op, path=path_of(node), role=role, sites=sites)
 
     def _call(self, node: Node) -> _Value:
         target = str(node.target)
