@@ -1,4 +1,4 @@
-"""Averages: over whole axes (global pooling, mean of tokens) and over windows."""
+"""Averages, over whole axes (global pooling, mean of tokens) and over windows; and what sums and means are in ATen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
