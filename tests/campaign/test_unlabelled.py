@@ -102,11 +102,12 @@ def test_vulnerability_is_of_answers_that_change(place: Path, tmp_path: Path) ->
     arguments = ("--by", "site", "--ber", "1e-4", "--trials", 1, "--store", tmp_path / "a.db")
     code, out, told = call(place, "vulnerability", *arguments, "--json", "--csv", tmp_path / "v.csv", "--plot", plot)
     assert code == 0, told
-    (record,) = json.loads(out)["points"]
+    (record,) = json.loads(out)["models"]
     assert (record["labelled"], record["measure"]) == (False, "kept")
-    assert record["clean"]["accuracy"] is None
-    assert record["loss"]["rate"] == pytest.approx(record["plain"]["changed"])
-    assert max(c["factor"] for c in record["components"]) > 0
+    (at,) = record["points"]
+    assert at["clean"]["accuracy"] is None
+    assert at["loss"]["rate"] == pytest.approx(at["plain"]["changed"])
+    assert max(c["factor"] for c in at["components"]) > 0
     assert "answers kept as the clean ones (SDC avoided)" in plot.read_text()
     assert (tmp_path / "v.csv").read_text().splitlines()[1].startswith(f"{place / 'm.py'}:make,int8,site,0.0001,,kept,")
     code, out, _ = call(place, "vulnerability", *arguments)

@@ -25,6 +25,7 @@ from radhard.models.load import LoadedModel
 from radhard.program import Program, run
 from radhard.words import Int, Words
 from tests.support.benches import fashion_bench
+from tests.support.envelopes import envelope_of
 
 POINT = {
     "ber", "trials", "n", "accuracy", "low", "high", "relative", "relative_low", "relative_high", "changed",
@@ -66,9 +67,11 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(*arguments: object) -> str:
-    """Standard output of a command that succeeds."""
+    """Standard output of a command that succeeds; JSON is valid by the command's schema."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
+    if "--json" in arguments:
+        envelope_of(str(arguments[0]), result.stdout)
     return result.stdout
 
 

@@ -128,7 +128,7 @@ def test_results_name_their_device(tmp_path: Path) -> None:
         "sweep", "fashion-vit", "--images", 4, "--trials", 1, "--ber", "1e-7", "--store", tmp_path / "run.db", "--json"
     )
     assert json.loads(text)["models"][0]["device"] == "cpu"
-    (first, *others) = json.loads(call("store", tmp_path / "run.db", "--json"))["holds"]
+    (first, *others) = json.loads(call("store", tmp_path / "run.db", "--json"))["models"]
     assert {tuple(one["devices"]) for one in (first, *others)} == {("cpu",)}
 
 
