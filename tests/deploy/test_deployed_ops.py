@@ -14,15 +14,16 @@ from torch import Tensor
 import radhard.kernels  # noqa: F401  # declares torch.ops.radhard
 from radhard.deploy.steps import TableWithin
 from radhard.errors import FaultError, InputError
-from radhard.kernels import backends, write
+from radhard.kernels import write
 from radhard.kernels.library import no_events
+from radhard.kernels.linear import checked
 from radhard.kernels.repair import exactly
 from radhard.kernels.sums import digits, examine, store
 from radhard.machine import Grid
 from radhard.operators import Affine, Gelu, Quantized
 from radhard.protection.forms import Bounds
-from tests.support.hardened import FlippedProducts, flip_of
-from tests.support.protections import int8s, int32s, scales
+from tests.support.hardened import flip_of
+from tests.support.protections import here, int8s, int32s, scales
 
 OPS = torch.ops.radhard
 pytestmark = pytest.mark.usefixtures("way")
@@ -85,14 +86,13 @@ def test_linear(shape: tuple[int, int, int], left: torch.dtype) -> None:
 def test_a_hit_row_is_computed_again_by_no_back_end(left: torch.dtype) -> None:
     x, weight, bias, scale = int8s(9, 700).view(left), int8s(5, 700, seed=1), int32s(5), scales(5)
     stored, expected = store(weight, bias), slow_linear(x, weight, bias, scale)
-    args = (stored.weight, stored.bias, stored.columns, stored.rows, scale, GRID)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "product", FlippedProducts([(0, 18, 19)]))
-        out, events = told(OPS.linear_checked, x, *args, torch.int8, "raise", "here")
-    assert out.tolist() == expected
-    assert events == [9, 1, 1, 1, 0, 0, 0]
     exact = torch.from_numpy(x.numpy().astype(np.int64) @ weight.T.numpy().astype(np.int64))
     assert torch.equal(exactly(x, weight), exact)
+    known, total, events = tuple(vars(stored).values()), (exact + bias).to(torch.int32), no_events()
+    total[3, 2] ^= 1 << 19
+    out = checked(x, known, scale, GRID, torch.int8, policy="raise", site="here", events=events, total=total)
+    assert out.tolist() == expected
+    assert events.tolist() == [9, 1, 1, 1, 0, 0, 0]
 
 
 @LEFT
@@ -121,7 +121,7 @@ def test_unsigned_words_are_written(left: torch.dtype) -> None:
 def test_a_table_of_unsigned_words(bounds: tuple[float, float], reads: Grid, outside: Literal["zero", "clamp"]) -> None:
     writes = Affine(scale=0.02, grid=Grid(low=0, high=255, dtype=torch.uint8))
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03, grid=reads),), writes=writes)
-    step = TableWithin(operator, (), Bounds(low=bounds[0], high=bounds[1], outside=outside))
+    step = TableWithin(operator, (), Bounds(low=bounds[0], high=bounds[1], outside=outside), site=here())
     x = int8s(3, 50, 60).view(reads.dtype)
     numbers = torch.nn.functional.gelu((x.float() - reads.zero) * 0.03)
     expected, events = told(OPS.within, numbers, *bounds, outside)
@@ -215,11 +215,13 @@ def test_conv2d(groups: int, pad: int) -> None:
     assert torch.equal(out, expected)
     parts = [store(w.flatten(1), b) for w, b in zip(weight.chunk(groups), bias.chunk(groups), strict=True)]
     stored = [torch.cat([getattr(part, name) for part in parts]) for name in ("weight", "bias", "columns", "rows")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "product", FlippedProducts([(groups - 1, 1, 19)]))
-        out, events = told(OPS.conv2d_checked, x, *stored, scale, *shape, GRID, torch.int8, "raise", "here")
+    out, events = told(OPS.conv2d_checked, x, *stored, scale, *shape, GRID, torch.int8, "raise", "here")
     assert torch.equal(out, expected)
-    assert events == [groups * 2 * out[0, 0].numel(), 1, 1, 1, 0, 0, 0]
+    assert events == [groups * 2 * out[0, 0].numel(), 0, 0, 0, 0, 0, 0]
+    stored[0].chunk(groups)[-1][6 // groups, 0] ^= 1  # of the last group, a digit by which its rows are checked
+    out, events = told(OPS.conv2d_checked, x, *stored, scale, *shape, GRID, torch.int8, "raise", "here")
+    assert torch.equal(out, expected)
+    assert events[2] == events[4] > 0
 
 
 @settings(max_examples=100, deadline=None)
@@ -307,7 +309,7 @@ def test_quantize_within(bounds: tuple[float, float], outside: str) -> None:
 @pytest.mark.parametrize("bounds", [(-0.1, 1.2), (-9.0, 9.0), (0.3, 0.31), (7.0, 8.0)])
 def test_a_table_within(bounds: tuple[float, float], writes: Affine | None, outside: Literal["zero", "clamp"]) -> None:
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
-    step = TableWithin(operator, (), Bounds(low=bounds[0], high=bounds[1], outside=outside))
+    step = TableWithin(operator, (), Bounds(low=bounds[0], high=bounds[1], outside=outside), site=here())
     numbers = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=None)
     for x in (int8s(3, 50, 60), int8s(3, 50, 60).permute(2, 0, 1), torch.arange(-128, 128).to(torch.int8)):
         value = numbers.kernel([x], lambda _: None)
@@ -328,7 +330,7 @@ def test_a_table_within(bounds: tuple[float, float], writes: Affine | None, outs
 @pytest.mark.parametrize("writes", [None, Affine(scale=0.02, grid=Grid(zero=3, low=-100, high=90))])
 def test_a_table_that_changed(writes: Affine | None, low: float, outside: Literal["zero", "clamp"]) -> None:
     operator = Quantized(inner=Gelu(), reads=(Affine(scale=0.03),), writes=writes)
-    step = TableWithin(operator, (), Bounds(low=low, high=1.2, outside=outside))
+    step = TableWithin(operator, (), Bounds(low=low, high=1.2, outside=outside), site=here())
     x = torch.tensor([5, 9, 5, 30, 25], dtype=torch.int8)
     before, (least, most) = step(x).tolist(), (bound.item() for bound in step.table.aminmax())
     step.table[128 + 5] = -100 if writes else math.nan

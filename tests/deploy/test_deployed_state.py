@@ -12,15 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from radhard.deploy import Alarm, Hardened, harden, save_hardened
 from radhard.deploy.steps import Moving
 from radhard.errors import InputError
-from radhard.kernels import backends
 from radhard.program import Program, run
 from radhard.protection import Protection, Ranges, Tmr
-from tests.support.hardened import FlippedProducts, all_products, products
+from tests.support.hardened import all_products, hit_sums, products
 from tests.support.models import MultiheadViT, TinyViT, images, tiny_program
 
 RECIPES = pytest.mark.parametrize("recipe", ["int8", "int8-float", "float"])
@@ -51,7 +50,7 @@ def plan_of(program: Program) -> Protection:
     return Protection.of(schemes | all_products(program).schemes)
 
 
-def module_of(recipe: str = "int8", kind: type[nn.Module] = TinyViT) -> tuple[Hardened, Tensor]:
+def module_of(recipe: str = "int8", kind: type[nn.Module] = TinyViT) -> tuple[Hardened, torch.Tensor]:
     """A module, and the logits of three images."""
     program = tiny_program(recipe, kind)
     return harden(program, plan_of(program), on_alarm=noisy), run(program, images(3)).logits
@@ -80,7 +79,7 @@ def test_a_loaded_file_of_another_type_is_refused(recipe: str, tmp_path: Path) -
         with pytest.raises(InputError, match=r"torch.ops.radhard.quantize: x is torch.*; it must be torch.float32"):
             other(getattr(images(3), to)())
         getattr(other, to)()
-        with pytest.raises(InputError, match=r"conv2d_checked: multiplier is torch.*; it must be torch.float32") as e:
+        with pytest.raises(InputError, match=r"blocks_checked: multiplier is torch.*; it must be torch.float32") as e:
             other(images(3))
         assert "\n" not in str(e.value)
 
@@ -204,28 +203,20 @@ def test_a_spawned_process() -> None:
 
 
 @pytest.mark.parametrize("fault", [(2, 40, 21), (5, 3, 30)])
-def test_alarms_under_threads(fault: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every call of every thread one accumulator of one product is hit: 1 row flagged and told, 200 times."""
+def test_alarms_under_threads(fault: tuple[int, int, int]) -> None:
+    """In every call of every thread one accumulator of one product is hit: 1 found and told, 200 times."""
     program = tiny_program("int8")
-    number, clean = len(products(program)), run(program, images(2)).logits
+    clean = run(program, images(2)).logits
     told: list[Alarm] = []
     module = harden(program, all_products(program), on_alarm=told.append)
-    real, own = backends.product, threading.local()
-
-    def product(a: Tensor, b: Tensor) -> Tensor:
-        calls = own.calls = getattr(own, "calls", -1) + 1
-        place, index, bit = fault
-        flips = [(0, index, bit)] if calls % number == place else []
-        hitting = FlippedProducts(flips)
-        hitting.real = real
-        return hitting(a, b)
-
-    monkeypatch.setattr(backends, "product", product)
+    place, word, bit = fault
+    site = products(program)[place]
     wrong = Counter[int]()
 
     def work(thread: int) -> None:
         for _ in range(50):
-            wrong[thread] += not torch.equal(module(images(2)), clean)
+            with module.on(hit_sums(program, [(site, 1, word, bit)])):
+                wrong[thread] += not torch.equal(module(images(2)), clean)
 
     threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
     for thread in threads:
@@ -233,7 +224,6 @@ def test_alarms_under_threads(fault: tuple[int, int, int], monkeypatch: pytest.M
     for thread in threads:
         thread.join()
     assert not sum(wrong.values())
-    site = products(program)[fault[0]]
     assert told == [Alarm(site=site, flagged=1, repaired=1, unfounded=0, stale=0, left=0)] * 200
     once = harden(program, all_products(program))
     once(images(2))
@@ -264,9 +254,21 @@ def test_an_alarm_that_calls_the_module() -> None:
             module(images(2))
 
     module = harden(program, all_products(program), on_alarm=again)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            backends, "product", FlippedProducts([(2 + len(products(program)) * n, 40, 21) for n in range(3)])
-        )
+    with module.on(hit_sums(program, [(products(program)[2], 0, 40, 21)])):
         module(images(2))
     assert told == [(products(program)[2], 1)] * 3
+
+
+def test_a_machine_in_one_thread_is_none_in_another() -> None:
+    program = tiny_program("int8")
+    module, clean, site = harden(program, Protection()), run(program, images(2)).logits, products(program)[0]
+    inside: list[bool] = []
+    with module.on(hit_sums(program, [(site, 0, 3, 30)])):
+        assert not torch.equal(module(images(2)), clean)
+        thread = threading.Thread(target=lambda: inside.append(torch.equal(module(images(2)), clean)))
+        thread.start()
+        thread.join()
+        exported = torch.export.export(module, (images(2),))
+    assert inside == [True]
+    assert torch.equal(exported.module()(images(2)), clean)
+    assert torch.equal(module(images(2)), clean)

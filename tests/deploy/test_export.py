@@ -11,7 +11,7 @@ from radhard.deploy import Hardened, harden
 from radhard.machine import Clean
 from radhard.program import Apply, run
 from radhard.protection import Protection, Ranges, Scheme, Tmr
-from tests.support.hardened import all_products
+from tests.support.hardened import ROWS, all_products
 from tests.support.models import images, tiny_program
 
 LOAD = """
@@ -41,7 +41,7 @@ assert not strange, strange
 
 def module_of() -> tuple[Hardened, Protection]:
     program = tiny_program("int8")
-    schemes: dict[str, Scheme] = dict(all_products(program).schemes)
+    schemes: dict[str, Scheme] = all_products(program).schemes | {"blocks.1.mlp.fc2": ROWS}
     for step in program.steps:
         if isinstance(step, Apply) and step.operator.name in {"softmax", "layer_norm"}:
             schemes[step.site.name] = Tmr()

@@ -1,6 +1,7 @@
 """Hardened modules: the program's logits when nothing is wrong, and when something is."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -10,17 +11,17 @@ from hypothesis import strategies as st
 from torch import nn
 
 import radhard
-from radhard.deploy import Alarm, harden
+from radhard.deploy import Alarm, Hardened, harden
 from radhard.errors import FaultError, InputError
-from radhard.kernels import EVENTS, backends
+from radhard.kernels import EVENTS
 from radhard.kernels import repair as products_module
-from radhard.machine import Clean
+from radhard.machine import Clean, Machine
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.program import Apply, Program, capture, quantize, run
 from radhard.protection import FloatAbft, HuangAbraham, Protection, Ranges, Scheme, Tmr
 from radhard.protection.abft.application import Work
-from tests.support.hardened import LB, FlippedProducts, all_products, flip_of, products
+from tests.support.hardened import LB, all_products, checked_rows, flip_of, hit_sums, products
 from tests.support.models import MultiheadViT, TinyViT, images, seeded, tiny_program
 
 KINDS = [TinyViT, MultiheadViT]
@@ -80,46 +81,37 @@ def test_ranges_that_bite(recipe: str, ranges: Ranges) -> None:
     assert sum(counts["flagged"] for counts in module.counts().values()) > 100
 
 
-def calls(module: nn.Module) -> int:
-    counting = FlippedProducts([])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "product", counting)
-        module(images(2))
-    return counting.calls
+PROTECTIONS = pytest.mark.parametrize("protect", [all_products, checked_rows])
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_flipped_accumulators_are_restored(data: st.DataObject) -> None:
+@PROTECTIONS
+def test_flipped_accumulators_are_restored(protect: Callable[[Program], Protection], data: st.DataObject) -> None:
     program = tiny_program("int8")
-    module, x = harden(program, all_products(program)), images(2)
-    clean, number = run(program, x).logits, len(products(program))
-    assert calls(module) == number
-    module.reset()
-    flip = st.tuples(st.integers(0, number - 1), st.integers(0, 1 << 20), st.integers(0, 31))
-    flips = data.draw(st.lists(flip, min_size=1, max_size=6, unique_by=lambda flip: flip[0]))  # one a product
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "product", FlippedProducts(flips))
+    module, x = harden(program, protect(program)), images(2)
+    clean = run(program, x).logits
+    flip = st.tuples(st.sampled_from(products(program)), st.integers(0, 1), st.integers(0, 1 << 20), st.integers(0, 31))
+    hits = data.draw(st.lists(flip, min_size=1, max_size=6, unique_by=lambda flip: flip[0]))  # one a product
+    with module.on(hit_sums(program, hits)):
         hit = module(x)
     assert torch.equal(hit, clean)
-    counts = list(module.counts().values())
-    # a flip in a column of zeros beside the sums is seen by nobody, and changes nothing
-    assert sum(c["repaired"] + c["unfounded"] for c in counts) <= len(flips)
-    assert all(c["flagged"] == c["repaired"] + c["unfounded"] for c in counts)
-    assert not any(c["stale"] or c["left"] for c in counts)
+    for site, counts in module.counts().items():
+        assert counts["flagged"] == counts["repaired"] == any(site == one for one, _, _, _ in hits)
+        assert not any(counts[event] for event in ("unfounded", "stale", "left"))
 
 
-def test_every_bit_of_an_accumulator() -> None:
+@PROTECTIONS
+def test_every_bit_of_an_accumulator(protect: Callable[[Program], Protection]) -> None:
     program = tiny_program("int8")
-    module, x = harden(program, all_products(program)), images(1)
+    module, x = harden(program, protect(program)), images(1)
     clean = run(program, x).logits
     heard: list[Alarm] = []
     module.on_alarm = heard.append
-    for place, site in enumerate(products(program)):
+    for site in products(program):
         for bit in range(32):
             heard.clear()
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(backends, "product", FlippedProducts([(place, 0, bit)]))
+            with module.on(hit_sums(program, [(site, 0, 0, bit)])):
                 assert torch.equal(module(x), clean)
             assert heard == [Alarm(site=site, flagged=1, repaired=1, unfounded=0, stale=0, left=0)]
 
@@ -127,9 +119,11 @@ def test_every_bit_of_an_accumulator() -> None:
 def test_without_protection_the_same_flip_is_seen() -> None:
     program = tiny_program("int8")
     module, x = harden(program, Protection()), images(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "product", FlippedProducts([(0, 3, 30)]))
+    machine = hit_sums(program, [(products(program)[0], 0, 3, 30)])
+    with module.on(machine):
         assert not torch.equal(module(x), run(program, x).logits)
+    assert torch.equal(module(x), run(program, x).logits)
+    assert machine.counts.tolist() == [1]
 
 
 def stored_step(module: nn.Module, site: str) -> nn.Module:
@@ -138,9 +132,9 @@ def stored_step(module: nn.Module, site: str) -> nn.Module:
 
 
 @pytest.fixture
-def linear() -> tuple[Program, nn.Module, nn.Module]:
+def linear() -> tuple[Program, Hardened, nn.Module]:
     program = tiny_program("int8")
-    module = harden(program, all_products(program))
+    module = harden(program, checked_rows(program))
     return program, module, stored_step(module, "blocks.0.mlp.fc1")
 
 
@@ -199,12 +193,12 @@ def test_what_cannot_be_set_right(linear) -> None:
     with pytest.raises(FaultError, match=r"blocks\.0\.mlp\.fc1.*load the model again"):
         module.scrub()
     heard: list[Alarm] = []
-    telling = harden(program, all_products(program), on_alarm=heard.append)
+    telling = harden(program, checked_rows(program), on_alarm=heard.append)
     telling.load_state_dict(module.state_dict())
     with pytest.raises(FaultError):
         telling(images(2))
     assert [(alarm.site, alarm.stale, alarm.left > 0) for alarm in heard] == [("blocks.0.mlp.fc1", 1, True)]
-    warning = harden(program, all_products(program), policy="warn")
+    warning = harden(program, checked_rows(program), policy="warn")
     step = stored_step(warning, "blocks.0.mlp.fc1")
     step.weight[0, 0] ^= 1
     step.weight[3, 4] ^= 8
@@ -213,23 +207,28 @@ def test_what_cannot_be_set_right(linear) -> None:
     assert warning.counts()["blocks.0.mlp.fc1"]["left"] > 0
 
 
+def on(module: Hardened, machine: Machine, x: torch.Tensor) -> torch.Tensor:
+    with module.on(machine):
+        return module(x)
+
+
 @pytest.mark.parametrize("policy", ["raise", "warn", "recompute"])
 def test_rows_that_are_computed_wrong_again(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, x = tiny_program("int8"), images(2)
-    module, clean = harden(program, all_products(program), policy=policy), run(program, x).logits
+    module, clean = harden(program, checked_rows(program), policy=policy), run(program, x).logits
     real = products_module.exactly
-    monkeypatch.setattr(backends, "product", FlippedProducts([(2, 40, 21)]))
+    machine = hit_sums(program, [(products(program)[2], 0, 40, 21)])
     monkeypatch.setattr(products_module, "exactly", lambda a, b: real(a, b) + 1)
     if policy == "raise":
         with pytest.raises(FaultError, match="do not add up after they were computed again"):
-            module(x)
+            on(module, machine, x)
     elif policy == "warn":
         with pytest.warns(RuntimeWarning, match="do not add up after they were computed again"):
-            module(x)
+            on(module, machine, x)
         assert sum(c["left"] for c in module.counts().values()) == 1
         assert not any(c["repaired"] for c in module.counts().values())
     else:
-        assert torch.equal(module(x), clean)
+        assert torch.equal(on(module, machine, x), clean)
         assert sum(c["repaired"] for c in module.counts().values()) == 1
 
 
@@ -237,7 +236,7 @@ def test_counters_are_saved(linear) -> None:
     _, module, step = linear
     step.weight[0, 0] ^= 1
     module(images(2))
-    again = harden(tiny_program("int8"), all_products(tiny_program("int8")))
+    again = harden(tiny_program("int8"), checked_rows(tiny_program("int8")))
     again.load_state_dict(module.state_dict())
     assert again.counts() == module.counts()
     assert again.counters.shape == (len(again.sites), len(EVENTS))

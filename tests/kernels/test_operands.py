@@ -11,6 +11,7 @@ from radhard.errors import InputError
 from radhard.kernels import store
 from radhard.kernels.library import no_events
 from radhard.kernels.operands import OPERANDS, Operand
+from radhard.kernels.sums import block_sums, with_bias
 
 OPS = torch.ops.radhard
 GRID, KEPT = [0, -128, 127], ("raise", "here")
@@ -48,6 +49,22 @@ CONV = {"x": words(2, 2, 6, 6), **product(**SHAPE)}
 GROUPED = {"x": words(2, 4, 6, 6), **product(**{**SHAPE, "groups": 2}), "weight": words(6, 4)}
 GROUPED |= {"bias": torch.zeros(6, dtype=torch.int32), "multiplier": torch.ones(6)}
 MATMUL = {"a": words(2, 3, 4), "b": words(2, 4, 5), "multiplier": torch.ones(1), "grid": GRID, "dtype": torch.float32}
+HOW = {"block": [2, 2, 3], "recovery": "weighted", "retries": 1, "visible": False, "width": 32}
+SUMS = block_sums(with_bias(words(5, 4), torch.zeros(5, dtype=torch.int32)), 3, weighted=True)
+BLOCKS = {
+    "a": words(2, 3, 4),
+    **{name: value for name, value in checked(LINEAR).items() if name in ("weight", "bias", "columns", "rows")},
+    "sums": SUMS.blocks[None],
+    "weighted": SUMS.weighted,
+    "multiplier": torch.ones(5),
+    "groups": 1,
+    **HOW,
+    "grid": GRID,
+    "dtype": torch.int8,
+    "policy": "raise",
+    "site": "here",
+    "events": no_events(),
+}
 WITHIN = {"low": -1.0, "high": 1.0, "outside": "zero", "events": no_events()}
 CALLS: dict[str, Arguments] = {
     "linear": LINEAR,
@@ -56,6 +73,17 @@ CALLS: dict[str, Arguments] = {
     "conv2d_checked": checked(CONV),
     "matmul": MATMUL,
     "matmul_checked": {**MATMUL, "policy": "warn", "site": "here", "events": no_events()},
+    "blocks_checked": BLOCKS,
+    "matmul_blocks_checked": {
+        **{name: MATMUL[name] for name in ("a", "b", "multiplier")},
+        **HOW,
+        "grid": GRID,
+        "dtype": torch.float32,
+        "policy": "warn",
+        "site": "here",
+        "events": no_events(),
+    },
+    "patches": {"x": words(2, 2, 6, 6), **SHAPE},
     "look_up": {"x": words(3, 4), "table": torch.ones(256)},
     "look_up_within": {
         "x": words(3, 4),
@@ -159,6 +187,9 @@ def test_what_is_read_as_it_lies_must_be_contiguous_and_of_its_size(name: str, o
         ("matmul", "b", words(2, 5, 4), r"b has shape \[2, 5, 4\]; it must be \[\.\.\., k = 4, n\]"),
         ("matmul", "a", words(4), "a has shape"),
         ("linear_checked", "policy", "hope", "policy is 'hope'; it must be raise or warn or recompute"),
+        ("blocks_checked", "recovery", "hope", "recovery is 'hope'; it must be leave or intersect or row"),
+        ("blocks_checked", "width", 16, "width is 16; it must be 32 or 64"),
+        ("blocks_checked", "sums", torch.zeros(2, 2, 5, dtype=torch.int64), r"sums has shape .*\[groups, j, k \+ 1\]"),
         ("within", "outside", "wrap", "outside is 'wrap'; it must be zero or clamp"),
         ("look_up_within", "bounds", [1.0], "bounds is .* it must be 2 numbers"),
         ("vote", "c", words(4), r"c has shape \[4\]; it must be \[3\]"),

@@ -20,6 +20,7 @@ from radhard.protection import (
     Tmr,
 )
 from radhard.protection.schemes.registry import entries
+from radhard.protection.schemes.row_check import RowCheckAbft
 
 BATCH = 4
 
@@ -220,6 +221,7 @@ ABFT: dict[str, Scheme] = {
     "lb-abft": LbAbft(block=Block(m=3, k=4, n=3)),
     "lb-abft in one slab": LbAbft(block=Block(m=2, k=99, n=4), policy="row", retries=2),
     "lb-abft as in the paper": LbAbft(block=Block(m=4, k=4, n=4), policy="leave", retries=0),
+    "row check": RowCheckAbft(),
     "row abft": RowAbft(block=Block(m=2, k=5, n=4)),
     "row abft in one slab": RowAbft(block=Block(m=3, k=99, n=3), retries=0),
     "lb-abft in 64 bits": LbAbft(block=Block(m=3, k=4, n=3), width=64),

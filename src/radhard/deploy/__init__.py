@@ -2,6 +2,6 @@
 
 from radhard.deploy.archive import save_hardened
 from radhard.deploy.harden import Planned, harden
-from radhard.deploy.hardened import Alarm, Hardened, OnAlarm
+from radhard.deploy.hardened import Alarm, Hardened, OnAlarm, WeightUpset
 
-__all__ = ["Alarm", "Hardened", "OnAlarm", "Planned", "harden", "save_hardened"]
+__all__ = ["Alarm", "Hardened", "OnAlarm", "Planned", "WeightUpset", "harden", "save_hardened"]

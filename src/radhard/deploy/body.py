@@ -11,10 +11,10 @@ from torch.fx import Graph, GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.deploy.fixed import Fixed
-from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
+from radhard.deploy.protected import COMPUTED, Applied, plain_step, protected_step
 from radhard.deploy.steps import Making, Moving
 from radhard.kernels.library import Policy, Recourse
-from radhard.machine import Load
+from radhard.machine import Cost, Load, Site
 from radhard.program import Apply, Move, Program, Ref
 from radhard.program.program import refs
 from radhard.protection import Protection
@@ -22,10 +22,14 @@ from radhard.protection import Protection
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Body:
-    """`module`: images [B, ...] -> logits [B, classes]; `events`: protected site -> the buffer where it counts."""
+    """`module`: images [B, ...] -> logits [B, classes]; `events`: protected site -> the buffer where it counts.
+
+    `costs` are the operations of each site, as of the program.
+    """
 
     module: GraphModule
     events: Mapping[str, str]
+    costs: Mapping[Site, Cost]
 
 
 def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body:
@@ -56,13 +60,12 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
             values[step.out] = value(ref)
             continue
         constants = [None if ref is None else program.constants.get(ref.number, COMPUTED) for ref in step.inputs]
-        given = step.inputs[:1] if stores(step.operator) else step.inputs
+        applied = Applied(operator=step.operator, constants=constants, site=step.site)
+        given = step.inputs[:1] if applied.stores else step.inputs
         if scheme is None:
-            module = plain_step(step.operator, constants)
+            module: nn.Module = plain_step(applied)
         else:
-            module = protected_step(
-                step.operator, constants, scheme, recourse=Recourse(policy=policy, site=step.site.name)
-            )
+            module = protected_step(applied, scheme, recourse=Recourse(policy=policy, site=step.site.name))
         name = f"step{place}_{re.sub(r'[^0-9a-zA-Z]', '_', step.site.name)}"  # so that a loaded module tells its sites
         modules.add_module(name, module)
         values[step.out] = graph.call_module(name, tuple(None if ref is None else value(ref) for ref in given))
@@ -72,7 +75,7 @@ def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body
     graph.output(values[program.output])
     module = GraphModule(modules, graph)
     module.add_module("constants", fixed)  # itself: a graph's module makes plain modules of those it takes apart
-    return Body(module=module, events=events)
+    return Body(module=module, events=events, costs=dict(program.costs))
 
 
 def _needed(program: Program) -> list[Apply | Move]:

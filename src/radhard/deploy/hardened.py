@@ -2,20 +2,23 @@
 
 import copy
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from radhard.deploy.blocks import BlockProduct
 from radhard.deploy.body import Body
 from radhard.deploy.fixed import Fixed
-from radhard.deploy.products import CheckedProduct
+from radhard.deploy.products import CheckedProduct, Product
+from radhard.deploy.step import entered, machine_here
 from radhard.errors import FaultError, InputError
-from radhard.kernels import EVENTS, examine
+from radhard.kernels import EVENTS
 from radhard.kernels.library import heard
-from radhard.machine import undisturbed
+from radhard.machine import Machine, undisturbed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,15 @@ class Alarm:
     unfounded: int
     stale: int
     left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightUpset:
+    """Bit `bit` (0 the least significant) of word `word` of the int8 weight at `site`, row-major, flips in memory."""
+
+    site: str
+    word: int
+    bit: int
 
 
 OnAlarm = Callable[[Alarm], None]
@@ -47,6 +59,7 @@ class Hardened(Fixed):
         self.body = body.module
         self.sites = tuple(body.events)
         self._places = tuple(body.events.values())
+        self._costs = body.costs
         self.name = name
         self.input_shape = input_shape
         self.on_alarm = on_alarm
@@ -58,6 +71,8 @@ class Hardened(Fixed):
             logits: Tensor = self.body(images)
             return logits
         with undisturbed(images.device):
+            if (machine := machine_here()) is not None:
+                machine.begin(self._costs, torch.arange(len(images), device="cpu"))
             return self.body(images) if self.on_alarm is None else self._heard(images, self.on_alarm)
 
     def _check(self, images: Tensor) -> None:
@@ -84,6 +99,35 @@ class Hardened(Fixed):
             finally:
                 self._tell(noted, on_alarm)
         return logits
+
+    @contextmanager
+    def on(self, machine: Machine) -> Iterator[None]:
+        """Within it, in this thread, `machine` computes what the module would, and the module checks and repairs it.
+
+        With `Faulty(Clean(), flips)` the module meets the flips of a trace, at the addresses that they have in the
+        program; images are numbered as in the batch. Checks themselves are not hit, nor are words that are loaded
+        without an operator. Exports and compiled modules never run on a machine.
+        """
+        with entered(machine):
+            yield
+
+    @contextmanager
+    def corrupted(self, *upsets: WeightUpset) -> Iterator[None]:
+        """Within it bits of stored weights are flipped, in the memory of the module: all threads meet them.
+
+        Afterwards these words are what they were before. InputError for a site or a word that there is none of.
+        """
+        steps = {step.site.name: step for step in self.body.modules() if isinstance(step, Product)}
+        with ExitStack() as stack:
+            for upset in upsets:
+                step = steps.get(upset.site)
+                if step is None or not step.operator.stored:
+                    stored = [name for name, one in steps.items() if one.operator.stored]
+                    raise InputError(
+                        f"site {upset.site!r} has no stored weight; sites with one are {', '.join(stored) or 'none'}"
+                    )
+                stack.enter_context(step.corrupted(upset.word, upset.bit))
+            yield
 
     @property
     def counters(self) -> Tensor:
@@ -143,16 +187,13 @@ class Hardened(Fixed):
         found: dict[str, str] = {}
         lost: list[str] = []
         for step in self.body.modules():
-            if not isinstance(step, CheckedProduct):
+            if not isinstance(step, CheckedProduct | BlockProduct):
                 continue
-            for stored in step.stored():
-                verdict, truth = examine(stored)
-                if verdict == "lost":
-                    lost.append(step.recourse.site)
-                elif verdict != "sound":
-                    found[step.recourse.site] = verdict
-                    for name in ("weight", "bias", "columns", "rows"):
-                        getattr(stored, name).copy_(getattr(truth, name))
+            verdict = step.scrub()
+            if verdict == "lost":
+                lost.append(step.recourse.site)
+            elif verdict != "sound":
+                found[step.recourse.site] = verdict
         if lost:
             raise FaultError(
                 f"site {lost[0]!r} and {len(lost) - 1} others: the stored weight changed in more places than can be "

@@ -5,154 +5,179 @@ A step that checks has a buffer `events` [7] int64, to which each call adds (see
 
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
-from radhard.deploy.fixed import Fixed
+from radhard.deploy.step import Step
 from radhard.errors import InputError
 from radhard.kernels.library import no_events
 from radhard.kernels.octets import every_octet
 from radhard.kernels.ranges import instead_of
-from radhard.machine import Operator
+from radhard.machine import Machine, Operator, Site, read_cost
 from radhard.operators import Affine, Quantized
+from radhard.protection.abft.stages import Requantized
 from radhard.protection.forms import Bounds
 
 
-class Kernel(nn.Module):
+class Kernel(Step):
     """An operator's own fused kernel."""
 
-    def __init__(self, operator: Operator) -> None:
-        super().__init__()
-        self.operator = operator
-
-    def forward(self, *inputs: Tensor | None) -> Tensor:
+    def compute(self, *inputs: Tensor | None) -> Tensor:
         """-> the operator's output."""
         return self.operator.kernel(inputs, _ignore)
 
 
-class Table(Fixed):
+class Table(Step):
     """An operator whose output word depends on one input word alone: looked up."""
 
     table: Tensor
 
-    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None]) -> None:
-        super().__init__()
+    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], *, site: Site) -> None:
+        super().__init__(operator, site)
         self.register_buffer("table", operator.kernel([_words(operator), *numbers], _ignore))
 
-    def forward(self, x: Tensor, *_: Tensor | None) -> Tensor:
-        """`x` [...] of 8 bits -> [...]."""
-        out: Tensor = torch.ops.radhard.look_up.default(x, self.table)
+    def compute(self, *given: Tensor | None) -> Tensor:
+        """[...] of 8 bits -> [...]."""
+        out: Tensor = torch.ops.radhard.look_up.default(given[0], self.table)
         return out
 
 
-class TableWithin(Fixed):
+class Between(Step):
+    """A float operator between words of 8 bits: what it reads is looked up, what it yields is quantised."""
+
+    operator: Quantized
+
+    def __init__(self, operator: Quantized, *, site: Site) -> None:
+        super().__init__(operator, site)
+        self.tables = [None if affine is None else f"table{place}" for place, affine in enumerate(operator.reads)]
+        for name, affine in zip(self.tables, operator.reads, strict=True):
+            if name is not None and affine is not None:
+                self.register_buffer(name, affine.table)
+
+    def compute(self, *inputs: Tensor | None) -> Tensor:
+        """-> the operator's output."""
+        read = [
+            x if x is None or name is None else torch.ops.radhard.look_up.default(x, getattr(self, name))
+            for x, name in zip(inputs, self.tables, strict=True)
+        ]
+        return self.finished(self.operator.inner.kernel(read, _ignore))
+
+    def finished(self, x: Tensor) -> Tensor:
+        """What the inner operator yields, as words; as it is where none are written."""
+        writes = self.operator.writes
+        if writes is None:
+            return x
+        grid = writes.grid
+        out: Tensor = torch.ops.radhard.quantize.default(x, 1.0 / writes.scale, list(grid.limits), grid.dtype)
+        return out
+
+
+class KernelWithin(Kernel):
+    """As `Kernel`, its output brought into a range."""
+
+    events: Tensor
+
+    def __init__(self, operator: Operator, bounds: Bounds, *, site: Site) -> None:
+        super().__init__(operator, site)
+        self.bounds = bounds
+        self.register_buffer("events", no_events())
+
+    def compute(self, *inputs: Tensor | None) -> Tensor:
+        """-> the operator's output."""
+        return within(super().compute(*inputs), self.bounds, self.events)
+
+    def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
+        """The machine's output, brought into the range."""
+        return within(super().on(machine, *given), self.bounds, self.events)
+
+
+class BetweenWithin(Between):
+    """As `Between`, of numbers that are brought into a range before they are quantised."""
+
+    events: Tensor
+
+    def __init__(self, operator: Quantized, bounds: Bounds, *, site: Site) -> None:
+        super().__init__(operator, site=site)
+        self.bounds = bounds
+        self.register_buffer("events", no_events())
+
+    def finished(self, x: Tensor) -> Tensor:
+        """What the inner operator yields, brought into the range, as words."""
+        return quantized_within(x, self.operator.writes, self.bounds, self.events)
+
+    def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
+        """The same of what a machine yields, which also writes."""
+        return _ranged_on(machine, self, given, self.bounds, self.events)
+
+
+class TableWithin(Table):
     """A table of an operator's values after a range: entries outside are replaced in it, and their uses counted.
 
     What is read is compared with the least and the greatest entry as they were made, for a table may change in memory.
     """
 
-    table: Tensor
+    operator: Quantized
     flagged: Tensor
     events: Tensor
 
-    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], ranges: Bounds) -> None:
-        super().__init__()
-        values = replace(operator, writes=None).kernel([_words(operator), *numbers], _ignore)
-        finish = Within(ranges) if operator.writes is None else QuantizeWithin(operator.writes, ranges)
-        table, flagged = finish(values), ~((values >= ranges.low) & (values <= ranges.high))
-        instead = finish(
-            torch.tensor(instead_of(ranges.low, ranges.high, ranges.outside), dtype=torch.float32, device="cpu")
-        )
+    def __init__(self, operator: Quantized, numbers: Sequence[Tensor | None], bounds: Bounds, *, site: Site) -> None:
+        super().__init__(operator.unwritten, numbers, site=site)
+        self.operator = operator
+        self.within = bounds
+        values, writes = self.table, operator.writes
+        flagged = ~((values >= bounds.low) & (values <= bounds.high))
+        instead = torch.tensor(instead_of(bounds.low, bounds.high, bounds.outside), dtype=torch.float32, device="cpu")
+        table, other = (quantized_within(x, writes, bounds, no_events()) for x in (values, instead))
         self.register_buffer("table", table)
         self.register_buffer("flagged", flagged)
         self.register_buffer("events", no_events())
         self.clear = _longest_run(flagged.logical_not().tolist())
         self.bounds = [float(bound) for bound in table.aminmax()]
-        self.instead = [float(value) for value in instead]
+        self.instead = [float(value) for value in other]
 
-    def forward(self, x: Tensor, *_: Tensor | None) -> Tensor:
-        """`x` [...] of 8 bits -> [...]."""
+    def compute(self, *given: Tensor | None) -> Tensor:
+        """[...] of 8 bits -> [...]."""
         out: Tensor = torch.ops.radhard.look_up_within.default(
-            x, self.table, self.flagged, self.clear, self.bounds, self.instead, self.events
+            given[0], self.table, self.flagged, self.clear, self.bounds, self.instead, self.events
         )
         return out
 
-
-class Between(Fixed):
-    """A float operator between words of 8 bits: what it reads is looked up, what it yields is given to `finish`."""
-
-    def __init__(self, operator: Quantized, finish: nn.Module) -> None:
-        super().__init__()
-        self.inner = operator.inner
-        self.tables = [None if affine is None else f"table{place}" for place, affine in enumerate(operator.reads)]
-        for name, affine in zip(self.tables, operator.reads, strict=True):
-            if name is not None and affine is not None:
-                self.register_buffer(name, affine.table)
-        self.finish = finish
-
-    def forward(self, *inputs: Tensor | None) -> Tensor:
-        """-> what `finish` makes of the operator's output."""
-        read = [
-            x if x is None or name is None else torch.ops.radhard.look_up.default(x, getattr(self, name))
-            for x, name in zip(inputs, self.tables, strict=True)
-        ]
-        out: Tensor = self.finish(self.inner.kernel(read, _ignore))
-        return out
+    def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
+        """The range of what a machine yields, which also writes."""
+        return _ranged_on(machine, self, given, self.within, self.events)
 
 
-class Quantize(Fixed):
-    """Numbers to the words that stand for them."""
-
-    def __init__(self, writes: Affine) -> None:
-        super().__init__()
-        self.factor = 1.0 / writes.scale
-        self.grid = list(writes.grid.limits)
-        self.dtype = writes.grid.dtype
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` [...] float32 -> [...] words."""
-        out: Tensor = torch.ops.radhard.quantize.default(x, self.factor, self.grid, self.dtype)
-        return out
+def within(x: Tensor, bounds: Bounds, events: Tensor) -> Tensor:
+    """Numbers, or accumulators, [...] brought into a range."""
+    out: Tensor = torch.ops.radhard.within.default(x, bounds.low, bounds.high, bounds.outside, events)
+    return out
 
 
-class QuantizeWithin(Quantize):
-    """As `Quantize`, of numbers that are brought into a range on the way."""
-
-    events: Tensor
-
-    def __init__(self, writes: Affine, ranges: Bounds) -> None:
-        super().__init__(writes)
-        self.ranges = ranges
-        self.register_buffer("events", no_events())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` [...] float32 -> [...] words."""
-        ranges = self.ranges
-        out: Tensor = torch.ops.radhard.quantize_within.default(
-            x, self.factor, self.grid, ranges.low, ranges.high, ranges.outside, self.events, self.dtype
-        )
-        return out
+def quantized_within(x: Tensor, writes: Affine | None, bounds: Bounds, events: Tensor) -> Tensor:
+    """Numbers [...] float32 brought into a range, and the words that stand for them where words are written."""
+    if writes is None:
+        return within(x, bounds, events)
+    grid, how = writes.grid, (bounds.low, bounds.high, bounds.outside, events)
+    factor, limits = 1.0 / writes.scale, list(grid.limits)
+    out: Tensor = torch.ops.radhard.quantize_within.default(x, factor, limits, *how, grid.dtype)
+    return out
 
 
-class Within(Fixed):
-    """Numbers, or accumulators, brought into a range."""
-
-    events: Tensor
-
-    def __init__(self, ranges: Bounds) -> None:
-        super().__init__()
-        self.ranges = ranges
-        self.register_buffer("events", no_events())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` [...] -> [...]."""
-        ranges = self.ranges
-        out: Tensor = torch.ops.radhard.within.default(x, ranges.low, ranges.high, ranges.outside, self.events)
-        return out
+def _ranged_on(
+    machine: Machine, step: Between | Table, given: Sequence[Tensor | None], bounds: Bounds, events: Tensor
+) -> Tensor:
+    """A machine computes the step's operator and writes it; between, the range."""
+    operator, site, inputs = step.operator, step.site, step.inputs(*given)
+    assert isinstance(operator, Quantized)
+    value = within(machine.apply(operator.unwritten, inputs, site), bounds, events)
+    if operator.writes is None:
+        return value
+    steps = len(read_cost(operator.unwritten, inputs, site).steps)
+    finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
+    return machine.apply(finish, (value, *inputs), site)
 
 
 class Moving(nn.Module):

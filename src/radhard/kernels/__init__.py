@@ -3,9 +3,22 @@
 It imports torch and nothing else of this project but its words and errors; numba is used where it is installed.
 """
 
-from radhard.kernels import conv2d, linear, matmul, ranges, votes
+from radhard.kernels import blocks, conv2d, linear, matmul, ranges, votes
 from radhard.kernels import look_up as words
 from radhard.kernels.library import EVENTS, Policy
 from radhard.kernels.sums import Stored, examine, store
 
-__all__ = ["EVENTS", "Policy", "Stored", "conv2d", "examine", "linear", "matmul", "ranges", "store", "votes", "words"]
+__all__ = [
+    "EVENTS",
+    "Policy",
+    "Stored",
+    "blocks",
+    "conv2d",
+    "examine",
+    "linear",
+    "matmul",
+    "ranges",
+    "store",
+    "votes",
+    "words",
+]

@@ -2,9 +2,9 @@
 
 An operator that checks returns its result, and adds to a tensor of events [7] int64, in the order of `EVENTS`:
 
-* `checked`: rows (of a matrix product) or words (of a vote or a range) that were checked;
+* `checked`: rows (of a matrix product), whole products (that are checked as such), or words (of a vote or a range);
 * `alarms`: 1 if any of them was found wrong;
-* `flagged`: those found wrong;
+* `flagged`: those found wrong; of whole products, the blocks found wrong in them;
 * `repaired`: those whose words were wrong and were set right;
 * `unfounded`: those whose words were right, so that the check itself was hit;
 * `stale`: 1 if a stored word, of a weight, its bias or its sums, is found changed;
@@ -51,6 +51,7 @@ _LIBRARY = torch.library.Library("radhard", "DEF")
 _TYPES = {
     Tensor: "Tensor",
     int: "int",
+    bool: "bool",
     float: "float",
     str: "str",
     torch.dtype: "ScalarType",
@@ -143,6 +144,7 @@ def note(
     events: Tensor,
     *,
     checked: int,
+    alarms: int = 0,
     flagged: int = 0,
     repaired: int = 0,
     unfounded: int = 0,
@@ -150,7 +152,7 @@ def note(
     left: int = 0,
 ) -> None:
     """Add to `events` what happened in one call. Threads that share a module add one after the other."""
-    if not flagged:  # nearly every call: so it is fast
+    if not flagged and not alarms:  # nearly every call: so it is fast
         host = on_host(events)
         with _COUNTING.lock:
             if host is None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from radhard.kernels import backends
 from radhard.kernels.library import Recourse, note, operator
 from radhard.kernels.on_device import on_device
+from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Output, again_of_weight, changed, settle
 from radhard.kernels.sums import Stored
 from radhard.kernels.write import Limits, write_checked
@@ -34,14 +35,16 @@ def checked(
     policy: str,
     site: str,
     events: Tensor,
+    total: Tensor | None = None,
 ) -> Tensor:
     """`a` [m, k] of 8 bits times a stored weight -> [m, n] `dtype`, checked and repaired; adds to `events`.
 
-    `stored` are the fields of a `Stored`, in their order.
+    `stored` are the fields of a `Stored`, in their order. `total` [m, n] int32 are the accumulators, with their bias,
+    where somebody else has made them.
     """
     weight, bias, columns, rows = stored
     known = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
-    made = _made(a, known, multiplier, dtype, limits(grid))
+    made = _made(a, known, multiplier, dtype, limits(grid), total=total)
     if made.flagged is None:
         note(events, checked=a.shape[0])
         return made.out
@@ -68,16 +71,31 @@ class _Made:
     differ: Callable[[Tensor], Tensor]
 
 
-def _made(a: Tensor, known: Stored, multiplier: Tensor, dtype: torch.dtype, grid: Limits) -> _Made:
+def _made(
+    a: Tensor, known: Stored, multiplier: Tensor, dtype: torch.dtype, grid: Limits, *, total: Tensor | None
+) -> _Made:
     """The product, in one launch on a GPU, which keeps what its rows add up to and no accumulators."""
     device = on_device(a)
-    fused = device and device.written_checked(a, known, multiplier, dtype=dtype, grid=grid)
+    fused = total is None and device and device.written_checked(a, known, multiplier, dtype=dtype, grid=grid)
     if fused:
         one, flagged = fused
         return _Made(out=one.out, flagged=flagged, differ=lambda rows: rows.sum(1).to(torch.int32) != one.sums[flagged])
-    total = backends.product(a[None], known.weight[None])[0]
+    if total is None:
+        total = backends.product(a[None], known.weight[None])[0]
+    else:
+        total = beside_digits(total - known.bias, a[None], known.weight[None])
     out, flagged = write_checked(total, known.bias, multiplier, dtype, grid=grid, offset=known.columns)
     return _Made(out=out, flagged=flagged, differ=lambda rows: changed(rows, total[flagged], known.bias))
+
+
+def beside_digits(total: Tensor, a: Tensor, wide: Tensor) -> Tensor:
+    """Accumulators [g m, n] int32 without bias -> [g m, n + 3]: beside them the digits of what each row adds up to.
+
+    `a` [g, m, k] are the left factors, `wide` [g, n + 3 and more, k] the right ones with the digits of their sums.
+    """
+    n = total.shape[1]
+    digits = backends.product(a, wide[:, n : n + SPARE]).flatten(0, 1)
+    return torch.cat([total, digits.to(torch.int32)], 1)
 
 
 def _like(x: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:

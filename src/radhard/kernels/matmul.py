@@ -11,7 +11,7 @@ from torch import Tensor
 
 from radhard.kernels import backends
 from radhard.kernels.library import Recourse, note, operator
-from radhard.kernels.linear import limits
+from radhard.kernels.linear import beside_digits, limits
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Again, Output, again, changed, settle
 from radhard.kernels.sums import check_outputs, digits, store
@@ -50,11 +50,30 @@ def matmul_checked(
     events: Tensor,
 ) -> Tensor:
     """As `matmul`, every row checked; adds to `events`."""
+    return checked_activations(a, b, multiplier, grid, dtype, policy=policy, site=site, events=events)
+
+
+def checked_activations(
+    a: Tensor,
+    b: Tensor,
+    multiplier: Tensor,
+    grid: Sequence[int],
+    dtype: torch.dtype,
+    *,
+    policy: str,
+    site: str,
+    events: Tensor,
+    total: Tensor | None = None,
+) -> Tensor:
+    """As `matmul_checked`; `total` [..., m, n] int32 are the accumulators where somebody else has made them."""
     groups, (output, zero) = list(groups_of(a, b)), _output(b, multiplier, grid, dtype)
     check_outputs(b.shape[-1])
     left = grouped(a, groups)
     right = rows_summed(b.mT, groups) if b.stride(-2) == 1 else columns_summed(b, groups).mT
-    total = backends.product(left, right).flatten(0, 1)
+    if total is None:
+        total = backends.product(left, right).flatten(0, 1)
+    else:
+        total = beside_digits(total.reshape(-1, b.shape[-1]), left, right)
     out, flagged = write_checked(total, zero, output.multiplier, dtype, grid=output.grid, offset=_NO_OFFSET)
     if flagged is None:
         note(events, checked=out.shape[0])

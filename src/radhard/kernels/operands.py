@@ -100,6 +100,15 @@ def _with_spare(sizes: Sizes, size: Any) -> bool:
 _CHECKED: dict[str, Entry] = {"policy": _POLICY, "events": _EVENTS}
 _WIDE = Size(text="n and at least 3 more for each group", allowed=_with_spare)
 
+_TERMS = Size(text="k + 1", allowed=lambda s, size: size == s["k"] + 1)
+_GROUPS = Size(text="groups", allowed=lambda s, size: size == s["groups"])
+_OF_GROUPS = Size(text="k + 1 for each group", allowed=lambda s, size: size == s["groups"] * (s["k"] + 1))
+_BLOCKS: dict[str, Entry] = {
+    "block": _GRID,
+    "recovery": Choice(values=("leave", "intersect", "row", "block", "weighted")),
+    "width": Choice(values=(32, 64)),
+}
+
 OPERANDS: dict[str, dict[str, Entry]] = {
     "linear": {
         "x": Operand(types=LEFT, shape=("...", "k")),
@@ -154,6 +163,22 @@ OPERANDS: dict[str, dict[str, Entry]] = {
     },
     "matmul": {**_FACTORS, "grid": _GRID, "dtype": _WRITTEN},
     "matmul_checked": {**_FACTORS, "grid": _GRID, "dtype": _WRITTEN, **_CHECKED},
+    "blocks_checked": {
+        "a": Operand(types=LEFT, shape=("g", "m", "k")),
+        "bias": _BIAS,
+        "weight": Operand(types=RIGHT, shape=(_WIDE, "k"), dense=True),
+        "columns": Operand(types=(torch.int64,), shape=(_OF_GROUPS,), dense=True),
+        "rows": Operand(types=(torch.int64,), shape=("n",), dense=True),
+        "sums": Operand(types=(torch.int64,), shape=(_GROUPS, "j", _TERMS)),
+        "weighted": Operand(types=(torch.int64,), shape=ANY),
+        "multiplier": _MULTIPLIER,
+        **_BLOCKS,
+        "grid": _GRID,
+        "dtype": _WRITTEN,
+        **_CHECKED,
+    },
+    "matmul_blocks_checked": {**_FACTORS, **_BLOCKS, "grid": _GRID, "dtype": _WRITTEN, **_CHECKED},
+    "patches": {**_GEOMETRY, "x": _CONVOLVED},
     "look_up": {"x": Operand(types=WORDS, shape=ANY), "table": _TABLE},
     "look_up_within": {
         "x": Operand(types=WORDS, shape=ANY),

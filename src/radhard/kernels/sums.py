@@ -49,6 +49,49 @@ def store(weight: Tensor, bias: Tensor) -> Stored:
     return Stored(weight=wide, bias=bias, columns=columns, rows=rows)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BlockSums:
+    """Sums of a factor over blocks of its columns.
+
+    `blocks` [..., j, terms] int64; `weighted` [..., j, 2, terms] int64, in which columns 1, 2, 3 ... of a block count
+    as often as their number, and as its square: what they are off by says which column is. None where nobody asks.
+    """
+
+    blocks: Tensor
+    weighted: Tensor | None
+
+
+def block_sums(wide: Tensor, step: int, *, weighted: bool) -> BlockSums:
+    """`wide` [..., n, terms] int64, the bias a term like others -> its sums over every `step` columns."""
+    parts = wide.split(step, -2)
+    blocks = torch.stack([part.sum(-2) for part in parts], -2)
+    if not weighted:
+        return BlockSums(blocks=blocks, weighted=None)
+    return BlockSums(blocks=blocks, weighted=torch.stack([_weighted(part) for part in parts], -3))
+
+
+def with_bias(weight: Tensor, bias: Tensor) -> Tensor:
+    """Weight [..., n, k] int8 and bias [..., n] int32 -> [..., n, k + 1] int64."""
+    return torch.cat([weight.to(torch.int64), bias.to(torch.int64)[..., None]], -1)
+
+
+def summed(x: Tensor, step: int, *, dim: int) -> Tensor:
+    """`x` [r, c] int64 -> its sums over every `step` rows (dim=0) or columns (dim=1), the last of the rest."""
+    return torch.stack([part.sum(dim) for part in x.split(step, dim)], dim)
+
+
+def numbers(size: int, device: torch.device) -> Tensor:
+    """Columns 1 ... size and the squares of these: [size, 2] int64."""
+    one = torch.arange(1, size + 1, device=device)
+    return torch.stack([one, one * one], 1)
+
+
+def _weighted(part: Tensor) -> Tensor:
+    """[..., n, terms] int64 -> [..., 2, terms]. Not a matrix product, which there is none of int64 on a GPU."""
+    weights = numbers(part.shape[-2], part.device)
+    return torch.stack([(part * weights[:, power, None]).sum(-2) for power in (0, 1)], -2)
+
+
 def check_outputs(n: int) -> None:
     """InputError if sums over n outputs may be more than three digits hold."""
     if n > _OUTPUTS:

@@ -104,5 +104,5 @@ def from_images(total: Tensor, shape: list[int], site: Site) -> Tensor:
         return total.reshape(shape)
     axis, blocks, own = site.batch_axis, site.blocks, site.rows_per_image // site.blocks
     assert math.prod(shape) == total.numel()
-    apart = total.reshape(len(total), *shape[:axis], blocks, own, *shape[axis + 1 :])
+    apart = total.reshape(total.shape[0], *shape[:axis], blocks, own, *shape[axis + 1 :])
     return apart.movedim(0, axis + 1).reshape(shape).contiguous()

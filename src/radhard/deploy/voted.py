@@ -1,0 +1,40 @@
+"""A step of a deployed model that runs three times, and whose words are voted on."""
+
+import torch
+from torch import Tensor
+
+from radhard.deploy.step import Step
+from radhard.kernels.library import Recourse, no_events
+from radhard.machine import Machine
+from radhard.protection.forms import Vote
+
+
+class Voted(Step):
+    """Three runs of `step` on copies of its inputs, and a vote on their words or on each bit."""
+
+    events: Tensor
+
+    def __init__(self, step: Step, vote: Vote, *, recourse: Recourse) -> None:
+        super().__init__(step.operator, step.site)
+        self.step = step
+        self.by = vote.by
+        self.recourse = recourse
+        self.register_buffer("events", no_events())
+
+    def compute(self, *given: Tensor | None) -> Tensor:
+        """-> what two of three agree on."""
+        return self._voted(self.step(*given), *(self.step(*(_copied(x, copy) for x in given)) for copy in (2, 3)))
+
+    def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
+        """The same of three runs on a machine, of which the second and the third are sites of their own."""
+        work = self.step.work(machine, *given)
+        return self._voted(work.compute(), work.copy(2), work.copy(3))
+
+    def _voted(self, *copies: Tensor) -> Tensor:
+        recourse = self.recourse
+        out: Tensor = torch.ops.radhard.vote.default(*copies, recourse.policy, recourse.site, self.events, self.by)
+        return out
+
+
+def _copied(x: Tensor | None, copy: int) -> Tensor | None:
+    return None if x is None else torch.ops.radhard.reread.default(x, copy)
