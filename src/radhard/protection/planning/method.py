@@ -5,7 +5,7 @@ names there are, and which options each of them has, the registry of schemes say
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -139,10 +139,9 @@ def best_block(method: Method, shape: Shape, *, ber: float, words: Words) -> Blo
     ).block.clipped(shape)
 
 
-def methods() -> Iterator[str]:
+def methods() -> tuple[str, ...]:
     """What a method's scheme can be: the names on the command line."""
-    yield NONE
-    yield from (spelling.name for entry in entries() for spelling in entry.spellings)
+    return (NONE, *(spelling.name for entry in entries() for spelling in entry.spellings))
 
 
 def entry_named(name: str) -> tuple[Entry, Spelling]:

@@ -37,8 +37,8 @@ class Option:
 
     name: str
     kind: Kind
+    default: Any
     choices: tuple[Value, ...] = ()
-    default: Any = MISSING
     optional: bool = False
     bound: Least | Above | None = None
     help: str = ""
