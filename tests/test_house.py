@@ -150,17 +150,7 @@ def test_a_file_name_has_one_meaning() -> None:
     assert SAME.keys() - twice == set()  # what is gone is not excused any more
 
 
-TO_COME = {"protection/schemes/registry.py"}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=pytest.mark.xfail(strict=True) if str(path.relative_to(SOURCE)) in TO_COME else ())
-        for path in FILES
-    ],
-    ids=lambda path: str(path.relative_to(SOURCE)),
-)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_public_values_are_typed(path: Path) -> None:
     """A field of a public dataclass says what it holds: no `Mapping[str, Any]` or `dict[str, Any]`.
 

@@ -39,8 +39,8 @@ class Spelling:
     """
 
     name: str
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
     called: Mapping[str, str] | None = None
 
 
@@ -58,7 +58,7 @@ class Entry:
     options: tuple[Option, ...]
     spellings: tuple[Spelling, ...]
     search: Search | None
-    rules: Mapping[str, Any]
+    rules: Mapping[str, object]
 
 
 _ENTRIES: dict[str, Entry] = {}
@@ -71,7 +71,7 @@ def scheme(
     takes: Takes = "int8 products",
     search: Search | None = None,
     spellings: tuple[Spelling, ...] | None = None,
-    rules: Mapping[str, Any] | None = None,
+    rules: Mapping[str, object] | None = None,
 ) -> Callable[[Kind], Kind]:
     """Registers the frozen dataclass below it under `name`. ValueError for a name that another class has."""
 
