@@ -239,7 +239,7 @@ def test_the_examples_of_the_documentation_run() -> None:
     with torch.random.fork_rng():
         for block in blocks:
             exec(compile(block, "deploy.md", "exec"), session)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert len(session["counts"]) == 3  # type: ignore[arg-type]
 
 

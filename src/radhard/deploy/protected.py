@@ -24,7 +24,7 @@ from radhard.protection.forms import BlockCheck, Bounds, Form, NoForm, Vote
 
 Constants = Sequence[Tensor | None]  # the inputs of an application: None where absent, COMPUTED where not stored
 COMPUTED = torch.empty(0)
-DEPLOYS = "row-abft, lb-abft, tmr or ranges"
+DEPLOYS = "row-check, lb-abft, tmr or ranges"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
