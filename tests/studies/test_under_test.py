@@ -60,6 +60,25 @@ def test_nothing_that_calibrates_is_evaluated() -> None:
     assert chosen.data.ids.tolist() == bench.data.ids.flip(0).tolist()
 
 
+def test_other_images_in_memory_calibrate(tmp_path: Path) -> None:
+    options = DataOptions(calibration=TensorDataset(FLOATS[:20], LABELS[:20]))
+    bench = under_test(network(), (FLOATS[20:], LABELS[20:]), data_options=options)
+    assert len(bench.data) == 40
+    assert bench.calibration is not None
+    assert {image.numpy().tobytes() for image in bench.calibration.images} == {
+        image.numpy().tobytes() for image in FLOATS[:20]
+    }
+    assert bench.calibrated_on == "20 of the 20 images of TensorDataset for calibration, drawn with seed 0"
+    overlap = DataOptions(calibration=FLOATS[:30])
+    bench = under_test(network(), (FLOATS[20:], LABELS[20:]), data_options=overlap)
+    assert bench.calibration is not None
+    assert len(bench.calibration) == 20  # ten are evaluated, too
+    with pytest.raises(InputError, match="not alike"):
+        under_test(network(), (FLOATS, LABELS), data_options=DataOptions(calibration=PIXELS))
+    with pytest.raises(InputError, match="name files that calibrate"):
+        of_pixels(folder(tmp_path, PIXELS, LABELS), data_options=DataOptions(calibration=PIXELS))
+
+
 def test_a_folder_is_taken_as_by_the_command(tmp_path: Path) -> None:
     told = Told()
     bench = of_pixels(folder(tmp_path, PIXELS, LABELS), progress=told)

@@ -32,6 +32,7 @@ SPELLED: Mapping[tuple[type, str], Notation] = {
     (ModelOptions, "std"): Notation(read=parse.std),
     (ModelOptions, "resize"): Notation(read=parse.edges),
     (ModelOptions, "anatomy"): Notation(read=parse.anatomy, form=Path),
+    (DataOptions, "calibration"): Notation(read=str),
     (FaultOptions, "kinds"): Notation(read=parse.kinds, default="mul,add"),
     (FaultOptions, "words"): Notation(read=parse.words, default="product=int16,accumulator=int32"),
     (RunOptions, "until_width"): Notation(read=parse.width, form=float),

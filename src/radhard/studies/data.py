@@ -57,13 +57,18 @@ def choice_of(
         split=options.split,
         samples=options.samples,
         seed=options.data_seed,
-        calibration=options.calibration,
+        calibration=_calibration(options.calibration),
         calibration_split=options.calibration_split,
         labels=options.labels,
         classes=options.classes,
         bad="skip" if options.skip_bad else "stop",
         part=part,
     )
+
+
+def _calibration(given: str | InMemory | None) -> str | Dataset | Listing | None:
+    """A name as it is, images in memory read."""
+    return given if given is None or isinstance(given, str) else read_whole(given)
 
 
 def _check_options(options: DataOptions, *, name: str) -> None:

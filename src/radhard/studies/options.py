@@ -14,6 +14,7 @@ from radhard.errors import InputError
 if TYPE_CHECKING:
     from radhard.faults import Where
     from radhard.machine import Kind
+    from radhard.models.data.in_memory import InMemory
     from radhard.models.data.preprocessing import Size
     from radhard.models.loaded import Shape
     from radhard.program import Overrides
@@ -113,7 +114,7 @@ class DataOptions:
     )
     samples: int | None = field(default=None, metadata=option("draw so many of the images; default: all", least=1))
     data_seed: int = field(default=0, metadata=option("what samples and their order are drawn from"))
-    calibration: str | None = field(
+    calibration: "str | InMemory | None" = field(
         default=None,
         metadata=option(
             "other images to calibrate the quantisation on, named as for --data; default: 512 of the data, or a fifth "

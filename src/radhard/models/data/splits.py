@@ -34,10 +34,10 @@ class DataChoice:
 
     `labels`: "none", "folders" or a list of them, where the layout does not say it. `classes`: a file that names the
     classes in the order of the model's outputs. `samples` of it are drawn with `seed`; None takes all, of a folder or
-    timm's in drawn order, too. `calibration` names another set, with its `calibration_split`; None sets a share of the
-    data apart. `bad` says what is done about images that cannot be read. `part`: those that "evaluate", from the first
-    on, or those on which a protection is to "select" its plan: of the embedded images ones that nothing else sees, else
-    from the last one back.
+    timm's in drawn order, too. `calibration` names another set, with its `calibration_split`, or is one in memory; None
+    sets a share of the data apart. `bad` says what is done about images that cannot be read. `part`: those that
+    "evaluate", from the first on, or those on which a protection is to "select" its plan: of the embedded images ones
+    that nothing else sees, else from the last one back.
     """
 
     data: str = EMBEDDED
@@ -45,7 +45,7 @@ class DataChoice:
     split: str | None = None
     samples: int | None = None
     seed: int = 0
-    calibration: str | None = None
+    calibration: str | Dataset | Listing | None = None
     calibration_split: str | None = None
     bad: Literal["stop", "skip"] = "stop"
     part: Part = "evaluate"
@@ -151,7 +151,7 @@ def check_shape(loaded: LoadedModel, data: Dataset) -> None:
 
 
 def _texts(choice: DataChoice) -> tuple[str, str]:
-    return choice.data, choice.calibration or ""
+    return choice.data, choice.calibration if isinstance(choice.calibration, str) else ""
 
 
 def _model_labels(listing: Listing, choice: DataChoice, loaded: LoadedModel) -> list[int] | None:
@@ -223,8 +223,8 @@ def _sample_of(data: Dataset, choice: DataChoice) -> Dataset:
 def _in_memory(
     choice: DataChoice, loaded: LoadedModel, *, whole: Dataset | Listing, progress: Progress | None
 ) -> Supply:
-    """Those calibrate that `choice` names, else a share of `whole`. The order is drawn from identities."""
-    if choice.calibration is not None and not is_pixels(whole):
+    """Those calibrate that `choice` names or holds, else a share of `whole`. The order is drawn from identities."""
+    if isinstance(choice.calibration, str) and not is_pixels(whole):
         raise InputError(
             f"calibration {choice.calibration}: the images are floats as the model takes them, and those are pixels; "
             "give images that calibrate as tensors, too, or leave them out to set a share apart"
@@ -241,6 +241,13 @@ def _in_memory(
     if evaluated.labelled:
         check_labels(evaluated.labels, classes=loaded.classes, name=whole.name)
     evaluated = replace(evaluated, remarks=(*evaluated.remarks, *repeated(evaluated)))
+    if isinstance(choice.calibration, Dataset | Listing):
+        if is_pixels(choice.calibration) != is_pixels(whole):
+            raise InputError(
+                f"calibration {choice.calibration.name} and {whole.name} are not alike: one has pixels, the other "
+                "floats as the model takes them; make both the same way"
+            )
+        return _supplied(evaluated, _first(choice.calibration, loaded, seed=choice.seed, progress=progress))
     if choice.calibration is not None:
         return _calibrated(choice, loaded, evaluated=evaluated, locations=frozenset(), progress=progress)
     text = f"{share} of the {len(whole):,} images of {whole.name}, set apart with seed {choice.seed}"
@@ -256,7 +263,7 @@ def _calibrated(
     progress: Progress | None,
 ) -> Supply:
     """With the embedded calibration images, or with those of the set that `choice.calibration` names."""
-    if choice.calibration in (None, EMBEDDED):
+    if choice.calibration is None or choice.calibration == EMBEDDED:
         calibration = fashion_mnist("calibration").take(
             torch.arange(CALIBRATION_IMAGES), name="fashion-mnist/calibration"
         )
@@ -268,6 +275,11 @@ def _calibrated(
         if choice.data == EMBEDDED:
             return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
         return _supplied(evaluated, replace(calibration, name=text))
+    if not isinstance(choice.calibration, str):
+        raise InputError(
+            f"calibration {choice.calibration.name} is in memory, and data {choice.data} are files: name files that "
+            "calibrate"
+        )
     listing = list_data(choice.calibration, root=choice.root, split=choice.calibration_split, option="--calibration")
     order = listing.order(seed=choice.seed)[:CALIBRATION_IMAGES]
     if len(order) < _LEAST:
@@ -276,6 +288,17 @@ def _calibrated(
     text = f"{len(order)} of the {listing.count:,} images of {listing.name}, drawn with seed {choice.seed}"
     calibration = decode(listing, order, name=text, frame=_frame(loaded), bad=choice.bad, progress=progress)
     return _supplied(evaluated, calibration)
+
+
+def _first(given: Dataset | Listing, loaded: LoadedModel, *, seed: int, progress: Progress | None) -> Dataset:
+    """As many of the images of a set in memory as calibrate, drawn with the seed."""
+    fitting = made_to_fit(given, frame=_frame(loaded), progress=progress)
+    check_shape(loaded, fitting)
+    order = drawn_order([str(number) for number in fitting.ids.tolist()], seed=seed)[:CALIBRATION_IMAGES]
+    if len(order) < _LEAST:
+        raise InputError(f"calibration {given.name}: it has one image; at least {_LEAST} calibrate")
+    text = f"{len(order)} of the {len(fitting):,} images of {given.name} for calibration, drawn with seed {seed}"
+    return fitting.take(torch.tensor(order), name=text)
 
 
 def _supplied(evaluated: Dataset, calibration: Dataset) -> Supply:
