@@ -92,7 +92,7 @@ def check(
             *before, last = (of_slab.reshape(-1, n) for of_slab in sums[:, some])
             running = [*before, beside_digits(last - product.bias, left, right)]
         outs.append(_checked(running, product, how, first, output=output, policy=policy, found=found))
-    return torch.cat(outs).view(g, m, n)
+    return (outs[0] if len(outs) == 1 else torch.cat(outs)).view(g, m, n)
 
 
 def _running(left: Tensor, right: Tensor, how: How) -> list[Tensor]:
