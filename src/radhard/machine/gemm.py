@@ -83,6 +83,39 @@ class MatrixProduct(Operator):
         """The product that leaves its accumulators, int32 of words."""
         return self if self.write_back is None else replace(self, write_back=None)  # type: ignore[type-var]
 
+    def dtype(self, left: Tensor) -> torch.dtype:
+        """The type of its output for a left factor: words of 8 bits without a write-back leave int32 accumulators."""
+        if self.write_back is not None:
+            return self.write_back.dtype
+        return torch.int32 if left.dtype in OCTETS else left.dtype
+
+    def multiplier(self, column: Tensor) -> Tensor | None:
+        """The multiplier [u] of each of the columns [u]."""
+        if self.write_back is None:
+            return None
+        of_all = self.write_back.multiplier
+        return of_all.expand(len(column)) if of_all.numel() == 1 else of_all[column]
+
+    def chains_of(self, left: Tensor, right: Tensor, *, out: Tensor, bias: Tensor | None) -> tuple[Chains, ...]:
+        """Rows left [..., m, k], right [..., n, k] -> their chains, which write `out` [..., m, n]; none of floats."""
+        if left.dtype not in OCTETS:
+            return ()
+        if self.write_back is None:
+            return (chains_of_rows(left, right, out, bias=bias),)
+        multiplier, limits = self.write_back.multiplier, self.write_back.grid.limits
+        return (chains_of_rows(left, right, out, bias=bias, multiplier=multiplier, limits=limits),)
+
+    def product(self, a: Tensor, b: Tensor, *, bias: Tensor | None, spread: bool = False) -> Tensor:
+        """a [..., m, k] of 8 bits, b [..., n, k] int8, bias [n] int32 -> [..., m, n], written back or int32.
+
+        Words are contiguous unless they may be `spread`.
+        """
+        back = self.write_back
+        if back is None:
+            return accumulated(a, b, bias=bias)
+        limits = back.grid.limits
+        return written(a, b, bias=bias, multiplier=back.multiplier, dtype=back.dtype, grid=limits, spread=spread)
+
     def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums, write-back: of rows, columns, bias [u], multiplier [u] -> [u]."""
         a, b, bias, multiplier = inputs
@@ -92,39 +125,12 @@ class MatrixProduct(Operator):
         return total if self.write_back is None else self.write_back.text(m, total, multiplier)
 
 
-def column_multiplier(write_back: WriteBack | None, column: Tensor) -> Tensor | None:
-    """The multiplier [u] of each of the columns [u]."""
-    if write_back is None:
-        return None
-    per_tensor = write_back.multiplier.numel() == 1
-    return write_back.multiplier.expand(len(column)) if per_tensor else write_back.multiplier[column]
-
-
 def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:
     """Results [u] to flat places [u] of an output, however it lies in memory."""
     if out.is_contiguous():
         out.view(-1)[index] = values
     else:
         out[unravel(index, tuple(out.shape))] = values
-
-
-def product_chains(
-    rows: tuple[Tensor, Tensor], out: Tensor, bias: Tensor | None, write_back: WriteBack | None
-) -> tuple[Chains, ...]:
-    """Rows [..., m, k] and [..., n, k] of 8-bit words -> their chains, which write `out` [..., m, n]."""
-    if rows[0].dtype not in OCTETS:
-        return ()
-    if write_back is None:
-        return (chains_of_rows(*rows, out, bias=bias),)
-    limits = write_back.grid.limits
-    return (chains_of_rows(*rows, out, bias=bias, multiplier=write_back.multiplier, limits=limits),)
-
-
-def written_dtype(write_back: WriteBack | None, operand: torch.dtype) -> torch.dtype:
-    """The type of a matrix product's output: words of 8 bits without a write-back leave int32 accumulators."""
-    if write_back is not None:
-        return write_back.dtype
-    return torch.int32 if operand in OCTETS else operand
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +148,7 @@ class Gemm(MatrixProduct):
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """[..., m, n] of the type that is written back."""
         a, b = operands(inputs)
-        dtype = written_dtype(self.write_back, a.dtype)
+        dtype = self.dtype(a)
         return torch.empty(self._shape(a, b), dtype=dtype, device=a.device)
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
@@ -159,7 +165,7 @@ class Gemm(MatrixProduct):
                 Rows(left[(*group, row)], own),
                 Rows(right[(*group, column)], own),
                 None,
-                column_multiplier(self.write_back, column),
+                self.multiplier(column),
             )
 
         return Units(shape, gather, scatter_flat)
@@ -169,7 +175,7 @@ class Gemm(MatrixProduct):
         a, b = operands(inputs)
         shape = self._shape(a, b)
         rows = (a.expand(*shape[:-2], *a.shape[-2:]), b.mT.expand(*shape[:-2], *b.mT.shape[-2:]))
-        return product_chains(rows, out, None, self.write_back)
+        return self.chains_of(*rows, out=out, bias=None)
 
     def matrices(self, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
         """A product for each image and group."""
@@ -202,19 +208,7 @@ class Gemm(MatrixProduct):
         a, b = operands(inputs)
         if a.dtype not in OCTETS:
             return a @ b
-        return product(self.write_back, a, b.mT, bias=None, spread=True)
-
-
-def product(write_back: WriteBack | None, a: Tensor, b: Tensor, *, bias: Tensor | None, spread: bool = False) -> Tensor:
-    """a [..., m, k] of 8 bits, b [..., n, k] int8, bias [n] int32 -> [..., m, n], written back or int32.
-
-    Words are contiguous unless they may be `spread`.
-    """
-    if write_back is None:
-        return accumulated(a, b, bias=bias)
-    scale = write_back.multiplier
-    limits = write_back.grid.limits
-    return written(a, b, bias=bias, multiplier=scale, dtype=write_back.dtype, grid=limits, spread=spread)
+        return self.product(a, b.mT, bias=None, spread=True)
 
 
 def operands(inputs: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:

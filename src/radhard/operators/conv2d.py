@@ -20,7 +20,7 @@ from radhard.kernels.convolution import convolution
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.octets import OCTETS
 from radhard.machine import SYMMETRIC, Note, Rows, Site, UnitInput, Units
-from radhard.machine.gemm import MatrixProduct, WriteBack, column_multiplier, operands, written_dtype
+from radhard.machine.gemm import MatrixProduct, WriteBack, operands
 from radhard.machine.matrices import Matrices, by_image
 from radhard.machine.operator import unravel
 from radhard.operators.aten import Lowered, lowers, pair
@@ -66,7 +66,7 @@ class Conv2d(MatrixProduct):
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """[b, n, h', w'] of the type that is written back."""
         x, weight = operands(inputs)
-        dtype = written_dtype(self.write_back, x.dtype)
+        dtype = self.dtype(x)
         size = self._geometry(weight).out_size(x)
         return torch.empty(x.shape[0], weight.shape[0], *size, dtype=dtype, device=x.device)
 
@@ -87,7 +87,7 @@ class Conv2d(MatrixProduct):
                 Rows(patches, torch.arange(len(index), device=x.device)),
                 Rows(filters, column),
                 None if bias is None else bias[column],
-                column_multiplier(self.write_back, column),
+                self.multiplier(column),
             )
 
         def scatter(out: Tensor, index: Tensor, values: Tensor) -> None:

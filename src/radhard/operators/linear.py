@@ -16,12 +16,8 @@ from radhard.machine import Note, Rows, Site, UnitInput, Units
 from radhard.machine.gemm import (
     MatrixProduct,
     WriteBack,
-    column_multiplier,
     operands,
-    product,
-    product_chains,
     scatter_flat,
-    written_dtype,
 )
 from radhard.machine.matrices import Matrices, by_image, from_images
 from radhard.operators.aten import Lowered, lowers
@@ -40,7 +36,7 @@ class Linear(MatrixProduct):
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
         """[..., n] of the type that is written back."""
         x, weight = operands(inputs)
-        dtype = written_dtype(self.write_back, x.dtype)
+        dtype = self.dtype(x)
         return torch.empty(*x.shape[:-1], weight.shape[0], dtype=dtype, device=x.device)
 
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
@@ -55,7 +51,7 @@ class Linear(MatrixProduct):
                 Rows(flat, row),
                 Rows(weight, column),
                 None if bias is None else bias[column],
-                column_multiplier(self.write_back, column),
+                self.multiplier(column),
             )
 
         return Units((*x.shape[:-1], n), gather, scatter_flat)
@@ -63,7 +59,7 @@ class Linear(MatrixProduct):
     def chains(self, inputs: Sequence[Tensor | None], out: Tensor) -> tuple[Chains, ...]:
         """Those of its outputs."""
         x, weight = operands(inputs)
-        return product_chains((x.reshape(-1, x.shape[-1]), weight), out, inputs[2], self.write_back)
+        return self.chains_of(x.reshape(-1, x.shape[-1]), weight, out=out, bias=inputs[2])
 
     def matrices(self, inputs: Sequence[Tensor | None], site: Site) -> Matrices:
         """A product for each image, all with the same weight."""
@@ -88,7 +84,7 @@ class Linear(MatrixProduct):
         x, weight = operands(inputs)
         if x.dtype not in OCTETS:
             return functional.linear(x, weight, inputs[2])
-        return product(self.write_back, x.reshape(-1, x.shape[-1]), weight, bias=inputs[2]).view(*x.shape[:-1], -1)
+        return self.product(x.reshape(-1, x.shape[-1]), weight, bias=inputs[2]).view(*x.shape[:-1], -1)
 
 
 @lowers(_ATEN.linear.default)
