@@ -18,19 +18,15 @@ from typer.testing import CliRunner
 
 from radhard.campaign import build as building
 from radhard.campaign.bench import Bench
-from radhard.campaign.execute import Progress
-from radhard.campaign.experiment import Unit
-from radhard.campaign.outcomes import empty_tally
 from radhard.campaign.rates import comparable_curve
 from radhard.cli import parse
 from radhard.cli.commands import app
-from radhard.cli.live import Course, describe, follow
+from radhard.cli.live import Position, describe, watching
 from radhard.errors import InputError, ModelError
 from radhard.models.data.fashion import MEAN, STD, fashion_mnist
 from radhard.models.load import LoadedModel
 from radhard.studies import model as loading
-from radhard.studies.progress import Measuring
-from tests.support.campaigns import setting
+from radhard.studies.progress import Measuring, Note
 
 SMALL = ("--images", "60", "--trials", "2", "--ber", "1e-6,1e-4")
 real_load = loading.load
@@ -186,27 +182,27 @@ def test_a_checkpoint_belongs_to_its_model() -> None:
 
 
 def test_time_left_counts_the_models_to_come() -> None:
-    course = Course(model="fine", place=2, of=5, began=time.perf_counter() - 50)
-    assert course.seconds_left(10.0) == pytest.approx(10 + 3 * (50 + 10) / 2, abs=1.0)
-    assert Course(model="fine", began=0.0).seconds_left(10.0) == 10.0  # one model: what is left of it
+    position = Position(model="fine", place=2, of=5, began=time.perf_counter() - 50)
+    assert position.seconds_left(10.0) == pytest.approx(10 + 3 * (50 + 10) / 2, abs=1.0)
+    assert Position(model="fine", began=0.0).seconds_left(10.0) == 10.0  # one model: what is left of it
 
 
 def test_progress_names_the_model() -> None:
-    state = Progress(
-        unit=Unit(setting=setting(), trial=0, start=0, stop=5), done=1, total=4, images_per_second=1234.5,
-        seconds_left=70.0, tally=empty_tally(5),
-    )  # fmt: skip
     event = Measuring(
         model="fine", task="", done=1, total=4, images_per_second=1234.5, seconds_left=70.0, recipe="int8", ber=1e-8,
         known="",
     )  # fmt: skip
-    assert describe(event, course=Course(model="fine")) == "fine: 1,234 images/s, 0:01:10 left"
-    course = Course(model="fine", place=2, of=2)
-    assert describe(event, course=course) == "fine (2 of 2): 1,234 images/s, 0:01:10 left for all"
+    assert describe(event, position=Position(model="fine")) == "fine: 1,234 images/s, 0:01:10 left"
+    position = Position(model="fine", place=2, of=2)
+    assert describe(event, position=position) == "fine (2 of 2): 1,234 images/s, 0:01:10 left for all"
     searching = replace(event, task="searching", known="accuracy 78.1 %")
-    assert describe(searching, course=Course(model="fine")) == (
+    assert describe(searching, position=Position(model="fine")) == (
         "fine, searching: 1,234 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 %"
     )
     out = io.StringIO()
-    follow([state], course=course, console=Console(file=out, force_terminal=True, width=120))
+    with watching(position, console=Console(file=out, force_terminal=True, width=120)) as report:
+        report(event)
+        report(Note(model="fine", text="one thing"))
+        report(Note(model="fine", text="one thing"))
+    assert out.getvalue().count("one thing") == 1
     assert "fine (2 of 2)" in out.getvalue()

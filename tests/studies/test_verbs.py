@@ -49,7 +49,7 @@ def swept() -> rh.SweepResult:
 
 
 @cache
-def explored() -> rh.VulnerabilityResult:
+def studied() -> rh.VulnerabilityResult:
     return rh.vulnerability(network(), (FLOATS, LABELS), by="site", ber=RATES, run=RUN)
 
 
@@ -115,7 +115,7 @@ def test_images_may_come_as_torch_gives_them(data: str) -> None:
 
 def test_the_most_vulnerable_component_is_the_one_whose_flips_cost_most() -> None:
     """With all else spared, the first in rank loses at least as much as the last."""
-    ranked = explored().points[-1].found.ranked
+    ranked = studied().points[-1].found.ranked
     assert {component.name for component in ranked} == {"0", "3"}
     lost = []
     for component in (ranked[0], ranked[-1]):
@@ -169,7 +169,7 @@ def test_a_result_is_short_in_a_console_and_a_table_in_a_notebook() -> None:
     text = repr(swept())
     assert text.startswith("<SweepResult: Sequential, int8: clean ")
     assert len(text) < 160
-    assert "by site at BER 0.001: most vulnerable " in repr(explored())
+    assert "by site at BER 0.001: most vulnerable " in repr(studied())
     odd = replace(swept().sweep, settings=tuple(replace(s, model="<b>a & b</b>") for s in swept().sweep.settings))
     page = replace(swept(), sweep=odd)._repr_html_()
     assert page.count("<tr>") == 3
@@ -188,8 +188,8 @@ def test_rows_are_those_of_the_csv_file(files: tuple[str, Path], tmp_path: Path)
 
 def test_to_pandas() -> None:
     pytest.importorskip("pandas")
-    frame = explored().to_pandas()
-    assert list(frame.columns) == list(explored().rows()[0])
+    frame = studied().to_pandas()
+    assert list(frame.columns) == list(studied().rows()[0])
     assert len(frame) == 4
     assert list(frame.groupby("ber")["factor"].count()) == [2, 2]
 
@@ -198,7 +198,7 @@ def test_plots(tmp_path: Path) -> None:
     blocks = rh.blocks(Shape(m=64, k=64, n=64), model="exact")
     inspected = rh.inspect(network(), model_options=SHAPE)
     patches = rh.vulnerability(network(), (FLOATS, LABELS), by="patch", grid=(2, 2), ber=1e-2, run=RUN)
-    for result in (swept(), explored(), blocks, inspected, patches):
+    for result in (swept(), studied(), blocks, inspected, patches):
         file = tmp_path / f"{type(result).__name__}.svg"
         result.plot(file)
         assert "<svg" in file.read_text()

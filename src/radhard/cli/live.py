@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -12,17 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.status import Status
 
-from radhard.campaign.execute import Progress
 from radhard.studies.model import loaded_model
 from radhard.studies.options import ModelOptions
-from radhard.studies.progress import Event, Known, Measuring, Note, Preparing, Report, accuracy_so_far
-from radhard.studies.progress import follow as follow_states
+from radhard.studies.progress import Event, Measuring, Note, Preparing, Report
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class Position:
     """Where a command is: at `model`, the `place`-th (from 1) `of` those that it sweeps; `began` in seconds."""
 
     model: str
@@ -54,8 +52,8 @@ def waiting(text: str, *, console: Console) -> Iterator[None]:
 class _Watch:
     """Draws one model's events on a console that is a terminal, and prints its notes, each sentence once."""
 
-    def __init__(self, course: Course, *, console: Console, told: set[str]) -> None:
-        self._course, self._console, self._told = course, console, told
+    def __init__(self, position: Position, *, console: Console, told: set[str]) -> None:
+        self._position, self._console, self._told = position, console, told
         self._status: Status | None = None
         self._bar: Bar | None = None
         self._task: str | None = None
@@ -82,7 +80,7 @@ class _Watch:
         self._status = self._bar = None
 
     def _prepare(self, event: Preparing) -> None:
-        text = f"{self._course.name}: capturing and calibrating"
+        text = f"{self._position.name}: capturing and calibrating"
         if event.total:
             text += f": {event.done:,} of {event.total:,} images decoded"
         if self._status is None:
@@ -98,14 +96,14 @@ class _Watch:
             self._bar, self._task = Bar(*columns, console=self._console, transient=True), event.task
             self._bar.add_task("", total=None)
             self._bar.start()
-        text = describe(event, course=self._course)
+        text = describe(event, position=self._position)
         self._bar.update(self._bar.task_ids[0], completed=event.done, total=event.total, description=text)
 
 
 @contextmanager
-def watching(course: Course, *, console: Console, told: set[str] | None = None) -> Iterator[Report]:
+def watching(position: Position, *, console: Console, told: set[str] | None = None) -> Iterator[Report]:
     """What a verb reports to. Notes that were `told` are not told again."""
-    watch = _Watch(course, console=console, told=set() if told is None else told)
+    watch = _Watch(position, console=console, told=set() if told is None else told)
     try:
         yield watch
     finally:
@@ -122,24 +120,18 @@ def of_each(
     found: list[T] = []
     began, told = time.perf_counter(), set[str]()
     for place, (model, options) in enumerate(models.items(), start=1):
-        course = Course(model=model, place=place, of=len(models), began=began)
-        with watching(course, console=console, told=told) as report:
+        position = Position(model=model, place=place, of=len(models), began=began)
+        with watching(position, console=console, told=told) as report:
             found.append(verb(model, options, report))
         gc.collect()  # a captured graph holds itself in cycles: free this model before the next is captured
     return found
 
 
-def describe(event: Measuring, *, course: Course) -> str:
+def describe(event: Measuring, *, position: Position) -> str:
     """`fashion-vit: 412 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 % (76.0 - 80.2)`."""
-    minutes, seconds = divmod(round(course.seconds_left(event.seconds_left)), 60)
+    minutes, seconds = divmod(round(position.seconds_left(event.seconds_left)), 60)
     hours, minutes = divmod(minutes, 60)
-    left = "left" if course.of == 1 else "left for all"
-    name = replace(course, model=f"{course.model}, {event.task}" if event.task else course.model).name
+    left = "left" if position.of == 1 else "left for all"
+    name = replace(position, model=f"{position.model}, {event.task}" if event.task else position.model).name
     text = f"{name}: {event.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
     return f"{text}, {event.recipe}, BER {event.ber:.2g}: {event.known}" if event.known else text
-
-
-def follow(progress: Iterable[Progress], *, course: Course, console: Console, so_far: Known = accuracy_so_far) -> None:
-    """Run a campaign to its end, and draw its progress and what is known `so_far` if the console is a terminal."""
-    with watching(course, console=console) as report:
-        follow_states(progress, model=course.model, report=report, known=so_far)

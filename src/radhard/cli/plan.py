@@ -111,7 +111,7 @@ def plan(
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, out=out, suffixes=(".json",), store=run.store)
 
     from radhard.analysis.overhead import Weights
-    from radhard.cli.live import Course, watching
+    from radhard.cli.live import Position, watching
     from radhard.cli.notes import notes, show, show_json
     from radhard.protection import read_plan, write_plan
     from radhard.report.frontier import frontier_data, write_frontier
@@ -135,7 +135,7 @@ def plan(
     settings = settings_of(
         model_options, data_options, faults, run, model=model, data=data, ber=rate, weights=counts, **own
     )
-    with watching(Course(model=model), console=notes()) as report:
+    with watching(Position(model=model), console=notes()) as report:
         result = verb(
             model,
             data,
