@@ -187,7 +187,7 @@ def test_a_machine_knows_bits_but_no_patches() -> None:
     """A machine is given what sites cost; which unit stands for which patch is the program's to say."""
     program, batch, ids = tiny_program("int8"), images(3), torch.tensor([4, 0, 9])
     for where in (Where(patches=("0,0",), grid=G2), ~Where(patches=("0,0",), grid=G2)):
-        with pytest.raises(InputError, match=r"the program's to say: draw\(program, faults, ids\)"):
+        with pytest.raises(InputError, match=r"the program's to say: trace\(program, faults, ids\)"):
             run(program, batch, Faulty(Clean(), Faults(ber=1e-5, where=where)), ids=ids)
         flips = trace(program, Faults(ber=1e-5, where=where), ids)
         machine = Faulty(Clean(), flips)
