@@ -1,6 +1,8 @@
-"""The operators of deployed models, `torch.ops.radhard.*`: importing this package is what loading one takes.
+"""The one home of int8 arithmetic: exact products, their write-backs and checks, for operators and deployed models.
 
-It imports torch and nothing else of this project but its words and errors; numba is used where it is installed.
+Deployed models call it as `torch.ops.radhard.*`; importing this package is what loading one takes. Operators call the
+same functions beneath, without torch's dispatcher, which costs some 10 microseconds a product. The package imports
+torch and nothing else of this project but its words and errors; numba is used where it is installed.
 """
 
 from radhard.kernels import blocks, conv2d, linear, matmul, ranges, votes
