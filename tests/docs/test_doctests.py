@@ -1,7 +1,8 @@
-"""The examples in the docstrings of the source run."""
+"""The examples in the docstrings of the source run, and every public value has one."""
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
@@ -44,3 +45,13 @@ def test_examples_run(name: str, tmp_path: object, monkeypatch: pytest.MonkeyPat
             runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
             runner.run(test, out=told.append)
             assert not runner.failures, "".join(told)
+
+
+def test_every_public_value_has_an_example() -> None:
+    lacking = [
+        name
+        for name in rh.__all__
+        if inspect.isclass(value := getattr(rh, name)) or inspect.isfunction(value)
+        if ">>> " not in (value.__doc__ or "")
+    ]
+    assert lacking == []

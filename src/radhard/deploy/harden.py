@@ -42,6 +42,16 @@ def harden(
     decides them. What cannot be repaired raises FaultError ("raise"), warns ("warn"), or is computed once more on
     another back end before it raises ("recompute"). Raises InputError for a plan of another program, of unknown sites
     or of schemes that do not fit them.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> from radhard.protection import Protection, Tmr
+    >>> hardened = rh.harden(program, Protection.of({"2": Tmr()}))
+    >>> torch.equal(hardened(images), rh.run(program, images).logits)
+    True
     """
     if policy not in get_args(Policy):
         raise InputError(f"policy {policy!r} is not known; choose from {', '.join(get_args(Policy))}")

@@ -23,7 +23,20 @@ from radhard.machine import Machine, undisturbed
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """What was found at a site in one call; the numbers are those of `radhard.kernels.library`."""
+    """What was found at a site in one call; the numbers are those of `radhard.kernels.library`.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> from radhard.protection import Protection, Tmr
+    >>> alarms = []  # each an Alarm
+    >>> hardened = rh.harden(program, Protection.of({"2": Tmr()}), on_alarm=alarms.append)
+    >>> logits = hardened(images)
+    >>> alarms  # nothing was wrong
+    []
+    """
 
     site: str
     flagged: int
@@ -52,6 +65,17 @@ class Hardened(Fixed):
     `radhard.kernels.EVENTS`, which is saved and exported with the module. `on_alarm` is called after a call in which a
     site raised an alarm, once for each such site, in the thread of the call and with the numbers of that call; it stays
     behind when the module is exported or compiled. No gradients are computed, and autocast changes nothing.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    >>> images = torch.ones(2, 8)
+    >>> program = rh.quantize(rh.capture(model, images), [images])
+    >>> from radhard.protection import Protection, Tmr
+    >>> hardened = rh.harden(program, Protection.of({"2": Tmr()}))
+    >>> logits = hardened(images)
+    >>> hardened.counts()["2"]["flagged"]
+    0
     """
 
     def __init__(self, body: Body, *, name: str, input_shape: tuple[int, ...], on_alarm: OnAlarm | None = None) -> None:

@@ -21,7 +21,13 @@ ModelName = Literal["all", "printed", "volume", "exact"]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class BlocksResult(Result):
-    """Blocks of one product of `shape` and what they cost, one for each rate and cost model; `chosen` says how."""
+    """Blocks of one product of `shape` and what they cost, one for each rate and cost model; `chosen` says how.
+
+    >>> import radhard as rh
+    >>> from radhard.protection import Shape
+    >>> rh.blocks(Shape(m=197, k=768, n=3072), ber=1e-8)
+    <BlocksResult: ...>
+    """
 
     shape: Shape
     blocks: tuple[BlockRow, ...]
@@ -67,6 +73,11 @@ def blocks(
 
     `most_flips`: only blocks that expect at most so many flips. `bits`: exposed bits of a multiply-accumulate, for the
     models "printed" (default: 1) and "volume" (default: those of `words`). InputError for `bits` with "exact".
+
+    >>> import radhard as rh
+    >>> from radhard.protection import Shape
+    >>> len(rh.blocks(Shape(m=197, k=768, n=3072), ber=[1e-9, 1e-8]).rows()) > 0
+    True
     """
     if bits is not None and model == "exact":
         raise InputError(f"--bits {bits} with --model exact: it counts the bits of --words one by one; leave one out")

@@ -29,7 +29,19 @@ from radhard.studies.under_test import images_taken, under_test
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Compared(ConfigurationsResult):
-    """Schemes on one model, each paired with the `reference`."""
+    """Schemes on one model, each paired with the `reference`.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> run = rh.RunOptions(images=40, trials=1)
+    >>> rh.compare(model, (images, labels), schemes=["row-check", "tmr"], ber=1e-5, run=run)
+    <Compared: Sequential...>
+    """
 
     reference: str
 
@@ -76,6 +88,18 @@ def compare(
     `reference`, by its title (default: the first); two are equivalent within `margin` percentage points. Without `ber`
     the rates are those of the model's whole curve. Errors are those of `under_test`, and InputError for schemes or
     numbers that cannot be meant.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> run = rh.RunOptions(images=40, trials=1)
+    >>> found = rh.compare(model, (images, labels), schemes=["row-check", "tmr"], ber=1e-5, run=run)
+    >>> {"row-check", "tmr"} < {row["configuration"] for row in found.rows()}
+    True
     """
     model_options, faults = model_options or ModelOptions(), faults or FaultOptions()
     run, costs, report, recipe = run or ONE_TRIAL, weights or Weights(), progress or silent, model_options.recipe

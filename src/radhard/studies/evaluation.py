@@ -30,7 +30,20 @@ Plans = Plan | str | Path | Sequence[Plan | str | Path]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluated(ConfigurationsResult):
-    """What plans gave, and whether their targets are met on these images: a check for each plan that states one."""
+    """What plans gave, and whether their targets are met on these images: a check for each plan that states one.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> run = rh.RunOptions(images=40, trials=1)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> rh.evaluate(model, (images, labels), plan=planned.plan, run=rh.RunOptions(images=20, trials=1))
+    <Evaluated: Sequential...>
+    """
 
     checks: tuple[TargetCheck, ...] = ()
 
@@ -64,6 +77,19 @@ def evaluate(
     operations that were executed, by `weights`. Images that chose a plan are refused; `run.images` that is left out
     ends before the first of these. InputError for plans of another program, of several recipes, or several for one
     rate; other errors are those of `under_test`.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> run = rh.RunOptions(images=40, trials=1)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> found = rh.evaluate(model, (images, labels), plan=planned.plan, run=rh.RunOptions(images=20, trials=1))
+    >>> "unprotected" in {row["configuration"] for row in found.rows()}
+    True
     """
     faults, run, report = faults or FaultOptions(), run or ONE_TRIAL, progress or silent
     check_whole(run)

@@ -24,7 +24,18 @@ from radhard.studies.under_test import assumed, name_of
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class InspectionResult(Result):
-    """The `anatomy` of a model's `program`: operations and exposed bits of one image's inference, by site or summed."""
+    """The `anatomy` of a model's `program`: operations and exposed bits of one image's inference, by site or summed.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> rh.inspect(model, model_options=rh.ModelOptions(input_shape=(3, 2, 2)))
+    <InspectionResult: ...>
+    """
 
     anatomy: Anatomy
     program: Program
@@ -93,6 +104,16 @@ def inspect(
 
     `faults` says which operations are exposed; its seed does not matter. A module needs the shape of its images,
     `ModelOptions(input_shape=...)`. Errors are those of `loaded_model` and `radhard.capture`.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> rh.inspect(model, model_options=rh.ModelOptions(input_shape=(3, 2, 2))).program.recipe
+    'int8'
     """
     model_options, faults, report = model_options or ModelOptions(), faults or FaultOptions(), progress or silent
     where = faults.where

@@ -42,6 +42,10 @@ class ModelOptions:
 
     `input_shape`: (channels, height, width). `mean`, `std`: of pixels in [0, 1], one number or one a channel.
     `resize`: pixels of the shorter edge, (height, width), or "none". `scales`: files of `radhard quantize`.
+
+    >>> import radhard as rh
+    >>> rh.ModelOptions(recipe="int8-symmetric").recipe
+    'int8-symmetric'
     """
 
     checkpoint: Path | None = field(
@@ -102,7 +106,12 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Which images of the data are seen, which of them calibrate, and what labels they have."""
+    """Which images of the data are seen, which of them calibrate, and what labels they have.
+
+    >>> import radhard as rh
+    >>> rh.DataOptions(samples=1000, data_seed=3).samples
+    1000
+    """
 
     data_root: Path | None = field(default=None, metadata=option("where the images of timm:NAME are"))
     split: str | None = field(
@@ -149,6 +158,10 @@ class FaultOptions:
 
     `layer`, `module`, `operator`, `site`: patterns of names, as `fnmatch` reads them; all of the four must match.
     `except_`: the sites so selected are the only ones that are spared.
+
+    >>> import radhard as rh
+    >>> rh.FaultOptions(module=("MHA-LF",), seed=3).where.modules
+    ('MHA-LF',)
     """
 
     kinds: "frozenset[Kind]" = field(
@@ -185,7 +198,12 @@ class FaultOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How much is run, where, and what is kept of it. `until_width`: percentage points. `shard`: part i of n."""
+    """How much is run, where, and what is kept of it. `until_width`: percentage points. `shard`: part i of n.
+
+    >>> import radhard as rh
+    >>> rh.RunOptions(images=500, trials=2).trials
+    2
+    """
 
     images: int | None = field(
         default=None,

@@ -37,7 +37,21 @@ from radhard.studies.under_test import under_test
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Planned(Result):
-    """A `plan`, which `write_plan` writes and `harden` deploys, and the `device` that measured it."""
+    """A `plan`, which `write_plan` writes and `harden` deploys, and the `device` that measured it.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> run = rh.RunOptions(images=40, trials=1)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> hardened = rh.harden(model, planned.plan, calibration=[images])
+    >>> hardened(images).shape
+    torch.Size([160, 4])
+    """
 
     plan: Plan
     device: str
@@ -92,6 +106,18 @@ def plan(
     (default: 500, or a quarter of fewer than 2,000), `judge` others judge, at a confidence of `level` percent. A target
     that cannot be met ends with the most protected plan within the overhead. Errors are those of `under_test`, and
     InputError for numbers that cannot be meant, and where images are too few.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> run = rh.RunOptions(images=40, trials=1)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> planned.plan.verdict in ("met", "not met", "cannot tell")
+    True
     """
     model_options, faults = model_options or ModelOptions(), faults or FaultOptions()
     run, report, recipe = run or ONE_TRIAL, progress or silent, model_options.recipe

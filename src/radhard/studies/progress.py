@@ -12,7 +12,20 @@ Known = Callable[[Progress], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """One sentence on what was assumed, left out or found of a model, its images or a store."""
+    """One sentence on what was assumed, left out or found of a model, its images or a store.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> notes = []
+    >>> result = rh.sweep(model, (images, labels), ber=1e-4, run=rh.RunOptions(trials=1), progress=notes.append)
+    >>> any(isinstance(event, rh.Note) for event in notes)
+    True
+    """
 
     model: str
     text: str
@@ -20,7 +33,20 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparing:
-    """The model is being captured and calibrated; `done` of `total` images are decoded, 0 of 0 before the first."""
+    """The model is being captured and calibrated; `done` of `total` images are decoded, 0 of 0 before the first.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> events = []
+    >>> result = rh.sweep(model, (images, labels), ber=1e-4, run=rh.RunOptions(trials=1), progress=events.append)
+    >>> all(event.done <= event.total for event in events if isinstance(event, rh.Preparing))
+    True
+    """
 
     model: str
     done: int = 0
@@ -33,6 +59,18 @@ class Measuring:
 
     `task` names a part of a study, such as `searching`, or is empty. `recipe` and `ber` are those of the unit just
     done, `known` what its outcomes say so far, such as `accuracy 78.1 % (76.0 - 80.2)`, or empty.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> events = []
+    >>> result = rh.sweep(model, (images, labels), ber=1e-4, run=rh.RunOptions(trials=1), progress=events.append)
+    >>> [event.done == event.total for event in events if isinstance(event, rh.Measuring)][-1]
+    True
     """
 
     model: str

@@ -33,7 +33,19 @@ from radhard.studies.under_test import images_taken, under_test
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SweepResult(Result):
-    """Accuracy of one model at each bit error rate, and with no fault; `sweep` has the points and how they were got."""
+    """Accuracy of one model at each bit error rate, and with no fault; `sweep` has the points and how they were got.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> result = rh.sweep(model, (images, labels), ber=1e-3, run=rh.RunOptions(trials=1))
+    >>> result
+    <SweepResult: Sequential, int8: ...>
+    """
 
     sweep: Sweep
 
@@ -80,6 +92,17 @@ def sweep(
     By `default` the rates follow from the model's exposed bits: its "whole" curve, or the "comparable" rates that
     several models share. What `run.store` holds is not measured again. Errors are those of `under_test`; InputError if
     nothing is exposed, for a rate outside [0, 1], and for a store that cannot be used.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> nn = torch.nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> labels = model(images).argmax(1)
+    >>> result = rh.sweep(model, (images, labels), ber=[1e-6, 1e-3], run=rh.RunOptions(trials=1))
+    >>> [row["ber"] for row in result.rows()]
+    [1e-06, 0.001]
     """
     model_options, faults, run = model_options or ModelOptions(), faults or FaultOptions(), run or RunOptions()
     stop, report = None if run.until_width is None else UntilWidth(width=run.until_width / 100), progress or silent

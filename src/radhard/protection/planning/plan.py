@@ -37,6 +37,12 @@ class Plan:
     format 1: on those that chose it). `chosen_on` says which images chose and judged: never ones that evaluate.
     `order` and `frontier` are the steps that the choice was among. With its `calibration` the program is made again on
     any machine. `anatomy` is what the user said of layers.
+
+    >>> import radhard as rh
+    >>> from radhard.protection import Protection, Tmr
+    >>> plan = rh.Plan(model="m", program="0" * 64, recipe="int8", ber=1e-6, protection=Protection.of({"head": Tmr()}))
+    >>> list(plan.protection.schemes)
+    ['head']
     """
 
     model: str
@@ -109,7 +115,18 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan. InputError names the file, the place in it and what was expected there."""
+    """Read a plan. InputError names the file, the place in it and what was expected there.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import radhard as rh
+    >>> from radhard.protection import Protection, Tmr, write_plan
+    >>> plan = rh.Plan(model="m", program="0" * 64, recipe="int8", ber=1e-6, protection=Protection.of({"head": Tmr()}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_plan(plan, Path(folder, "plan.json"))
+    ...     rh.read_plan(Path(folder, "plan.json")).protection == plan.protection
+    True
+    """
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"plan {path} is a folder or a device, not a file; make one with `radhard plan`")
