@@ -16,7 +16,7 @@ from radhard.faults import Faults, Faulty
 from radhard.machine import Clean, Machine, Site, WriteBack
 from radhard.operators import Linear
 from radhard.protection import Exact, LbAbft, Protected, Shape, Volume, cube
-from radhard.protection.abft.recovery import Policy
+from radhard.protection.abft.recovery import RecoveryPolicy
 from radhard.report.block_sizes import Simulated, block_sizes_data, draw_block_sizes, mean_of, simulated_record
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -26,7 +26,7 @@ GEMMS = {
 }
 RATES = (1e-9, 1e-8, 1e-7)
 EDGES = (8, 12, 16, 22, 28, 34, 40, 48, 64, 96, 128, 192)
-POLICIES: tuple[Policy, ...] = ("leave", "intersect")
+POLICIES: tuple[RecoveryPolicy, ...] = ("leave", "intersect")
 PRODUCTS = 20
 SITE = Site(name="gemm", operator="linear", layer="-", module="-", batch_axis=0, rows_per_image=1)
 
@@ -68,7 +68,7 @@ def simulate(shape: Shape, *, ber: float, schemes: Sequence[LbAbft | None], seed
 
 
 def measure(
-    gemm: str, shape: Shape, *, ber: float, edges: Iterable[int], policies: Iterable[Policy], products: int
+    gemm: str, shape: Shape, *, ber: float, edges: Iterable[int], policies: Iterable[RecoveryPolicy], products: int
 ) -> list[Simulated]:
     """A point for the unprotected product, then for each size and policy; seeds are 0, 1, 2 ..."""
     settings = [(0, "none"), *((edge, policy) for policy in policies for edge in edges)]

@@ -38,7 +38,7 @@ from radhard.protection import (
     cube,
 )
 from radhard.protection.cost.models import exposed_bits
-from radhard.protection.protected import Exposure
+from radhard.protection.protected import CheckExposure
 from radhard.words import Words
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -232,7 +232,7 @@ def missed(shape: Shape, schemes: Mapping[str, Scheme], *, hits: Sequence[float]
     return found
 
 
-def escaped(scheme: Scheme, faults: Faults, images: Tensor, *, shape: Shape, checks: Exposure) -> tuple[int, int]:
+def escaped(scheme: Scheme, faults: Faults, images: Tensor, *, shape: Shape, checks: CheckExposure) -> tuple[int, int]:
     """How many of the images raise no alarm, and how many are wrong in the end.
 
     An account adds up images, so they are run one by one unless each has raised its alarm. What is found of an image

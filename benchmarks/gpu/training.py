@@ -28,7 +28,7 @@ from radhard.campaign.seeds import train_seeds  # noqa: E402
 from radhard.models.data.fashion import fashion_mnist  # noqa: E402
 from radhard.models.load import load  # noqa: E402
 from radhard.models.seeding import drawn_from  # noqa: E402
-from radhard.models.training.recipe import Recipe, fit  # noqa: E402
+from radhard.models.training.recipe import TrainingRecipe, fit  # noqa: E402
 from radhard.models.zoo import ZOO  # noqa: E402
 
 AT_ONCE, SEEDS = 12, range(5)
@@ -90,7 +90,7 @@ def _tried(device: torch.device) -> Record:
     fit(
         module,
         data,
-        recipe=Recipe(epochs=1, batch=16),
+        recipe=TrainingRecipe(epochs=1, batch=16),
         mean=entry.mean,
         std=entry.std,
         generator=generator,

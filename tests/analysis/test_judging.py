@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from scipy.stats import binom
 
-from radhard.analysis.configurations import Outcome
-from radhard.analysis.judging import Step, downwards, judge
+from radhard.analysis.configurations import ConfigurationOutcome
+from radhard.analysis.judging import ProtectionStep, downwards, judge
 from radhard.analysis.noninferiority import Differences, upper_limit
 from tests.support.choosing import step_of
 
@@ -47,11 +47,11 @@ def test_few_plans_called_met_are_not() -> None:
     assert flattered > 0
 
 
-def measured_as(lost: int) -> tuple[Step, Outcome]:
+def measured_as(lost: int) -> tuple[ProtectionStep, ConfigurationOutcome]:
     return counted(lost), counted(99).outcome
 
 
-def counted(lost: int) -> Step:
+def counted(lost: int) -> ProtectionStep:
     """So many answers of 120 are lost."""
     found = step_of((), ranges=False, row=(lost / 120, 0.0))
     return replace(found, outcome=replace(found.outcome, differing=Differences(lost=int(lost), gained=0, n=120)))

@@ -10,7 +10,7 @@ from radhard.kernels.cuda import checked
 from radhard.kernels.cuda.checked import Checked, checked_product, wrong_rows
 from radhard.kernels.cuda.configs import STAYING, TINY
 from radhard.kernels.library import no_events
-from radhard.kernels.sums import Stored, store
+from radhard.kernels.sums import SummedWeight, store
 from tests.support.protections import int8s, int32s, scales
 
 OPS = torch.ops.radhard
@@ -22,12 +22,12 @@ def full(n: int) -> Tensor:
     return torch.randint(-(2**31), 2**31, (n,), generator=torch.Generator().manual_seed(n)).to(torch.int32)
 
 
-def exact(a: Tensor, stored: Stored) -> Tensor:
+def exact(a: Tensor, stored: SummedWeight) -> Tensor:
     """Accumulators with their bias, which wrap."""
     return (a.long() @ stored.own.long().T + stored.bias).to(torch.int32)
 
 
-def lost(total: Tensor, a: Tensor, stored: Stored) -> Tensor:
+def lost(total: Tensor, a: Tensor, stored: SummedWeight) -> Tensor:
     """What each row is off by [m] int32."""
     predicted = (a.long() * stored.columns[:-1]).sum(1) + stored.columns[-1]
     return (total.long().sum(1) - predicted).to(torch.int32)
@@ -38,11 +38,11 @@ def word(total: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
     return value if dtype == torch.float32 else (value.round() + zero).clamp(low, high).to(dtype)
 
 
-def moved(stored: Stored, device: torch.device) -> Stored:
-    return Stored(**{name: x.to(device) for name, x in vars(stored).items()})
+def moved(stored: SummedWeight, device: torch.device) -> SummedWeight:
+    return SummedWeight(**{name: x.to(device) for name, x in vars(stored).items()})
 
 
-def run(a: Tensor, stored: Stored, dtype: torch.dtype, device: torch.device) -> tuple[Checked, int]:
+def run(a: Tensor, stored: SummedWeight, dtype: torch.dtype, device: torch.device) -> tuple[Checked, int]:
     scale = scales(len(stored.bias)).to(device)
     made = checked_product(a.to(device), moved(stored, device), scale, dtype=dtype, grid=GRIDS[dtype])
     return made, int(wrong_rows([made]))
@@ -113,7 +113,7 @@ def test_products_of_several_sizes_are_compared_in_one_launch(device: torch.devi
     assert int(wrong_rows(made)) == wrong > 0
 
 
-def call(x: Tensor, stored: Stored, device: torch.device) -> tuple[Tensor, list[int]]:
+def call(x: Tensor, stored: SummedWeight, device: torch.device) -> tuple[Tensor, list[int]]:
     events, args = no_events().to(device), moved(stored, device)
     out = OPS.linear_checked(
         x.to(device), args.weight, args.bias, args.columns, args.rows, scales(len(args.bias)).to(device),

@@ -11,7 +11,7 @@ from radhard.faults import Faults, Faulty
 from radhard.machine import Clean
 from radhard.operators import Linear
 from radhard.protection import LbAbft, Shape, cube
-from radhard.report.block_sizes import Mean, Simulated, block_sizes_data, draw_block_sizes, mean_of
+from radhard.report.block_sizes import MeanInterval, Simulated, block_sizes_data, draw_block_sizes, mean_of
 
 SHAPE = Shape(m=24, k=32, n=20, bias=True)
 
@@ -50,7 +50,7 @@ def test_points_have_the_models_and_what_was_executed() -> None:
     own = 24 * 20 * (32 + 32)  # products, and additions with the bias
     for point in points[1:]:
         assert point.n == 2
-        assert point.mse == Mean(mean=0.0, low=0.0, high=0.0)
+        assert point.mse == MeanInterval(mean=0.0, low=0.0, high=0.0)
         # no fault: sums of the output after every slab, of A over rows, a dot of 33 terms
         slabs, tiles = 32 // point.edge, 24 // point.edge * -(-20 // point.edge)
         due = slabs * (480 - tiles) + tiles - 1 + 23 * 32 + 32 + 33
@@ -62,7 +62,7 @@ def test_points_have_the_models_and_what_was_executed() -> None:
 
 def simulated(edge: int, policy: str, *, ber: float, gemm: str) -> Simulated:
     level = edge * ber * 1e8 + len(policy)
-    around = Mean(mean=level, low=level / 2, high=2 * level)
+    around = MeanInterval(mean=level, low=level / 2, high=2 * level)
     return Simulated(
         gemm=gemm, ber=ber, edge=edge, policy=policy, n=7, mse=around, wrong=around,
         executed=around, exact=edge / 1000, volume=edge / 2000,

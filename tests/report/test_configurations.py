@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from radhard.analysis.configurations import Outcome
+from radhard.analysis.configurations import ConfigurationOutcome
 from radhard.errors import InputError
 from radhard.report.configurations.dots import has_one_rate
 from radhard.report.configurations.figure import draw_configurations
@@ -23,7 +23,7 @@ from tests.support.sweeps import NOTHING
 UNKNOWN = outcome("both", 1e-4, 0.0, measured=NOTHING)
 
 
-def table(found: tuple[Outcome, ...] = outcomes(), *, width: int = 160) -> str:
+def table(found: tuple[ConfigurationOutcome, ...] = outcomes(), *, width: int = 160) -> str:
     return shown(configurations_table(evaluation(found=found)), width=width)
 
 
@@ -175,7 +175,7 @@ def test_the_figure_is_drawn_the_same_each_time(tmp_path: Path, suffix: str, mod
     ],
     ids=["clean alone", "nothing", "one rate, no overhead", "far apart"],
 )  # fmt: skip
-def test_little_is_drawn_as_well(tmp_path: Path, found: tuple[Outcome, ...]) -> None:
+def test_little_is_drawn_as_well(tmp_path: Path, found: tuple[ConfigurationOutcome, ...]) -> None:
     draw_configurations(configurations_data([evaluation(found=found)]), tmp_path / "figure.svg")
     assert "nan" not in (tmp_path / "figure.svg").read_text()
 

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from radhard.analysis.configurations import Outcome
-from radhard.analysis.judging import Step
+from radhard.analysis.configurations import ConfigurationOutcome
+from radhard.analysis.judging import ProtectionStep
 from radhard.analysis.overhead import Weights
 from radhard.campaign.bench import Bench, shared
 from radhard.campaign.execute import Progress
@@ -42,7 +42,9 @@ class Judged(Tabled):
 
     others: tuple[int, ...] = ()
 
-    def measured(self, products: Any, *, ranges: bool, on: Any, stage: str = "") -> tuple[Step, Outcome]:
+    def measured(
+        self, products: Any, *, ranges: bool, on: Any, stage: str = ""
+    ) -> tuple[ProtectionStep, ConfigurationOutcome]:
         assert on is JUDGES
         assert stage == "judging: "
         step = step_of(tuple(products), ranges=ranges, row=(self.others[len(products)] / 1000, 0.05))

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from radhard.analysis.configurations import Configuration, Outcome
+from radhard.analysis.configurations import Configuration, ConfigurationOutcome
 from radhard.analysis.intervals import Interval
-from radhard.analysis.judging import Step
+from radhard.analysis.judging import ProtectionStep
 from radhard.analysis.ordering import Candidate, Grain
 from radhard.analysis.overhead import Spent, Weights
 from radhard.protection import Hardening, Method, products_of
@@ -34,13 +34,13 @@ def names(candidates: Iterable[Candidate]) -> str:
 Row = tuple[float, float]  # loss, overhead
 
 
-def step_of(products: tuple[str, ...], *, ranges: bool, row: Row) -> Step:
+def step_of(products: tuple[str, ...], *, ranges: bool, row: Row) -> ProtectionStep:
     loss, overhead = row
     spent = Spent(
         mul=0, add=0, cmp=0, hidden=0, own_mul=1, own_add=1, share=overhead, low=0, high=1, alarms=0, repaired=0,
         recomputed=0, left=0, residual=0, images=1,
     )  # fmt: skip
-    outcome = Outcome(
+    outcome = ConfigurationOutcome(
         configuration=Configuration(name=f"{len(products)} {ranges}", setting=setting()),
         point=point(1e-7, 0.9 - loss),
         loss=Interval(rate=loss, low=loss - 0.1, high=loss + 0.1),
@@ -48,7 +48,7 @@ def step_of(products: tuple[str, ...], *, ranges: bool, row: Row) -> Step:
         spent=None if not products and not ranges else spent,
         differing=losing(loss, 1000),
     )
-    return Step(products=products, ranges=ranges, outcome=outcome)
+    return ProtectionStep(products=products, ranges=ranges, outcome=outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +78,19 @@ class Tabled(Chooser):
     also: tuple[Row, ...]
     surely_worse: frozenset[int] = frozenset()
 
-    def step(self, products: Any, *, ranges: bool) -> Step:
+    def step(self, products: Any, *, ranges: bool) -> ProtectionStep:
         row = (self.also if ranges else self.without)[len(products)]
         return step_of(tuple(products), ranges=ranges, row=row)
 
-    def _limit(self, step: Step) -> float:
+    def _limit(self, step: ProtectionStep) -> float:
         return step.outcome.loss.rate
 
-    def _foreseen(self, products: Any, *, chosen: Step, order: Any) -> float:
+    def _foreseen(self, products: Any, *, chosen: ProtectionStep, order: Any) -> float:
         assert chosen.products != products
         assert len(order) >= len(products)
         return 0.0
 
-    def _gain(self, step: Step, *, over: Step) -> Interval:
+    def _gain(self, step: ProtectionStep, *, over: ProtectionStep) -> Interval:
         assert step.products == over.products
         assert (step.ranges, over.ranges) == (True, False)
         worse = len(step.products) in self.surely_worse

@@ -17,7 +17,7 @@ from radhard.protection import (
     StandardAbft,
     Tmr,
 )
-from radhard.protection.protected import Exposure
+from radhard.protection.protected import CheckExposure
 from tests.support.explorations import tiny_bench
 
 SCHEMES: dict[str, Scheme] = {
@@ -34,7 +34,7 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
-def protection(checks: Exposure = "exposed") -> Protection:
+def protection(checks: CheckExposure = "exposed") -> Protection:
     return Protection.of(SCHEMES, checks=checks)
 
 
@@ -49,5 +49,5 @@ def plain(flips: float = 40.0, *, seed: int = 5) -> Setting:
     return faulty_setting(bench(), "int8", ber=flips / bits, seed=seed)
 
 
-def guarded(flips: float = 40.0, *, seed: int = 5, checks: Exposure = "exposed") -> Setting:
+def guarded(flips: float = 40.0, *, seed: int = 5, checks: CheckExposure = "exposed") -> Setting:
     return protected(plain(flips, seed=seed), protection(checks))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from radhard.analysis.configurations import Configuration, Evaluation, Outcome, Trials
+from radhard.analysis.configurations import Configuration, ConfigurationOutcome, Evaluation, Trials
 from radhard.analysis.curve import Point
 from radhard.analysis.intervals import Interval
 from radhard.analysis.noninferiority import Differences
@@ -47,13 +47,13 @@ def losing(loss: float, n: int) -> Differences:
 def outcome(
     name: str, ber: float, accuracy: float, *, overhead: Spent | None = None, model: str = "toy",
     measured: Point | None = None, note: str = "",
-) -> Outcome:  # fmt: skip
+) -> ConfigurationOutcome:  # fmt: skip
     """An outcome of `accuracy` where clean is 0.9, and unprotected 0.3 under faults."""
     protection = PROTECTIONS.get(name)
     lost = 0.9 - accuracy
     base = 0.3 if ber else 0.9
     found = measured or point(ber, accuracy, n=500 if ber else 100)
-    return Outcome(
+    return ConfigurationOutcome(
         configuration=Configuration(name=name, setting=setting(ber, model=model, protection=protection), note=note),
         point=found,
         loss=Interval(rate=lost, low=lost - 0.01, high=lost + 0.02) if found.n else NOT_KNOWN,
@@ -63,7 +63,7 @@ def outcome(
     )  # fmt: skip
 
 
-def outcomes(model: str = "toy") -> tuple[Outcome, ...]:
+def outcomes(model: str = "toy") -> tuple[ConfigurationOutcome, ...]:
     """Three configurations at three rates, the clean ones last."""
     return (
         outcome("unprotected", 1e-7, 0.3, model=model),
@@ -88,7 +88,9 @@ def paired(ber: float) -> Pair:
     )  # fmt: skip
 
 
-def evaluation(model: str = "toy", found: Sequence[Outcome] | None = None, pairs: Sequence[Pair] = ()) -> Evaluation:
+def evaluation(
+    model: str = "toy", found: Sequence[ConfigurationOutcome] | None = None, pairs: Sequence[Pair] = ()
+) -> Evaluation:
     """100 images of a bench that has a program's digest and its operations, and nothing that runs."""
     counts = {"mul": OWN_MUL, "add": OWN_ADD}
     costs = {"the site": SimpleNamespace(operations=counts.__getitem__)}

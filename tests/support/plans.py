@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from radhard.analysis.configurations import Outcome
+from radhard.analysis.configurations import ConfigurationOutcome
 from radhard.analysis.intervals import Interval
-from radhard.analysis.judging import Judgement, Step, limit
+from radhard.analysis.judging import Judgement, ProtectionStep, limit
 from radhard.analysis.ordering import Candidate
 from radhard.protection import Block, ChosenOn, LbAbft, Method, Plan, Protection, Ranges, Scheme
 from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
@@ -29,16 +29,16 @@ def candidate(k: int) -> Candidate:
     return Candidate(site=PRODUCTS[k], layer=LAYERS[k], factor=factor, layer_factor=0.1, operations=1000.0 * (k + 1))
 
 
-def step(products: int, *, ranges: bool = False) -> Step:
+def step(products: int, *, ranges: bool = False) -> ProtectionStep:
     """With so many products; ranges add a point and 0.2 % of operations."""
     share = OVERHEAD[products]
     name = "unprotected" if share is None and not ranges else "products only"
     extra = None if share is None and not ranges else spent((share or 0.0) + 0.002 * ranges)
-    found: Outcome = outcome(name, 1e-7, ACCURACY[products] + 0.01 * ranges, overhead=extra)
-    return Step(products=PRODUCTS[:products], ranges=ranges, outcome=found)
+    found: ConfigurationOutcome = outcome(name, 1e-7, ACCURACY[products] + 0.01 * ranges, overhead=extra)
+    return ProtectionStep(products=PRODUCTS[:products], ranges=ranges, outcome=found)
 
 
-def judgement(taken: Step, *, loss: float = 0.02) -> Judgement:
+def judgement(taken: ProtectionStep, *, loss: float = 0.02) -> Judgement:
     """Of one step, on a target of at most so much lost."""
     return Judgement(
         tested=(taken,), limits=(limit(taken.outcome.differing, level=0.95),), unprotected=step(0).outcome, loss=loss,

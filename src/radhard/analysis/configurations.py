@@ -47,7 +47,7 @@ class Trials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ConfigurationOutcome:
     """A configuration's `point` (accuracy), its `loss` against no fault and no protection, the answers `differing` from
     those, what it gains over no protection at the same rate (`gain`, paired; None where that was not measured), and
     what it `spent`; None if nothing.
@@ -87,7 +87,7 @@ class Evaluation:
     """What came out of the configurations of one model."""
 
     bench: Bench
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ConfigurationOutcome, ...]
     on: Trials
     weights: Weights
     pairs: tuple[Pair, ...] = ()
@@ -137,7 +137,7 @@ class Configurations:
             ]
         return tuple(found)
 
-    def outcomes(self, store: Store, *, weights: Weights) -> tuple[Outcome, ...]:
+    def outcomes(self, store: Store, *, weights: Weights) -> tuple[ConfigurationOutcome, ...]:
         """Of each configuration, from what the store holds."""
         tallies: dict[str, Tally] = {}
 
@@ -156,7 +156,7 @@ class Configurations:
             if setting.protection is not None and (plain.digest in measured or plain.clean):
                 gain = gained(counted.tally, over=tally(plain))
             found.append(
-                Outcome(
+                ConfigurationOutcome(
                     configuration=configuration,
                     point=point(setting, counted, clean=clean),
                     loss=loss(counted.tally, clean=clean),

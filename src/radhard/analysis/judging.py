@@ -16,21 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from radhard.analysis.configurations import Outcome
+from radhard.analysis.configurations import ConfigurationOutcome
 from radhard.analysis.noninferiority import LEVEL, Differences, images_to_tell, lower_limit, upper_limit
 from radhard.protection import Plan
 
-Verdict = Literal["met", "not met", "cannot tell"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+TargetVerdict = Literal["met", "not met", "cannot tell"]
+VERDICTS: tuple[TargetVerdict, ...] = get_args(TargetVerdict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class ProtectionStep:
     """The sites of products that are protected, whether non-linear sites are, and what that gave."""
 
     products: tuple[str, ...]
     ranges: bool
-    outcome: Outcome
+    outcome: ConfigurationOutcome
 
     @property
     def overhead(self) -> float:
@@ -57,7 +57,7 @@ def limit(of: Differences, *, level: float) -> Limit:
     return Limit(low=lower_limit(of, level=level), high=upper_limit(of, level=level), level=level)
 
 
-def verdict(found: Limit, *, loss: float) -> Verdict:
+def verdict(found: Limit, *, loss: float) -> TargetVerdict:
     """Whether at most `loss` is lost."""
     return "met" if found.high <= loss else "not met" if found.low > loss else "cannot tell"
 
@@ -78,7 +78,7 @@ class TargetCheck:
     needed: float
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TargetVerdict:
         """By the limits."""
         return verdict(self.limit, loss=self.target)
 
@@ -95,7 +95,7 @@ class TargetCheck:
         }
 
 
-def check_target(plan: Plan, outcomes: Sequence[Outcome], *, images: int) -> TargetCheck | None:
+def check_target(plan: Plan, outcomes: Sequence[ConfigurationOutcome], *, images: int) -> TargetCheck | None:
     """The target of a plan, on the outcome of all that the plan protects at its rate.
 
     None for a plan that states no target, and where the outcome is missing or of no answers.
@@ -131,9 +131,9 @@ class Judgement:
     on a target of at most `loss`; `level`: of all that is called met together; `looks`: sequences that were tested.
     """
 
-    tested: tuple[Step, ...]
+    tested: tuple[ProtectionStep, ...]
     limits: tuple[Limit, ...]
-    unprotected: Outcome
+    unprotected: ConfigurationOutcome
     loss: float
     level: float
     looks: int
@@ -144,7 +144,7 @@ class Judgement:
         return max((k for k, found in enumerate(self.limits) if found.high <= self.loss), default=0)
 
     @property
-    def step(self) -> Step:
+    def step(self) -> ProtectionStep:
         """The plan."""
         return self.tested[self.place]
 
@@ -154,7 +154,7 @@ class Judgement:
         return self.limits[self.place]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TargetVerdict:
         """Of the plan."""
         return verdict(self.limit, loss=self.loss)
 
@@ -189,7 +189,11 @@ class Judgement:
 
 
 def judge(
-    sequence: Sequence[Callable[[], tuple[Step, Outcome]]], *, loss: float, level: float, looks: int = 1
+    sequence: Sequence[Callable[[], tuple[ProtectionStep, ConfigurationOutcome]]],
+    *,
+    loss: float,
+    level: float,
+    looks: int = 1,
 ) -> Judgement:
     """Test steps in their order until one is not surely within `loss`. Each measures itself and no protection."""
     each = 1 - (1 - level) / looks

@@ -1,7 +1,7 @@
 """Deployment: a hardened model as an `nn.Module` of operators that check and repair themselves."""
 
 from radhard.deploy.archive import save_hardened
-from radhard.deploy.harden import Planned, harden
+from radhard.deploy.harden import HardeningPlan, harden
 from radhard.deploy.hardened import Alarm, Hardened, OnAlarm, WeightUpset
 
-__all__ = ["Alarm", "Hardened", "OnAlarm", "Planned", "WeightUpset", "harden", "save_hardened"]
+__all__ = ["Alarm", "Hardened", "HardeningPlan", "OnAlarm", "WeightUpset", "harden", "save_hardened"]

@@ -5,7 +5,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from radhard.deploy.products import OPS, Product, mend, worst
+from radhard.deploy.products import OPS, IntegerProduct, mend, worst
 from radhard.errors import InputError
 from radhard.kernels import store
 from radhard.kernels.block_repair import How
@@ -14,7 +14,7 @@ from radhard.kernels.geometry import Geometry
 from radhard.kernels.library import Recourse, no_events
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.repair import Output
-from radhard.kernels.sums import Verdict, block_sums, with_bias
+from radhard.kernels.sums import RowVerdict, block_sums, with_bias
 from radhard.machine import Machine, MatrixProduct, Site
 from radhard.machine.matrices import by_image, from_images
 from radhard.protection.forms import BlockCheck
@@ -32,7 +32,7 @@ class _Kept(TypedDict):
     sums: Tensor
 
 
-class BlockProduct(Product):
+class BlockProduct(IntegerProduct):
     """As `Product`, each image's product checked as `form` says; sums of a stored weight are made here.
 
     Raises InputError where images are rows of one product: no check mixes them.
@@ -126,11 +126,11 @@ class BlockProduct(Product):
         """What is stored, as views of this step's memory."""
         return BlockStored(**{name: getattr(self, name) for name in _STORED})
 
-    def scrub(self) -> Verdict:
+    def scrub(self) -> RowVerdict:
         """Look through what is stored, and set it right in place -> the worst that was found."""
         if not self.operator.stored:
             return "sound"
-        verdicts: list[Verdict] = []
+        verdicts: list[RowVerdict] = []
         for stored, sums in self.stored().each():
             verdicts.append(mend(stored))
             if verdicts[-1] == "lost":

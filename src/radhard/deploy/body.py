@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.deploy.fixed import Fixed
 from radhard.deploy.protected import COMPUTED, Applied, plain_step, protected_step
 from radhard.deploy.steps import Making, Moving
-from radhard.kernels.library import Policy, Recourse
+from radhard.kernels.library import AlarmPolicy, Recourse
 from radhard.machine import Cost, Load, Site
 from radhard.program import Apply, Move, Program, Ref
 from radhard.program.program import refs
@@ -32,7 +32,7 @@ class Body:
     costs: Mapping[Site, Cost]
 
 
-def body_of(program: Program, protection: Protection, *, policy: Policy) -> Body:
+def body_of(program: Program, protection: Protection, *, policy: AlarmPolicy) -> Body:
     """The graph that computes what `program` does, its sites protected. InputError for a scheme that does not fit."""
     graph, modules, schemes = Graph(), nn.Module(), protection.schemes
     values: dict[int, Any] = {program.input: graph.placeholder("images")}

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from radhard.deploy.body import body_of
 from radhard.deploy.hardened import Hardened, OnAlarm
 from radhard.errors import InputError
-from radhard.kernels import Policy
+from radhard.kernels import AlarmPolicy
 from radhard.program import RECIPES, Program, capture, quantize
 from radhard.protection import Plan, Protection
 
 
-class Planned(Protocol):
+class HardeningPlan(Protocol):
     """A plan: how a program is protected, and the digest of the program that it was made for."""
 
     @property
@@ -29,10 +29,10 @@ class Planned(Protocol):
 
 def harden(
     model: nn.Module | Program,
-    plan: Protection | Planned,
+    plan: Protection | HardeningPlan,
     *,
     calibration: Iterable[Tensor] | None = None,
-    policy: Policy = "raise",
+    policy: AlarmPolicy = "raise",
     on_alarm: OnAlarm | None = None,
 ) -> Hardened:
     """The model as a module that checks itself as `plan` says, with the same inputs and outputs.
@@ -53,8 +53,8 @@ def harden(
     >>> torch.equal(hardened(images), rh.run(program, images).logits)
     True
     """
-    if policy not in get_args(Policy):
-        raise InputError(f"policy {policy!r} is not known; choose from {', '.join(get_args(Policy))}")
+    if policy not in get_args(AlarmPolicy):
+        raise InputError(f"policy {policy!r} is not known; choose from {', '.join(get_args(AlarmPolicy))}")
     program = _program(model, plan, calibration)
     protection = _protection(plan, program)
     names = {site.name for site in program.sites}

@@ -13,7 +13,7 @@ from torch import Tensor
 from radhard.deploy.blocks import BlockProduct
 from radhard.deploy.body import Body
 from radhard.deploy.fixed import Fixed
-from radhard.deploy.products import CheckedProduct, Product
+from radhard.deploy.products import CheckedProduct, IntegerProduct
 from radhard.deploy.step import entered, machine_here
 from radhard.errors import FaultError, InputError
 from radhard.kernels import EVENTS
@@ -141,7 +141,7 @@ class Hardened(Fixed):
 
         Afterwards these words are what they were before. InputError for a site or a word that there is none of.
         """
-        steps = {step.site.name: step for step in self.body.modules() if isinstance(step, Product)}
+        steps = {step.site.name: step for step in self.body.modules() if isinstance(step, IntegerProduct)}
         with ExitStack() as stack:
             for upset in upsets:
                 step = steps.get(upset.site)

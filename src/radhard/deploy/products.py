@@ -11,11 +11,11 @@ from torch import Tensor
 from radhard.deploy.step import Step
 from radhard.deploy.steps import within
 from radhard.errors import InputError
-from radhard.kernels import Stored, examine, store
+from radhard.kernels import SummedWeight, examine, store
 from radhard.kernels.library import Recourse, no_events
 from radhard.kernels.linear import checked, limits
 from radhard.kernels.matmul import checked_activations
-from radhard.kernels.sums import Verdict
+from radhard.kernels.sums import RowVerdict
 from radhard.kernels.write import saturate
 from radhard.machine import Machine, MatrixProduct, Site
 from radhard.protection.forms import Bounds
@@ -23,7 +23,7 @@ from radhard.protection.forms import Bounds
 OPS = torch.ops.radhard
 
 
-class Product(Step):
+class IntegerProduct(Step):
     """A matrix product of words of 8 bits, as `torch.ops.radhard` has it.
 
     A stored right factor and its bias are copies of its own: what changes in another's memory does not change here.
@@ -101,7 +101,7 @@ class Product(Step):
         return (*given, torch.cat(weights).view(self.shape), self.bias if self.biased else None)
 
 
-class CheckedProduct(Product):
+class CheckedProduct(IntegerProduct):
     """As `Product`, every row checked by sums: of a stored weight they are made here, while it is trusted."""
 
     columns: Tensor
@@ -145,19 +145,19 @@ class CheckedProduct(Product):
             total[h :: self.groups] = right.view_as(total[h :: self.groups])
         return work.write(total)
 
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[SummedWeight]:
         """What is stored of each group, as views of this step's memory; nothing of activations."""
         if not self.operator.stored:
             return []
         parts = (x.chunk(self.groups) for x in (self.weight, self.bias, self.columns, self.rows))
-        return [Stored(weight=w, bias=b, columns=c, rows=r) for w, b, c, r in zip(*parts, strict=True)]
+        return [SummedWeight(weight=w, bias=b, columns=c, rows=r) for w, b, c, r in zip(*parts, strict=True)]
 
-    def scrub(self) -> Verdict:
+    def scrub(self) -> RowVerdict:
         """Look through what is stored, and set it right in place -> the worst that was found."""
         return worst(mend(stored) for stored in self.stored())
 
 
-def mend(stored: Stored) -> Verdict:
+def mend(stored: SummedWeight) -> RowVerdict:
     """Set right in place what changed of a weight and its sums, if that can be told."""
     verdict, truth = examine(stored)
     if verdict in ("sums", "mended"):
@@ -166,12 +166,12 @@ def mend(stored: Stored) -> Verdict:
     return verdict
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
+def worst(verdicts: Iterable[RowVerdict]) -> RowVerdict:
     """Of several verdicts the one that says most."""
-    return max(verdicts, key=get_args(Verdict).index, default="sound")
+    return max(verdicts, key=get_args(RowVerdict).index, default="sound")
 
 
-class RangedProduct(Product):
+class RangedProduct(IntegerProduct):
     """As `Product`, its accumulators brought into a range before they are written."""
 
     events: Tensor

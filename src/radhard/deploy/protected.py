@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from radhard.deploy.blocks import BlockProduct
-from radhard.deploy.products import CheckedProduct, Product, RangedProduct
+from radhard.deploy.products import CheckedProduct, IntegerProduct, RangedProduct
 from radhard.deploy.step import Step
 from radhard.deploy.steps import Between, BetweenWithin, Kernel, KernelWithin, Table, TableWithin
 from radhard.deploy.voted import Voted
@@ -63,7 +63,7 @@ def plain_step(applied: Applied) -> Step:
     """The operator as it is."""
     operator, site = applied.operator, applied.site
     if applied.product is not None:
-        return Product(applied.product, *applied.weights, site=site)
+        return IntegerProduct(applied.product, *applied.weights, site=site)
     if not isinstance(operator, Quantized):
         return Kernel(operator, site)
     numbers = applied.numbers

@@ -1,7 +1,7 @@
 """Faults of hardware parts: transient, stuck-at and memory faults, as effects on products and words."""
 
 from radhard.hardware.catalogue import FAULT_MODELS, multi_bit, sample_fault, single_bit
-from radhard.hardware.fault import FaultEffect, HardwareFault, Products
+from radhard.hardware.fault import FaultEffect, HardwareFault, ImageProducts
 from radhard.hardware.machine import FaultyArray, products_of
 from radhard.hardware.memory import MultiCellUpset, sample_upset
 from radhard.hardware.permanent import Array, StuckProduct, StuckSum
@@ -15,9 +15,9 @@ __all__ = [
     "FaultEffect",
     "FaultyArray",
     "HardwareFault",
+    "ImageProducts",
     "Misread",
     "MultiCellUpset",
-    "Products",
     "Replaced",
     "RowAddressFault",
     "StuckProduct",

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import HardwareFault, Products
+from radhard.hardware.fault import HardwareFault, ImageProducts
 from radhard.hardware.permanent import Array, Dataflow, StuckProduct, StuckSum
-from radhard.hardware.transient import AccumulatorUpset, Area, Misread, Operand, Replaced, RowAddressFault
+from radhard.hardware.transient import AccumulatorUpset, Area, Factor, Misread, Replaced, RowAddressFault
 
 Draw = np.random.Generator
 TILE = Array()  # words of C that an array computes at a time
 
 
-def sample_fault(model: str, products: Products, *, seed: int) -> HardwareFault:
+def sample_fault(model: str, products: ImageProducts, *, seed: int) -> HardwareFault:
     """A fault of the class `model` to the products of image 0, the same for the same seed. InputError if unknown."""
     if model not in FAULT_MODELS:
         raise InputError(f"fault model {model!r} is not known; choose from {', '.join(FAULT_MODELS)}")
@@ -36,11 +36,11 @@ def single_bit(width: int, draw: Draw) -> int:
 
 
 Mask = Callable[[int, Draw], int]
-Drawn = Callable[[Products, Draw], HardwareFault]
+Drawn = Callable[[ImageProducts, Draw], HardwareFault]
 
 
-def _misread(operand: Operand, mask: Mask) -> Drawn:
-    def drawn(products: Products, draw: Draw) -> HardwareFault:
+def _misread(operand: Factor, mask: Mask) -> Drawn:
+    def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
         return Misread(
             operand=operand,
             index=_below(products.m if operand == "a" else products.n, draw),
@@ -53,19 +53,19 @@ def _misread(operand: Operand, mask: Mask) -> Drawn:
 
 
 def _upset(mask: Mask) -> Drawn:
-    def drawn(products: Products, draw: Draw) -> HardwareFault:
+    def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
         area = Area(row=_below(products.m, draw), column=_below(products.n, draw), group=_below(products.groups, draw))
         return AccumulatorUpset(area=area, term=_below(products.terms, draw), mask=mask(32, draw))
 
     return drawn
 
 
-def _row(products: Products, draw: Draw) -> HardwareFault:
+def _row(products: ImageProducts, draw: Draw) -> HardwareFault:
     area = Area(row=_below(products.m, draw), column=0, width=products.n, group=_below(products.groups, draw))
     return Replaced(area=area, term=_below(products.terms, draw), seed=_seed(draw))
 
 
-def _tile(products: Products, draw: Draw) -> Area:
+def _tile(products: ImageProducts, draw: Draw) -> Area:
     row = TILE.rows * _below(-(-products.m // TILE.rows), draw)
     column = TILE.columns * _below(-(-products.n // TILE.columns), draw)
     return Area(
@@ -77,28 +77,28 @@ def _tile(products: Products, draw: Draw) -> Area:
     )
 
 
-def _garbled_tile(products: Products, draw: Draw) -> HardwareFault:
+def _garbled_tile(products: ImageProducts, draw: Draw) -> HardwareFault:
     return Replaced(area=_tile(products, draw), term=_below(products.terms, draw), seed=_seed(draw))
 
 
-def _lost_tile(products: Products, draw: Draw) -> HardwareFault:
+def _lost_tile(products: ImageProducts, draw: Draw) -> HardwareFault:
     return Replaced(area=_tile(products, draw), term=products.terms - 1, seed=None)
 
 
-def _exchanged(products: Products, draw: Draw) -> HardwareFault:
+def _exchanged(products: ImageProducts, draw: Draw) -> HardwareFault:
     if products.m < 2:
         raise InputError("a product of one row has none to exchange it with: choose another fault model")
     first, second = draw.choice(products.m, 2, replace=False).tolist()
     return RowAddressFault(first=first, second=second, group=_below(products.groups, draw))
 
 
-def _stuck_sum(products: Products, draw: Draw) -> HardwareFault:
+def _stuck_sum(products: ImageProducts, draw: Draw) -> HardwareFault:
     row, column = _cell(min(products.m, TILE.rows), min(products.n, TILE.columns), draw)
     return StuckSum(row=row, column=column, mask=single_bit(32, draw), level=_below(2, draw))
 
 
 def _stuck_product(dataflow: Dataflow) -> Drawn:
-    def drawn(products: Products, draw: Draw) -> HardwareFault:
+    def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
         along = products.m if dataflow == "output" else products.k
         row, column = _cell(min(along, TILE.rows), min(products.n, TILE.columns), draw)
         return StuckProduct(row=row, column=column, mask=single_bit(16, draw), level=_below(2, draw), dataflow=dataflow)
@@ -106,7 +106,7 @@ def _stuck_product(dataflow: Dataflow) -> Drawn:
     return drawn
 
 
-def _dead_multiplier(products: Products, draw: Draw) -> HardwareFault:
+def _dead_multiplier(products: ImageProducts, draw: Draw) -> HardwareFault:
     row, column = _cell(min(products.m, TILE.rows), min(products.n, TILE.columns), draw)
     return StuckProduct(row=row, column=column, mask=(1 << 16) - 1, level=0)
 

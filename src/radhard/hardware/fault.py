@@ -17,7 +17,7 @@ Column = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Products:
+class ImageProducts:
     """The products of one image at one site: `groups` of m x k x n each, `terms` = k, or k + 1 with a bias."""
 
     groups: int
@@ -64,7 +64,7 @@ class HardwareFault(Protocol):
         """The identity of the image that is hit; None for a permanent fault."""
         ...
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """What becomes of the products of one image. InputError for a place that they lack."""
         ...
 

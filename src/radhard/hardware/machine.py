@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.hardware.chains import HardwareFaultInterpreter
-from radhard.hardware.fault import Column, FaultEffect, HardwareFault, Products
+from radhard.hardware.fault import Column, FaultEffect, HardwareFault, ImageProducts
 from radhard.machine import Cost, Machine, MatrixProduct, Operator, Site, Wrapping, read_cost
 
 Copies = Literal["same unit", "other units"]
@@ -96,7 +96,7 @@ class FaultyArray(Wrapping):
         )
 
 
-def products_of(cost: Cost, site: Site) -> Products | None:
+def products_of(cost: Cost, site: Site) -> ImageProducts | None:
     """The products of one image that an operator of this cost makes; None if it makes none of int8 words.
 
     Rows are the last axis of the output but one; where images lie along that one, all axes but the columns'.
@@ -106,7 +106,7 @@ def products_of(cost: Cost, site: Site) -> Products | None:
     *rows, n = cost.grid
     first = 0 if site.batch_axis == len(rows) - 1 else max(0, len(rows) - 1)
     k, additions = cost.steps[0].per_unit, cost.steps[1].per_unit
-    return Products(groups=math.prod(rows[:first]), m=math.prod(rows[first:]), k=k, n=n, terms=additions + 1)
+    return ImageProducts(groups=math.prod(rows[:first]), m=math.prod(rows[first:]), k=k, n=n, terms=additions + 1)
 
 
 def _refuse_floats(operator: Operator, out: Tensor, site: Site) -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import Column, FaultEffect, Products, check_mask
+from radhard.hardware.fault import Column, FaultEffect, ImageProducts, check_mask
 
 Dataflow = Literal["output", "weight"]
 
@@ -69,7 +69,7 @@ class StuckSum(_Cell):
 
     bits = 32
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """Every sum of the outputs that the cell serves."""
         return FaultEffect(units=_served(self, products), sum_keep=self.keep, sum_put=self.put)
 
@@ -86,7 +86,7 @@ class StuckProduct(_Cell):
         if self.dataflow not in get_args(Dataflow):
             raise InputError(f"dataflow={self.dataflow!r} is not known; choose from output, weight")
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """All products of the outputs that the cell serves, or those of its terms."""
         if self.dataflow == "output":
             return FaultEffect(units=_served(self, products), product_keep=self.keep, product_put=self.put)
@@ -100,10 +100,10 @@ class StuckProduct(_Cell):
         )
 
 
-def _of_all_groups(products: Products, rows: Column, columns: Column) -> Column:
+def _of_all_groups(products: ImageProducts, rows: Column, columns: Column) -> Column:
     return np.concatenate([products.units(group, rows, columns) for group in range(products.groups)])
 
 
-def _served(cell: _Cell, products: Products) -> Column:
+def _served(cell: _Cell, products: ImageProducts) -> Column:
     rows = np.arange(cell.row, products.m, cell.array.rows)
     return _of_all_groups(products, rows, np.arange(cell.column, products.n, cell.array.columns))

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from radhard.errors import InputError
-from radhard.hardware.fault import Column, FaultEffect, Products, check_mask, check_place
+from radhard.hardware.fault import Column, FaultEffect, ImageProducts, check_mask, check_place
 
-Operand = Literal["a", "b"]
+Factor = Literal["a", "b"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Area:
     group: int = 0
     image: int = 0
 
-    def units(self, products: Products) -> Column:
+    def units(self, products: ImageProducts) -> Column:
         """Its units, row by row."""
         for name, start, size, limit in (
             ("group", self.group, 1, products.groups),
@@ -51,7 +51,7 @@ class AccumulatorUpset:
         """That of the area."""
         return self.area.image
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """One sum of each word."""
         return _upset(self.area, products, self.term, flip=lambda size: np.full(size, self.mask))
 
@@ -69,7 +69,7 @@ class Replaced:
         """That of the area."""
         return self.area.image
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """One sum of each word."""
 
         def words(size: int) -> Column:
@@ -87,7 +87,7 @@ class Misread:
     `mask` are these bits. The word is sound in memory: whoever reads it there, as checks do, reads it right.
     """
 
-    operand: Operand
+    operand: Factor
     index: int
     term: int
     mask: int
@@ -95,11 +95,11 @@ class Misread:
     image: int = 0
 
     def __post_init__(self) -> None:
-        if self.operand not in get_args(Operand):
+        if self.operand not in get_args(Factor):
             raise InputError(f"operand={self.operand!r} is not known; choose from a, b")
         check_mask(self.mask, 8)
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """One product of every output of the row or the column."""
         of_a = self.operand == "a"
         for name, at, limit in (
@@ -127,7 +127,7 @@ class RowAddressFault:
     group: int = 0
     image: int = 0
 
-    def effect(self, products: Products) -> FaultEffect:
+    def effect(self, products: ImageProducts) -> FaultEffect:
         """All sums of two rows."""
         check_place("group", self.group, size=1, limit=products.groups)
         for name in ("first", "second"):
@@ -141,7 +141,9 @@ class RowAddressFault:
         )
 
 
-def _upset(area: Area, products: Products, term: int, *, flip: Callable[[int], Column], keep: int = -1) -> FaultEffect:
+def _upset(
+    area: Area, products: ImageProducts, term: int, *, flip: Callable[[int], Column], keep: int = -1
+) -> FaultEffect:
     check_place("term", term, size=1, limit=products.terms)
     units = area.units(products)
     return FaultEffect(units=units, upset_at=term, upset_keep=keep, upset_flip=flip(len(units)))

@@ -7,13 +7,13 @@ torch and nothing else of this project but its words and errors; numba is used w
 
 from radhard.kernels import blocks, conv2d, linear, matmul, ranges, votes
 from radhard.kernels import look_up as words
-from radhard.kernels.library import EVENTS, Policy
-from radhard.kernels.sums import Stored, examine, store
+from radhard.kernels.library import EVENTS, AlarmPolicy
+from radhard.kernels.sums import SummedWeight, examine, store
 
 __all__ = [
     "EVENTS",
-    "Policy",
-    "Stored",
+    "AlarmPolicy",
+    "SummedWeight",
     "blocks",
     "conv2d",
     "examine",

@@ -20,10 +20,10 @@ from radhard.kernels.octets import exact_terms, lowered
 from radhard.kernels.on_device import on_device
 
 Product = Callable[[Tensor, Tensor], Tensor]
-Shape = Literal["weight", "attention"]
+FactorKind = Literal["weight", "attention"]
 
 # [g, m, k, n] of the measurement: a linear layer's and an attention head's product
-_TYPICAL: dict[Shape, tuple[int, int, int, int]] = {
+_TYPICAL: dict[FactorKind, tuple[int, int, int, int]] = {
     "weight": (1, 256, 768, 768),
     "attention": (24, 197, 64, 197),
 }
@@ -142,7 +142,7 @@ def proves_itself(backend: Backend, device: torch.device) -> bool:
     return True
 
 
-def choose(shape: Shape, device: torch.device, candidates: Sequence[Backend] = BACKENDS) -> Backend:
+def choose(shape: FactorKind, device: torch.device, candidates: Sequence[Backend] = BACKENDS) -> Backend:
     """The fastest of the candidates that prove themselves on `device`, for products of this shape.
 
     Raises BackendError if none does.
@@ -169,7 +169,7 @@ def _seconds(backend: Backend, a: Tensor, b: Tensor) -> float:
 
 
 @cache
-def _chosen(shape: Shape, device: torch.device) -> Backend:
+def _chosen(shape: FactorKind, device: torch.device) -> Backend:
     return choose(shape, device)
 
 
@@ -185,6 +185,6 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
     Deployed operators look it up here at each call: a function put in its place shows them accumulators with faults.
     """
-    shape: Shape = "weight" if len(a) == 1 else "attention"
+    shape: FactorKind = "weight" if len(a) == 1 else "attention"
     either = b if b.mT.is_contiguous() else b.contiguous()
     return _chosen(shape, a.device).product(a.contiguous(), either)

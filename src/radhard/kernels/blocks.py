@@ -24,7 +24,7 @@ from radhard.kernels.matmul import columns_summed, rows_summed
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Output, from_scratch
-from radhard.kernels.sums import BlockSums, Stored, block_sums, check_outputs, with_bias
+from radhard.kernels.sums import BlockSums, SummedWeight, block_sums, check_outputs, with_bias
 from radhard.kernels.write import write_checked
 from radhard.kernels.written import grouped, groups_of, no_bias
 
@@ -45,13 +45,13 @@ class BlockStored:
     sums: Tensor
     weighted: Tensor
 
-    def each(self) -> Iterator[tuple[Stored, BlockSums]]:
+    def each(self) -> Iterator[tuple[SummedWeight, BlockSums]]:
         """Those of each group, as views."""
         groups = len(self.sums)
         parts = (x.chunk(groups) for x in (self.weight, self.bias, self.columns, self.rows))
         for h, (w, b, c, r) in enumerate(zip(*parts, strict=True)):
             weighted = self.weighted[h] if len(self.weighted) else None
-            yield Stored(weight=w, bias=b, columns=c, rows=r), BlockSums(blocks=self.sums[h], weighted=weighted)
+            yield SummedWeight(weight=w, bias=b, columns=c, rows=r), BlockSums(blocks=self.sums[h], weighted=weighted)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -186,7 +186,7 @@ def weights_checked(
         own, n = a[h::groups], len(known.bias)
 
         def factors(
-            x: int, h: int = h, own: Tensor = own, known: Stored = known, of_blocks: BlockSums = of_blocks
+            x: int, h: int = h, own: Tensor = own, known: SummedWeight = known, of_blocks: BlockSums = of_blocks
         ) -> Factors:
             return Factors(
                 a=own[x],

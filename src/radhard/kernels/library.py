@@ -28,9 +28,20 @@ from radhard.errors import FaultError
 from radhard.kernels.operands import EVENTS, checker
 from radhard.kernels.write import on_host
 
-__all__ = ["EVENTS", "Policy", "Recourse", "complain", "count", "heard", "no_events", "note", "operator", "schema_of"]
+__all__ = [
+    "EVENTS",
+    "AlarmPolicy",
+    "Recourse",
+    "complain",
+    "count",
+    "heard",
+    "no_events",
+    "note",
+    "operator",
+    "schema_of",
+]
 
-Policy = Literal["raise", "warn", "recompute"]
+AlarmPolicy = Literal["raise", "warn", "recompute"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from radhard.kernels.library import Recourse, note, operator
 from radhard.kernels.on_device import on_device
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Output, again_of_weight, changed, settle
-from radhard.kernels.sums import Stored
+from radhard.kernels.sums import SummedWeight
 from radhard.kernels.write import Limits, write_checked
 from radhard.kernels.written import written
 
@@ -43,7 +43,7 @@ def checked(
     where somebody else has made them.
     """
     weight, bias, columns, rows = stored
-    known = Stored(weight=weight, bias=bias, columns=columns, rows=rows)
+    known = SummedWeight(weight=weight, bias=bias, columns=columns, rows=rows)
     made = _made(a, known, multiplier, dtype, limits(grid), total=total)
     if made.flagged is None:
         note(events, checked=a.shape[0])
@@ -72,7 +72,7 @@ class _Made:
 
 
 def _made(
-    a: Tensor, known: Stored, multiplier: Tensor, dtype: torch.dtype, grid: Limits, *, total: Tensor | None
+    a: Tensor, known: SummedWeight, multiplier: Tensor, dtype: torch.dtype, grid: Limits, *, total: Tensor | None
 ) -> _Made:
     """The product, in one launch on a GPU, which keeps what its rows add up to and no accumulators."""
     device = on_device(a)

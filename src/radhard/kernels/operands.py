@@ -43,7 +43,7 @@ class Operand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class OneOf:
     """An argument that is one of `values`."""
 
     values: tuple[Any, ...]
@@ -56,7 +56,7 @@ class Numbers:
     count: int
 
 
-Entry = Operand | Choice | Numbers
+Entry = Operand | OneOf | Numbers
 
 LEFT = OCTETS  # words of the left factor of a product
 RIGHT = (torch.int8,)  # words of the right factor
@@ -67,10 +67,10 @@ _STORED = Operand(types=RIGHT, shape=("n", "k"), dense=True)
 _BIAS = Operand(types=(torch.int32,), shape=("n",), dense=True)
 _MULTIPLIER = Operand(types=(torch.float32,), shape=("n",), dense=True)
 _EVENTS = Operand(types=(torch.int64,), shape=(len(EVENTS),), dense=True)
-_WRITTEN = Choice(values=(*OCTETS, torch.float32, torch.int32))
-_WORD = Choice(values=(*OCTETS, None))
+_WRITTEN = OneOf(values=(*OCTETS, torch.float32, torch.int32))
+_WORD = OneOf(values=(*OCTETS, None))
 _GRID, _PAIR, _PADDING = Numbers(count=3), Numbers(count=2), Numbers(count=4)
-_POLICY, _OUTSIDE = Choice(values=POLICIES), Choice(values=("zero", "clamp"))
+_POLICY, _OUTSIDE = OneOf(values=POLICIES), OneOf(values=("zero", "clamp"))
 
 _PER_FILTER = Size(
     text="channels / groups x height x width of a filter",
@@ -105,8 +105,8 @@ _GROUPS = Size(text="groups", allowed=lambda s, size: size == s["groups"])
 _OF_GROUPS = Size(text="k + 1 for each group", allowed=lambda s, size: size == s["groups"] * (s["k"] + 1))
 _BLOCKS: dict[str, Entry] = {
     "block": _GRID,
-    "recovery": Choice(values=("leave", "intersect", "row", "block", "weighted")),
-    "width": Choice(values=(32, 64)),
+    "recovery": OneOf(values=("leave", "intersect", "row", "block", "weighted")),
+    "width": OneOf(values=(32, 64)),
 }
 
 OPERANDS: dict[str, dict[str, Entry]] = {
@@ -193,7 +193,7 @@ OPERANDS: dict[str, dict[str, Entry]] = {
     "quantize_within": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, "dtype": _WORD, **_WITHIN},
     "within": {"x": Operand(types=(torch.float32, *OCTETS, torch.int32, torch.int64), shape=ANY), **_WITHIN},
     "reread": {"x": _COPY},
-    "vote": {"a": _COPY, "b": _COPY, "c": _COPY, "by": Choice(values=("word", "bitwise", None)), **_CHECKED},
+    "vote": {"a": _COPY, "b": _COPY, "c": _COPY, "by": OneOf(values=("word", "bitwise", None)), **_CHECKED},
 }
 """Of each operator its arguments that must be something, in the order in which their sizes are known."""
 
@@ -267,8 +267,8 @@ def checker(name: str, arguments: Sequence[str]) -> Check:
     return check
 
 
-def _check_value(name: str, own: str, value: Any, entry: Choice | Numbers, sizes: Sizes) -> None:
-    if isinstance(entry, Choice):
+def _check_value(name: str, own: str, value: Any, entry: OneOf | Numbers, sizes: Sizes) -> None:
+    if isinstance(entry, OneOf):
         if value not in entry.values:
             _refuse(name, own, f"is {value!r}", f"it must be {' or '.join(map(str, entry.values))}")
         return

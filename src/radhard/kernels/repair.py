@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.library import Recourse, complain, note
-from radhard.kernels.sums import Stored, Verdict, examine
+from radhard.kernels.sums import RowVerdict, SummedWeight, examine
 from radhard.kernels.threads import split
 from radhard.kernels.write import Limits, on_host, write
 
@@ -41,7 +41,7 @@ class Again:
 
     rows: Tensor
     right: Tensor
-    verdict: Verdict = "sound"
+    verdict: RowVerdict = "sound"
 
 
 def exactly(a: Tensor, b: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def from_scratch(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([(some[:, None] * wide).sum(2) for some in rows])
 
 
-def again(a: Tensor, stored: Stored, *, recourse: Recourse) -> Again:
+def again(a: Tensor, stored: SummedWeight, *, recourse: Recourse) -> Again:
     """Rows `a` [f, k] of a product with `stored`, computed again and checked by its sums."""
     wide = exactly(a, stored.own) + stored.bias
     right = _adds_up(a, wide, stored)
@@ -76,7 +76,9 @@ def again(a: Tensor, stored: Stored, *, recourse: Recourse) -> Again:
     return Again(rows=wide.to(torch.int32), right=right)
 
 
-def again_of_weight(a: Tensor, stored: Stored, *, differ: Callable[[Tensor], Tensor], recourse: Recourse) -> Again:
+def again_of_weight(
+    a: Tensor, stored: SummedWeight, *, differ: Callable[[Tensor], Tensor], recourse: Recourse
+) -> Again:
     """As `again`, with a weight that is set right if it changed; `differ`: rows [f, n] -> which are new [f] bool."""
     found = again(a, stored, recourse=recourse)
     if bool(found.right.all()) and bool(differ(found.rows).all()):
@@ -127,6 +129,6 @@ def settle(
         complain(recourse, fault=f"{left} rows do not add up after they were computed again")
 
 
-def _adds_up(a: Tensor, rows: Tensor, stored: Stored) -> Tensor:
+def _adds_up(a: Tensor, rows: Tensor, stored: SummedWeight) -> Tensor:
     predicted = (a.to(torch.int64) * stored.columns[:-1]).sum(1) + stored.columns[-1]
     return rows.sum(1) == predicted

@@ -15,11 +15,11 @@ from radhard.kernels.operands import SPARE
 
 _LINE = 16  # int32 words in a cache line: rows of accumulators are a multiple of it, which vectors load without a cut
 _OUTPUTS = 1 + 256 + 65536  # words of -128 ... 127 whose sum three digits hold
-Verdict = Literal["sound", "sums", "mended", "lost"]
+RowVerdict = Literal["sound", "sums", "mended", "lost"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stored:
+class SummedWeight:
     """A weight and its sums, as they lie in memory.
 
     `weight` [n + spare, k] int8: the weight, then the digits of its column sums, then zeros. `bias` [n] int32.
@@ -38,7 +38,7 @@ class Stored:
         return self.weight[: len(self.bias)]
 
 
-def store(weight: Tensor, bias: Tensor) -> Stored:
+def store(weight: Tensor, bias: Tensor) -> SummedWeight:
     """`weight` [n, k] int8 and bias [n] int32, both trusted -> what is stored of them."""
     n = len(weight)
     check_outputs(n)
@@ -46,7 +46,7 @@ def store(weight: Tensor, bias: Tensor) -> Stored:
     spare = SPARE + -(n + SPARE) % _LINE
     padding = torch.zeros(spare - SPARE, weight.shape[1], dtype=torch.int8, device=weight.device)
     wide = torch.cat([weight, digits(columns[:-1]), padding])
-    return Stored(weight=wide, bias=bias, columns=columns, rows=rows)
+    return SummedWeight(weight=wide, bias=bias, columns=columns, rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +108,7 @@ def digits(sums: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def examine(stored: Stored) -> tuple[Verdict, Stored]:
+def examine(stored: SummedWeight) -> tuple[RowVerdict, SummedWeight]:
     """Whether stored words changed, and what they were.
 
     "sound"; "sums": sums or digits changed, and are made anew of the weight; "mended": one word of the weight or its
@@ -117,7 +117,7 @@ def examine(stored: Stored) -> tuple[Verdict, Stored]:
     return judged(stored, *_sums(stored.own, stored.bias))
 
 
-def judged(stored: Stored, columns: Tensor, rows: Tensor) -> tuple[Verdict, Stored]:
+def judged(stored: SummedWeight, columns: Tensor, rows: Tensor) -> tuple[RowVerdict, SummedWeight]:
     """As `examine`, by sums that were made of the weight as it is now: `columns` [k + 1] and `rows` [n] int64."""
     off_column = (columns != stored.columns).nonzero()[:, 0]
     off_row = (rows != stored.rows).nonzero()[:, 0]

@@ -10,7 +10,7 @@ import torch
 from radhard.errors import InputError, ModelError
 from radhard.models.data.preprocessing import Size, restated
 from radhard.models.deepvit import VARIANTS
-from radhard.models.loaded import LoadedModel, Shape, Wanted, Weights, check_size, normalised
+from radhard.models.loaded import LoadedModel, Shape, Wanted, WeightSource, check_size, normalised
 from radhard.models.seeding import drawn_from
 from radhard.models.sources.from_archive import from_archive
 from radhard.models.sources.from_file import from_file
@@ -34,7 +34,7 @@ def load(
     *,
     checkpoint_key: str | None = None,
     seed: int = 0,
-    weights: Weights = "random",
+    weights: WeightSource = "random",
     input_shape: Shape | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,

@@ -23,7 +23,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _LARGEST = 2**28  # values of an image: one of 3 x 9,459 x 9,459
-Weights = Literal["random", "pretrained"]
+WeightSource = Literal["random", "pretrained"]
 Shape = tuple[int, int, int]
 
 
@@ -34,7 +34,7 @@ class Wanted:
     name: str
     checkpoint: Path | None = None
     checkpoint_key: str | None = None
-    weights: Weights = "random"
+    weights: WeightSource = "random"
     seed: int = 0
     input_shape: Shape | None = None
 

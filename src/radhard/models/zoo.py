@@ -15,7 +15,7 @@ from torch import nn
 from radhard.errors import ModelError
 from radhard.models.data import fashion
 from radhard.models.deepvit import DeepViT, DeepViTShape
-from radhard.models.training.recipe import Recipe
+from radhard.models.training.recipe import TrainingRecipe
 from radhard.models.vision import import_timm
 
 TEST_IMAGES = 10_000
@@ -35,7 +35,7 @@ class ZooEntry:
     build: Callable[[], nn.Module]
     weights: Path
     summary: str
-    recipe: Recipe
+    recipe: TrainingRecipe
     correct: Mapping[str, int]
     input_shape: tuple[int, int, int] = (1, 28, 28)
     mean: tuple[float, ...] = fashion.MEAN
@@ -147,7 +147,7 @@ def _entry(
         build=build,
         weights=_WEIGHTS / f"{name}.safetensors",
         summary=summary,
-        recipe=Recipe(epochs=epochs),
+        recipe=TrainingRecipe(epochs=epochs),
         correct=dict(zip(("float", "int8-symmetric", "int8"), correct, strict=True)),
     )
 

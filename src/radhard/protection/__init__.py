@@ -3,7 +3,7 @@
 from radhard.machine import Shape
 from radhard.protection.abft.account import Account
 from radhard.protection.calibrating import Calibrating
-from radhard.protection.cost.blocks import Choice, cubes, optimal_block
+from radhard.protection.cost.blocks import PricedBlock, cubes, optimal_block
 from radhard.protection.cost.models import CostModel, Exact, Overhead, Printed, Volume, closed_form, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.row_cost import ExactRows, boxes
@@ -33,7 +33,6 @@ __all__ = [
     "Account",
     "Block",
     "Calibrating",
-    "Choice",
     "ChosenOn",
     "CostModel",
     "Exact",
@@ -48,6 +47,7 @@ __all__ = [
     "Operations",
     "Overhead",
     "Plan",
+    "PricedBlock",
     "Printed",
     "Product",
     "Products",

@@ -10,7 +10,7 @@ from typing import Literal
 
 from radhard.protection.cost.shape import Block
 
-Recovery = Literal["leave", "intersect", "row", "block", "weighted"]
+BlockRecovery = Literal["leave", "intersect", "row", "block", "weighted"]
 """What becomes of a faulty block: a policy of LB-ABFT, or "weighted", the recovery by rows of row ABFT."""
 
 
@@ -28,7 +28,7 @@ class BlockCheck:
     """
 
     block: Block | None = None
-    recovery: Recovery = "leave"
+    recovery: BlockRecovery = "leave"
     retries: int = 0
     repair: Literal["all", "visible"] = "all"
     width: Literal[32, 64] = 32

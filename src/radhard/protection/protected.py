@@ -14,7 +14,7 @@ from radhard.protection.cost.models import Overhead
 from radhard.protection.forms import Form
 from radhard.words import Words
 
-Exposure = Literal["exposed", "immune"]
+CheckExposure = Literal["exposed", "immune"]
 
 
 class Scheme(Protocol):
@@ -45,7 +45,7 @@ class Protected(Wrapping):
     An application outside a run is a run of its own, of images 0, 1, 2 ...
     """
 
-    def __init__(self, inner: Machine, plan: Mapping[str, Scheme], *, checks: Exposure = "exposed") -> None:
+    def __init__(self, inner: Machine, plan: Mapping[str, Scheme], *, checks: CheckExposure = "exposed") -> None:
         super().__init__(inner)
         self.plan = dict(plan)
         self.checks = checks

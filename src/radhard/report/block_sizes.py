@@ -23,7 +23,7 @@ _MARKERS = ("o", "s", "^", "D")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mean:
+class MeanInterval:
     """A mean of numbers that are not negative, and its interval `low` ... `high`."""
 
     mean: float
@@ -31,7 +31,7 @@ class Mean:
     high: float
 
 
-def mean_of(values: Sequence[float]) -> Mean:
+def mean_of(values: Sequence[float]) -> MeanInterval:
     """Independent values -> their mean and Student's 95 % interval, cut off at 0. InputError for fewer than two."""
     n = len(values)
     if n < 2:
@@ -39,7 +39,7 @@ def mean_of(values: Sequence[float]) -> Mean:
     mean = math.fsum(values) / n
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
-    return Mean(mean=mean, low=max(0.0, mean - half), high=mean + half)
+    return MeanInterval(mean=mean, low=max(0.0, mean - half), high=mean + half)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +55,9 @@ class Simulated:
     edge: int
     policy: str
     n: int
-    mse: Mean
-    wrong: Mean
-    executed: Mean
+    mse: MeanInterval
+    wrong: MeanInterval
+    executed: MeanInterval
     exact: float
     volume: float
 
@@ -71,7 +71,7 @@ class SizeLine:
     exact: tuple[float, ...]
     volume: tuple[float, ...]
     executed: tuple[float, ...]
-    mse: dict[str, tuple[Mean, ...]]
+    mse: dict[str, tuple[MeanInterval, ...]]
     unprotected: float
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from radhard.protection import Choice, Shape
+from radhard.protection import PricedBlock, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class BlockRow:
     block_faulty: float
 
 
-def block_row(choice: Choice, *, shape: Shape, ber: float, model: str) -> BlockRow:
+def block_row(choice: PricedBlock, *, shape: Shape, ber: float, model: str) -> BlockRow:
     """What the choice of one model says."""
     overhead = choice.overhead
     own = shape.volume + shape.m * shape.n * (shape.terms - 1)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from radhard.analysis.configurations import Configuration, Configurations, Outcome, Trials
-from radhard.analysis.judging import Step
+from radhard.analysis.configurations import Configuration, ConfigurationOutcome, Configurations, Trials
+from radhard.analysis.judging import ProtectionStep
 from radhard.analysis.noninferiority import LEVEL, upper_limit
 from radhard.analysis.ordering import Candidate, Grain, Strategy, ordered
 from radhard.analysis.overhead import Weights, own_operations
@@ -53,12 +53,12 @@ class Choice:
     protected one within the overhead that at `top`. `reached`: the candidate's limit is within the target.
     """
 
-    chosen: Step
+    chosen: ProtectionStep
     steps: tuple[tuple[str, ...], ...]
     place: int
     top: int
     reached: bool
-    frontier: tuple[Step, ...]
+    frontier: tuple[ProtectionStep, ...]
     order: tuple[Candidate, ...]
     bound: Bound
     remark: str = ""
@@ -82,7 +82,7 @@ class Chooser:
     frontier: Literal["whole", "needed"] = "whole"
     chunk: int = 100
 
-    def choose(self, bare: Step | None = None) -> Choice:
+    def choose(self, bare: ProtectionStep | None = None) -> Choice:
         """Order the products, measure the steps, choose one, add the ranges. `bare`: nothing protected, if known."""
         plain = self.ordering.plain
         linear = self.hardening.linear(self.method, ber=plain.ber)
@@ -113,14 +113,14 @@ class Chooser:
             remark=remark,
         )
 
-    def reached(self, step: Step) -> bool:
+    def reached(self, step: ProtectionStep) -> bool:
         """Whether the target is, by the limit of the loss."""
         return self._limit(step) <= self.target.loss
 
-    def _limit(self, step: Step) -> float:
+    def _limit(self, step: ProtectionStep) -> float:
         return upper_limit(step.outcome.differing, level=self.target.level)
 
-    def _choose(self, steps: Sequence[Step], *, of: int) -> tuple[Step, bool, Bound]:
+    def _choose(self, steps: Sequence[ProtectionStep], *, of: int) -> tuple[ProtectionStep, bool, Bound]:
         within = [step for step in steps if step.overhead <= self.target.overhead]
         enough = next((step for step in within if step is not steps[0] and self.reached(step)), None)
         if enough is not None:
@@ -129,7 +129,12 @@ class Chooser:
         return best, False, "products" if len(within) == of else "overhead"
 
     def _top(
-        self, chosen: Step, prefixes: Sequence[tuple[str, ...]], steps: list[Step], *, order: Sequence[Candidate]
+        self,
+        chosen: ProtectionStep,
+        prefixes: Sequence[tuple[str, ...]],
+        steps: list[ProtectionStep],
+        *,
+        order: Sequence[Candidate],
     ) -> int:
         """The most protected step within the overhead: foreseen by operations, then measured."""
         place = prefixes.index(chosen.products)
@@ -145,7 +150,7 @@ class Chooser:
                 return k
         return place
 
-    def _foreseen(self, products: Sequence[str], *, chosen: Step, order: Sequence[Candidate]) -> float:
+    def _foreseen(self, products: Sequence[str], *, chosen: ProtectionStep, order: Sequence[Candidate]) -> float:
         """The overhead of these products, from that of the chosen ones and the operations of the others."""
         mul, add = own_operations(self.hardening.program.costs)
         own = self.weights.mul * mul + self.weights.add * add
@@ -153,8 +158,8 @@ class Chooser:
         return chosen.overhead + more / own
 
     def _with_ranges(
-        self, chosen: Step, reached: bool, bound: Bound, steps: list[Step]
-    ) -> tuple[Step, bool, Bound, str]:
+        self, chosen: ProtectionStep, reached: bool, bound: Bound, steps: list[ProtectionStep]
+    ) -> tuple[ProtectionStep, bool, Bound, str]:
         """The ranges on top, with fewer products if the overhead is passed otherwise; not where they surely do harm.
 
         Where it was the overhead that kept them out, and the target is not reached, it is what ended the plan.
@@ -180,7 +185,7 @@ class Chooser:
             return step, False, spent if fewer < place else bound, ""
         return chosen, reached, spent, "ranges alone pass the overhead limit, and were left out"
 
-    def _gain(self, step: Step, *, over: Step) -> Any:
+    def _gain(self, step: ProtectionStep, *, over: ProtectionStep) -> Any:
         campaign = self._configurations(
             (step.outcome.configuration, over.outcome.configuration), on=self.ordering
         ).campaign
@@ -194,11 +199,13 @@ class Chooser:
         method = self.method if ranges else replace(self.method, ranges="none")
         return self.hardening.protect(method, ber=self.ordering.plain.ber, products=products)
 
-    def step(self, products: Sequence[str], *, ranges: bool) -> Step:
+    def step(self, products: Sequence[str], *, ranges: bool) -> ProtectionStep:
         """A step on the images that choose."""
         return self.measured(products, ranges=ranges, on=self.ordering)[0]
 
-    def measured(self, products: Sequence[str], *, ranges: bool, on: Ordering, stage: str = "") -> tuple[Step, Outcome]:
+    def measured(
+        self, products: Sequence[str], *, ranges: bool, on: Ordering, stage: str = ""
+    ) -> tuple[ProtectionStep, ConfigurationOutcome]:
         """A step on the images of an ordering, and what these give with nothing protected."""
         protection = self.protection(products, ranges=ranges)
         setting = protected(on.plain, protection) if protection.sites else on.plain
@@ -211,7 +218,7 @@ class Chooser:
             f"{stage}{self.strategy}, {name}",
         )
         bare, outcome = configurations.outcomes(on.store, weights=self.weights)
-        return Step(products=tuple(products), ranges=ranges, outcome=outcome), bare
+        return ProtectionStep(products=tuple(products), ranges=ranges, outcome=outcome), bare
 
     def _configurations(self, configurations: tuple[Configuration, ...], *, on: Ordering) -> Configurations:
         trials = Trials(images=on.images, trials=on.trials, chunk=self.chunk)

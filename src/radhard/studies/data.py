@@ -8,7 +8,7 @@ from radhard.models.data.dataset import Dataset
 from radhard.models.data.in_memory import InMemory, is_pixels, read_whole
 from radhard.models.data.listing import Listing
 from radhard.models.data.preprocessing import Preprocessing
-from radhard.models.data.splits import EMBEDDED, DataChoice, Part
+from radhard.models.data.splits import EMBEDDED, DataChoice, Split
 from radhard.models.loaded import LoadedModel, Shape
 from radhard.studies.options import DataOptions, ModelOptions
 
@@ -46,7 +46,7 @@ def as_taken(loaded: LoadedModel, whole: Dataset | Listing | None, *, options: M
 
 
 def choice_of(
-    data: Data, options: DataOptions, *, whole: Dataset | Listing | None, part: Part = "evaluate"
+    data: Data, options: DataOptions, *, whole: Dataset | Listing | None, part: Split = "evaluate"
 ) -> DataChoice:
     """Which images are seen. `whole`: what is `held` of the data. InputError for options of files beside it."""
     if whole is not None:

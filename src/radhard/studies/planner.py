@@ -8,8 +8,8 @@ of the model as it is, and then no factor is measured.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from radhard.analysis.configurations import Outcome
-from radhard.analysis.judging import Judgement, Step, downwards, judge
+from radhard.analysis.configurations import ConfigurationOutcome
+from radhard.analysis.judging import Judgement, ProtectionStep, downwards, judge
 from radhard.analysis.ordering import Candidate
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
@@ -26,13 +26,13 @@ class Decision:
 
     judgement: Judgement
     protection: Protection
-    frontier: tuple[Step, ...]
+    frontier: tuple[ProtectionStep, ...]
     order: tuple[Candidate, ...]
     bound: Bound
     remark: str = ""
 
     @property
-    def chosen(self) -> Step:
+    def chosen(self) -> ProtectionStep:
         """The plan, as measured on the images that judge."""
         return self.judgement.step
 
@@ -70,7 +70,9 @@ class Planner:
         )
 
     def _judge(self, steps: Sequence[tuple[tuple[str, ...], bool]], *, looks: int) -> Judgement:
-        def measure(products: tuple[str, ...], ranges: bool) -> Callable[[], tuple[Step, Outcome]]:
+        def measure(
+            products: tuple[str, ...], ranges: bool
+        ) -> Callable[[], tuple[ProtectionStep, ConfigurationOutcome]]:
             return lambda: self.chooser.measured(products, ranges=ranges, on=self.judging, stage="judging: ")
 
         target = self.chooser.target

@@ -11,7 +11,7 @@ from radhard.campaign.store import Store
 from radhard.faults import EVERYWHERE, Where
 from radhard.machine import MARKED
 from radhard.machine.device import CPU, choose_device, device_name, why_no_gpu
-from radhard.models.data.splits import EMBEDDED, Part
+from radhard.models.data.splits import EMBEDDED, Split
 from radhard.models.loaded import LoadedModel
 from radhard.program import Program
 from radhard.protection import Plan
@@ -33,7 +33,7 @@ def under_test(
     device: str = "cpu",
     store: Store | None = None,
     plans: Mapping[str, Plan] | None = None,
-    part: Part = "evaluate",
+    part: Split = "evaluate",
     places: Where = EVERYWHERE,
     scales: Literal["known", "new"] = "known",
     progress: Report | None = None,

@@ -12,7 +12,7 @@ from radhard.cli.commands import app
 from radhard.errors import InputError, ModelError
 from radhard.models.checkpoints.finite import check_finite
 from radhard.program import capture, quantize
-from tests.cli.test_outputs import TINY
+from tests.cli.test_files import TINY
 
 
 class Net(nn.Module):

@@ -14,7 +14,7 @@ from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.models.seeding import drawn_from
 from radhard.models.training import train
-from radhard.models.training.recipe import Recipe, augmented, fit, rate
+from radhard.models.training.recipe import TrainingRecipe, augmented, fit, rate
 from radhard.models.vision import import_timm
 from radhard.models.zoo import ZOO
 
@@ -43,7 +43,7 @@ def fitted(seed, *, epochs=2, images=64, batch=16, seen=None):
             img_size=28, patch_size=7, in_chans=1, num_classes=10, embed_dim=16, depth=1, num_heads=2
         )
     data = part(fashion_mnist("calibration"), slice(images))
-    recipe = Recipe(epochs=epochs, batch=batch)
+    recipe = TrainingRecipe(epochs=epochs, batch=batch)
     fit(module, data, recipe=recipe, mean=entry.mean, std=entry.std, generator=generator, progress=seen)
     return module.state_dict()
 
@@ -185,7 +185,7 @@ def test_the_command_trains_all_in_turn_or_those_named_and_none_where_one_is_unk
         trained.append(name)
         numbers = {"correct": 9, "images": 10, "seconds": 60.0}
         training = train.Training(
-            recipe=Recipe(epochs=1), seed=0, trained_on="none", trained_images=0, threads=1, **numbers
+            recipe=TrainingRecipe(epochs=1), seed=0, trained_on="none", trained_images=0, threads=1, **numbers
         )
         return train.Trained(weights=out / f"{name}.safetensors", card=out / f"{name}.md", training=training)
 

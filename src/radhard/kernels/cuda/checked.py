@@ -29,7 +29,7 @@ from radhard.kernels.cuda.tiles import begun
 from radhard.kernels.octets import OCTETS, as_signed
 from radhard.kernels.on_device import interpreted
 from radhard.kernels.operands import SPARE
-from radhard.kernels.sums import Stored, store
+from radhard.kernels.sums import SummedWeight, store
 from radhard.kernels.write import write
 
 _COMPARED = 256  # rows that a program compares
@@ -95,7 +95,7 @@ def variants_of(a: Tensor, n: int, *, dtype: torch.dtype) -> tuple[Variant, ...]
 
 
 def chosen(
-    a: Tensor, stored: Stored, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
+    a: Tensor, stored: SummedWeight, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
 ) -> Variant | None:
     """The fastest of them that prove themselves; of interpreted ones, which is what tests are for, the first."""
     key = (tuple(a.shape), len(stored.bias), a.dtype, dtype, a.data_ptr() % 16, a.device)
@@ -113,7 +113,7 @@ _CHOSEN: dict[tuple[Any, ...], Variant | None] = {}
 
 def checked_product(
     a: Tensor,
-    stored: Stored,
+    stored: SummedWeight,
     multiplier: Tensor,
     *,
     dtype: torch.dtype,
@@ -170,7 +170,7 @@ def checked_product(
 def _run_described(
     programs: int,
     a: Tensor,
-    stored: Stored,
+    stored: SummedWeight,
     multiplier: Tensor,
     made: Checked,
     *,
@@ -218,7 +218,7 @@ def wrong_rows(made: Sequence[Checked]) -> Tensor:
 
 
 def written_checked(
-    a: Tensor, stored: Stored, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
+    a: Tensor, stored: SummedWeight, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
 ) -> tuple[Checked, Tensor | None] | None:
     """As `checked_product`, and the rows [f] int64 that do not add up, None where all do: for that it waits.
 
@@ -249,7 +249,7 @@ def _right(variant: Variant, device: torch.device) -> bool:
         stored.weight[n - 1, k - 1] ^= bits
         total = ((a.double() @ stored.own.double().T).long() + bias).to(torch.int32)
         lost = (total.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
-        moved = Stored(**{name: x.to(device) for name, x in vars(stored).items()})
+        moved = SummedWeight(**{name: x.to(device) for name, x in vars(stored).items()})
         made = checked_product(
             a.to(device), moved, scale.to(device), dtype=dtype, grid=grid, variant=variant, most=_MOST
         )

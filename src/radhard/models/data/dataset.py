@@ -11,7 +11,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.models.data.listing import UNLABELLED
-from radhard.models.data.picture import SCALES, Form
+from radhard.models.data.picture import SCALES, PictureForm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +32,7 @@ class Dataset:
     names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    forms: Mapping[Form, int] = field(default_factory=dict)
+    forms: Mapping[PictureForm, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """N, the number of images."""

@@ -20,7 +20,7 @@ from radhard.errors import InputError
 from radhard.models.data.classes import check_labels
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.listing import UNLABELLED, Listing, Open
-from radhard.models.data.picture import Form, Frame, MisfitError, Picture
+from radhard.models.data.picture import Frame, MisfitError, Picture, PictureForm
 from radhard.models.data.preprocessing import Size, by
 
 IN_MEMORY_BYTES = 1 << 30
@@ -38,7 +38,7 @@ class _Read:
     """What became of the image of a row: form, pixels and label; or its size, which does not fit; or what is wrong."""
 
     row: int
-    form: Form | None = None
+    form: PictureForm | None = None
     pixels: Tensor | None = None
     label: int = -1
     misfit: Size | None = None
@@ -67,7 +67,7 @@ def decode(
     row_of = {place: row for row, place in enumerate(places)}
     work = partial(_opened, frame.transform(), frame)
     wrong: dict[int, str] = {}
-    forms: Counter[Form] = Counter()
+    forms: Counter[PictureForm] = Counter()
     jobs = ((row_of[place], open_) for place, open_ in listing.read(places))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         done = 0

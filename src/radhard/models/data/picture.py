@@ -46,7 +46,7 @@ class MisfitError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class PictureForm:
     """What a picture was before anything was done to it: its `mode`, such as `RGB` or `uint16 x 12`, and its size."""
 
     mode: str
@@ -116,13 +116,13 @@ class Frame:
     channels: int
     mean: tuple[float, ...]
 
-    def form(self, picture: Picture) -> Form:
+    def form(self, picture: Picture) -> PictureForm:
         """What a picture is. ValueError for an array that is none."""
         if isinstance(picture, Image.Image):
-            return Form(mode=picture.mode, size=(picture.height, picture.width))
+            return PictureForm(mode=picture.mode, size=(picture.height, picture.width))
         array = oriented(picture, channels=self.channels)
         height, width, channels = array.shape
-        return Form(mode=f"{array.dtype.name} x {channels}", size=(height, width))
+        return PictureForm(mode=f"{array.dtype.name} x {channels}", size=(height, width))
 
     def dtype(self, picture: Picture) -> torch.dtype:
         """Of the tensor that it becomes."""

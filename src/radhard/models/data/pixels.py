@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from radhard.models.data.dataset import Dataset
-from radhard.models.data.picture import SCALES, Form
+from radhard.models.data.picture import SCALES, PictureForm
 from radhard.models.data.preprocessing import Preprocessing, Size, by
 from radhard.models.loaded import LoadedModel
 
@@ -119,10 +119,10 @@ def pixels_of(data: Dataset, *, loaded: LoadedModel) -> Pixels:
     )
 
 
-def _as_held(data: Dataset) -> Form:
+def _as_held(data: Dataset) -> PictureForm:
     """The form of images that were a tensor from the start."""
     _, channels, height, width = data.images.shape
-    return Form(mode=f"{str(data.images.dtype).removeprefix('torch.')} x {channels}", size=(height, width))
+    return PictureForm(mode=f"{str(data.images.dtype).removeprefix('torch.')} x {channels}", size=(height, width))
 
 
 def _numbers(values: tuple[float, ...]) -> str:

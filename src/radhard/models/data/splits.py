@@ -24,7 +24,7 @@ from radhard.models.loaded import LoadedModel
 
 EMBEDDED = "fashion-mnist"
 CALIBRATION_IMAGES = 512
-Part = Literal["evaluate", "select"]
+Split = Literal["evaluate", "select"]
 _LEAST = 2  # images of a calibration
 
 
@@ -48,7 +48,7 @@ class DataChoice:
     calibration: str | Dataset | Listing | None = None
     calibration_split: str | None = None
     bad: Literal["stop", "skip"] = "stop"
-    part: Part = "evaluate"
+    part: Split = "evaluate"
     labels: str | None = None
     classes: Path | None = None
 

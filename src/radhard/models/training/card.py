@@ -7,7 +7,7 @@ from importlib.metadata import version
 import torch
 from torch import nn
 
-from radhard.models.training.recipe import Recipe
+from radhard.models.training.recipe import TrainingRecipe
 from radhard.models.zoo import ZooEntry
 
 
@@ -15,7 +15,7 @@ from radhard.models.zoo import ZooEntry
 class Training:
     """How a model was trained and did: `correct` of `images` test images, `seconds` on `device` with `threads`."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     seed: int
     trained_on: str
     trained_images: int
@@ -32,7 +32,10 @@ def card(name: str, module: nn.Module, *, entry: ZooEntry, training: Training) -
 
     low, high = binomtest(training.correct, training.images).proportion_ci(0.95, method="wilson")
     parameters = sum(p.numel() for p in module.parameters())
-    rows = [f"| {field.name.replace('_', ' ')} | {getattr(training.recipe, field.name)} |" for field in fields(Recipe)]
+    rows = [
+        f"| {field.name.replace('_', ' ')} | {getattr(training.recipe, field.name)} |"
+        for field in fields(TrainingRecipe)
+    ]
     return "\n".join(
         [
             f"# {name}",

@@ -15,7 +15,7 @@ from radhard.models.data.dataset import Dataset, normalise
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainingRecipe:
     """`batch` in images, `warmup` a share of all steps, `shift` in pixels, `clip` the gradient's top norm."""
 
     epochs: int
@@ -42,7 +42,7 @@ def fit(
     module: nn.Module,
     data: Dataset,
     *,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     mean: tuple[float, ...],
     std: tuple[float, ...],
     generator: torch.Generator,

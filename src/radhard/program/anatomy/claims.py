@@ -9,7 +9,7 @@ from radhard.program.anatomy.attention import Attention
 from radhard.program.anatomy.feed_forward import ACTIVATIONS, FeedForward, gates, normalisations, onward
 from radhard.program.anatomy.flow import LINEAR, PRODUCTS, Flow
 from radhard.program.anatomy.layers import Layer
-from radhard.program.anatomy.stream import Unit, additions_to_constants
+from radhard.program.anatomy.stream import StreamUnit, additions_to_constants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def claims(
     *,
     attentions: Sequence[Attention],
     mlps: Sequence[FeedForward],
-    units: Sequence[Unit],
+    units: Sequence[StreamUnit],
 ) -> dict[Node, Claim]:
     """What the graph says of every operation that has a layer."""
     strong: dict[Node, str] = {}

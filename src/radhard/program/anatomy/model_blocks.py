@@ -13,12 +13,12 @@ from torch.fx import Node
 from radhard.machine import Source
 from radhard.program.anatomy.flow import PRODUCTS, Flow
 from radhard.program.anatomy.layers import HEAD, STEM, Layer, Stack, layers, named_as_end, named_blocks
-from radhard.program.anatomy.stream import Unit, grouped, signature
+from radhard.program.anatomy.stream import StreamUnit, grouped, signature
 
 _NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
 
 
-def layers_of(flow: Flow, stacks: Mapping[Node, Stack], units: Sequence[Unit]) -> dict[Node, Layer]:
+def layers_of(flow: Flow, stacks: Mapping[Node, Stack], units: Sequence[StreamUnit]) -> dict[Node, Layer]:
     """The layer of every operation in `stacks`, in the order they run."""
     nodes = list(stacks)
     named, how = named_blocks(list(stacks.values()))
@@ -48,7 +48,7 @@ def layers_of(flow: Flow, stacks: Mapping[Node, Stack], units: Sequence[Unit]) -
     return dict(zip(nodes, found, strict=True))
 
 
-def _cut_wrong(flow: Flow, blocks: Mapping[Node, str], units: Sequence[Unit], *, how: str) -> list[Unit]:
+def _cut_wrong(flow: Flow, blocks: Mapping[Node, str], units: Sequence[StreamUnit], *, how: str) -> list[StreamUnit]:
     """The units that names put into blocks in which they cannot be; none where names tell no block."""
     if how == "none":
         return []
@@ -62,14 +62,14 @@ def _cut_wrong(flow: Flow, blocks: Mapping[Node, str], units: Sequence[Unit], *,
     return inside if _halves(blocks, inside) else []
 
 
-def _repeat(flow: Flow, units: Sequence[Unit]) -> bool:
+def _repeat(flow: Flow, units: Sequence[StreamUnit]) -> bool:
     """Whether units with attention are alike and stand one after another in one stream."""
     attending = [unit for unit in units if unit.attends and unit.ends]
     chained = all(flow.depends(b.ends[-1], a.ends[-1]) for a, b in itertools.pairwise(attending))
     return chained and len({signature(flow, unit) for unit in attending}) == 1
 
 
-def _halves(blocks: Mapping[Node, str], units: Sequence[Unit]) -> bool:
+def _halves(blocks: Mapping[Node, str], units: Sequence[StreamUnit]) -> bool:
     """Whether the blocks are halves of such: each holds one unit, an attention first, an MLP next."""
     names = [{blocks[node] for node in unit.nodes if node in blocks} for unit in units]
     alone = all(len(each) == 1 for each in names) and len(set.union(*names) if names else ()) == len(names)
@@ -79,13 +79,15 @@ def _halves(blocks: Mapping[Node, str], units: Sequence[Unit]) -> bool:
     return alone and len(pairs) > 1 and len(pairs) % 2 == 0 and all(pairs[0::2]) and not any(pairs[1::2])
 
 
-def _strays(flow: Flow, blocks: Mapping[Node, str], units: Sequence[Unit], stacks: Mapping[Node, Stack]) -> list[Unit]:
+def _strays(
+    flow: Flow, blocks: Mapping[Node, str], units: Sequence[StreamUnit], stacks: Mapping[Node, Stack]
+) -> list[StreamUnit]:
     """The units outside of all blocks that are blocks or parts of such: all of them where there is no block."""
     if not blocks:
         return list(units)
     held = [flow.number[node] for node in blocks if node in flow.number]
     known = {signature(flow, unit) for unit in units if any(node in blocks for node in unit.branch)}
-    found: list[Unit] = []
+    found: list[StreamUnit] = []
     for unit in units:
         if not unit.ends or any(node in blocks for node in unit.branch):
             continue
@@ -97,12 +99,14 @@ def _strays(flow: Flow, blocks: Mapping[Node, str], units: Sequence[Unit], stack
     return found
 
 
-def _names(flow: Flow, groups: Sequence[Sequence[Unit]], stacks: Mapping[Node, Stack]) -> dict[str, Sequence[Unit]]:
+def _names(
+    flow: Flow, groups: Sequence[Sequence[StreamUnit]], stacks: Mapping[Node, Stack]
+) -> dict[str, Sequence[StreamUnit]]:
     """The name of each group: of the module that holds its products and no other's, or block.0, block.1 ..."""
     members = [{node for unit in group for node in unit.nodes if node in stacks} for group in groups]
     branches = [{node for unit in group for node in unit.branch if node in stacks} for group in groups]
     products = {node for node in stacks if flow.operator.get(node, "") in PRODUCTS}
-    found: dict[str, Sequence[Unit]] = {}
+    found: dict[str, Sequence[StreamUnit]] = {}
     taken = {path for stack in stacks.values() for path, _ in stack}
     plain = "block" if not any(f"{path}.".startswith("block.") for path in taken) else "residual_block"
     for number, group in enumerate(groups):
@@ -138,7 +142,7 @@ def _under(stack: Stack, name: str) -> bool:
     return bool(stack) and f"{stack[-1][0]}.".startswith(f"{name}.")
 
 
-def _norms_after(flow: Flow, units: Sequence[Unit], blocks: Mapping[Node, str]) -> dict[Node, str]:
+def _norms_after(flow: Flow, units: Sequence[StreamUnit], blocks: Mapping[Node, str]) -> dict[Node, str]:
     """The norms that follow the additions of post-norm blocks, of the last one too."""
     following: dict[Node, str] = {}
     last = None

@@ -20,7 +20,7 @@ _NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Unit:
+class StreamUnit:
     """`branch`: what is computed between the stream and its addition, or the whole where nothing is added to it.
 
     `start` is the stream before; `ends` are the additions, of the stream itself where `identity` says so and not of a
@@ -40,7 +40,7 @@ class Unit:
         return self.branch | set(self.ends) | self.scales
 
 
-def units(flow: Flow, attentions: Sequence[Attention], mlps: Sequence[FeedForward]) -> list[Unit]:
+def units(flow: Flow, attentions: Sequence[Attention], mlps: Sequence[FeedForward]) -> list[StreamUnit]:
     """The units of a graph, in order."""
     apart = {node for attention in attentions for node in attention.inside}
     cores = {node for attention in attentions for node in attention.values}
@@ -56,11 +56,11 @@ def units(flow: Flow, attentions: Sequence[Attention], mlps: Sequence[FeedForwar
     return sorted(found, key=lambda unit: max(flow.number[node] for node in unit.nodes))
 
 
-def _alone(nodes: Iterable[Node], *, attends: bool) -> Unit:
-    return Unit(start=None, branch=frozenset(nodes), ends=(), scales=frozenset(), attends=attends)
+def _alone(nodes: Iterable[Node], *, attends: bool) -> StreamUnit:
+    return StreamUnit(start=None, branch=frozenset(nodes), ends=(), scales=frozenset(), attends=attends)
 
 
-def _unit(flow: Flow, node: Node, cores: set[Node]) -> Unit | None:
+def _unit(flow: Flow, node: Node, cores: set[Node]) -> StreamUnit | None:
     """The unit that ends at an addition, if that is a residual one and not part of a longer sum."""
     if not _is_sum(flow, node) or _continues(flow, node):
         return None
@@ -73,7 +73,7 @@ def _unit(flow: Flow, node: Node, cores: set[Node]) -> Unit | None:
         if any(_mixes(flow, each) for each in branch):
             scales = {each for term in terms for each in _scaling(flow, term, stop=start)}
             scales |= {each for each in branch if _scales_first(flow, each, start)}
-            return Unit(
+            return StreamUnit(
                 start=start,
                 branch=frozenset(branch - set(ends) - scales),
                 ends=tuple(ends),
@@ -163,26 +163,26 @@ def _scaling(flow: Flow, term: Node, *, stop: Node) -> list[Node]:
     return found
 
 
-def _holds_several(flow: Flow, unit: Unit, found: Sequence[Unit]) -> bool:
+def _holds_several(flow: Flow, unit: StreamUnit, found: Sequence[StreamUnit]) -> bool:
     """Whether two or more other units lie one after another on its branch: a skip over whole blocks."""
     inner = [each for each in found if each is not unit and set(each.ends) <= unit.branch]
     return any(flow.depends(b.ends[-1], a.ends[-1]) for a in inner for b in inner if a is not b)
 
 
-def _is_part(unit: Unit, found: Sequence[Unit]) -> bool:
+def _is_part(unit: StreamUnit, found: Sequence[StreamUnit]) -> bool:
     """Whether it lies on the branch of another one, which is none that holds several."""
     outer = [each for each in found if each is not unit and set(unit.ends) <= each.branch]
     return any(sum(set(each.ends) <= one.branch for each in found) == 1 for one in outer)
 
 
-def grouped(flow: Flow, found: Sequence[Unit], paths: Sequence[str]) -> list[list[Unit]]:
+def grouped(flow: Flow, found: Sequence[StreamUnit], paths: Sequence[str]) -> list[list[StreamUnit]]:
     """Units in order, and the module that adds each to the stream -> the blocks that they are put together into.
 
     A module that adds several is a block, unless it adds all of them.
     """
     adding = [path for path in paths if path and 1 < paths.count(path) < len(paths)]
     if adding:
-        by_path: list[list[Unit]] = []
+        by_path: list[list[StreamUnit]] = []
         last = ""
         for unit, path in zip(found, paths, strict=True):
             if by_path and path == last and path in adding:
@@ -193,7 +193,7 @@ def grouped(flow: Flow, found: Sequence[Unit], paths: Sequence[str]) -> list[lis
         return by_path
     if not any(unit.attends for unit in found):
         return _repeated(flow, found)
-    groups: list[list[Unit]] = []
+    groups: list[list[StreamUnit]] = []
     for unit in found:
         if unit.attends or not groups or not any(each.attends for each in groups[-1]):
             groups.append([unit])
@@ -202,7 +202,7 @@ def grouped(flow: Flow, found: Sequence[Unit], paths: Sequence[str]) -> list[lis
     return groups
 
 
-def _repeated(flow: Flow, found: Sequence[Unit]) -> list[list[Unit]]:
+def _repeated(flow: Flow, found: Sequence[StreamUnit]) -> list[list[StreamUnit]]:
     """Units without attention: the shortest period in which their operations repeat, each a block."""
     signs = [signature(flow, unit) for unit in found]
     for period in range(1, len(signs) // 2 + 1):
@@ -211,7 +211,7 @@ def _repeated(flow: Flow, found: Sequence[Unit]) -> list[list[Unit]]:
     return [[unit] for unit in found]
 
 
-def signature(flow: Flow, unit: Unit) -> tuple[str, ...]:
+def signature(flow: Flow, unit: StreamUnit) -> tuple[str, ...]:
     """The operations of a unit, in order, and where its values are laid out otherwise between them (token mixing)."""
     branch = sorted(unit.branch, key=flow.number.__getitem__)
     return tuple(

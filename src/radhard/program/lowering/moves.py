@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from radhard.operators.aten import claim
 
-Words = Literal["any", "zero", "plain"]
+MovedWords = Literal["any", "zero", "plain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class MoveRule:
     """`function` computes the operation, on the words that `words` allows."""
 
     function: Callable[..., Any]
-    words: Words
+    words: MovedWords
 
 
 def _reshape(x: Tensor, shape: list[int]) -> Tensor:
@@ -215,7 +215,7 @@ claim([*MOVES, *ALIASES], None)
 _PADDINGS = {_ATEN.pad.default: 3, _ATEN.constant_pad_nd.default: 2}  # where the padded value stands
 
 
-def words_of(op: Any, arguments: tuple[Any, ...], /, **options: Any) -> Words:
+def words_of(op: Any, arguments: tuple[Any, ...], /, **options: Any) -> MovedWords:
     """Which words the move `op` with these arguments may be given: a padding of anything but 0 wants floats."""
     value = None
     if op in _PADDINGS:
@@ -223,7 +223,7 @@ def words_of(op: Any, arguments: tuple[Any, ...], /, **options: Any) -> Words:
     return "plain" if value else MOVES[op].words
 
 
-def register_move(op: Any, function: Callable[..., Any] | None = None, *, words: Words = "plain") -> None:
+def register_move(op: Any, function: Callable[..., Any] | None = None, *, words: MovedWords = "plain") -> None:
     """Declare that the ATen operation `op` only moves or compares data; `function` computes it (default: itself).
 
     It is given float32, unless `words` says that words of 8 bits will do (see this module's text).

@@ -50,7 +50,7 @@ def tensor_weight(words: Tensor, affine: Affine) -> tuple[Tensor, Words | None]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stored:
+class IntegerWeight:
     """A weight as an integer product takes it.
 
     `words` [n, ...] int8; `bias` [n] int32 in accumulators, or None for nothing; `scale` [n] float64: what a 1 in an
@@ -62,7 +62,7 @@ class Stored:
     scale: Tensor
 
 
-def stored_weight(words: Words, bias: Tensor | None, *, reads: Affine, place: str) -> Stored:
+def stored_weight(words: Words, bias: Tensor | None, *, reads: Affine, place: str) -> IntegerWeight:
     """A weight and its `bias` [n] float, of a layer that reads words of `reads`.
 
     The bias is rounded to what a 1 in the accumulator stands for, less the share of the input's zero point:
@@ -83,7 +83,7 @@ def stored_weight(words: Words, bias: Tensor | None, *, reads: Affine, place: st
     if not bool((whole.abs() < 2**31).all()):
         raise CaptureError(f"{place}: a bias does not fit its int32 accumulator, whatever the scale of its weights")
     nothing = bias is None and not reads.grid.zero
-    return Stored(words=weight, bias=None if nothing else whole.to(torch.int32), scale=scale * reads.scale)
+    return IntegerWeight(words=weight, bias=None if nothing else whole.to(torch.int32), scale=scale * reads.scale)
 
 
 def _whole(weight: Tensor, bias: Tensor | None, *, unit: Tensor, zero: int) -> Tensor:

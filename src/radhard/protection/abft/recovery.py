@@ -21,7 +21,7 @@ from torch import Tensor
 from radhard.protection.abft.correction import Blocks, Places, Surgery, where
 from radhard.protection.abft.detection import FlaggedBlocks
 
-Policy = Literal["leave", "intersect", "row", "block"]
+RecoveryPolicy = Literal["leave", "intersect", "row", "block"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Recovery:
     With `retries=0` a repair is not checked.
     """
 
-    policy: Policy
+    policy: RecoveryPolicy
     retries: int
 
     def run(self, surgery: Surgery, flagged: FlaggedBlocks) -> Tensor:

@@ -19,7 +19,7 @@ MOST_CUBES = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class PricedBlock:
     """A block, and what it costs."""
 
     block: Block
@@ -42,7 +42,7 @@ def _distinct(shape: Shape) -> Iterable[Block]:
 
 def _possible(
     shape: Shape, blocks: Iterable[Block], *, ber: float, model: CostModel, most_flips: float, last: float
-) -> Iterable[Choice]:
+) -> Iterable[PricedBlock]:
     """The blocks that expect at most `most_flips`, up to one that expects more than `last`."""
     for number, block in enumerate(blocks):
         if number >= MOST_CUBES:
@@ -50,7 +50,7 @@ def _possible(
                 f"a product of {shape.m} x {shape.k} x {shape.n} has more than {MOST_CUBES:,} cubes to search: give "
                 "the size of a block (--block), or fewer flips of one (--most-flips)"
             )
-        choice = Choice(block=block, overhead=model(shape, block, ber=ber))
+        choice = PricedBlock(block=block, overhead=model(shape, block, ber=ber))
         if choice.overhead.flips > last:
             return
         if choice.overhead.flips <= most_flips:
@@ -64,7 +64,7 @@ def optimal_block(
     model: CostModel,
     most_flips: float = math.inf,
     candidates: Iterable[Block] | None = None,
-) -> Choice:
+) -> PricedBlock:
     """The candidate (default: all cubes) with the fewest multiplications and additions; the first of equal ones.
 
     Raises InputError for a bit error rate that is no probability, and where no block expects so few flips.

@@ -16,7 +16,7 @@ from radhard.protection.cost.blocks import cubes, optimal_block
 from radhard.protection.cost.models import CostModel, Printed, Volume
 from radhard.protection.cost.row_cost import boxes, sheets
 from radhard.protection.cost.shape import Block
-from radhard.protection.protected import Exposure, Scheme
+from radhard.protection.protected import CheckExposure, Scheme
 from radhard.protection.schemes.options import Least, Option, Value, options_of
 from radhard.protection.schemes.ranges import Outside
 from radhard.protection.schemes.registry import Entry, Spelling, Takes, entries
@@ -25,7 +25,7 @@ from radhard.words import Words
 NONE = "none"
 """A method without a scheme: ranges alone."""
 
-Bounds = Literal["none", "observed", "paper"]
+RangeBounds = Literal["none", "observed", "paper"]
 _BLOCKS = {"cube": cubes, "box": boxes, "sheet": sheets}
 ONCE = ("policy", "blocks", "cost", "repair", "retries", "flips", "vote", "intensity", "batch")
 """Options of all schemes at a time when a method had each of them, and plans named them all."""
@@ -41,10 +41,10 @@ class Method:
 
     scheme: str = "row-abft"
     options: tuple[tuple[str, Value], ...] = ()
-    ranges: Annotated[Bounds, "Bounds of non-linear operators."] = "observed"
+    ranges: Annotated[RangeBounds, "Bounds of non-linear operators."] = "observed"
     outside: Annotated[Outside, "What becomes of values outside their range."] = "zero"
     margin: Annotated[float, Least(0), "Observed ranges are wider by this share of their distance."] = 0.05
-    checks: Annotated[Exposure, "Whether faults reach the checks."] = "exposed"
+    checks: Annotated[CheckExposure, "Whether faults reach the checks."] = "exposed"
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:

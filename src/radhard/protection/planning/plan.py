@@ -24,7 +24,7 @@ _READ = (1, FORMAT)  # plans of format 1 were not judged
 
 Strategy = Literal["", "algorithm1", "gain"]
 Bound = Literal["", "accuracy", "overhead", "products"]
-Verdict = Literal["", "met", "not met", "cannot tell"]
+TargetVerdict = Literal["", "met", "not met", "cannot tell"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Plan:
     strategy: Strategy = ""
     limits: Goal = field(default_factory=Goal)
     bound: Bound = ""
-    verdict: Verdict = ""
+    verdict: TargetVerdict = ""
     judged: Judged | None = None
     seed: int = 0
     words: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from radhard.errors import InputError
 from radhard.machine import Machine
-from radhard.protection.protected import Exposure, Protected, Scheme
+from radhard.protection.protected import CheckExposure, Protected, Scheme
 from radhard.protection.schemes.registry import scheme_dict, scheme_from
 
 
@@ -20,18 +20,18 @@ class Protection:
     """
 
     sites: tuple[tuple[str, Scheme], ...] = ()
-    checks: Exposure = "exposed"
+    checks: CheckExposure = "exposed"
 
     def __post_init__(self) -> None:
-        if self.checks not in get_args(Exposure):
-            raise InputError(f"checks={self.checks!r} is not known; choose from {', '.join(get_args(Exposure))}")
+        if self.checks not in get_args(CheckExposure):
+            raise InputError(f"checks={self.checks!r} is not known; choose from {', '.join(get_args(CheckExposure))}")
         names = [name for name, _ in self.sites]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(f"site {twice[0]!r} has two schemes; give it one")
         object.__setattr__(self, "sites", tuple(sorted(self.sites, key=lambda it: it[0])))
 
     @classmethod
-    def of(cls, schemes: Mapping[str, Scheme], *, checks: Exposure = "exposed") -> "Protection":
+    def of(cls, schemes: Mapping[str, Scheme], *, checks: CheckExposure = "exposed") -> "Protection":
         """From a mapping of names of sites to schemes."""
         return cls(sites=tuple(schemes.items()), checks=checks)
 

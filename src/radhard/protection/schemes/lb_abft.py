@@ -16,7 +16,7 @@ from radhard.machine import Shape
 from radhard.protection.abft.application import Work
 from radhard.protection.abft.correction import Surgery, where
 from radhard.protection.abft.detection import FlaggedBlocks, Suspects, Width, detect, locate
-from radhard.protection.abft.recovery import Policy, Recovery
+from radhard.protection.abft.recovery import Recovery, RecoveryPolicy
 from radhard.protection.cost.models import Exact, Overhead
 from radhard.protection.cost.shape import Block
 from radhard.protection.forms import BlockCheck, Form
@@ -41,7 +41,7 @@ class LbAbft:
     """
 
     block: Block
-    policy: Annotated[Policy, "What becomes of a block with several faulty words."] = "intersect"
+    policy: Annotated[RecoveryPolicy, "What becomes of a block with several faulty words."] = "intersect"
     retries: Annotated[int, Least(0), "How often a repair is tried again; 0 leaves it unchecked."] = 1
     repair: Annotated[Repair, "Every block that is off, or those that can be seen in a word of 8 bits."] = "all"
     width: Annotated[Width, "Bits of the sums of detection."] = 32

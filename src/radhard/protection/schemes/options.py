@@ -14,7 +14,7 @@ from radhard.errors import InputError
 from radhard.protection.cost.shape import Block
 
 Value = str | int | float | None
-Kind = Literal["choice", "whole number", "number", "block"]
+OptionKind = Literal["choice", "whole number", "number", "block"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Option:
     """One field. `choices` are all values of a choice; `default` is MISSING where a value must be given."""
 
     name: str
-    kind: Kind
+    kind: OptionKind
     default: Any
     choices: tuple[Value, ...] = ()
     optional: bool = False

@@ -40,7 +40,7 @@ class StoredDigits:
     """What is stored of a `weight`: words and sums of each of its groups."""
 
     weight: Tensor
-    parts: tuple[sums.Stored, ...]
+    parts: tuple[sums.SummedWeight, ...]
 
 
 @scheme("row-check", about="Every row is summed as it is written, and rows that differ are computed again.")
@@ -93,7 +93,7 @@ class ProductRows:
         self._stored = self._of_weight() if x.stored else ()
         self.total = work.accumulators(x.shape.k)[0]
 
-    def _of_weight(self) -> tuple[sums.Stored, ...]:
+    def _of_weight(self) -> tuple[sums.SummedWeight, ...]:
         """What is stored of each group, made while the weight is trusted."""
         work, x = self._work, self._products
         weight = work.inputs[1]
@@ -183,7 +183,7 @@ class ProductRows:
         """Which of the rows [f, n] are not those of the product."""
         return self._checks.differ(rows, self.total[g, i]).any(1)
 
-    def _looked_into(self, g: Tensor) -> Iterator[tuple[int, sums.Verdict, sums.Stored]]:
+    def _looked_into(self, g: Tensor) -> Iterator[tuple[int, sums.RowVerdict, sums.SummedWeight]]:
         """Sum the weights of products `g` [f] anew -> those that are not sound: what is wrong, and what they were."""
         checks, x, wide = self._checks, self._products, with_bias(self._products)
         n, t = wide.shape[1:]

@@ -21,7 +21,7 @@ from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import Spelling, scheme
 from radhard.words import Words, canonical
 
-By = Literal["word", "bitwise"]
+VoteBy = Literal["word", "bitwise"]
 
 
 @scheme(
@@ -34,7 +34,7 @@ By = Literal["word", "bitwise"]
 class Tmr:
     """Protects any operator. The word that the voter yields is exposed as one that is loaded is."""
 
-    vote: Annotated[By, "On whole words, or on each bit by itself."] = "word"
+    vote: Annotated[VoteBy, "On whole words, or on each bit by itself."] = "word"
 
     def __post_init__(self) -> None:
         check_options(self)

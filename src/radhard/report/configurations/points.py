@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from radhard.analysis.configurations import Evaluation, Outcome
+from radhard.analysis.configurations import ConfigurationOutcome, Evaluation
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pair
@@ -119,22 +119,24 @@ def _panel(one: Evaluation) -> ConfigurationsPanel:
     )
 
 
-def _sound(outcome: Outcome, recipe: str) -> bool:
+def _sound(outcome: ConfigurationOutcome, recipe: str) -> bool:
     """Whether it is that of the program of `recipe` without faults and protection."""
     return outcome.configuration.setting.reference and outcome.configuration.setting.recipe == recipe
 
 
-def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Sequence[Pair]) -> ConfigurationLine:
+def _line(
+    outcomes: Sequence[ConfigurationOutcome], name: str, *, weights: Weights, pairs: Sequence[Pair]
+) -> ConfigurationLine:
     shown = sorted((o for o in outcomes if o.configuration.ber > 0), key=lambda o: o.configuration.ber)
     clean = min((o.point.accuracy for o in outcomes if o.configuration.ber == 0), default=math.nan)
 
-    def column(value: Callable[[Outcome], float]) -> tuple[float, ...]:
+    def column(value: Callable[[ConfigurationOutcome], float]) -> tuple[float, ...]:
         return tuple(map(value, shown))
 
     def overhead(end: str) -> tuple[float, ...]:
         return column(lambda o: math.nan if o.spent is None else float(getattr(o.spent, end)))
 
-    def mul(o: Outcome) -> float:
+    def mul(o: ConfigurationOutcome) -> float:
         if o.spent is None:
             return math.nan
         return weights.mul * o.spent.mul / (weights.mul * o.spent.own_mul + weights.add * o.spent.own_add)
@@ -155,7 +157,7 @@ def _line(outcomes: Sequence[Outcome], name: str, *, weights: Weights, pairs: Se
     )
 
 
-def _difference(name: str, shown: Sequence[Outcome], pairs: Sequence[Pair]) -> Band:
+def _difference(name: str, shown: Sequence[ConfigurationOutcome], pairs: Sequence[Pair]) -> Band:
     """At each rate of what is shown."""
     unknown = Interval(rate=math.nan, low=math.nan, high=math.nan)
     of = {pair.ber: pair.difference for pair in pairs if pair.configuration == name}

@@ -6,9 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from radhard.analysis.configurations import Evaluation, Outcome
+from radhard.analysis.configurations import ConfigurationOutcome, Evaluation
 from radhard.analysis.intervals import Interval
-from radhard.analysis.judging import TargetCheck, Verdict
+from radhard.analysis.judging import TargetCheck, TargetVerdict
 from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, Weights, own_operations
 from radhard.analysis.pairs import Pair, Relation
@@ -79,7 +79,7 @@ class CheckRecord(TypedDict):
 
     ber: float
     target: float
-    verdict: Verdict
+    verdict: TargetVerdict
     loss: Rates
     level: float
     images: int
@@ -206,7 +206,7 @@ def configurations_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
     pairs = {(one.configuration, one.ber): one for one in evaluation.pairs}
 
-    def paired(outcome: Outcome) -> dict[str, Any]:
+    def paired(outcome: ConfigurationOutcome) -> dict[str, Any]:
         return _paired(pairs.get((outcome.configuration.name, outcome.configuration.ber))) if pairs else {}
 
     return [{**place, **flat(outcome.as_dict()), **paired(outcome)} for outcome in evaluation.outcomes]
