@@ -13,6 +13,7 @@ _PRODUCT = "int[] grid, ScalarType dtype"
 _CHECKED = "str policy, str site, Tensor(a!) events"
 _STORED = "Tensor x, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor multiplier"
 _SHAPE = "int[] size, int[] stride, int[] padding, int[] dilation, int groups, int pad"
+_BLOCKS = "int[] block, str recovery, int retries, bool visible, int width"
 SCHEMAS = {
     "linear": f"Tensor x, Tensor weight, Tensor bias, Tensor multiplier, {_PRODUCT}",
     "linear_checked": f"{_STORED}, {_PRODUCT}, {_CHECKED}",
@@ -20,6 +21,10 @@ SCHEMAS = {
     "conv2d_checked": f"{_STORED}, {_SHAPE}, {_PRODUCT}, {_CHECKED}",
     "matmul": f"Tensor a, Tensor b, Tensor multiplier, {_PRODUCT}",
     "matmul_checked": f"Tensor a, Tensor b, Tensor multiplier, {_PRODUCT}, {_CHECKED}",
+    "patches": f"Tensor x, {_SHAPE}",
+    "blocks_checked": "Tensor a, Tensor weight, Tensor bias, Tensor columns, Tensor rows, Tensor sums, "
+    f"Tensor weighted, Tensor multiplier, int groups, {_BLOCKS}, {_PRODUCT}, {_CHECKED}",
+    "matmul_blocks_checked": f"Tensor a, Tensor b, Tensor multiplier, {_BLOCKS}, {_PRODUCT}, {_CHECKED}",
     "look_up": "Tensor x, Tensor table",
     "look_up_within": "Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead, "
     "Tensor(a!) events",
