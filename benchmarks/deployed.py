@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.turns import missed, ratio, take_turns
-from radhard.campaign.bench import calibration_batches
 from radhard.campaign.build import build_program, noise
+from radhard.campaign.model_under_test import calibration_batches
 from radhard.deploy import harden
 from radhard.machine import Clean, MatrixProduct
 from radhard.models.data.fashion import fashion_mnist

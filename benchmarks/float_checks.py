@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.claims.data import table
 from radhard.analysis.intervals import wilson
 from radhard.faults import Faulty, Flips
-from radhard.machine import CHECK, KINDS, Clean, Keeping, Machine, Operator, Site, Wrapping
+from radhard.machine import CHECK, KINDS, Clean, Machine, Operator, Recording, Site, Wrapping
 from radhard.operators import Linear
 from radhard.protection import FloatAbft, Protected
 from radhard.protection.abft.rounding import VARIANCE
@@ -122,7 +122,7 @@ def deviations(kept: Mapping[Site, Tensor], *, of: float) -> Tensor:
 def false_alarms(*, words: str, dtype: str, lanes: int, products: int) -> Alarms:
     scheme, alarms, found = FloatAbft(lanes=lanes, retries=0), 0, []
     for seed in range(products):
-        keeping = Keeping(Clean())
+        keeping = Recording(Clean())
         machine = Protected(keeping, {SITE.name: scheme})
         inputs = product(seed, words=words, dtype=TYPES[dtype])
         out = machine.apply(Linear(), inputs, SITE)
@@ -173,7 +173,7 @@ def detection(name: str, *, words: str, dtype: str, lanes: int) -> tuple[list[Se
     inputs, scheme = (x, weight, None), FloatAbft(width=width, lanes=lanes)
     clean = Clean().apply(Linear(), inputs, SITE)
     deviation = float(clean.double().std())
-    keeping = Keeping(Clean())
+    keeping = Recording(Clean())
     Protected(keeping, {SITE.name: scheme}).apply(Linear(), inputs, SITE)
     variance = next(out for site, out in keeping.outputs.items() if site.name.endswith("rows/bound1"))
     bound = scheme.deviations * math.sqrt(VARIANCE) * variance.sqrt() / deviation

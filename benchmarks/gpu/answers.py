@@ -10,7 +10,7 @@ from torch import Tensor
 from radhard.faults import Faults, Faulty, Flips
 from radhard.machine import Clean
 from radhard.models.data.fashion import MEAN, STD, fashion_mnist
-from radhard.program import Program, Recorded
+from radhard.program import DeviceGraph, Program
 
 IMAGES, BATCH = 200, 50
 RATES = {"fashion-vit": (2e-6, 5e-6), "fashion-resnet20": (2e-6, 5e-6)}
@@ -35,7 +35,7 @@ def rates_of(model: str, *, tiny: bool) -> tuple[float, ...]:
 def answered(program: Program, *, ber: float, images: int, device: torch.device) -> Answers:
     """The first `images` test images under faults of seed 0, in batches as campaigns run them."""
     data = fashion_mnist("test")
-    state, recorded = hashlib.sha256(), Recorded(program, batch=BATCH)
+    state, recorded = hashlib.sha256(), DeviceGraph(program, batch=BATCH)
     logits, counts = [], []
     for part in torch.split(torch.arange(images), BATCH):
         pictures = data.batch(part, mean=MEAN, std=STD).to(device)

@@ -10,7 +10,7 @@ from benchmarks.gpu import limits, prepare, profiled
 from benchmarks.gpu.journal import Record
 from benchmarks.gpu.rounds import peak, timed
 from radhard.machine import Clean
-from radhard.program import Program, Recorded, run
+from radhard.program import DeviceGraph, Program, run
 
 BATCHES = (256, 64, 8, 1)
 FLOATS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -53,7 +53,7 @@ def floats(module: nn.Module, device: torch.device) -> dict[str, nn.Module]:
 
 def all_cases(program: Program, modules: dict[str, nn.Module], images: Tensor) -> dict[str, Case]:
     """The program, and the module in each format on images of it."""
-    recorded = Recorded(program, batch=len(images))
+    recorded = DeviceGraph(program, batch=len(images))
     cases: dict[str, Case] = {
         "int8": lambda: recorded.run(images, Clean()),
         ALONE: lambda: run(program, images, Clean()),

@@ -12,7 +12,7 @@ from benchmarks.gpu.journal import Record
 from benchmarks.gpu.rounds import timed
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean, Machine
-from radhard.program import Program, Recorded, run
+from radhard.program import DeviceGraph, Program, run
 
 RATES = (1e-8, 1e-7, 1e-9, 1e-10)
 BATCHES = (256, 64)
@@ -41,7 +41,7 @@ def measure(device: torch.device, *, tiny: bool) -> Iterator[Record]:
 
 def recorded(program: Program, images: Tensor, *, ber: float) -> Callable[[], object]:
     """A run as campaigns do it, under the faults of the next trial, each time others; at rate 0 a clean one."""
-    trials, kept = count(), Recorded(program, batch=len(images))
+    trials, kept = count(), DeviceGraph(program, batch=len(images))
     return lambda: kept.run(images, machine(ber, next(trials)))
 
 

@@ -79,7 +79,7 @@ VALUES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """g products of m x k and k x n, the left words of `left`; `by_columns`: b lies so, as V does."""
+    """g products of m x k and k x n, the left words of `uncorrected`; `by_columns`: b lies so, as V does."""
 
     size: tuple[int, int, int, int]
     configs: tuple[Config, ...]

@@ -15,10 +15,10 @@ from radhard.analysis.configurations import (
     plan_configurations,
 )
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import clean_setting, protected
 from radhard.campaign.execute import execute
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Setting
+from radhard.campaign.model_under_test import clean_setting, protected
 from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
 from radhard.protection import Protection, Ranges

@@ -56,7 +56,7 @@ def test_a_sum_is_that_of_exact_fractions(weights: Weights) -> None:
     assert found.cmp == pytest.approx(56 / 23)
     assert (found.own_mul, found.own_add, found.images) == (MUL, ADD, 23)
     assert found.alarms == pytest.approx(3 / 23)
-    assert (found.repaired, found.recomputed, found.left) == pytest.approx((1 / 23, 1 / 23, 1 / 23))
+    assert (found.repaired, found.recomputed, found.uncorrected) == pytest.approx((1 / 23, 1 / 23, 1 / 23))
     assert found.residual == pytest.approx(4 / 23)
     # the ratio estimator's deviations, one by one
     off = [

@@ -1,4 +1,4 @@
-"""Evenness of a patch grid: by hand, by slow definitions, by enumeration, and by simulation on known truths."""
+"""Uniformity of a patch grid: by hand, by slow definitions, by enumeration, and by simulation on known truths."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ import pytest
 from radhard.analysis.gini import gini, half_difference
 from radhard.analysis.intervals import Z_95, Interval
 from radhard.analysis.relative import Counts
-from radhard.analysis.uniformity import FEWEST, Evenness, centre_and_edge, evenness
+from radhard.analysis.uniformity import FEWEST, Uniformity, centre_and_edge, uniformity
 from radhard.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -25,12 +25,12 @@ def gini_by_pairs(factors: list[float]) -> float:
     return apart / (2 * sum(factors) / len(factors))
 
 
-def study(differences: Counts, *, grid: tuple[int, int], trials: Counts | int = 3, seed: int = 1) -> Evenness:
+def study(differences: Counts, *, grid: tuple[int, int], trials: Counts | int = 3, seed: int = 1) -> Uniformity:
     """`differences` [N, P] -> as if none was right without protection."""
     images = len(differences)
     whole = np.full(images, 5)
     m = np.full(images, trials) if isinstance(trials, int) else trials
-    return evenness(differences.T + whole, whole=whole, trials=m, grid=grid, seed=seed)
+    return uniformity(differences.T + whole, whole=whole, trials=m, grid=grid, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +224,7 @@ def test_a_seed_gives_the_same_and_another_nearly_so() -> None:
 # --- what cannot be told ---
 
 
-def reasons(found: Evenness) -> str:
+def reasons(found: Uniformity) -> str:
     return "\n".join(found.notes)
 
 
@@ -300,23 +300,23 @@ def test_what_is_not_known_is_null() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     some = np.ones((6, 10), np.int64)
     trials = np.ones(10, np.int64)
-    calls: list[Callable[[], Evenness]] = [
-        lambda: evenness(some, whole=trials, trials=trials, grid=(2, 2), seed=1),
-        lambda: evenness(some, whole=trials[:9], trials=trials, grid=(2, 3), seed=1),
-        lambda: evenness(some, whole=trials, trials=trials[:9], grid=(2, 3), seed=1),
-        lambda: evenness(some[:1], whole=trials, trials=trials, grid=(1, 1), seed=1),
+    calls: list[Callable[[], Uniformity]] = [
+        lambda: uniformity(some, whole=trials, trials=trials, grid=(2, 2), seed=1),
+        lambda: uniformity(some, whole=trials[:9], trials=trials, grid=(2, 3), seed=1),
+        lambda: uniformity(some, whole=trials, trials=trials[:9], grid=(2, 3), seed=1),
+        lambda: uniformity(some[:1], whole=trials, trials=trials, grid=(1, 1), seed=1),
     ]
     for call in calls:
         with pytest.raises(InputError, match="do not fit each other"):
             call()
     with pytest.raises(InputError, match="none of 10 images was run"):
-        evenness(some, whole=trials, trials=np.zeros(10, np.int64), grid=(2, 3), seed=1)
+        uniformity(some, whole=trials, trials=np.zeros(10, np.int64), grid=(2, 3), seed=1)
 
 
 # --- simulation ---
 
 
-def simulated(truth: Truth, *, studies: int, seed: int) -> list[tuple[Counts, Evenness]]:
+def simulated(truth: Truth, *, studies: int, seed: int) -> list[tuple[Counts, Uniformity]]:
     generator = np.random.default_rng(seed)
     samples = [truth.sample(generator) for _ in range(studies)]
     side = truth.side

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from radhard.campaign.bench import Bench
 from radhard.campaign.derived import contradiction
 from radhard.campaign.execute import execute
 from radhard.campaign.experiment import Campaign, Unit
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.store import Store
 from radhard.errors import StoreError
 from tests.support.campaigns import Toy, outcome, setting, without_checksums
@@ -20,7 +20,7 @@ from tests.support.campaigns import Toy, outcome, setting, without_checksums
 UNIT = Unit(setting=setting(), trial=1, start=20, stop=60)
 CLEAN = UNIT.without_faults()
 LABELS = np.arange(20, 60) % 10
-BENCH = Bench(
+BENCH = ModelUnderTest(
     model="toy", programs={}, data=SimpleNamespace(labels=torch.arange(60) % 10), mean=(), std=()
 )  # fmt: skip
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from radhard.campaign import measure as measuring
-from radhard.campaign.bench import Bench, clean_setting, exposed_bits, faulty_setting
 from radhard.campaign.experiment import Setting, Unit
 from radhard.campaign.measure import Job, measure, predictions
+from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, exposed_bits, faulty_setting
 from radhard.campaign.outcomes import UNDECIDED, Outcome, pack
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Where, room
@@ -21,7 +21,7 @@ START, STOP = 7, 19
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
+def bench() -> ModelUnderTest:
     return fashion_bench("int8")
 
 
@@ -29,18 +29,18 @@ def unit(setting: Setting, *, trial: int = 0) -> Unit:
     return Unit(setting=setting, trial=trial, start=START, stop=STOP)
 
 
-def measured(setting: Setting, bench: Bench, *, trial: int = 0, batch: int = 64) -> Outcome:
+def measured(setting: Setting, bench: ModelUnderTest, *, trial: int = 0, batch: int = 64) -> Outcome:
     clean = alone(unit(setting).without_faults(), bench, batch=batch)
     return alone(unit(setting, trial=trial), bench, clean=clean, batch=batch)
 
 
-def alone(unit: Unit, bench: Bench, *, clean: Outcome | None = None, batch: int = 64) -> Outcome:
+def alone(unit: Unit, bench: ModelUnderTest, *, clean: Outcome | None = None, batch: int = 64) -> Outcome:
     (found,) = measure(Job(units=(unit,), clean=clean), bench, batch=batch)
     return found.outcome
 
 
 @pytest.mark.parametrize("flips", [1.0, 300.0])
-def test_a_unit_is_what_its_images_give_one_by_one(bench: Bench, flips: float) -> None:
+def test_a_unit_is_what_its_images_give_one_by_one(bench: ModelUnderTest, flips: float) -> None:
     program = bench.programs["int8"]
     setting = faulty_setting(bench, "int8", ber=flips / exposed_bits(program, Faults(ber=0.0)), seed=3)
     found = measured(setting, bench, trial=2)
@@ -63,14 +63,14 @@ def test_a_unit_is_what_its_images_give_one_by_one(bench: Bench, flips: float) -
 
 
 @pytest.mark.parametrize("batch", [1, 5, 7])
-def test_the_batch_does_not_matter(bench: Bench, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_batch_does_not_matter(bench: ModelUnderTest, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = faulty_setting(bench, "int8", ber=2e-7)
     expected = pack(measured(setting, bench))
     monkeypatch.setattr(room, "DRAWN_AT_ONCE", 300)  # so that flips are drawn in groups, too
     assert pack(measured(setting, bench, batch=batch)) == expected
 
 
-def test_the_place_of_an_image_does_not_matter(bench: Bench) -> None:
+def test_the_place_of_an_image_does_not_matter(bench: ModelUnderTest) -> None:
     setting = faulty_setting(bench, "int8", ber=2e-7)
     expected = measured(setting, bench)
     order = torch.arange(START, STOP).flip(0)
@@ -83,7 +83,7 @@ def test_the_place_of_an_image_does_not_matter(bench: Bench) -> None:
         assert np.array_equal(getattr(found, field.name)[::-1], getattr(expected, field.name)), field.name
 
 
-def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_without_a_flip_are_not_run(bench: ModelUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = faulty_setting(bench, "int8", ber=1e-15)
     clean = alone(unit(setting).without_faults(), bench)
     monkeypatch.setattr(measuring, "run", None)
@@ -93,7 +93,7 @@ def test_images_without_a_flip_are_not_run(bench: Bench, monkeypatch: pytest.Mon
 
 
 def test_an_image_without_a_flip_has_its_clean_answer_wherever_that_was_made(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: ModelUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All images are run here; another device may have made the clean answers, and have answered one otherwise."""
     setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)), seed=3)
@@ -109,7 +109,7 @@ def test_an_image_without_a_flip_has_its_clean_answer_wherever_that_was_made(
     assert (found.prediction[~unhit] != there.prediction[~unhit]).any()
 
 
-def test_passes_are_images_that_were_run(bench: Bench) -> None:
+def test_passes_are_images_that_were_run(bench: ModelUnderTest) -> None:
     setting = faulty_setting(bench, "int8", ber=1.0 / exposed_bits(bench.programs["int8"], Faults(ber=0.0)))
     (clean,) = measure(Job(units=(unit(setting).without_faults(),), clean=None), bench, batch=5)
     (found,) = measure(Job(units=(unit(setting),), clean=clean.outcome), bench, batch=5)
@@ -119,7 +119,7 @@ def test_passes_are_images_that_were_run(bench: Bench) -> None:
     assert min(clean.seconds, found.seconds) > 0
 
 
-def test_faults_need_the_clean_outcome(bench: Bench) -> None:
+def test_faults_need_the_clean_outcome(bench: ModelUnderTest) -> None:
     with pytest.raises(InputError, match="clean outcome"):
         alone(unit(faulty_setting(bench, "int8", ber=1e-8)), bench)
 
@@ -131,7 +131,7 @@ def test_a_nan_is_no_class() -> None:
     assert predictions(logits).dtype == np.int32
 
 
-def test_the_selection_and_its_complement_share_all_bits(bench: Bench) -> None:
+def test_the_selection_and_its_complement_share_all_bits(bench: ModelUnderTest) -> None:
     program, layer = bench.programs["int8"], Where(layers=("blocks.2",))
     everywhere = exposed_bits(program, Faults(ber=1e-8))
     inside = exposed_bits(program, Faults(ber=1e-8, where=layer))
@@ -143,9 +143,9 @@ def test_the_selection_and_its_complement_share_all_bits(bench: Bench) -> None:
         faulty_setting(bench, "int8", ber=1e-8, where=Where(layers=("blocks.99",)))
 
 
-def test_another_program_is_not_taken_for_the_settings_own(bench: Bench) -> None:
+def test_another_program_is_not_taken_for_the_settings_own(bench: ModelUnderTest) -> None:
     setting = clean_setting(bench, "int8")
-    other = Bench(
+    other = ModelUnderTest(
         model=bench.model,
         programs={"int8": bench.programs["float"]},
         data=bench.data,

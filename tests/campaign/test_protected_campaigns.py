@@ -12,11 +12,11 @@ from torch import Tensor
 
 from radhard.analysis.configurations import Configurations, Trials, plan_configurations
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import Bench, clean_setting, protected
 from radhard.campaign.execute import execute
 from radhard.campaign.executor import Done, InProcess
 from radhard.campaign.experiment import Campaign, Setting, Unit
 from radhard.campaign.measure import Job, Measured, measure
+from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, protected
 from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.campaign.store import Store
 from radhard.faults import Faults, Faulty, Where, trace
@@ -33,7 +33,7 @@ def unit(one: Setting, *, trial: int = 1, start: int = START, stop: int = STOP) 
     return Unit(setting=one, trial=trial, start=start, stop=stop)
 
 
-def measured(wanted: Unit, on: Bench | None = None, *, batch: int = 64) -> Measured:
+def measured(wanted: Unit, on: ModelUnderTest | None = None, *, batch: int = 64) -> Measured:
     on = on or bench()
     (clean,) = measure(Job(units=(wanted.without_faults(),), clean=None), on, batch=batch)
     (found,) = measure(Job(units=(wanted,), clean=clean.outcome), on, batch=batch)
@@ -49,7 +49,7 @@ def account_of(outcome: Outcome) -> Account:
 
 
 def test_settings_without_protection_keep_the_identity_that_stores_know_them_by() -> None:
-    """Recorded from the program before it knew of protection, when `int8-symmetric` was called `int8`."""
+    """DeviceGraph from the program before it knew of protection, when `int8-symmetric` was called `int8`."""
     old = "int8-symmetric"
     recorded = {
         setting(recipe=old): "c61a0ece34b16a5288f16282ab04601203e0a52c537b4fb8e6e4e965f7e1b969",
@@ -107,7 +107,7 @@ def test_neither_outcomes_nor_accounts_depend_on_the_batch(batch: int) -> None:
     assert pack(found.outcome) == pack(expected.outcome)
     assert found.passes == expected.passes == STOP - START
     account = account_of(found.outcome)
-    for event in ("alarms", "flagged", "repaired", "left", "residual"):
+    for event in ("alarms", "flagged", "repaired", "uncorrected", "residual"):
         assert getattr(account, event) > 0, event  # what is compared is there
     assert account.hidden.arithmetic > 0
     assert found.outcome.changed.any()
@@ -201,7 +201,7 @@ def test_immune_checks_are_exposed_ones_that_no_flip_hits() -> None:
     program, faults = bench().programs["int8"], plain(3.0).faults(0)
     # a copy of TMR is exposed like the operator itself, whatever the checks are
     schemes = {name: scheme for name, scheme in SCHEMES.items() if not isinstance(scheme, Tmr)}
-    spared = hit = alarms = 0
+    protected = hit = alarms = 0
     for image in range(40):
         ids = torch.tensor([image])
         watch = Watch(Faulty(Clean(), faults))
@@ -212,11 +212,11 @@ def test_immune_checks_are_exposed_ones_that_no_flip_hits() -> None:
         if watch.hit:
             hit += 1
             continue
-        spared += 1
+        protected += 1
         assert torch.equal(one.logits, other.logits)
         assert exposed.accounts == immune.accounts
         alarms += sum(account.alarms for account in immune.accounts.values())
-    assert spared > 5
+    assert protected > 5
     assert hit > 5
     assert alarms > 5
 

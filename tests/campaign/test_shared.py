@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from radhard.campaign.bench import shared
+from radhard.campaign.model_under_test import shared
 from radhard.errors import InputError
 from tests.support.guarded import bench
 

@@ -87,9 +87,9 @@ def test_the_share_is_that_of_plain_runs(place: Path) -> None:
     assert code == 0, told
     (point,) = json.loads(out)["models"][0]["points"]
     loaded = load(f"{place / 'm.py'}:make", input_shape=(3, 32, 32), mean=[0], std=[1])
-    from radhard.models.data.splits import DataChoice, supply
+    from radhard.models.data.splits import DataChoice, split_data
 
-    data = supply(DataChoice(data=str(place / "flat")), loaded).evaluated
+    data = split_data(DataChoice(data=str(place / "flat")), loaded).evaluated
     images = data.batch(torch.arange(32), mean=(0.0,) * 3, std=(1.0,) * 3)
     program = rh.capture(loaded.module, images[:2])
     clean = program.graph(images).argmax(1)

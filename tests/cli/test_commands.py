@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from radhard.campaign import build as building
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.cli import demo, parse
 from radhard.cli.commands import app
 from radhard.errors import InputError
@@ -49,7 +49,7 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         progress: object = None,
         known: object = None,
         device: object = None,
-    ) -> Bench:
+    ) -> ModelUnderTest:
         del known, progress
         assert whole is None
         assert str(device) == "cpu"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from radhard.campaign import build as building
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.machine import Clean
 from radhard.models.data.splits import DataChoice
 from radhard.models.loaded import LoadedModel
@@ -28,7 +28,7 @@ PLAN = ("plan", "fashion-vit", "--ber", RATE, "--images", 20, "--chunk", 10)
 def _ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands find the tiny model: its first 200 images evaluate, the others select."""
 
-    def build(loaded: LoadedModel, *, recipe: str, data: DataChoice, **_: object) -> Bench:
+    def build(loaded: LoadedModel, *, recipe: str, data: DataChoice, **_: object) -> ModelUnderTest:
         del recipe
         bench = tiny_bench()
         places = torch.arange(200) + (200 if data.part == "select" else 0)

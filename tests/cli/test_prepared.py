@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from radhard.campaign import build as building
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.cli.commands import app
 from radhard.errors import InputError
 from radhard.models.data.splits import DataChoice
@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
         calls.append((name, checkpoint, options))
         return real_load("fashion-vit")
 
-    def build(_model: LoadedModel, *, recipe: str, data: DataChoice, images: int, **_: object) -> Bench:
+    def build(_model: LoadedModel, *, recipe: str, data: DataChoice, images: int, **_: object) -> ModelUnderTest:
         calls.append((recipe, data, images))
         raise InputError("that is all")
 

@@ -78,7 +78,7 @@ def struck(factors: Factors, hits: list[Hit]) -> Tensor:
 
 KINDS = pytest.mark.parametrize("kind", ["weight", "activation"])
 CASES = pytest.mark.parametrize(
-    ("kind", "left", "block"),
+    ("kind", "uncorrected", "block"),
     [
         ("weight", torch.int8, BLOCKS[0]),
         ("activation", torch.uint8, BLOCKS[0]),
@@ -145,7 +145,7 @@ def test_hits_that_leave_no_trace_in_rows_or_columns(kind: str, device: torch.de
     assert outcomes == {name: getattr(own.checks.account, name) for name in OUTCOMES}
 
 
-@pytest.mark.parametrize(("kind", "left"), [("weight", torch.int8), ("activation", torch.uint8)])
+@pytest.mark.parametrize(("kind", "uncorrected"), [("weight", torch.int8), ("activation", torch.uint8)])
 @pytest.mark.parametrize("count", [1, 2])
 def test_standard_abft(kind: str, left: torch.dtype, count: int, device: torch.device) -> None:
     hits, block = drawn(1, count, seed=count), (M, K, N)

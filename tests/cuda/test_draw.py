@@ -12,7 +12,7 @@ from radhard.faults.device.sampled import draw_on_device
 from radhard.faults.device.streams import streams_of
 from radhard.faults.locate import locate
 from radhard.faults.sample import draw_all, draw_at
-from radhard.faults.sampler import arrivals, stream_key
+from radhard.faults.sampler import flip_times, stream_key
 from radhard.machine import Cost, Kind, Site, Step
 from radhard.words import Int, Words
 from tests.reference.philox import philox
@@ -155,7 +155,7 @@ def test_a_sum_at_the_threshold_is_marked(device: torch.device) -> None:
     at, cost = site(rows=64), product(units=64, k=8)
     population = np.array([cost.exposed_bits("mul", Words())])
     key = np.array([at.key])
-    found = arrivals(
+    found = flip_times(
         seed=0, trial=0, image=np.array([1]), site=key, kind=np.array([0]), population=population, rate=1e-3
     )
     rate = float(found.time[3])

@@ -50,13 +50,13 @@ def test_every_operator(name: str, device: torch.device, host: Host) -> None:
     for flips in (6,) if interpreted() else (2, 30):  # an image
         faults = Faults(ber=min(flips / bits, 0.5) if bits else 0.5, kinds=KINDS, seed=5)
         with host():
-            expected, strange = struck(case, torch.device("cpu"), faults)
+            expected, non_finite = struck(case, torch.device("cpu"), faults)
         out, found = struck(case, device, faults)
         assert out.dtype == expected.dtype
         apart = (out != expected) & ~(out.isnan() & expected.isnan())
         if case.exact or (expected.dtype in OCTETS and device.type == "cpu"):
             assert not apart.any()
-            assert found.tolist() == strange.tolist()
+            assert found.tolist() == non_finite.tolist()
         elif expected.dtype in OCTETS:  # a flip may make much of the last bits of a special function, rarely
             assert ((out.int() - expected.int()).abs() > 1).float().mean() <= 0.01
         else:

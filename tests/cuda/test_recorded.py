@@ -1,4 +1,4 @@
-"""Recorded runs give what runs give, of other images, identities and trials than those that were recorded."""
+"""DeviceGraph runs give what runs give, of other images, identities and trials than those that were recorded."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from radhard.machine import Clean, Machine
 from radhard.models.data.fashion import MEAN, STD, fashion_mnist
 from radhard.models.load import load
 from radhard.program import Program, capture, quantize, run
-from radhard.program.recorded import Recorded
+from radhard.program.device_graph import DeviceGraph
 from tests.cuda.reference import plain
 
 BATCH = 3
@@ -32,7 +32,7 @@ def machine(ber: float, trial: int) -> Machine:
 @pytest.mark.parametrize("ber", [0.0, 1e-6, 3e-5])
 def test_what_is_launched_again_is_what_a_run_gives(program: Program, device: torch.device, ber: float) -> None:
     moved, data = program.to(device), fashion_mnist("test")
-    recorded = Recorded(moved, batch=BATCH)
+    recorded = DeviceGraph(moved, batch=BATCH)
     launched = 0
     for trial, places in enumerate(PLACES):
         images = data.batch(torch.tensor(places), mean=MEAN, std=STD).to(device)
@@ -51,7 +51,7 @@ def test_what_is_launched_again_is_what_a_run_gives(program: Program, device: to
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="only a GPU records")
 def test_a_recording_refuses_faults_of_another_rate(program: Program, device: torch.device) -> None:
-    moved, recorded = program.to(device), Recorded(program.to(device), batch=BATCH)
+    moved, recorded = program.to(device), DeviceGraph(program.to(device), batch=BATCH)
     images = torch.zeros(BATCH, *moved.input_shape, device=device)
     recorded.run(images, machine(1e-6, 0))
     with pytest.raises(InputError, match="record another"):
@@ -62,10 +62,10 @@ def test_what_cannot_be_recorded_runs() -> None:
     small = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3)).eval()
     images = torch.linspace(-1, 1, 24).view(2, 3, 2, 2)
     program = plain(lambda: quantize(capture(small, images, name="small"), [images]))
-    recorded = Recorded(program, batch=2)
+    recorded = DeviceGraph(program, batch=2)
     for _ in range(2):
         found, did = recorded.run(images, own := Clean())
         assert did is own
         assert torch.equal(found.logits, run(program, images).logits)
     with pytest.raises(InputError, match="batch=0"):
-        Recorded(program, batch=0)
+        DeviceGraph(program, batch=0)

@@ -30,10 +30,10 @@ def applied(operator: Operator, inputs: tuple[Tensor | None, ...], case: Case) -
 @pytest.mark.parametrize("case", EVERY.values(), ids=EVERY.keys())
 def test_an_operator_gives_what_it_gives_on_the_host(case: Case, device: torch.device) -> None:
     moved = tuple(None if x is None else x.to(device) for x in case.inputs)
-    found, strange = applied(moved_operator(case.operator, device), moved, case)
+    found, non_finite = applied(moved_operator(case.operator, device), moved, case)
     expected, strange_there = plain(lambda *inputs: applied(case.operator, inputs, case), *case.inputs)
     assert found.dtype == expected.dtype
-    assert torch.equal(strange, strange_there)
+    assert torch.equal(non_finite, strange_there)
     if case.exact:
         assert torch.equal(found, expected)
     elif found.is_floating_point():
@@ -109,7 +109,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("inner", [Add(), Add(sign=-1), Mul()], ids=["add", "subtract", "mul"])
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES.keys())
-@pytest.mark.parametrize("reads", [(X8, U8), (X8, None), (None, U8)], ids=["words", "left", "right"])
+@pytest.mark.parametrize("reads", [(X8, U8), (X8, None), (None, U8)], ids=["words", "uncorrected", "right"])
 @pytest.mark.parametrize("writes", [X8, None], ids=["int8", "float32"])
 def test_two_inputs_are_computed_exactly(
     inner: Operator,
@@ -139,11 +139,11 @@ def test_what_is_not_finite_is_counted_where_it_is(inner: Operator, value: float
     operator = Quantized(inner=inner, reads=(None, *(None for _ in others)), writes=X8)
     case = Case(operator=operator, inputs=(x, *others), torch=torch.add, count={})
     moved = tuple(None if one is None else one.to(device) for one in case.inputs)
-    found, strange = applied(operator, moved, case)
+    found, non_finite = applied(operator, moved, case)
     expected, strange_there = plain(lambda *inputs: applied(operator, inputs, case), *case.inputs)
-    assert torch.equal(strange, strange_there)
-    assert int(strange[2]) == (1 if inner.name == "add" else 7)
-    assert int(strange.sum()) == int(strange[2])
+    assert torch.equal(non_finite, strange_there)
+    assert int(non_finite[2]) == (1 if inner.name == "add" else 7)
+    assert int(non_finite.sum()) == int(non_finite[2])
     assert int((found.int() - expected.int()).abs().max()) <= 1
 
 

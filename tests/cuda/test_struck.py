@@ -161,7 +161,7 @@ def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkey
         out=given,
         keys=keys.to(device),
         images=(grid[case.axis] * inner, rows * inner),
-        strange=strange_of,
+        non_finite=strange_of,
     )
     assert served
     assert given.stride() == out.stride()
@@ -195,14 +195,14 @@ def test_long_rows_by_few_programs(
     keys = torch.cat([random_keys(operator, inputs, seed=2), torch.tensor(sums)]).unique()
     keys = torch.cat([keys, torch.full((23,), NONE)])
     expected = operator.empty(inputs).zero_()
-    out, strange = expected.to(device), torch.zeros(1, dtype=torch.int64, device=device)
+    out, non_finite = expected.to(device), torch.zeros(1, dtype=torch.int64, device=device)
     with monkeypatch.context() as patch:
         patch.setattr(on_device, "kernels", lambda: None)
         mask = read_text(operator, inputs, out=expected, keys=keys)
     given = [None if x is None else x.to(device) for x in inputs]
-    assert struck(operator, given, out=out, keys=keys.to(device), images=(1, 1), strange=strange)
+    assert struck(operator, given, out=out, keys=keys.to(device), images=(1, 1), non_finite=non_finite)
     assert torch.equal(out.cpu(), expected)
-    assert int(strange) == int(mask.sum())
+    assert int(non_finite) == int(mask.sum())
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,9 @@ def test_what_no_kernel_serves_goes_the_way_of_its_text(
 ) -> None:
     moved = [x.to(device) for x in inputs]
     out = operator.empty(moved).zero_()
-    keys, strange = torch.zeros(1, dtype=torch.int64, device=device), torch.zeros(1, dtype=torch.int64, device=device)
-    assert not struck(operator, moved, out=out, keys=keys, images=(1, 1), strange=strange)
+    keys, non_finite = (
+        torch.zeros(1, dtype=torch.int64, device=device),
+        torch.zeros(1, dtype=torch.int64, device=device),
+    )
+    assert not struck(operator, moved, out=out, keys=keys, images=(1, 1), non_finite=non_finite)
     assert not out.any()

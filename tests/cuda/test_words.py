@@ -35,7 +35,7 @@ NUMBERS = {
     "permuted": numbers(4, 5, 6).permute(2, 0, 1),
     "every other": numbers(3, 4, 10)[:, :, ::2],
     "halves": torch.arange(-300, 301) / 2,
-    "strange": torch.tensor([float("nan"), float("inf"), -float("inf"), 1e38, -3e38, 1e-40]),
+    "non_finite": torch.tensor([float("nan"), float("inf"), -float("inf"), 1e38, -3e38, 1e-40]),
     "none": numbers(0, 3),
 }
 GRIDS = {
@@ -66,9 +66,9 @@ def test_numbers_are_written(
     def written(x: Tensor) -> tuple[Tensor, Tensor | None]:
         return write.write_float(x, factor, grid=grid[0], dtype=grid[1])
 
-    found, strange = written(x.to(device))
+    found, non_finite = written(x.to(device))
     expected, _ = plain(written, x)
     assert torch.equal(found.cpu(), expected)
-    assert strange is not None
-    assert torch.equal(strange.cpu(), ~(x * factor).isfinite())
+    assert non_finite is not None
+    assert torch.equal(non_finite.cpu(), ~(x * factor).isfinite())
     assert torch.equal(write.quantize(x.to(device), factor, grid=grid[0], dtype=grid[1]).cpu(), expected)

@@ -17,7 +17,7 @@ from radhard.deploy.protected import Applied, form_of, protected_step
 from radhard.deploy.step import Step, entered
 from radhard.faults import Faults, Faulty, Flips
 from radhard.kernels import EVENTS
-from radhard.kernels.library import Recourse
+from radhard.kernels.library import OnUncorrectable
 from radhard.machine import KINDS, Clean, MatrixProduct, WriteBack
 from radhard.program import run
 from radhard.protection import SCHEMES, Account, Block, LbAbft, Protected, Protection, RowAbft, Scheme, scheme_name
@@ -39,9 +39,9 @@ def told(account: Account) -> dict[str, int]:
         "alarms": int(account.alarms > 0),
         "flagged": account.flagged,
         "repaired": account.repaired + account.recomputed,
-        "unfounded": account.cleared,
-        "stale": int(account.stale > 0),
-        "left": account.left + account.one_sided,
+        "false_alarms": account.false_alarms,
+        "corrupted": int(account.corrupted > 0),
+        "uncorrected": account.uncorrected + account.inconsistent,
     }
 
 
@@ -56,7 +56,7 @@ def step_of(case: Case, scheme: Scheme) -> Step:
     stored = isinstance(case.operator, MatrixProduct) and case.operator.stored
     constants = [x if place and (stored or place not in case.carries) else None for place, x in enumerate(case.inputs)]
     applied = Applied(operator=case.operator, constants=constants, site=case.site)
-    step = protected_step(applied, scheme, recourse=Recourse(policy="warn", site="here"))
+    step = protected_step(applied, scheme, on_uncorrectable=OnUncorrectable(policy="warn", site="here"))
     assert isinstance(step, Step)
     return step
 
@@ -105,11 +105,11 @@ def same(case: Case, source: Flips | Faults, step: Step, machine: Protected) -> 
         found = step(*given(case))
     assert torch.equal(found, expected)
     events = dict(zip(EVENTS, step.events.tolist(), strict=True))  # type: ignore[operator,union-attr]
-    events |= {event: min(1, events[event]) for event in ("alarms", "stale")}  # of each group of a convolution
+    events |= {event: min(1, events[event]) for event in ("alarms", "corrupted")}  # of each group of a convolution
     wanted = told(machine.accounts["here"])
     if getattr(step, "by", "") == "bitwise":  # words of three values: a step says that nothing vouches for them
-        events["repaired"] += events.pop("left")
-        wanted["repaired"] += wanted.pop("left")
+        events["repaired"] += events.pop("uncorrected")
+        wanted["repaired"] += wanted.pop("uncorrected")
     assert events == wanted
 
 

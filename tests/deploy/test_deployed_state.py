@@ -224,7 +224,7 @@ def test_alarms_under_threads(fault: tuple[int, int, int]) -> None:
     for thread in threads:
         thread.join()
     assert not sum(wrong.values())
-    assert told == [Alarm(site=site, flagged=1, repaired=1, unfounded=0, stale=0, left=0)] * 200
+    assert told == [Alarm(site=site, flagged=1, repaired=1, false_alarms=0, corrupted=0, uncorrected=0)] * 200
     once = harden(program, all_products(program))
     once(images(2))
     for name, counts in module.counts().items():

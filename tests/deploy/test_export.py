@@ -77,7 +77,7 @@ def test_a_saved_module(tmp_path: Path, before: str) -> None:
     torch.export.save(exported(), tmp_path / "model.pt2")
     (weight,) = (
         name for name, step in module.named_modules() if getattr(step, "columns", None) is not None
-        and step.recourse.site == "blocks.1.mlp.fc2"
+        and step.on_uncorrectable.site == "blocks.1.mlp.fc2"
     )  # fmt: skip
     code = LOAD.format(folder=tmp_path, before=before, weight=f"{weight}.weight")
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)

@@ -98,7 +98,7 @@ def test_flipped_accumulators_are_restored(protect: Callable[[Program], Protecti
     assert torch.equal(hit, clean)
     for site, counts in module.counts().items():
         assert counts["flagged"] == counts["repaired"] == any(site == one for one, _, _, _ in hits)
-        assert not any(counts[event] for event in ("unfounded", "stale", "left"))
+        assert not any(counts[event] for event in ("false_alarms", "corrupted", "uncorrected"))
 
 
 @PROTECTIONS
@@ -113,7 +113,7 @@ def test_every_bit_of_an_accumulator(protect: Callable[[Program], Protection]) -
             heard.clear()
             with module.on(hit_sums(program, [(site, 0, 0, bit)])):
                 assert torch.equal(module(x), clean)
-            assert heard == [Alarm(site=site, flagged=1, repaired=1, unfounded=0, stale=0, left=0)]
+            assert heard == [Alarm(site=site, flagged=1, repaired=1, false_alarms=0, corrupted=0, uncorrected=0)]
 
 
 def test_without_protection_the_same_flip_is_seen() -> None:
@@ -127,7 +127,7 @@ def test_without_protection_the_same_flip_is_seen() -> None:
 
 
 def stored_step(module: nn.Module, site: str) -> nn.Module:
-    (step,) = (m for m in module.modules() if getattr(getattr(m, "recourse", None), "site", None) == site)
+    (step,) = (m for m in module.modules() if getattr(getattr(m, "on_uncorrectable", None), "site", None) == site)
     return step
 
 
@@ -146,7 +146,7 @@ def test_a_changed_weight_is_set_right(linear, bit: int, word: int) -> None:
     step.weight.view(-1)[word] ^= flip_of(bit, bits=8)
     assert torch.equal(module(x), run(program, x).logits)
     counts = module.counts()["blocks.0.mlp.fc1"]
-    assert counts["stale"] == 1
+    assert counts["corrupted"] == 1
     assert counts["repaired"] > 0
     assert module.scrub() == {"blocks.0.mlp.fc1": "mended"}
     stored = before.keys() - {"events"}
@@ -159,7 +159,7 @@ def test_a_changed_bias_is_set_right(linear, bit: int) -> None:
     program, module, step = linear
     step.bias[5] ^= flip_of(bit)
     assert torch.equal(module(images(4)), run(program, images(4)).logits)
-    assert module.counts()["blocks.0.mlp.fc1"]["stale"] == 1
+    assert module.counts()["blocks.0.mlp.fc1"]["corrupted"] == 1
 
 
 @pytest.mark.parametrize("bit", range(8))
@@ -169,9 +169,9 @@ def test_a_changed_sum_is_recognised(linear, bit: int) -> None:
     step.weight.view(-1)[(n + bit % 3) * k + bit] ^= flip_of(bit, bits=8)  # a digit that predicts
     assert torch.equal(module(images(4)), run(program, images(4)).logits)
     counts = module.counts()["blocks.0.mlp.fc1"]
-    assert counts["stale"] == 1
-    assert counts["repaired"] == counts["left"] == 0
-    assert counts["unfounded"] == counts["flagged"] > 0
+    assert counts["corrupted"] == 1
+    assert counts["repaired"] == counts["uncorrected"] == 0
+    assert counts["false_alarms"] == counts["flagged"] > 0
     assert module.scrub() == {"blocks.0.mlp.fc1": "sums"}
 
 
@@ -180,7 +180,7 @@ def test_a_changed_sum_of_the_second_kind_is_recognised(linear, name: str) -> No
     program, module, step = linear
     getattr(step, name)[-1] ^= 4
     assert torch.equal(module(images(2)), run(program, images(2)).logits)
-    assert module.counts()["blocks.0.mlp.fc1"]["left"] == 0
+    assert module.counts()["blocks.0.mlp.fc1"]["uncorrected"] == 0
     assert module.scrub() == {"blocks.0.mlp.fc1": "sums"}
 
 
@@ -197,14 +197,14 @@ def test_what_cannot_be_set_right(linear) -> None:
     telling.load_state_dict(module.state_dict())
     with pytest.raises(FaultError):
         telling(images(2))
-    assert [(alarm.site, alarm.stale, alarm.left > 0) for alarm in heard] == [("blocks.0.mlp.fc1", 1, True)]
+    assert [(alarm.site, alarm.corrupted, alarm.uncorrected > 0) for alarm in heard] == [("blocks.0.mlp.fc1", 1, True)]
     warning = harden(program, checked_rows(program), policy="warn")
     step = stored_step(warning, "blocks.0.mlp.fc1")
     step.weight[0, 0] ^= 1
     step.weight[3, 4] ^= 8
     with pytest.warns(RuntimeWarning, match=r"blocks\.0\.mlp\.fc1"):
         warning(images(2))
-    assert warning.counts()["blocks.0.mlp.fc1"]["left"] > 0
+    assert warning.counts()["blocks.0.mlp.fc1"]["uncorrected"] > 0
 
 
 def on(module: Hardened, machine: Machine, x: torch.Tensor) -> torch.Tensor:
@@ -225,7 +225,7 @@ def test_rows_that_are_computed_wrong_again(policy: str, monkeypatch: pytest.Mon
     elif policy == "warn":
         with pytest.warns(RuntimeWarning, match="do not add up after they were computed again"):
             on(module, machine, x)
-        assert sum(c["left"] for c in module.counts().values()) == 1
+        assert sum(c["uncorrected"] for c in module.counts().values()) == 1
         assert not any(c["repaired"] for c in module.counts().values())
     else:
         assert torch.equal(on(module, machine, x), clean)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from radhard.analysis.anatomy import anatomy
-from radhard.campaign.bench import exposed_bits
+from radhard.campaign.model_under_test import exposed_bits
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, exposed, exposures, patches_of, trace
 from radhard.machine import Clean, Cost, Site, Step
@@ -38,14 +38,16 @@ WHERES = {
     "patches of a layer": Where(layers=("blocks.1",), patches=("1,*",), grid=G2),
     "patches of a module spared": ~Where(modules=("MHA-LF",), patches=("1,*",), grid=G2),
     "an operator's bits": Where(operators=("softmax", "layer_norm"), bits=("add:float32:31",)),
-    "two spared": Where(layers=("blocks.?",)).sparing(Where(patches=("0,0",), grid=G2)).sparing(Where(bits=("mul:*",))),
+    "two spared": Where(layers=("blocks.?",))
+    .protecting(Where(patches=("0,0",), grid=G2))
+    .protecting(Where(bits=("mul:*",))),
     "spared of the spared": ~Where(modules=("FF-LF", "MHA-LF"))
-    .sparing(Where(patches=("0,*",), grid=G2))
-    .sparing(Where(bits=("add:*",))),
-    "three deep": EVERYWHERE.sparing(
-        Where(patches=("*,0",), grid=G2).sparing(Where(layers=("blocks.0",)).sparing(Where(bits=("*:int*",))))
+    .protecting(Where(patches=("0,*",), grid=G2))
+    .protecting(Where(bits=("add:*",))),
+    "three deep": EVERYWHERE.protecting(
+        Where(patches=("*,0",), grid=G2).protecting(Where(layers=("blocks.0",)).protecting(Where(bits=("*:int*",))))
     ),
-    "a site's patch in a patch": Where(sites=("*.fc1",), patches=("0,0", "0,1"), grid=G2).sparing(
+    "a site's patch in a patch": Where(sites=("*.fc1",), patches=("0,0", "0,1"), grid=G2).protecting(
         Where(patches=("0,1",), grid=G2)
     ),
 }
@@ -120,7 +122,7 @@ def test_bits_are_counted_as_by_one_after_the_other(name: str, recipe: str) -> N
 def test_a_rate_of_one_flips_exactly_what_is_exposed() -> None:
     program = tiny_program("int8")
     for where in (WHERES["patch"], WHERES["bits in patches"], WHERES["patches of a layer"]):
-        narrow = where.sparing(Where(operators=("linear", "conv2d", "matmul")))
+        narrow = where.protecting(Where(operators=("linear", "conv2d", "matmul")))
         faults = Faults(ber=1.0, where=narrow)
         flips = trace(program, faults, np.array([3]))
         assert len(flips) == exposed_bits(program, faults)
@@ -160,10 +162,10 @@ def test_words_that_are_exposed_in_part() -> None:
         (Where(bits=("mul:int16:16",)), r"bit pattern 'mul:int16:16' matches none of .* bits; near ones: mul"),
         (Where(bits=("load:int8:7",)), "leaves no bit that can flip"),  # of a kind that is not exposed
         (~Where(bits=("mul:int8:0",)), "'mul:int8:0' matches none"),
-        (~Where(layers=("head",)).sparing(Where(bits=("div:*",))), r"'div:\*' matches none"),
+        (~Where(layers=("head",)).protecting(Where(bits=("div:*",))), r"'div:\*' matches none"),
         (Where(layers=("head",), patches=("0,0",), grid=G2, modules=("Head",)), "leaves no bit that can flip"),
-        (Where(patches=("0,0",), grid=G2).sparing(Where(patches=("0,*",), grid=G2)), "leaves no bit that can flip"),
-        (Where(bits=("mul:*",)).sparing(Where(bits=("*:int16:*", "*:float32:*"))), "leaves no bit that can flip"),
+        (Where(patches=("0,0",), grid=G2).protecting(Where(patches=("0,*",), grid=G2)), "leaves no bit that can flip"),
+        (Where(bits=("mul:*",)).protecting(Where(bits=("*:int16:*", "*:float32:*"))), "leaves no bit that can flip"),
     ],
 )  # fmt: skip
 def test_a_selection_of_no_bit(where: Where, message: str) -> None:

@@ -78,7 +78,7 @@ def test_what_can_hit_nothing_is_refused() -> None:
     for wrong, message in (
         ({"sites": "head"}, r"sites='head': give a tuple of patterns, sites=\('\.\.\.',\)"),
         ({"bits": (3,)}, "bits=.*: give a tuple of patterns"),
-        ({"spared": ("head",)}, "spared=.*: give a tuple of Where"),
+        ({"protected": ("head",)}, "protected=.*: give a tuple of Where"),
     ):
         with pytest.raises(InputError, match=message):
             Where(**wrong)

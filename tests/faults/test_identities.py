@@ -12,7 +12,7 @@ import radhard as rh
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Flips, replay, trace
 from radhard.hardware import FaultyArray, Misread
-from radhard.machine import Clean, Counting, Keeping, Machine, read_cost
+from radhard.machine import Clean, Counting, Machine, Recording, read_cost
 from radhard.program import Program, rerun, run, run_and_keep
 from radhard.protection import Protection
 from radhard.words import Int, Words
@@ -103,7 +103,7 @@ def test_no_images(recipe: str) -> None:
     faults = Faults(ber=1e-4)
     table = trace(program, faults, [0])
     machines = (
-        *(None, Clean(), Counting(), Keeping(Clean()), Faulty(Clean(), faults), Faulty(Clean(), table)),
+        *(None, Clean(), Counting(), Recording(Clean()), Faulty(Clean(), faults), Faulty(Clean(), table)),
         plan.on(Faulty(Clean(), faults)),
     )
     for machine in machines:
@@ -221,7 +221,7 @@ def test_rows_of_checks_count_where_they_hit() -> None:
     assert len(protected.flips) >= 1
 
 
-class _Recording(Keeping):
+class _Recording(Recording):
     """Notes which sites are applied, and the kind of an operation that each has."""
 
     def __init__(self, inner: Machine) -> None:

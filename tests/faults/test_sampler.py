@@ -1,4 +1,4 @@
-"""Arrivals against a real shuffle in plain Python, and against the laws that they must follow.
+"""FlipTimes against a real shuffle in plain Python, and against the laws that they must follow.
 
 Every statistical test has a fixed seed, so it passes always or never; its false-alarm probability ALARM is
 the chance that a correct generator would have failed at the seed that was written down.
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from radhard.errors import InputError
-from radhard.faults.sampler import Arrivals, arrivals, stream_key
-from tests.reference.arrivals import arrivals as reference
+from radhard.faults.sampler import FlipTimes, flip_times, stream_key
+from tests.reference.flip_times import flip_times as reference
 from tests.reference.philox import philox
 
 ALARM = 1e-6
@@ -30,13 +30,13 @@ def draw(
     image: list[int] | np.ndarray | None = None,
     site: list[int] | np.ndarray | None = None,
     kind: list[int] | np.ndarray | None = None,
-) -> Arrivals:
+) -> FlipTimes:
     streams = len(population)
 
     def column(values: list[int] | np.ndarray | None, default: np.ndarray) -> np.ndarray:
         return default if values is None else np.asarray(values, dtype=np.int64)
 
-    return arrivals(
+    return flip_times(
         seed=seed,
         trial=trial,
         image=column(image, np.arange(streams)),
@@ -47,7 +47,7 @@ def draw(
     )
 
 
-def of_stream(found: Arrivals, stream: int) -> tuple[list[int], list[float]]:
+def of_stream(found: FlipTimes, stream: int) -> tuple[list[int], list[float]]:
     here = found.stream == stream
     return found.position[here].tolist(), found.time[here].tolist()
 
@@ -252,4 +252,4 @@ def test_errors_name_value_and_place(arguments: dict, message: str) -> None:
 def test_other_dtypes_are_refused() -> None:
     column = np.zeros(1, dtype=np.int64)
     with pytest.raises(InputError, match="population has dtype float64"):
-        arrivals(seed=0, trial=0, image=column, site=column, kind=column, population=column * 1.0, rate=0.1)
+        flip_times(seed=0, trial=0, image=column, site=column, kind=column, population=column * 1.0, rate=0.1)

@@ -36,20 +36,20 @@ BLOCK = Where(layers=("blocks.0",))
 
 
 def test_what_is_spared_is_left_out() -> None:
-    assert names(EVERYWHERE.sparing(BLOCK)) == EVERY - under("blocks.0") == names(~BLOCK)
-    assert names(BLOCK.sparing(SOFTMAX)) == under("blocks.0") - {"blocks.0.attn.softmax"}
-    twice = EVERYWHERE.sparing(BLOCK).sparing(Where(layers=("head",)))
-    assert twice == Where(spared=(BLOCK, Where(layers=("head",))))
+    assert names(EVERYWHERE.protecting(BLOCK)) == EVERY - under("blocks.0") == names(~BLOCK)
+    assert names(BLOCK.protecting(SOFTMAX)) == under("blocks.0") - {"blocks.0.attn.softmax"}
+    twice = EVERYWHERE.protecting(BLOCK).protecting(Where(layers=("head",)))
+    assert twice == Where(protected=(BLOCK, Where(layers=("head",))))
     assert names(twice) == under("stem") | under("blocks.1")
     assert names(BLOCK) == under("blocks.0")  # a value: nothing was changed in it
 
 
 def test_what_is_spared_of_the_spared_is_left_in() -> None:
     """All but (block 0 but its softmax)."""
-    nested = ~BLOCK.sparing(SOFTMAX)
+    nested = ~BLOCK.protecting(SOFTMAX)
     assert names(nested) == EVERY - under("blocks.0") | {"blocks.0.attn.softmax"}
     assert names(~nested) == under("blocks.0") - {"blocks.0.attn.softmax"}
-    deeper = EVERYWHERE.sparing(BLOCK.sparing(Where(modules=("NLF",)).sparing(SOFTMAX)))
+    deeper = EVERYWHERE.protecting(BLOCK.protecting(Where(modules=("NLF",)).protecting(SOFTMAX)))
     assert names(deeper) == EVERY - under("blocks.0") | {
         "blocks.0.norm1", "blocks.0.norm2", "blocks.0.mlp.act",
     }  # fmt: skip
@@ -57,10 +57,10 @@ def test_what_is_spared_of_the_spared_is_left_in() -> None:
 
 def test_all_but_all_but() -> None:
     fine = Where(patches=("0,0",), grid=GRID)
-    for where in (EVERYWHERE, BLOCK, fine, BLOCK.sparing(SOFTMAX), Where(spared=(BLOCK, SOFTMAX))):
+    for where in (EVERYWHERE, BLOCK, fine, BLOCK.protecting(SOFTMAX), Where(protected=(BLOCK, SOFTMAX))):
         assert ~~where == where
         assert ~where != where
-    assert ~Where(spared=(BLOCK, SOFTMAX)) == Where(spared=(Where(spared=(BLOCK, SOFTMAX)),))
+    assert ~Where(protected=(BLOCK, SOFTMAX)) == Where(protected=(Where(protected=(BLOCK, SOFTMAX)),))
 
 
 def test_a_site_that_is_spared_in_part_is_still_exposed() -> None:
@@ -71,9 +71,9 @@ def test_a_site_that_is_spared_in_part_is_still_exposed() -> None:
         assert (~fine).fine
         assert names(fine) == under("blocks.0")
         assert names(~fine) == EVERY
-        assert names(BLOCK.sparing(fine)) == under("blocks.0")
-        assert names(~BLOCK.sparing(fine)) == EVERY
-    assert not BLOCK.sparing(SOFTMAX).fine
+        assert names(BLOCK.protecting(fine)) == under("blocks.0")
+        assert names(~BLOCK.protecting(fine)) == EVERY
+    assert not BLOCK.protecting(SOFTMAX).fine
 
 
 # --- what includes what ---
@@ -98,7 +98,7 @@ FLAT = st.builds(
 WHERES = st.recursive(
     FLAT,
     lambda inner: st.builds(
-        lambda where, spared: reduce(Where.sparing, spared, where),
+        lambda where, protected: reduce(Where.protecting, protected, where),
         FLAT,
         st.lists(inner, min_size=1, max_size=2),
     ),
@@ -113,13 +113,18 @@ def kept(where: Where) -> set[Flip]:
 @settings(max_examples=400, deadline=None)
 @given(WHERES, WHERES)
 def test_within_means_that_every_flip_is_one_of_the_others(one: Where, other: Where) -> None:
-    for a, b in ((one, other), (one.sparing(other), one), (one, one.sparing(other)), (one.sparing(other), other)):
+    for a, b in (
+        (one, other),
+        (one.protecting(other), one),
+        (one, one.protecting(other)),
+        (one.protecting(other), other),
+    ):
         if a.within(b):
             assert kept(a) <= kept(b)
     assert one.within(one)
-    assert one.sparing(other).within(one)
-    assert one.sparing(other).sparing(BLOCK).within(one.sparing(BLOCK))
-    assert one.within(one.sparing(other)) == (other in one.spared)
+    assert one.protecting(other).within(one)
+    assert one.protecting(other).protecting(BLOCK).within(one.protecting(BLOCK))
+    assert one.within(one.protecting(other)) == (other in one.protected)
 
 
 @settings(max_examples=200, deadline=None)
@@ -141,12 +146,12 @@ def test_a_site_is_selected_where_a_flip_is(where: Where) -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        (~BLOCK.sparing(Where(operators=("sofmax",))), "operator pattern 'sofmax' matches none .*: softmax"),
-        (Where(spared=(BLOCK, Where(sites=("hea",)))), "site pattern 'hea' .*near ones: .*head"),
+        (~BLOCK.protecting(Where(operators=("sofmax",))), "operator pattern 'sofmax' matches none .*: softmax"),
+        (Where(protected=(BLOCK, Where(sites=("hea",)))), "site pattern 'hea' .*near ones: .*head"),
         (Where(patches=("2,0",), grid=GRID), r"patch pattern '2,0' matches none of the model's 5 patches; near ones: "),
         (~Where(patches=("0,0", "00"), grid=GRID), "patch pattern '00' matches none"),
-        (BLOCK.sparing(BLOCK), r"layer blocks.0, but not \(layer blocks.0\) leaves none of the model's .* sites"),
-        (Where(spared=(BLOCK, Where(layers=("[sh]*", "blocks.1")))), "leaves none"),
+        (BLOCK.protecting(BLOCK), r"layer blocks.0, but not \(layer blocks.0\) leaves none of the model's .* sites"),
+        (Where(protected=(BLOCK, Where(layers=("[sh]*", "blocks.1")))), "leaves none"),
     ],
 )
 def test_a_pattern_that_matches_nothing(where: Where, message: str) -> None:
@@ -173,11 +178,11 @@ def test_patches_need_one_grid() -> None:
         with pytest.raises(InputError, match="at least one row and one column"):
             Where(patches=("0,0",), grid=grid)
     one, other = Where(patches=("0,0",), grid=(2, 2)), Where(patches=("0,0",), grid=(2, 3))
-    for both in (lambda: one.sparing(other), lambda: EVERYWHERE.sparing(one).sparing(BLOCK.sparing(other))):
+    for both in (lambda: one.protecting(other), lambda: EVERYWHERE.protecting(one).protecting(BLOCK.protecting(other))):
         with pytest.raises(InputError, match=r"several grids, \[\(2, 2\), \(2, 3\)\]"):
             both()
-    assert one.sparing(one).grids == {(2, 2)}
-    assert (~(~one).sparing(BLOCK)).grids == {(2, 2)}
+    assert one.protecting(one).grids == {(2, 2)}
+    assert (~(~one).protecting(BLOCK)).grids == {(2, 2)}
     assert BLOCK.grids == frozenset()
 
 
@@ -192,7 +197,7 @@ def test_as_json() -> None:
     nothing = {**{key: [] for key in written}, "grid": None}
     assert json.loads(json.dumps(where.as_dict())) == written
     nested = {**nothing, "spared": [{**nothing, "layers": ["blocks.0"]}, {**nothing, "spared": [written]}]}
-    assert json.loads(json.dumps((~BLOCK).sparing(~where).as_dict())) == nested
+    assert json.loads(json.dumps((~BLOCK).protecting(~where).as_dict())) == nested
 
 
 def test_names_of_patches() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from radhard.campaign.bench import Bench, clean_setting, faulty_setting
 from radhard.campaign.execute import execute
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Campaign
+from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
 from radhard.campaign.store import Store
 from radhard.errors import DeviceMemoryError, InputError
 from radhard.machine import device as devices
@@ -133,7 +133,7 @@ def test_results_name_their_device(tmp_path: Path) -> None:
 
 
 def test_a_bench_on_its_own_device_is_itself() -> None:
-    bench: Bench = tiny_bench()
+    bench: ModelUnderTest = tiny_bench()
     assert bench.on("cpu") is bench
 
 

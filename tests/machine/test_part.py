@@ -254,7 +254,7 @@ def test_a_bias_that_overflows_wraps_in_the_kernel_as_in_the_text(dtype: torch.d
     operator = Linear(write_back=WriteBack(multiplier=torch.tensor([2.0**-24]), dtype=dtype))
     kernel = Clean().apply(operator, (a, b, bias), here())
     units = operator.units((a, b, bias))
-    text = operator.text(Plain(), *units.gather(torch.arange(3)))
+    text = operator.definition(Plain(), *units.gather(torch.arange(3)))
     sums = torch.tensor([signed(2 * 127 * 127 + int(x), 32) for x in bias], dtype=torch.int32)
     wrapped = (sums.float() / 2**24).tolist()
     assert kernel.flatten().tolist() == text.tolist()

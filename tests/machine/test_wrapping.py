@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from radhard.hardware import FaultyArray, StuckProduct
-from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, Wrapping
+from radhard.machine import Clean, Cost, Counting, Machine, Operator, Recording, Site, Wrapping
 from radhard.protection import Calibrating, Protected
 
 
@@ -43,7 +43,7 @@ STUCK = StuckProduct(row=0, column=0, mask=1, level=1)
 WRAPPINGS = {
     "of a user": Doubling,
     "Counting": Counting,
-    "Keeping": Keeping,
+    "Recording": Recording,
     "Calibrating": Calibrating,
     "FaultyArray": lambda inner: FaultyArray(inner, STUCK),
     "Protected": lambda inner: Protected(inner, {}),

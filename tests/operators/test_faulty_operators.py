@@ -38,9 +38,9 @@ def apply(operator: Operator, inputs: tuple, faults: list[Fault]) -> np.ndarray:
 def same(got: np.ndarray, wanted: list, *, ulps: int = 0) -> None:
     """Bits, or within `ulps` of float32; NaN as NaN."""
     expected = np.array(wanted, dtype=np.float32).reshape(got.shape)
-    strange = ~np.isfinite(got) | ~np.isfinite(expected)
-    np.testing.assert_array_equal(got[strange], expected[strange])
-    a, b = got[~strange], expected[~strange]
+    non_finite = ~np.isfinite(got) | ~np.isfinite(expected)
+    np.testing.assert_array_equal(got[non_finite], expected[non_finite])
+    a, b = got[~non_finite], expected[~non_finite]
     if not ulps:
         np.testing.assert_array_equal(a.view(np.int32), b.view(np.int32))
         return

@@ -55,7 +55,7 @@ def test_units_cover_the_output_once(case: Case) -> None:
     for unit in range(units.count):
         index = torch.tensor([unit])
         one = torch.zeros_like(seen)
-        units.scatter(one, index, torch.ones(case.operator.text(Plain(), *units.gather(index)).shape))
+        units.scatter(one, index, torch.ones(case.operator.definition(Plain(), *units.gather(index)).shape))
         seen += one
     assert bool((seen == 1).all())
 
@@ -72,7 +72,7 @@ def test_a_unit_depends_on_what_it_gathers_alone(case: Case) -> None:
             for x in units.gather(index)
         ]
         alone = whole.clone()
-        units.scatter(alone, index, case.operator.text(Plain(), *copies))
+        units.scatter(alone, index, case.operator.definition(Plain(), *copies))
         if whole.is_floating_point():
             torch.testing.assert_close(alone, whole, rtol=1e-6, atol=1e-6)
         else:
@@ -117,7 +117,7 @@ def _touched(case: Case, faults: list[tuple[int, str, int, int]]) -> Tensor:
             left -= step.per_unit * cost.units
         unit = torch.tensor([left // step.per_unit])
         mine = torch.zeros(case.operator.empty(case.part(0, 1)).shape)
-        size = case.operator.text(Plain(), *units.gather(unit)).shape
+        size = case.operator.definition(Plain(), *units.gather(unit)).shape
         units.scatter(mine, unit, torch.ones(size))
         mask.narrow(case.axis, image, 1).logical_or_(mine.bool())
     return mask

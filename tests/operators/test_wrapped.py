@@ -6,7 +6,7 @@ import torch
 
 from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
 from radhard.faults import Faulty
-from radhard.kernels.library import Recourse
+from radhard.kernels.library import OnUncorrectable
 from radhard.machine import Clean, Machine, Operator, read_cost
 from radhard.operators import Quantized
 from radhard.protection import Protected, Ranges, Scheme, Tmr
@@ -67,7 +67,9 @@ def test_the_deployed_step_is_the_operator(case: Case, scheme: Scheme | None) ->
     if scheme is None:
         step = plain_step(case.operator, constants)
     else:
-        step = protected_step(case.operator, constants, scheme, recourse=Recourse(policy="raise", site="here"))
+        step = protected_step(
+            case.operator, constants, scheme, on_uncorrectable=OnUncorrectable(policy="raise", site="here")
+        )
     given = case.inputs[:1] if stores(case.operator) else case.inputs
     assert torch.equal(step(*given), kernel(case))
 

@@ -5,7 +5,7 @@ import torch
 
 from radhard import trace
 from radhard.analysis.anatomy import anatomy
-from radhard.campaign.bench import exposed_bits
+from radhard.campaign.model_under_test import exposed_bits
 from radhard.deploy import harden
 from radhard.faults import Faults, Faulty, Where
 from radhard.machine import Clean, Kind

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from radhard.faults import Faults, Faulty, Flips, trace
-from radhard.machine import Clean, Keeping, Operator, Site
+from radhard.machine import Clean, Operator, Recording, Site
 from radhard.program import KeptRun, Program, arithmetic, capture, quantize, rerun, run, run_and_keep
 from tests.support.architectures import BY_NAME
 from tests.support.models import MultiheadViT, TinyViT, images, tiny_program
@@ -81,9 +81,9 @@ def test_it_is_what_a_whole_run_gives(name: str, recipe: str) -> None:
     shares = []
     for flips, field in ((3.0, "layer"), (200.0, "module")):
         faults = Faults(ber=rate(program, flips), seed=int(flips))
-        sparing = Sparing(program, row.images(4), faults, ids=ids)
+        protecting = Sparing(program, row.images(4), faults, ids=ids)
         for value in sorted({getattr(site, field) for site in program.sites}):
-            shares.append(sparing.check(sparing.names(field, value)))
+            shares.append(protecting.check(protecting.names(field, value)))
     assert 0.0 <= min(shares) < 0.2
     assert 0.5 < max(shares) <= 1.0
 
@@ -102,18 +102,18 @@ def test_any_sites_of_any_run(data: st.DataObject) -> None:
         seed=data.draw(st.integers(0, 99)),
         kinds=data.draw(st.sampled_from([{"mul", "add"}, {"mul", "add", "load", "special", "scale"}])),
     )
-    sparing = Sparing(program, images(len(IDS))[:batch], faults, ids=IDS[:batch])
-    sparing.check(data.draw(st.sets(st.sampled_from([site.name for site in program.sites]), min_size=1, max_size=9)))
+    protecting = Sparing(program, images(len(IDS))[:batch], faults, ids=IDS[:batch])
+    protecting.check(data.draw(st.sets(st.sampled_from([site.name for site in program.sites]), min_size=1, max_size=9)))
 
 
 def test_of_a_float_program_it_is_so_up_to_rounding() -> None:
     """Its matrix products may round otherwise in a batch of another size."""
     program = tiny_program("float")
-    sparing = Sparing(program, images(len(IDS)), Faults(ber=rate(program, 3.0), seed=2))
-    left, touched = sparing.without(sparing.names("layer", "blocks.0"))
-    assert 0 < len(left) < len(sparing.flips)
-    again = rerun(sparing.kept, Faulty(Clean(), left), touched=touched)
-    full = run(program, sparing.batch, Faulty(Clean(), left), ids=IDS)
+    protecting = Sparing(program, images(len(IDS)), Faults(ber=rate(program, 3.0), seed=2))
+    left, touched = protecting.without(protecting.names("layer", "blocks.0"))
+    assert 0 < len(left) < len(protecting.flips)
+    again = rerun(protecting.kept, Faulty(Clean(), left), touched=touched)
+    full = run(program, protecting.batch, Faulty(Clean(), left), ids=IDS)
     torch.testing.assert_close(again.result.logits, full.logits, equal_nan=True)
 
 
@@ -217,7 +217,7 @@ def test_outputs_and_notes_of_a_kept_run() -> None:
     """Notes of all sites add up to what the run says; a second run starts afresh."""
     program = tiny_program("int8")
     faults = Faults(ber=rate(program, 2000.0), seed=1)
-    keeping = Keeping(Faulty(Clean(), faults))
+    keeping = Recording(Faulty(Clean(), faults))
     for batch in (images(7), images(3)):
         result = run(program, batch, keeping)
         assert tuple(keeping.outputs) == program.sites
@@ -230,13 +230,13 @@ def test_outputs_and_notes_of_a_kept_run() -> None:
 
 def test_kept_outputs_are_left_as_they_are() -> None:
     program = tiny_program("int8")
-    sparing = Sparing(program, images(len(IDS)), Faults(ber=rate(program, 300.0), kinds={"mul", "add", "load"}))
-    before = {site: out.clone() for site, out in sparing.kept.outputs.items()}
-    logits = sparing.kept.result.logits.clone()
+    protecting = Sparing(program, images(len(IDS)), Faults(ber=rate(program, 300.0), kinds={"mul", "add", "load"}))
+    before = {site: out.clone() for site, out in protecting.kept.outputs.items()}
+    logits = protecting.kept.result.logits.clone()
     for layer in ("stem", "blocks.0", "blocks.1", "head"):
-        sparing.check(sparing.names("layer", layer))
-    assert all(torch.equal(bits(out), bits(before[site])) for site, out in sparing.kept.outputs.items())
-    assert torch.equal(bits(sparing.kept.result.logits), bits(logits))
+        protecting.check(protecting.names("layer", layer))
+    assert all(torch.equal(bits(out), bits(before[site])) for site, out in protecting.kept.outputs.items())
+    assert torch.equal(bits(protecting.kept.result.logits), bits(logits))
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 6])
@@ -285,6 +285,6 @@ def test_moves_that_depend_on_the_size_of_the_batch() -> None:
     torch.manual_seed(0)
     program = quantize(capture(Folding().eval(), images(2)), [images(8)])
     for seed in range(4):
-        sparing = Sparing(program, images(len(IDS)), Faults(ber=rate(program, 9.0), seed=seed))
+        protecting = Sparing(program, images(len(IDS)), Faults(ber=rate(program, 9.0), seed=seed))
         for site in program.sites:
-            sparing.check({site.name})
+            protecting.check({site.name})

@@ -19,8 +19,8 @@ HOW = Provenance(seconds=0.5, passes=12.25, made_by="{}")
 OLD = Unit(setting=setting(), trial=1, start=10, stop=29)
 NEW = Unit(setting=setting(protection=Protection.of({"head": Tmr()})), trial=0, start=0, stop=4)
 ACCOUNT = Account(
-    checks=40, alarms=3, flagged=3, repaired=2, left=1, residual=5, executed=Operations(mul=10**12, add=7, cmp=3),
-    hidden=Operations(add=1),
+    checks=40, alarms=3, flagged=3, repaired=2, uncorrected=1, residual=5,
+    executed=Operations(mul=10**12, add=7, cmp=3), hidden=Operations(add=1),
 )  # fmt: skip
 
 TABLES_2 = """
@@ -80,7 +80,7 @@ def version(path: Path) -> int:
 def test_accounts_add_and_go_through_json() -> None:
     twice = ACCOUNT + ACCOUNT
     assert twice.executed == Operations(mul=2 * 10**12, add=14, cmp=6)
-    assert (twice.checks, twice.alarms, twice.residual, twice.left) == (80, 6, 10, 2)
+    assert (twice.checks, twice.alarms, twice.residual, twice.uncorrected) == (80, 6, 10, 2)
     assert Account.from_dict(ACCOUNT.as_dict()) == ACCOUNT
     assert Account.from_dict(Account().as_dict()) == Account()
 

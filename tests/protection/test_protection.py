@@ -26,7 +26,17 @@ from radhard.protection import (
 from tests.support.protections import ABFT, ALL, BATCH, CASES, CLEAN_TABLE, FLOAT, TABLE, Case, here, int8s, int32s
 
 # what a scheme without faults does not do
-EVENTS = ("alarms", "flagged", "repaired", "recomputed", "spared", "cleared", "one_sided", "left", "stale")
+EVENTS = (
+    "alarms",
+    "flagged",
+    "repaired",
+    "recomputed",
+    "excluded",
+    "false_alarms",
+    "inconsistent",
+    "uncorrected",
+    "corrupted",
+)
 
 
 def protected(machine: object, scheme: Scheme, **options: str) -> Protected:
@@ -349,7 +359,7 @@ def check_drawn(seeds: range) -> None:
         machine = protected(Clean(), scheme)
         assert torch.equal(machine.apply(case.operator, case.inputs, case.site), case.clean()), (seed, scheme)
         account = machine.accounts["here"]
-        assert (account.checks, account.alarms, account.stale) == (2, 0, 0), (seed, scheme)
+        assert (account.checks, account.alarms, account.corrupted) == (2, 0, 0), (seed, scheme)
 
 
 def test_no_false_alarm_over_drawn_products() -> None:

@@ -1,4 +1,4 @@
-"""Arrivals of one stream in plain Python: a real shuffle of the population, one draw after the other."""
+"""FlipTimes of one stream in plain Python: a real shuffle of the population, one draw after the other."""
 
 import math
 
@@ -18,7 +18,7 @@ class Deck:
         self.cards[a], self.cards[b] = self[b], self[a]
 
 
-def arrivals(
+def flip_times(
     seed: int, trial: int, image: int, site: int, kind: int, population: int, rate: float
 ) -> list[tuple[int, float]]:
     """Position and time of each flip of one stream, in order of time."""

@@ -34,7 +34,7 @@ def keeps(where: Where, flip: Flip) -> bool:
     for patterns, value in asked:
         if len(patterns) > 0 and True not in [fnmatchcase(value, pattern) for pattern in patterns]:
             return False
-    return True not in [keeps(other, flip) for other in where.spared]
+    return True not in [keeps(other, flip) for other in where.protected]
 
 
 def units_of(site: Site) -> int:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from radhard.analysis.uniformity import evenness
+from radhard.analysis.uniformity import uniformity
 from radhard.analysis.vulnerability import Study, Vulnerability, explore, vulnerability
 from radhard.analysis.vulnerability_point import VulnerabilityPoint
-from radhard.campaign.bench import faulty_setting
 from radhard.campaign.components import take_apart
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Unit
+from radhard.campaign.model_under_test import faulty_setting
 from radhard.campaign.patches import LOADS, grid_of, words_of_image
 from radhard.campaign.store import Store
 from radhard.report.factors import summary
@@ -67,10 +67,10 @@ def test_evenness_is_of_the_answers_in_the_store(tmp_path: Path) -> None:
     with store:
         answers = np.stack([right(component.protected) for component in parts.components])
         plain = right(parts.whole)
-    expected = evenness(
+    expected = uniformity(
         answers, whole=plain, trials=np.full(IMAGES, TRIALS, np.int64), seed=parts.whole.seed, grid=parts.grid
     )
-    assert found.evenness == expected
+    assert found.uniformity == expected
     record = json.loads(json.dumps(vulnerability_record([VulnerabilityPoint(found=found)]), allow_nan=False))
     (at,) = record["points"]
     assert record["grid"] == list(parts.grid or ())
@@ -85,8 +85,8 @@ def test_evenness_is_of_the_answers_in_the_store(tmp_path: Path) -> None:
 def test_some_patches_are_no_grid(tmp_path: Path) -> None:
     found, store = by_patch(tmp_path / "run.db", only=("0,*",))
     store.close()
-    assert found.evenness is not None
-    assert (found.evenness.grid, found.evenness.centre) == (None, None)
+    assert found.uniformity is not None
+    assert (found.uniformity.grid, found.uniformity.centre) == (None, None)
     panel = heatmap_data([VulnerabilityPoint(found=found)], image=np.zeros((8, 8))).panels[0]
     assert np.isfinite(panel.factor[0]).all()
     assert np.isnan(panel.factor[1:]).all()

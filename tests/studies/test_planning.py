@@ -14,9 +14,9 @@ import torch
 from radhard.analysis.configurations import ConfigurationOutcome
 from radhard.analysis.judging import ProtectionStep
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import Bench, shared
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import InProcess
+from radhard.campaign.model_under_test import ModelUnderTest, shared
 from radhard.campaign.store import Store
 from radhard.deploy.harden import harden
 from radhard.errors import InputError
@@ -125,8 +125,8 @@ def follow(progress: Iterable[Progress], name: str) -> None:
         pass
 
 
-def real(store: Store, on: Bench, **options: Any) -> Planner:
-    def ordering(bench: Bench) -> Ordering:
+def real(store: Store, on: ModelUnderTest, **options: Any) -> Planner:
+    def ordering(bench: ModelUnderTest) -> Ordering:
         one = replace(plain(60.0), data=bench.data.name, data_digest=bench.data.digest)
         return Ordering(
             bench=bench, plain=one, images=8, trials=1, store=store, executor=InProcess(bench=bench), follow=follow

@@ -17,7 +17,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from radhard.campaign import build as building
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.rates import comparable_curve
 from radhard.cli import parse
 from radhard.cli.commands import app
@@ -57,7 +57,7 @@ def load(name: str, checkpoint: Path | None = None, **_: object) -> LoadedModel:
 
 
 @cache
-def bench(name: str) -> Bench:
+def bench(name: str) -> ModelUnderTest:
     return real_build(load(name), recipe="int8")
 
 
@@ -131,10 +131,10 @@ def test_rates_are_1_2_and_5_of_each_power_of_ten() -> None:
 
 
 def test_a_bench_is_let_go_before_the_next_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    benches: list[weakref.ref[Bench]] = []
+    benches: list[weakref.ref[ModelUnderTest]] = []
     programs: list[weakref.ref[Any]] = []
 
-    def build(*arguments: Any, **options: Any) -> Bench:
+    def build(*arguments: Any, **options: Any) -> ModelUnderTest:
         assert [ref() for ref in (*benches, *programs)] == [None] * 2 * len(benches)
         built = real_build(*arguments, **options)
         benches.append(weakref.ref(built))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import CaptureError, InputError
 from radhard.models.load import load
 from radhard.program import capture
@@ -22,11 +22,11 @@ FLOATS = floats(PIXELS)
 STATED = ModelOptions(mean=(0.5,), std=(0.25,), input_shape=(3, 8, 8))
 
 
-def of_pixels(data: Any, **options: Any) -> Bench:
+def of_pixels(data: Any, **options: Any) -> ModelUnderTest:
     return under_test(network(), data, model_options=STATED, **options)
 
 
-def programs(bench: Bench) -> dict[str, str]:
+def programs(bench: ModelUnderTest) -> dict[str, str]:
     return {recipe: program.digest for recipe, program in bench.programs.items()}
 
 

@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from radhard.campaign.bench import Bench
 from radhard.campaign.build import build
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.models.load import load
 
 
 @cache
-def fashion_bench(recipe: str) -> Bench:
+def fashion_bench(recipe: str) -> ModelUnderTest:
     return build(load("fashion-vit"), recipe=recipe)

@@ -5,8 +5,8 @@ from functools import cache
 import torch
 
 from radhard.analysis.vulnerability import Study
-from radhard.campaign.bench import Bench
 from radhard.campaign.components import Component, Parts
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.faults import Where
 from radhard.models.data.dataset import Dataset, normalise
 from radhard.program import run
@@ -17,7 +17,7 @@ MEAN, STD = (0.5,), (0.3,)
 
 
 @cache
-def tiny_bench(images: int = 400) -> Bench:
+def tiny_bench(images: int = 400) -> ModelUnderTest:
     """Images of noise; their labels are the answers of the float program, with some wrong ones among them."""
     generator = torch.Generator().manual_seed(8)
     pixels = torch.randint(0, 256, (images, 1, 8, 8), generator=generator, dtype=torch.uint8)
@@ -27,7 +27,7 @@ def tiny_bench(images: int = 400) -> Bench:
         name="noise", images=pixels, labels=labels, ids=torch.arange(images), class_names=tuple("abcde")
     )  # fmt: skip
     programs = {"float": tiny_program(), "int8": tiny_program("int8")}
-    return Bench(model="tiny", programs=programs, data=data, mean=MEAN, std=STD, calibration=data)
+    return ModelUnderTest(model="tiny", programs=programs, data=data, mean=MEAN, std=STD, calibration=data)
 
 
 def toy_study(names: tuple[str, ...] = ("a", "b", "c"), *, until_width: float | None = None, trials: int = 3) -> Study:

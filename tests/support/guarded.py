@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from radhard.campaign.bench import Bench, exposed_bits, faulty_setting, protected
 from radhard.campaign.experiment import Setting
+from radhard.campaign.model_under_test import ModelUnderTest, exposed_bits, faulty_setting, protected
 from radhard.faults import Faults
 from radhard.protection import (
     Block,
@@ -39,7 +39,7 @@ def protection(checks: CheckExposure = "exposed") -> Protection:
 
 
 @cache
-def bench() -> Bench:
+def bench() -> ModelUnderTest:
     return tiny_bench()
 
 

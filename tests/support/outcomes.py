@@ -10,7 +10,7 @@ from radhard.analysis.intervals import Interval
 from radhard.analysis.noninferiority import Differences
 from radhard.analysis.overhead import Spent, Weights
 from radhard.analysis.pairs import Pair
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.protection import Block, LbAbft, Protection, Ranges
 from tests.support.campaigns import setting
 from tests.support.sweeps import point
@@ -34,7 +34,7 @@ def spent(share: float, *, low: float | None = None, high: float | None = None, 
     return Spent(
         mul=total / 4 if mul is None else mul, add=total / 2, cmp=total / 4, hidden=0.0, own_mul=OWN_MUL,
         own_add=OWN_ADD, share=share, low=low, high=high,
-        alarms=12.5, repaired=1234.4, recomputed=0.25, left=0.0, residual=2.0, images=500,
+        alarms=12.5, repaired=1234.4, recomputed=0.25, uncorrected=0.0, residual=2.0, images=500,
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def evaluation(
     """100 images of a bench that has a program's digest and its operations, and nothing that runs."""
     counts = {"mul": OWN_MUL, "add": OWN_ADD}
     costs = {"the site": SimpleNamespace(operations=counts.__getitem__)}
-    bench = Bench(
+    bench = ModelUnderTest(
         model=model, programs={"int8": SimpleNamespace(digest="ab" * 32, costs=costs)}, data=None, mean=(), std=(),
         calibrated_on="toy/train",
     )  # fmt: skip

@@ -15,9 +15,9 @@ from radhard.analysis.noninferiority import Differences, differences
 from radhard.analysis.overhead import Spent, Weights, spent
 from radhard.analysis.pairs import Pair, Pairing, pair
 from radhard.analysis.vulnerability import gained, loss
-from radhard.campaign.bench import Bench, protected
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign, Setting
+from radhard.campaign.model_under_test import ModelUnderTest, protected
 from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
 from radhard.protection import Protection, Ranges
@@ -86,7 +86,7 @@ class ConfigurationOutcome:
 class Evaluation:
     """What came out of the configurations of one model."""
 
-    bench: Bench
+    bench: ModelUnderTest
     outcomes: tuple[ConfigurationOutcome, ...]
     on: Trials
     weights: Weights
@@ -97,7 +97,7 @@ class Evaluation:
 class Configurations:
     """`configurations` of one model, measured alike, beside the clean one."""
 
-    bench: Bench
+    bench: ModelUnderTest
     configurations: tuple[Configuration, ...]
     on: Trials
 

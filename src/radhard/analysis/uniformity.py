@@ -35,7 +35,7 @@ _CHUNK = 250
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evenness:
+class Uniformity:
     """Of the factors of several patches or layers, measured on `images`; intervals are of 95 %.
 
     `mean`, `centre`, `edge`: the mean factor of all, and of those patches of a `grid` (rows, columns), if it is one;
@@ -61,9 +61,9 @@ class Evenness:
         return {k: {a: _json(b) for a, b in v.items()} if isinstance(v, dict) else _json(v) for k, v in found.items()}
 
 
-def evenness(
+def uniformity(
     part: Counts, *, whole: Counts, trials: Counts, seed: int, grid: tuple[int, int] | None = None
-) -> Evenness:
+) -> Uniformity:
     """Right answers with a patch protected (`part` int64 [P, N], row by row) and with none (`whole` [N]) of `trials`.
 
     `grid`: rows, columns, of which P is the product; None for layers and other patches than those of a whole grid.
@@ -84,7 +84,7 @@ def evenness(
     equal = _p_value(differences, generator=generator)
     mean = _mean(_group(differences, np.ones(count, np.bool_), m), m)
     uneven, why = _gini(differences, mean=mean, equal=equal, generator=generator)
-    found = Evenness(
+    found = Uniformity(
         grid=grid,
         images=len(m),
         mean=mean,

@@ -6,7 +6,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from radhard.campaign.bench import Bench, calibration_batches
+from radhard.campaign.model_under_test import ModelUnderTest, calibration_batches
 from radhard.campaign.scales import Known, chosen, shipped
 from radhard.errors import InputError
 from radhard.models.checkpoints.finite import check_finite
@@ -15,7 +15,7 @@ from radhard.models.data.decode import Progress
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.listing import Listing
 from radhard.models.data.pixels import pixels_of
-from radhard.models.data.splits import DataChoice, supply
+from radhard.models.data.splits import DataChoice, split_data
 from radhard.models.loaded import LoadedModel
 from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
 
@@ -33,7 +33,7 @@ def build(
     progress: Progress | None = None,
     known: Sequence[Known] | None = None,
     device: str | torch.device = "cpu",
-) -> Bench:
+) -> ModelUnderTest:
     """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
 
     The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
@@ -44,7 +44,7 @@ def build(
     that do not fit the model, and if more `images` are wanted than there are.
     """
     wanted = read_recipe(recipe)
-    supplied = supply(data or DataChoice(), loaded, whole=whole, progress=progress)
+    supplied = split_data(data or DataChoice(), loaded, whole=whole, progress=progress)
     evaluated = supplied.evaluated
     if images > len(evaluated):
         raise InputError(
@@ -62,7 +62,7 @@ def build(
         found = None
         if any(one.when == "given" for one in known or ()):
             raise InputError(f"--scales: {loaded.name} is quantised already, and has its own; leave --scales out")
-    return Bench(
+    return ModelUnderTest(
         model=loaded.name,
         programs=programs,
         data=evaluated,

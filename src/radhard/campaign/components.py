@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Setting
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import InputError
 from radhard.faults import NOWHERE, Exposure, Where, check_patterns, exposures, patch_names, patches_of
 from radhard.machine import KINDS, MARKED, Kind, Site
@@ -50,7 +50,7 @@ class Parts:
 
 
 def take_apart(
-    bench: Bench, whole: Setting, *, by: By, only: Sequence[str] = (), grid: tuple[int, int] | None = None
+    bench: ModelUnderTest, whole: Setting, *, by: By, only: Sequence[str] = (), grid: tuple[int, int] | None = None
 ) -> Parts:
     """The components of the program of `whole`, in the order of its execution; `only` those that match a pattern.
 
@@ -74,10 +74,10 @@ def take_apart(
         inside = {place: exposure for place, exposure in exposed.items() if place[1] in kinds}
         bits = sum(exposure.bits for exposure in inside.values())
         left = replace(whole, kinds=whole.kinds - kinds) if by == "kind" else whole
-        spared = whole.where if by == "kind" else whole.where.sparing(where)
+        protected = whole.where if by == "kind" else whole.where.protecting(where)
         return Component(
             name=name,
-            protected=replace(left, where=spared, bits=whole.bits - bits),
+            protected=replace(left, where=protected, bits=whole.bits - bits),
             operations=sum(exposure.operations for exposure in inside.values()),
             bits=bits,
             guessed=any(_source(site, by) in MARKED for site, _ in inside),

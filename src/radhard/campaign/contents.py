@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.schema import Key
 from radhard.campaign.store import Store
 from radhard.program.description import Description, describe, difference
@@ -93,7 +93,7 @@ def _device(made_by: str) -> str:
     return str(values.get("device", "cpu")) if isinstance(values, Mapping) else "cpu"
 
 
-def unused(store: Store, bench: Bench) -> list[str]:
+def unused(store: Store, bench: ModelUnderTest) -> list[str]:
     """A sentence for each program of the bench's model and recipes whose units in the store the bench does not use."""
     found = []
     for one in contents(store):

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from radhard.campaign.bench import Bench, descriptions, made_by
 from radhard.campaign.derived import contradiction
 from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Campaign, Unit
 from radhard.campaign.measure import Job
+from radhard.campaign.model_under_test import ModelUnderTest, descriptions, made_by
 from radhard.campaign.outcomes import Outcome, Tally, add, empty_tally
 from radhard.campaign.store import Key, Provenance, Store
 from radhard.errors import InputError
@@ -80,7 +80,7 @@ class _Pace:
 class _Run:
     """One execution of a campaign: what is wanted, and what is known so far of each of its settings."""
 
-    def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, bench: Bench | None) -> None:
+    def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, bench: ModelUnderTest | None) -> None:
         self.store, self.executor = store, executor
         self.made_by = {} if bench is None else made_by(bench)
         self.programs = {} if bench is None else descriptions(bench)
@@ -174,7 +174,7 @@ def execute(
     *,
     executor: Executor,
     shard: Shard = WHOLE,
-    bench: Bench | None = None,
+    bench: ModelUnderTest | None = None,
 ) -> Iterator[Progress]:
     """Measure the units that the store lacks and store each; yields after every one.
 

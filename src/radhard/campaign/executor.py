@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from radhard.campaign.bench import Bench
 from radhard.campaign.measure import Job, Measured, measure
+from radhard.campaign.model_under_test import ModelUnderTest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Executor(Protocol):
 class InProcess:
     """Runs one job after the other in this process, `batch` images at a time."""
 
-    bench: Bench
+    bench: ModelUnderTest
     batch: int = 64
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:

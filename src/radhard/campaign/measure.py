@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.campaign.bench import Bench
 from radhard.campaign.experiment import Unit
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.outcomes import UNDECIDED, Ints, Outcome, right
 from radhard.errors import DeviceMemoryError, InputError
 from radhard.faults import Faults, Faulty, Flips, exposed, patches_of, room, trace
 from radhard.machine import Clean, Machine
 from radhard.machine.device import out_of_memory
-from radhard.program import KeptRun, Program, Recorded, RunResult, arithmetic, rerun, run, run_and_keep
+from radhard.program import DeviceGraph, KeptRun, Program, RunResult, arithmetic, rerun, run, run_and_keep
 from radhard.protection import Account, Protection, Residual
 
 BYTES_A_FLIP_KEPT = 400
@@ -53,7 +53,7 @@ class Measured:
     seconds: float
 
 
-def measure(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
+def measure(job: Job, bench: ModelUnderTest, *, batch: int) -> tuple[Measured, ...]:
     """Run the units of a job, at most `batch` images at a time (which changes speed and memory, not the outcomes).
 
     Raises DeviceMemoryError where that is more than the device holds.
@@ -64,7 +64,7 @@ def measure(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
         raise DeviceMemoryError(out_of_memory(bench.device, batch=batch)) from error
 
 
-def _measured(job: Job, bench: Bench, *, batch: int) -> tuple[Measured, ...]:
+def _measured(job: Job, bench: ModelUnderTest, *, batch: int) -> tuple[Measured, ...]:
     answers = [_Answers(unit, bench, clean=job.clean) for unit in job.units]
     first, *parts = answers
     if first.unit.setting.reference:
@@ -88,7 +88,7 @@ def predictions(logits: Tensor) -> Ints:
 class _Answers:
     """What is known so far of the images of a unit: of those that no flip hits, the clean outcome."""
 
-    def __init__(self, unit: Unit, bench: Bench, *, clean: Outcome | None) -> None:
+    def __init__(self, unit: Unit, bench: ModelUnderTest, *, clean: Outcome | None) -> None:
         self.unit, self.program = unit, bench.program_of(unit.setting)
         self._labels = bench.data.labels[unit.start : unit.stop].numpy().astype(np.int32)
         nothing = np.zeros(len(unit), np.int32)
@@ -147,15 +147,15 @@ def _work(program: Program) -> int:
     return sum(map(arithmetic, program.costs.values()))
 
 
-def _run_clean(answers: _Answers, bench: Bench, *, batch: int) -> None:
-    program, recorded = answers.program, Recorded(answers.program, batch=batch)
+def _run_clean(answers: _Answers, bench: ModelUnderTest, *, batch: int) -> None:
+    program, recorded = answers.program, DeviceGraph(answers.program, batch=batch)
     with answers.timed():
         for part in torch.split(torch.arange(answers.unit.start, answers.unit.stop), batch):
             result, _ = recorded.run(bench.images(part), Clean(), ids=bench.data.ids[part])
             answers.put(part, result, work=len(part) * _work(program))
 
 
-def _run_protected(answers: _Answers, protection: Protection, bench: Bench, *, batch: int) -> None:
+def _run_protected(answers: _Answers, protection: Protection, bench: ModelUnderTest, *, batch: int) -> None:
     """Run all images: one that no flip hits may be hit in its checks, and is checked like any other."""
     setting, program = answers.unit.setting, answers.program
     inner = Clean() if setting.clean else Faulty(Clean(), setting.faults(answers.unit.trial))
@@ -169,7 +169,7 @@ def _run_protected(answers: _Answers, protection: Protection, bench: Bench, *, b
                 answers.count(places, inner.counts)
 
 
-def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, batch: int) -> None:
+def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: ModelUnderTest, *, batch: int) -> None:
     """Run the images that a flip hits, and under the faults of the parts what differs from that."""
     unit, program = whole.unit, whole.program
     expected = unit.setting.bits * unit.setting.ber
@@ -206,14 +206,14 @@ def _run_faulty(whole: _Answers, parts: Sequence[_Answers], bench: Bench, *, bat
                     _run_part(part, here, kept, flips=mine)
 
 
-def _kept_at_once(bench: Bench) -> int:
+def _kept_at_once(bench: ModelUnderTest) -> int:
     if bench.device.type != "cuda":
         return KEPT_AT_ONCE
     return max(KEPT_AT_ONCE, torch.cuda.mem_get_info(bench.device)[0] // 4)
 
 
-def _run_all(whole: _Answers, bench: Bench, *, batch: int) -> None:
-    """Run all images, for few are spared by so many flips: the machine draws them itself."""
+def _run_all(whole: _Answers, bench: ModelUnderTest, *, batch: int) -> None:
+    """Run all images, for few are not hit by so many flips: the machine draws them itself."""
     unit, program, faults = whole.unit, whole.program, whole.unit.setting.faults(whole.unit.trial)
     machine: Machine = Faulty(Clean(), faults, patches=patches_of(program, faults.where))
     recorded = _recorded(program, replace(faults, seed=0, trial=0), batch)
@@ -226,10 +226,10 @@ def _run_all(whole: _Answers, bench: Bench, *, batch: int) -> None:
 
 
 @lru_cache(maxsize=2)
-def _recorded(program: Program, faults: Faults, batch: int) -> Recorded:
+def _recorded(program: Program, faults: Faults, batch: int) -> DeviceGraph:
     """What is recorded of a program under such faults, kept from trial to trial: it holds the memory of a batch."""
     del faults
-    return Recorded(program, batch=batch)
+    return DeviceGraph(program, batch=batch)
 
 
 def _run_part(part: _Answers, places: Tensor, kept: KeptRun, *, flips: Flips) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.campaign.bench import Bench
 from radhard.campaign.measure import predictions
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
 from radhard.machine import Clean
@@ -60,7 +60,7 @@ class Replayed:
         return found
 
 
-def replay(bench: Bench, flips: Flips, *, recipe: str, batch: int = 64) -> Replayed:
+def replay(bench: ModelUnderTest, flips: Flips, *, recipe: str, batch: int = 64) -> Replayed:
     """The images that `flips` hits, run on the bench's program of `recipe`.
 
     Raises InputError for a row that names an image, a site, an operation or a bit that is not there.

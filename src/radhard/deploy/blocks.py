@@ -11,7 +11,7 @@ from radhard.kernels import store
 from radhard.kernels.block_repair import How
 from radhard.kernels.blocks import BlockStored, activations_checked, weights_checked
 from radhard.kernels.geometry import Geometry
-from radhard.kernels.library import Recourse, no_events
+from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.repair import Output
 from radhard.kernels.sums import RowVerdict, block_sums, with_bias
@@ -26,7 +26,7 @@ class _Kept(TypedDict):
     """What checks of either kind of product take."""
 
     output: Output
-    recourse: Recourse
+    on_uncorrectable: OnUncorrectable
     events: Tensor
     seen: Tensor | None
     sums: Tensor
@@ -48,7 +48,7 @@ class BlockProduct(IntegerProduct):
         form: BlockCheck,
         *,
         site: Site,
-        recourse: Recourse,
+        on_uncorrectable: OnUncorrectable,
     ) -> None:
         super().__init__(operator, weight, bias, site=site)
         if operator.name == "conv2d" and site.batch_axis not in (None, 0):
@@ -63,7 +63,7 @@ class BlockProduct(IntegerProduct):
             width=form.width,
         )
         self.visible = form.repair == "visible"
-        self.recourse = recourse
+        self.on_uncorrectable = on_uncorrectable
         if weight is not None:
             self._store()
         self.register_buffer("events", no_events())
@@ -87,7 +87,7 @@ class BlockProduct(IntegerProduct):
         """-> the operator's output, repaired."""
         how = self.how
         named = ([how.m, how.k, how.n], how.recovery, how.retries, self.visible, how.width)
-        kept = (self.grid, self.dtype, self.recourse.policy, self.recourse.site, self.events)
+        kept = (self.grid, self.dtype, self.on_uncorrectable.policy, self.on_uncorrectable.site, self.events)
         if not self.operator.stored:
             products: Tensor = OPS.matmul_blocks_checked.default(*given, self.multiplier, *named, *kept)
             return products
@@ -113,7 +113,7 @@ class BlockProduct(IntegerProduct):
         scale = self.multiplier.expand(shape.n * self.groups).contiguous()
         kept = _Kept(
             output=Output(multiplier=scale, dtype=torch.int32, grid=(0, 0, 0)),
-            recourse=self.recourse,
+            on_uncorrectable=self.on_uncorrectable,
             events=self.events,
             seen=scale if self.visible and self.dtype in OCTETS else None,
             sums=work.accumulators(how.k),

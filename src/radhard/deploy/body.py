@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from radhard.deploy.fixed import Fixed
 from radhard.deploy.protected import COMPUTED, Applied, plain_step, protected_step
 from radhard.deploy.steps import Making, Moving
-from radhard.kernels.library import AlarmPolicy, Recourse
+from radhard.kernels.library import AlarmPolicy, OnUncorrectable
 from radhard.machine import Cost, Load, Site
 from radhard.program import Apply, Move, Program, Ref
 from radhard.program.program import refs
@@ -65,7 +65,9 @@ def body_of(program: Program, protection: Protection, *, policy: AlarmPolicy) ->
         if scheme is None:
             module: nn.Module = plain_step(applied)
         else:
-            module = protected_step(applied, scheme, recourse=Recourse(policy=policy, site=step.site.name))
+            module = protected_step(
+                applied, scheme, on_uncorrectable=OnUncorrectable(policy=policy, site=step.site.name)
+            )
         name = f"step{place}_{re.sub(r'[^0-9a-zA-Z]', '_', step.site.name)}"  # so that a loaded module tells its sites
         modules.add_module(name, module)
         values[step.out] = graph.call_module(name, tuple(None if ref is None else value(ref) for ref in given))

@@ -41,9 +41,9 @@ class Alarm:
     site: str
     flagged: int
     repaired: int
-    unfounded: int
-    stale: int
-    left: int
+    false_alarms: int
+    corrupted: int
+    uncorrected: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,9 +215,9 @@ class Hardened(Fixed):
                 continue
             verdict = step.scrub()
             if verdict == "lost":
-                lost.append(step.recourse.site)
+                lost.append(step.on_uncorrectable.site)
             elif verdict != "sound":
-                found[step.recourse.site] = verdict
+                found[step.on_uncorrectable.site] = verdict
         if lost:
             raise FaultError(
                 f"site {lost[0]!r} and {len(lost) - 1} others: the stored weight changed in more places than can be "

@@ -12,7 +12,7 @@ from radhard.deploy.step import Step
 from radhard.deploy.steps import within
 from radhard.errors import InputError
 from radhard.kernels import SummedWeight, examine, store
-from radhard.kernels.library import Recourse, no_events
+from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.kernels.linear import checked, limits
 from radhard.kernels.matmul import checked_activations
 from radhard.kernels.sums import RowVerdict
@@ -109,10 +109,16 @@ class CheckedProduct(IntegerProduct):
     events: Tensor
 
     def __init__(
-        self, operator: MatrixProduct, weight: Tensor | None, bias: Tensor | None, *, site: Site, recourse: Recourse
+        self,
+        operator: MatrixProduct,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        *,
+        site: Site,
+        on_uncorrectable: OnUncorrectable,
     ) -> None:
         super().__init__(operator, weight, bias, site=site)
-        self.recourse = recourse
+        self.on_uncorrectable = on_uncorrectable
         if weight is not None:
             parts = zip(self.weight.chunk(self.groups), self.bias.chunk(self.groups), strict=True)
             stored = [store(w, b) for w, b in parts]
@@ -124,7 +130,7 @@ class CheckedProduct(IntegerProduct):
         """-> the operator's output, repaired."""
         op = getattr(OPS, f"{self.operator.name}_checked")
         stored = (self.weight, self.bias, self.columns, self.rows) if self.operator.stored else ()
-        how = (self.grid, self.dtype, self.recourse.policy, self.recourse.site, self.events)
+        how = (self.grid, self.dtype, self.on_uncorrectable.policy, self.on_uncorrectable.site, self.events)
         out: Tensor = op.default(*given, *stored, self.multiplier, *self.settings, *how)
         return out
 
@@ -133,7 +139,11 @@ class CheckedProduct(IntegerProduct):
         work = self.work(machine, *given)
         x = work.products
         total = work.accumulators(x.shape.k)[0]
-        kept: dict[str, Any] = {"policy": self.recourse.policy, "site": self.recourse.site, "events": self.events}
+        kept: dict[str, Any] = {
+            "policy": self.on_uncorrectable.policy,
+            "site": self.on_uncorrectable.site,
+            "events": self.events,
+        }
         if not self.operator.stored:
             one = torch.ones(1, device=total.device)
             return work.write(checked_activations(x.a, x.b.mT, one, self.grid, torch.int32, **kept, total=total))

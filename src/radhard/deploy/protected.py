@@ -16,7 +16,7 @@ from radhard.deploy.step import Step
 from radhard.deploy.steps import Between, BetweenWithin, Kernel, KernelWithin, Table, TableWithin
 from radhard.deploy.voted import Voted
 from radhard.errors import InputError
-from radhard.kernels.library import Recourse
+from radhard.kernels.library import OnUncorrectable
 from radhard.machine import MatrixProduct, Operator, Site
 from radhard.operators import Quantized
 from radhard.protection import Scheme, scheme_name
@@ -70,7 +70,7 @@ def plain_step(applied: Applied) -> Step:
     return Between(operator, site=site) if numbers is None else Table(operator, numbers, site=site)
 
 
-def protected_step(applied: Applied, scheme: Scheme, *, recourse: Recourse) -> nn.Module:
+def protected_step(applied: Applied, scheme: Scheme, *, on_uncorrectable: OnUncorrectable) -> nn.Module:
     """The operator as `scheme` protects it. InputError for a scheme that is not deployed, or does not fit it."""
     form, product, site = form_of(scheme), applied.product, applied.site
     match form:
@@ -80,7 +80,7 @@ def protected_step(applied: Applied, scheme: Scheme, *, recourse: Recourse) -> n
                 f"such as {DEPLOYS}, or measure {_name(scheme)} with `radhard evaluate` or `compare` and deploy none"
             )
         case Vote():
-            return Voted(plain_step(applied), form, recourse=recourse)
+            return Voted(plain_step(applied), form, on_uncorrectable=on_uncorrectable)
         case Bounds():
             return _ranged(applied, form)
     if product is None:
@@ -90,8 +90,8 @@ def protected_step(applied: Applied, scheme: Scheme, *, recourse: Recourse) -> n
             "quantise the program, or protect the site by ranges or by TMR"
         )
     if isinstance(form, BlockCheck):
-        return BlockProduct(product, *applied.weights, form, site=site, recourse=recourse)
-    return CheckedProduct(product, *applied.weights, site=site, recourse=recourse)
+        return BlockProduct(product, *applied.weights, form, site=site, on_uncorrectable=on_uncorrectable)
+    return CheckedProduct(product, *applied.weights, site=site, on_uncorrectable=on_uncorrectable)
 
 
 def _ranged(applied: Applied, bounds: Bounds) -> Step:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from radhard.deploy.fixed import Fixed
 from radhard.machine import Machine, Operator, Site
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 
 _MACHINE: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
@@ -64,7 +64,9 @@ class Step(Fixed):
         """The operator as a machine takes it."""
         return self.operator
 
-    def work(self, machine: Machine, *given: Tensor | None) -> Work:
+    def work(self, machine: Machine, *given: Tensor | None) -> ProtectedApplication:
         """The application on a machine, in its stages."""
         inputs = self.inputs(*given)
-        return Work(operator=self.whole, inputs=inputs, site=self.site, inner=machine, stored={}, exposed=False)
+        return ProtectedApplication(
+            operator=self.whole, inputs=inputs, site=self.site, inner=machine, stored={}, exposed=False
+        )

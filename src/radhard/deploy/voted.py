@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from radhard.deploy.step import Step
-from radhard.kernels.library import Recourse, no_events
+from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.machine import Machine
 from radhard.protection.forms import Vote
 
@@ -14,11 +14,11 @@ class Voted(Step):
 
     events: Tensor
 
-    def __init__(self, step: Step, vote: Vote, *, recourse: Recourse) -> None:
+    def __init__(self, step: Step, vote: Vote, *, on_uncorrectable: OnUncorrectable) -> None:
         super().__init__(step.operator, step.site)
         self.step = step
         self.by = vote.by
-        self.recourse = recourse
+        self.on_uncorrectable = on_uncorrectable
         self.register_buffer("events", no_events())
 
     def compute(self, *given: Tensor | None) -> Tensor:
@@ -31,8 +31,10 @@ class Voted(Step):
         return self._voted(work.compute(), work.copy(2), work.copy(3))
 
     def _voted(self, *copies: Tensor) -> Tensor:
-        recourse = self.recourse
-        out: Tensor = torch.ops.radhard.vote.default(*copies, recourse.policy, recourse.site, self.events, self.by)
+        on_uncorrectable = self.on_uncorrectable
+        out: Tensor = torch.ops.radhard.vote.default(
+            *copies, on_uncorrectable.policy, on_uncorrectable.site, self.events, self.by
+        )
         return out
 
 

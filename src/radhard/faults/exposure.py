@@ -113,7 +113,7 @@ def _table(where: Where, site: Site, names: tuple[str, ...], bits: list[str]) ->
         table &= np.array([matches(name, where.patches) for name in names])[:, None]
     if where.bits:
         table &= np.array([matches(bit, where.bits) for bit in bits])
-    for other in where.spared:
+    for other in where.protected:
         if other.names(site):
             table &= ~_table(other, site, names, bits)
     return table
@@ -126,5 +126,5 @@ def _sizes(patches: Patches | None, site: Site, count: int) -> NDArray[np.int64]
 
 def _check_bits(where: Where, labels: tuple[str, ...]) -> None:
     check_patterns(where.bits, labels, what="bit")
-    for other in where.spared:
+    for other in where.protected:
         _check_bits(other, labels)

@@ -19,13 +19,13 @@ from radhard.faults.locate import Hits, executed, locate
 from radhard.faults.reading import Application
 from radhard.faults.sample import distinct, draw_all, draw_at, expected, flips_an_image, groups
 from radhard.kernels.on_device import on_device
-from radhard.machine import Cost, Machine, Operator, Recordable, Site, Wrapping, read_cost, together
+from radhard.machine import Cost, GraphCapturable, Machine, Operator, Site, Wrapping, read_cost, together
 
 _AT_ONCE = 8  # sites whose flips the host draws at a time, while a device computes what it was given before
 
 
-class Faulty(Wrapping, Recordable):
-    """Lets `inner` compute; where a flip hits, gathers the unit's inputs, reads the text, scatters the result.
+class Faulty(Wrapping, GraphCapturable):
+    """Lets `inner` compute; where a flip hits, gathers the unit's inputs, reads the definition, scatters the result.
 
     `source` is a `Faults`, from which each run draws the flips of its images, or a `Flips` table to follow to the
     letter. An application outside a run (`apply` on tensors of one's own) is image 0 at a site of its own.
@@ -129,11 +129,11 @@ class Faulty(Wrapping, Recordable):
     def recordable(self, costs: Mapping[Site, Cost]) -> bool:
         """Whether a device has drawn all flips of the run."""
         whole = self._drawn is not None and not any(self._drawn.rest.values())
-        return whole and isinstance(self.inner, Recordable) and self.inner.recordable(costs)
+        return whole and isinstance(self.inner, GraphCapturable) and self.inner.recordable(costs)
 
     def like(self) -> "Faulty":
         """A machine with the same faults."""
-        if not isinstance(self.inner, Recordable):
+        if not isinstance(self.inner, GraphCapturable):
             raise InputError(f"{type(self.inner).__name__} cannot be recorded; run it as it is")
         return Faulty(self.inner.like(), self.source, patches=self._patches)
 
@@ -145,7 +145,7 @@ class Faulty(Wrapping, Recordable):
         if replace(source, seed=mine.seed, trial=mine.trial) != mine:
             raise InputError("a recorded run has faults of one kind, rate and place; record another for others")
         assert isinstance(other, Faulty)
-        assert isinstance(self.inner, Recordable)
+        assert isinstance(self.inner, GraphCapturable)
         self.inner.renew(ids, other.inner)
         self.source, self._images = source, ids.cpu().numpy().astype(np.int64)
         header = torch.from_numpy(header_of(source, self._images))
@@ -214,7 +214,7 @@ class Faulty(Wrapping, Recordable):
 
     @property
     def non_finite(self) -> Tensor:
-        """What the inner machine noted, and what flips made non-finite where a text quantises it."""
+        """What the inner machine noted, and what flips made non-finite where a definition quantises it."""
         return together(self.inner.non_finite, self._non_finite)
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
@@ -227,9 +227,9 @@ class Faulty(Wrapping, Recordable):
             own = True
             counted = self._non_finite
             application = Application(operator=operator, inputs=inputs, site=site, out=out, counted=counted)
-            strange = strike(application, arrived, self.source.words)
-            if strange is not None and strange is not counted:
-                self._non_finite = together(self._non_finite, strange)
+            non_finite = strike(application, arrived, self.source.words)
+            if non_finite is not None and non_finite is not counted:
+                self._non_finite = together(self._non_finite, non_finite)
         return out
 
     def _arrived(self, site: Site) -> Iterator[Arrived]:

@@ -1,4 +1,4 @@
-"""The arithmetic of a text with flips in it: on a stack of hit units, every word that a flip hits is changed."""
+"""The arithmetic of a definition with flips in it: on a stack of hit units, every word that a flip hits is changed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,14 +20,14 @@ _PER_ELEMENT = 16  # products that take about as long as an element of other wor
 _NONE = StepFlips(unit=np.empty(0, np.int64), within=np.empty(0, np.int64), bit=np.empty(0, np.int64))
 
 
-class Flipped(Plain):
-    """Reads a text on units [u, ...] with the flips of each of its steps, numbered in the text's order from `first`."""
+class BitFlipInterpreter(Plain):
+    """Interprets a definition on units [u, ...] with the flips of its steps, numbered in order from `first`."""
 
     def __init__(self, flips: Mapping[int, StepFlips], words: Words, *, first: int = 0) -> None:
         self._flips = flips
         self._formats = words
         self._step = first
-        self.strange: Tensor | None = None  # where the text quantised what is not finite
+        self.non_finite: Tensor | None = None  # where the definition quantised what is not finite
 
     def _next(self) -> StepFlips:
         self._step += 1
@@ -102,7 +102,7 @@ class Flipped(Plain):
 
     def quantize(self, x: Tensor, grid: Grid) -> Tensor:
         """Rounded and saturated; where it is not finite is kept."""
-        self.strange = ~x.isfinite()
+        self.non_finite = ~x.isfinite()
         return super().quantize(x, grid)
 
 

@@ -1,4 +1,4 @@
-"""From canonical indices to hit units: which units of an application a flip hits, and at which step of the text."""
+"""From canonical indices to hit units: which units of an application a flip hits, at which step of the definition."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Column = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StepFlips:
-    """The flips of one step of a text, ordered by unit then place: columns [f] int64 `unit`, `within`, `bit`."""
+    """The flips of one step of a definition, ordered by unit then place: columns [f] int64 `unit`, `within`, `bit`."""
 
     unit: Column
     within: Column
@@ -28,7 +28,7 @@ class StepFlips:
 class Hits:
     """The hit units of one application: `units` [u] flat, ascending, and every flip by its place among them.
 
-    Columns [F], ordered by `place` (of the unit in `units`), `step` (of the text), `within` (the unit), `bit`.
+    Columns [F], ordered by `place` (of the unit in `units`), `step` (of the definition), `within` (the unit), `bit`.
     """
 
     units: Column
@@ -38,7 +38,7 @@ class Hits:
     bit: Column
 
     def steps(self, first: int, last: int) -> dict[int, StepFlips]:
-        """The flips of units first ... last - 1, numbered from there, by step of the text."""
+        """The flips of units first ... last - 1, numbered from there, by step of the definition."""
         i, j = np.searchsorted(self.place, [first, last])
         found = {}
         for number in np.flatnonzero(np.bincount(self.step[i:j])):
@@ -47,7 +47,7 @@ class Hits:
         return found
 
     def since(self, step: int) -> "Hits":
-        """The flips of this step of the text and of later ones, and the units that they hit."""
+        """The flips of this step of the definition and of later ones, and the units that they hit."""
         mine = self.step >= step
         hit, place = np.unique(self.place[mine], return_inverse=True)
         return Hits(
@@ -58,7 +58,7 @@ class Hits:
 def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
     """The units of an application that the flips of one site hit; `ids` [B] are the images of the batch.
 
-    The canonical index of an operation counts, within its image and kind, the steps of the text in their order;
+    The canonical index of an operation counts, within its image and kind, the steps of the definition in their order;
     within a step the units, row-major; within a unit the positions.
     """
     grid = site.batch_grid(cost.grid, len(ids))
@@ -125,7 +125,7 @@ def _columns(steps: tuple[Step, ...]) -> tuple[Column, Column]:
 
 @njit(cache=True, nogil=True)
 def _decode(kind, index, step_kind, per_unit, units):  # type: ignore[no-untyped-def]
-    """Kind and canonical index [F] of operations -> step of the text, unit of the image, place within the unit [F]."""
+    """Kind and canonical index [F] of operations -> step, unit of the image, place within the unit [F]."""
     step, unit, within = np.empty_like(index), np.empty_like(index), np.empty_like(index)
     for f in range(len(index)):
         rest, s = index[f], 0

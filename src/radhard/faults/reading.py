@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.faults.device.interpreter import FlippedOnDevice, carried
+from radhard.faults.device.interpreter import BitFlipInterpreterOnDevice, carried
 from radhard.faults.device.keys import carry
-from radhard.faults.interpreter import Flipped
+from radhard.faults.interpreter import BitFlipInterpreter
 from radhard.faults.locate import Hits
 from radhard.kernels.octets import OCTETS
 from radhard.machine import Operator, Rows, Site, UnitInput, Units
@@ -36,11 +36,11 @@ class Application:
         axis = self.site.batch_axis
         return 1 if axis is None else self.out.shape[axis] // self.site.rows_per_image
 
-    def count(self, units: Units, index: Tensor, strange: Tensor) -> Tensor:
+    def count(self, units: Units, index: Tensor, non_finite: Tensor) -> Tensor:
         """Booleans [u, ...] of units `index` [u] -> how many are true of each image [B] int64."""
         whole, mine = self.site.image_units(units.grid)
         found = torch.zeros(self.images, dtype=torch.int64, device=index.device)
-        return found.index_add_(0, index % whole // mine, strange.reshape(len(index), -1).sum(1))
+        return found.index_add_(0, index % whole // mine, non_finite.reshape(len(index), -1).sum(1))
 
 
 def read_on_host(x: Application, hits: Hits, words: Words) -> Tensor | None:
@@ -50,14 +50,14 @@ def read_on_host(x: Application, hits: Hits, words: Words) -> Tensor | None:
     for first, last in _chunks(x, units, hits, at_once=_CHUNK):
         index = torch.from_numpy(hits.units[first:last])
         read = [_on_host(one) for one in units.gather(index.to(x.out.device))]
-        arithmetic = Flipped(hits.steps(first, last), words, first=x.operator.first_step)
-        values = x.operator.text(arithmetic, *read)
+        arithmetic = BitFlipInterpreter(hits.steps(first, last), words, first=x.operator.first_step)
+        values = x.operator.definition(arithmetic, *read)
         units.scatter(x.out, index.to(x.out.device), values.to(x.out.device))
-        if arithmetic.strange is not None and bool(arithmetic.strange.any()):
-            without = Flipped({}, words)  # what is strange without flips, the inner machine has noted
-            x.operator.text(without, *read)
-            assert without.strange is not None
-            more = x.count(units, index, arithmetic.strange & ~without.strange)
+        if arithmetic.non_finite is not None and bool(arithmetic.non_finite.any()):
+            without = BitFlipInterpreter({}, words)  # what is non_finite without flips, the inner machine has noted
+            x.operator.definition(without, *read)
+            assert without.non_finite is not None
+            more = x.count(units, index, arithmetic.non_finite & ~without.non_finite)
             found = more if found is None else found + more
     return found
 
@@ -65,8 +65,8 @@ def read_on_host(x: Application, hits: Hits, words: Words) -> Tensor | None:
 def read_on_device(x: Application, hits: Hits, words: Words) -> Tensor | None:
     """The same where `x.out` is, without waiting for it.
 
-    Whether flips make a value strange is not known before it is read: what may be so is read twice at once, as a second
-    stack of units behind the first, without flips.
+    Whether flips make a value non_finite is not known before it is read: what may be so is read twice at once, as a
+    second stack of units behind the first, without flips.
     """
     units, device = x.operator.units(x.inputs), x.out.device
     index, flips = carry(hits.units, device), carried(hits, device)
@@ -75,11 +75,11 @@ def read_on_device(x: Application, hits: Hits, words: Words) -> Tensor | None:
     for first, last in _chunks(x, units, hits, at_once=_CHUNK_ON_DEVICE):
         mine, count = index[first:last], last - first
         read = units.gather(torch.cat([mine, mine]) if twice else mine)
-        arithmetic = FlippedOnDevice(flips, words, first=x.operator.first_step, units=(first, last))
-        values = x.operator.text(arithmetic, *read)
+        arithmetic = BitFlipInterpreterOnDevice(flips, words, first=x.operator.first_step, units=(first, last))
+        values = x.operator.definition(arithmetic, *read)
         units.scatter(x.out, mine, values[:count])
-        if twice and arithmetic.strange is not None:
-            more = x.count(units, mine, arithmetic.strange[:count] & ~arithmetic.strange[count:])
+        if twice and arithmetic.non_finite is not None:
+            more = x.count(units, mine, arithmetic.non_finite[:count] & ~arithmetic.non_finite[count:])
             found = more if found is None else found + more
     return found
 

@@ -13,7 +13,7 @@ from radhard.faults import room
 from radhard.faults.exposure import Patches, exposed, patches_of
 from radhard.faults.faults import Faults
 from radhard.faults.flips import Flips
-from radhard.faults.sampler import arrivals
+from radhard.faults.sampler import flip_times
 from radhard.machine import KINDS, Cost, Kind, Site
 from radhard.program import Program
 from radhard.words import Words
@@ -116,7 +116,7 @@ def draw_all(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] 
     table = np.array(streams, dtype=np.int64).reshape(-1, 4)
     site, kind, population, width = (np.repeat(column, len(images)) for column in table.T)
     keys = np.array([site.key for site in costs], dtype=np.int64)
-    found = arrivals(
+    found = flip_times(
         seed=faults.seed,
         trial=faults.trial,
         image=np.tile(images, len(table)),

@@ -38,7 +38,7 @@ _WORTH_A_THREAD = 100_000  # draws, some 5 milliseconds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Arrivals:
+class FlipTimes:
     """`stream` [F] int64 ascending, `position` [F] int64, `time` [F] float64 ascending within a stream."""
 
     stream: NDArray[np.int64]
@@ -56,7 +56,7 @@ def stream_key(*, seed: int, trial: int) -> tuple[int, int]:
     return int(word_0), int(word_1)
 
 
-def arrivals(
+def flip_times(
     *,
     seed: int,
     trial: int,
@@ -65,7 +65,7 @@ def arrivals(
     kind: NDArray[np.int64],
     population: NDArray[np.int64],
     rate: float,
-) -> Arrivals:
+) -> FlipTimes:
     """`image`, `site`, `kind`, `population` [S] int64 -> the flips of S streams up to `rate` per bit.
 
     `population` counts exposed bits, at most 2^50 a stream. Draws on as many threads as torch may use (plain
@@ -98,7 +98,7 @@ def arrivals(
         blocks = list(zip([0, *cuts], [*cuts, len(image)], strict=True))
         with ThreadPoolExecutor(parts) as pool:
             counts, position, time = (np.concatenate(part) for part in zip(*pool.map(draw, blocks), strict=True))
-    return Arrivals(stream=np.repeat(np.arange(len(counts)), counts), position=position, time=time)
+    return FlipTimes(stream=np.repeat(np.arange(len(counts)), counts), position=position, time=time)
 
 
 def _checked(name: str, values: NDArray[np.int64], length: int) -> NDArray[np.int64]:
@@ -113,7 +113,7 @@ def _checked(name: str, values: NDArray[np.int64], length: int) -> NDArray[np.in
 
 @njit(cache=True, nogil=True)
 def _draw(image, site, kind, population, key_0, key_1, threshold, room):  # type: ignore[no-untyped-def]
-    """Streams [S] -> arrivals of each [S], positions [F], times [F], one stream after the other."""
+    """Streams [S] -> flip_times of each [S], positions [F], times [F], one stream after the other."""
     counts = np.zeros(len(image), dtype=np.int64)
     position = np.empty(room, dtype=np.int64)
     time = np.empty(room, dtype=np.float64)

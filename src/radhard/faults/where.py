@@ -18,7 +18,7 @@ class Where:
 
     `layers`, `modules`, `operators`, `sites`: of the site's place, operator and name. `patches`: "row,column" of the
     patch of a `grid` (rows, columns) of the image that the hit unit stands for, or NOWHERE. `bits`: "kind:word:bit",
-    such as "mul:int16:15". What a member of `spared` selects is perfectly protected. `~where` is all but `where`.
+    such as "mul:int16:15". What a member of `protected` selects is perfectly protected. `~where` is all but `where`.
 
     >>> import radhard as rh
     >>> attention = rh.Where(layers=("blocks.0", "blocks.1"), modules=("MHA-LF",))
@@ -34,7 +34,7 @@ class Where:
     patches: tuple[str, ...] = ()
     grid: tuple[int, int] | None = None
     bits: tuple[str, ...] = ()
-    spared: tuple["Where", ...] = ()
+    protected: tuple["Where", ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("layers", "modules", "operators", "sites", "patches", "bits"):
@@ -42,9 +42,9 @@ class Where:
             if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
                 raise InputError(f"{name}={patterns!r}: give a tuple of patterns, {name}=('...',)")
             object.__setattr__(self, name, tuple(patterns))
-        if not all(isinstance(other, Where) for other in self.spared):
-            raise InputError(f"spared={self.spared!r}: give a tuple of Where")
-        object.__setattr__(self, "spared", tuple(self.spared))
+        if not all(isinstance(other, Where) for other in self.protected):
+            raise InputError(f"protected={self.protected!r}: give a tuple of Where")
+        object.__setattr__(self, "protected", tuple(self.protected))
         if self.patches and self.grid is None:
             raise InputError(f"patches {', '.join(self.patches)} of which grid? give its rows and columns, grid=(7, 7)")
         if self.grid is not None and min(self.grid) < 1:
@@ -54,35 +54,41 @@ class Where:
 
     def __invert__(self) -> "Where":
         """All but these."""
-        return self.spared[0] if self == Where(spared=self.spared[:1]) and self.spared else Where(spared=(self,))
+        return (
+            self.protected[0]
+            if self == Where(protected=self.protected[:1]) and self.protected
+            else Where(protected=(self,))
+        )
 
     @property
     def grids(self) -> frozenset[tuple[int, int]]:
         """The grid of patches that it speaks of, if any."""
         own = frozenset({self.grid} if self.grid is not None else ())
-        return own.union(*(other.grids for other in self.spared))
+        return own.union(*(other.grids for other in self.protected))
 
     @property
     def fine(self) -> bool:
         """Whether it tells flips of one site apart, by patch or bit."""
-        return bool(self.patches or self.bits) or any(other.fine for other in self.spared)
+        return bool(self.patches or self.bits) or any(other.fine for other in self.protected)
 
-    def sparing(self, other: "Where") -> "Where":
+    def protecting(self, other: "Where") -> "Where":
         """The same, less what `other` selects."""
-        return replace(self, spared=(*self.spared, other))
+        return replace(self, protected=(*self.protected, other))
 
     def within(self, other: "Where") -> bool:
-        """Whether it is `other`, perhaps with more spared: whatever it selects, `other` selects."""
-        return replace(self, spared=()) == replace(other, spared=()) and set(other.spared) <= set(self.spared)
+        """Whether it is `other`, perhaps with more protected: whatever it selects, `other` selects."""
+        return replace(self, protected=()) == replace(other, protected=()) and set(other.protected) <= set(
+            self.protected
+        )
 
     def selects(self, site: Site) -> bool:
         """Whether faults may hit `site`, be it in some patches or bits alone."""
-        return self.names(site) and not any(other._covers(site) for other in self.spared)
+        return self.names(site) and not any(other._covers(site) for other in self.protected)
 
     def _covers(self, site: Site) -> bool:
         """Whether every flip at `site` is selected."""
         coarse = not self.patches and not self.bits
-        return coarse and self.names(site) and not any(other.selects(site) for other in self.spared)
+        return coarse and self.names(site) and not any(other.selects(site) for other in self.protected)
 
     def names(self, site: Site) -> bool:
         """Whether its patterns match the place, the operator and the name of `site`."""
@@ -106,7 +112,7 @@ class Where:
             check_patterns(patterns, tuple(sorted(known)), what=("layer", "module", "operator", "site")[place])
         if self.grid is not None:
             check_patterns(self.patches, (*patch_names(self.grid), NOWHERE), what="patch")
-        for other in self.spared:
+        for other in self.protected:
             other._check(sites)
 
     @property
@@ -116,7 +122,7 @@ class Where:
         named |= {"patch": self.patches, "bit": self.bits}
         parts = [f"{what} {' or '.join(patterns)}" for what, patterns in named.items() if patterns]
         text = ", ".join(parts) or "everywhere"
-        return ", but not ".join([text, *(f"({other.name})" for other in self.spared)])
+        return ", but not ".join([text, *(f"({other.name})" for other in self.protected)])
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -128,7 +134,7 @@ class Where:
             "patches": list(self.patches),
             "grid": None if self.grid is None else list(self.grid),
             "bits": list(self.bits),
-            "spared": [other.as_dict() for other in self.spared],
+            "spared": [other.as_dict() for other in self.protected],
         }
 
 

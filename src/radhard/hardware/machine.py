@@ -63,7 +63,7 @@ class FaultyArray(Wrapping):
         effect = self._in_batch(self.fault.effect(products), operator.units(inputs).grid, cost, site)
         if len(effect.units):
             units, index = operator.units(inputs), torch.from_numpy(effect.units)
-            units.scatter(out, index, operator.text(HardwareFaultInterpreter(effect), *units.gather(index)))
+            units.scatter(out, index, operator.definition(HardwareFaultInterpreter(effect), *units.gather(index)))
         return out
 
     def _reaches(self, site: Site) -> bool:

@@ -153,19 +153,19 @@ class BlockRepair:
             columns = block.values.sum(0) - (block.b * block.alpha).sum(1)
             wrong_rows, wrong_columns = rows.nonzero()[:, 0], columns.nonzero()[:, 0]
             if not len(wrong_rows) and not len(wrong_columns):
-                self.events["repaired" if attempt else "unfounded"] += 1
+                self.events["repaired" if attempt else "false_alarms"] += 1
                 return
             if not len(wrong_columns):
                 self._audit(block)
             if not len(wrong_rows) or not len(wrong_columns):
-                self.events["left"] += 1  # no cause in the block: nothing is touched
+                self.events["uncorrected"] += 1  # no cause in the block: nothing is touched
                 return
             one = len(wrong_rows) == len(wrong_columns) == 1 and int(rows[wrong_rows]) == int(columns[wrong_columns])
             if one:
                 r, c = int(wrong_rows), int(wrong_columns)
                 self._put(block, wrong_rows, wrong_columns, block.values[r : r + 1, c : c + 1] - rows[r])
             elif self._how.recovery == "leave":
-                self.events["left"] += 1
+                self.events["uncorrected"] += 1
                 return
             else:
                 these, those = self._chosen(block, wrong_rows, wrong_columns)
@@ -175,7 +175,7 @@ class BlockRepair:
             if not off:
                 self.events["repaired"] += 1
                 return
-        self.events["left"] += 1
+        self.events["uncorrected"] += 1
 
     def _chosen(self, block: _Block, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         """The rows and columns whose words are computed again where they meet."""
@@ -192,7 +192,7 @@ class BlockRepair:
         off = block.values.sum(1) - wanted
         rows = off.nonzero()[:, 0]
         if not len(rows):
-            self.events["unfounded"] += 1
+            self.events["false_alarms"] += 1
             return
         for _ in range(self._how.retries + 1):
             kept = [r for r in rows.tolist() if self._put_row_right(block, r, off[r])]
@@ -240,7 +240,7 @@ class BlockRepair:
 
     def _note_stale(self, x: Tensor, y: Tensor) -> None:
         if not torch.equal(x, y):
-            self.events["stale"] = 1
+            self.events["corrupted"] = 1
 
 
 def _column(values: Tensor, a: Tensor, weighted: Tensor, *, off: Tensor) -> int:

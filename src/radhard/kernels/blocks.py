@@ -18,7 +18,7 @@ from torch import Tensor
 from radhard.kernels import backends
 from radhard.kernels.block_repair import BlockRepair, Factors, How
 from radhard.kernels.geometry import Geometry
-from radhard.kernels.library import Recourse, complain, note, operator
+from radhard.kernels.library import OnUncorrectable, complain, note, operator
 from radhard.kernels.linear import beside_digits, limits
 from radhard.kernels.matmul import columns_summed, rows_summed
 from radhard.kernels.octets import OCTETS
@@ -136,18 +136,24 @@ def _checked(
         repair = BlockRepair(sums, factors, how)
         words = repair.run()
         happened = repair.events
-        if happened["left"] and policy == "recompute" and (again := _from_scratch(factors)) is not None:
-            words, happened["repaired"], happened["left"] = again, happened["repaired"] + happened["left"], 0
+        if happened["uncorrected"] and policy == "recompute" and (again := _from_scratch(factors)) is not None:
+            words, happened["repaired"], happened["uncorrected"] = (
+                again,
+                happened["repaired"] + happened["uncorrected"],
+                0,
+            )
         found.update(happened)
         out[rows] = output.write(words, zero)
     return out
 
 
-def _tell(found: Counter[str], *, recourse: Recourse, events: Tensor) -> None:
+def _tell(found: Counter[str], *, on_uncorrectable: OnUncorrectable, events: Tensor) -> None:
     """Add to `events` what happened in a call, and say what is left."""
-    note(events, **{event: min(1, n) if event in ("alarms", "stale") else n for event, n in found.items()})
-    if found["left"]:
-        complain(recourse, fault=f"{found['left']} blocks of a product do not add up and could not be put right")
+    note(events, **{event: min(1, n) if event in ("alarms", "corrupted") else n for event, n in found.items()})
+    if found["uncorrected"]:
+        complain(
+            on_uncorrectable, fault=f"{found['left']} blocks of a product do not add up and could not be put right"
+        )
 
 
 def _alarmed(total: Tensor, rows: Tensor, product: Product, how: How, *, of: int) -> list[int]:
@@ -174,7 +180,7 @@ def weights_checked(
     how: How,
     *,
     output: Output,
-    recourse: Recourse,
+    on_uncorrectable: OnUncorrectable,
     events: Tensor,
     seen: Tensor | None,
     sums: Tensor | None = None,
@@ -203,12 +209,12 @@ def weights_checked(
                 Product(a=own, wide=known.weight[None], bias=known.bias, offset=known.columns, factors=factors),
                 how.sized(a.shape[1], a.shape[2], n),
                 output=Output(multiplier=multipliers[h], dtype=output.dtype, grid=output.grid),
-                policy=recourse.policy,
+                policy=on_uncorrectable.policy,
                 found=found,
                 sums=None if sums is None else sums[:, h::groups],
             )
         )
-    _tell(found, recourse=recourse, events=events)
+    _tell(found, on_uncorrectable=on_uncorrectable, events=events)
     return outs[0] if groups == 1 else torch.stack(outs, 1).flatten(0, 1)
 
 
@@ -218,7 +224,7 @@ def activations_checked(
     how: How,
     *,
     output: Output,
-    recourse: Recourse,
+    on_uncorrectable: OnUncorrectable,
     events: Tensor,
     seen: Tensor | None,
     sums: Tensor | None = None,
@@ -237,8 +243,8 @@ def activations_checked(
     offset = torch.zeros(1, dtype=torch.int64, device=b.device)
     product = Product(a=left, wide=wide, bias=zero, offset=offset, factors=factors)
     found = Counter[str]()
-    out = check(product, how, output=output, policy=recourse.policy, found=found, sums=sums)
-    _tell(found, recourse=recourse, events=events)
+    out = check(product, how, output=output, policy=on_uncorrectable.policy, found=found, sums=sums)
+    _tell(found, on_uncorrectable=on_uncorrectable, events=events)
     return out
 
 
@@ -279,7 +285,7 @@ def blocks_checked(
         stored,
         _how(block, recovery, retries, width),
         output=Output(multiplier=multiplier, dtype=dtype, grid=limits(grid)),
-        recourse=Recourse(policy=policy, site=site),
+        on_uncorrectable=OnUncorrectable(policy=policy, site=site),
         events=events,
         seen=multiplier if visible and dtype in OCTETS else None,
     )
@@ -313,7 +319,7 @@ def matmul_blocks_checked(
         b,
         _how(block, recovery, retries, width),
         output=Output(multiplier=whole, dtype=dtype, grid=limits(grid)),
-        recourse=Recourse(policy=policy, site=site),
+        on_uncorrectable=OnUncorrectable(policy=policy, site=site),
         events=events,
         seen=whole if visible and dtype in OCTETS else None,
     )

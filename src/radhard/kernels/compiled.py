@@ -161,16 +161,16 @@ def unsigned_chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
 @_compiled(_N, _REAL, _R, _R, _R, _R, _INT8, _N)
 def from_float(x, factor, zero, low, high, out, size):  # type: ignore[no-untyped-def]
     """Float32 [size] -> int8 [size]; the number of products that are not finite."""
-    source, target, strange = carray(x, size), carray(out, size), 0
+    source, target, non_finite = carray(x, size), carray(out, size), 0
     for i in range(size):
         value = source[i] * factor
-        strange += not (abs(value) <= np.float32(3.4028234663852886e38))
+        non_finite += not (abs(value) <= np.float32(3.4028234663852886e38))
         value = np.rint(value)
         value = zero if value != value else value + zero
         value = low if value < low else value
         value = high if value > high else value
         target[i] = np.int8(np.int32(value))
-    return strange
+    return non_finite
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -6,9 +6,9 @@ An operator that checks returns its result, and adds to a tensor of events [7] i
 * `alarms`: 1 if any of them was found wrong;
 * `flagged`: those found wrong; of whole products, the blocks found wrong in them;
 * `repaired`: those whose words were wrong and were set right;
-* `unfounded`: those whose words were right, so that the check itself was hit;
-* `stale`: 1 if a stored word, of a weight, its bias or its sums, is found changed;
-* `left`: those that nothing here can set right.
+* `false_alarms`: those whose words were right, so that the check itself was hit;
+* `corrupted`: 1 if a stored word, of a weight, its bias or its sums, is found changed;
+* `uncorrected`: those that nothing here can set right.
 """
 
 import inspect
@@ -31,7 +31,7 @@ from radhard.kernels.write import on_host
 __all__ = [
     "EVENTS",
     "AlarmPolicy",
-    "Recourse",
+    "OnUncorrectable",
     "complain",
     "count",
     "heard",
@@ -45,7 +45,7 @@ AlarmPolicy = Literal["raise", "warn", "recompute"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recourse:
+class OnUncorrectable:
     """What is done about words that cannot be repaired, `policy`, and whose they are, `site`.
 
     "raise" raises FaultError, "warn" warns and goes on with them; "recompute" computes once more, on another back end,
@@ -158,9 +158,9 @@ def note(
     alarms: int = 0,
     flagged: int = 0,
     repaired: int = 0,
-    unfounded: int = 0,
-    stale: int = 0,
-    left: int = 0,
+    false_alarms: int = 0,
+    corrupted: int = 0,
+    uncorrected: int = 0,
 ) -> None:
     """Add to `events` what happened in one call. Threads that share a module add one after the other."""
     if not flagged and not alarms:  # nearly every call: so it is fast
@@ -171,7 +171,9 @@ def note(
             else:
                 host.add(events.data_ptr(), checked)
         return
-    happened = torch.tensor([checked, 1, flagged, repaired, unfounded, stale, left], dtype=torch.int64, device="cpu")
+    happened = torch.tensor(
+        [checked, 1, flagged, repaired, false_alarms, corrupted, uncorrected], dtype=torch.int64, device="cpu"
+    )
     with _COUNTING.lock:
         events += happened.to(events.device)
     if (found := _HEARD.get()) is not None:
@@ -197,9 +199,9 @@ def no_events() -> Tensor:
     return torch.zeros(len(EVENTS), dtype=torch.int64, device="cpu")
 
 
-def complain(recourse: Recourse, *, fault: str) -> None:
+def complain(on_uncorrectable: OnUncorrectable, *, fault: str) -> None:
     """What cannot be repaired is told: by a warning, or by FaultError. `fault` says what was found."""
-    message = f"site {recourse.site!r}: {fault}"
-    if recourse.policy != "warn":
+    message = f"site {on_uncorrectable.site!r}: {fault}"
+    if on_uncorrectable.policy != "warn":
         raise FaultError(f"{message}: load the model again, from storage that is trusted")
     warnings.warn(message, RuntimeWarning, stacklevel=2)

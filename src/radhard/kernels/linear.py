@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels import backends
-from radhard.kernels.library import Recourse, note, operator
+from radhard.kernels.library import OnUncorrectable, note, operator
 from radhard.kernels.on_device import on_device
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Output, again_of_weight, changed, settle
@@ -48,15 +48,18 @@ def checked(
     if made.flagged is None:
         note(events, checked=a.shape[0])
         return made.out
-    recourse, output = Recourse(policy=policy, site=site), Output(multiplier=multiplier, dtype=dtype, grid=limits(grid))
-    found = again_of_weight(a[made.flagged], known, differ=made.differ, recourse=recourse)
+    on_uncorrectable, output = (
+        OnUncorrectable(policy=policy, site=site),
+        Output(multiplier=multiplier, dtype=dtype, grid=limits(grid)),
+    )
+    found = again_of_weight(a[made.flagged], known, differ=made.differ, on_uncorrectable=on_uncorrectable)
     settle(
         found,
         made.differ(found.rows),
         made.flagged,
         out=made.out,
         output=output,
-        recourse=recourse,
+        on_uncorrectable=on_uncorrectable,
         events=events,
     )
     return made.out

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels import backends
-from radhard.kernels.library import Recourse, note, operator
+from radhard.kernels.library import OnUncorrectable, note, operator
 from radhard.kernels.linear import beside_digits, limits
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Again, Output, again, changed, settle
@@ -78,10 +78,10 @@ def checked_activations(
     if flagged is None:
         note(events, checked=out.shape[0])
     else:
-        recourse = Recourse(policy=policy, site=site)
-        found = _again(left, grouped(b.mT, groups), flagged, recourse=recourse)
+        on_uncorrectable = OnUncorrectable(policy=policy, site=site)
+        found = _again(left, grouped(b.mT, groups), flagged, on_uncorrectable=on_uncorrectable)
         differ = changed(found.rows, total[flagged], zero)
-        settle(found, differ, flagged, out=out, output=output, recourse=recourse, events=events)
+        settle(found, differ, flagged, out=out, output=output, on_uncorrectable=on_uncorrectable, events=events)
     return out.view(*groups, a.shape[-2], b.shape[-1])
 
 
@@ -135,7 +135,7 @@ def _nested(x: Tensor, groups: list[int]) -> tuple[Tensor, int, int, int]:
     return x, x.stride(0), x.shape[1], x.stride(1)
 
 
-def _again(left: Tensor, right: Tensor, flagged: Tensor, *, recourse: Recourse) -> Again:
+def _again(left: Tensor, right: Tensor, flagged: Tensor, *, on_uncorrectable: OnUncorrectable) -> Again:
     """Rows `flagged` [f] of the products of left [g, m, k] with right [g, n, k], from the inputs themselves."""
     m, n = left.shape[1], right.shape[1]
     zero = torch.zeros(n, dtype=torch.int32, device=right.device)
@@ -144,6 +144,6 @@ def _again(left: Tensor, right: Tensor, flagged: Tensor, *, recourse: Recourse) 
     group = flagged // m
     for g in group.unique().tolist():
         own = group == g
-        found = again(left[g, flagged[own] % m], store(right[g], zero), recourse=recourse)
+        found = again(left[g, flagged[own] % m], store(right[g], zero), on_uncorrectable=on_uncorrectable)
         rows[own], agree[own] = found.rows, found.right
     return Again(rows=rows, right=agree)

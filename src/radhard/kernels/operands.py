@@ -17,7 +17,7 @@ from radhard.errors import InputError
 from radhard.kernels.octets import OCTETS
 
 SPARE = 3  # columns beside a product's own: the digits of what each row adds up to
-EVENTS = ("checked", "alarms", "flagged", "repaired", "unfounded", "stale", "left")
+EVENTS = ("checked", "alarms", "flagged", "repaired", "false_alarms", "corrupted", "uncorrected")
 POLICIES = ("raise", "warn", "recompute")
 Sizes = dict[str, Any]
 

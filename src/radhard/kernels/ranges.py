@@ -107,11 +107,11 @@ def look_up_within(
     out, size, each = torch.empty_like(x, dtype=table.dtype), x.numel(), table.itemsize
     source, target, entries, how = x.data_ptr(), out.data_ptr(), table.data_ptr(), (*clear, *bounds)
     loop = getattr(host, _LOOK_UPS[table.dtype])
-    strange = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
-    if not any(strange):
+    non_finite = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
+    if not any(non_finite):
         note(events, checked=size)
         return out
-    if max(strange) > 1:
+    if max(non_finite) > 1:
         return _examined(x, out, flagged, bounds, instead, events)
     marks = flagged.data_ptr()
     found = sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.kernels.library import Recourse, complain, note
+from radhard.kernels.library import OnUncorrectable, complain, note
 from radhard.kernels.sums import RowVerdict, SummedWeight, examine
 from radhard.kernels.threads import split
 from radhard.kernels.write import Limits, on_host, write
@@ -66,28 +66,28 @@ def from_scratch(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([(some[:, None] * wide).sum(2) for some in rows])
 
 
-def again(a: Tensor, stored: SummedWeight, *, recourse: Recourse) -> Again:
+def again(a: Tensor, stored: SummedWeight, *, on_uncorrectable: OnUncorrectable) -> Again:
     """Rows `a` [f, k] of a product with `stored`, computed again and checked by its sums."""
     wide = exactly(a, stored.own) + stored.bias
     right = _adds_up(a, wide, stored)
-    if recourse.policy == "recompute" and not bool(right.all()):
+    if on_uncorrectable.policy == "recompute" and not bool(right.all()):
         wide = from_scratch(a, stored.own) + stored.bias
         right = _adds_up(a, wide, stored)
     return Again(rows=wide.to(torch.int32), right=right)
 
 
 def again_of_weight(
-    a: Tensor, stored: SummedWeight, *, differ: Callable[[Tensor], Tensor], recourse: Recourse
+    a: Tensor, stored: SummedWeight, *, differ: Callable[[Tensor], Tensor], on_uncorrectable: OnUncorrectable
 ) -> Again:
     """As `again`, with a weight that is set right if it changed; `differ`: rows [f, n] -> which are new [f] bool."""
-    found = again(a, stored, recourse=recourse)
+    found = again(a, stored, on_uncorrectable=on_uncorrectable)
     if bool(found.right.all()) and bool(differ(found.rows).all()):
         return found  # errors of the product, and nothing else
     verdict, truth = examine(stored)
     if verdict in ("sound", "lost"):
         right = found.right if verdict == "sound" else torch.zeros_like(found.right)
         return Again(rows=found.rows, right=right, verdict=verdict)
-    found = again(a, truth, recourse=recourse)
+    found = again(a, truth, on_uncorrectable=on_uncorrectable)
     return Again(rows=found.rows, right=found.right, verdict=verdict)
 
 
@@ -103,7 +103,7 @@ def settle(
     *,
     out: Tensor,
     output: Output,
-    recourse: Recourse,
+    on_uncorrectable: OnUncorrectable,
     events: Tensor,
 ) -> None:
     """Write the rows that `differ` [f] bool to rows `flagged` [f] of `out` [m, n], in place, and note it in `events`.
@@ -119,14 +119,14 @@ def settle(
         checked=len(out),
         flagged=len(flagged),
         repaired=int((differ & found.right).sum()),
-        unfounded=int((~differ & found.right).sum()),
-        stale=int(found.verdict != "sound"),
-        left=left,
+        false_alarms=int((~differ & found.right).sum()),
+        corrupted=int(found.verdict != "sound"),
+        uncorrected=left,
     )
     if left and found.verdict == "lost":
-        complain(recourse, fault="the stored weight or its sums changed in more places than can be told apart")
+        complain(on_uncorrectable, fault="the stored weight or its sums changed in more places than can be told apart")
     elif left:
-        complain(recourse, fault=f"{left} rows do not add up after they were computed again")
+        complain(on_uncorrectable, fault=f"{left} rows do not add up after they were computed again")
 
 
 def _adds_up(a: Tensor, rows: Tensor, stored: SummedWeight) -> Tensor:

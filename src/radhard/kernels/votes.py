@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.bits import bits
-from radhard.kernels.library import Recourse, complain, note, operator
+from radhard.kernels.library import OnUncorrectable, complain, note, operator
 from radhard.words import canonical
 
 
@@ -35,7 +35,7 @@ def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor
     differ = (x != y) | (x != z)
     flagged = int(differ.sum())
     left = int(((x != y) & (x != z) & (y != z)).sum()) if flagged else 0
-    note(events, checked=a.numel(), flagged=flagged, repaired=flagged - left, left=left)
+    note(events, checked=a.numel(), flagged=flagged, repaired=flagged - left, uncorrected=left)
     if left:
-        complain(Recourse(policy=policy, site=site), fault=f"all three copies of {left} words differ")
+        complain(OnUncorrectable(policy=policy, site=site), fault=f"all three copies of {left} words differ")
     return torch.empty_like(a).copy_(chosen.view(a.dtype))

@@ -131,8 +131,8 @@ def write_float(
     x = x.contiguous()
     out = torch.empty(x.shape, dtype=dtype, device=x.device)
     source, target = x.data_ptr(), out.data_ptr()
-    strange = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *grid, target + i, j - i))
-    return out, ~(x * factor).isfinite() if any(strange) else None
+    non_finite = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *grid, target + i, j - i))
+    return out, ~(x * factor).isfinite() if any(non_finite) else None
 
 
 def quantize(x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8) -> Tensor:

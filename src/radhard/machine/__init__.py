@@ -17,14 +17,14 @@ from radhard.machine.arithmetic import (
     apply_special,
     saturate,
 )
-from radhard.machine.clean import Clean, Machine, Recordable, together
+from radhard.machine.clean import Clean, GraphCapturable, Machine, together
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.counting import Counting
 from radhard.machine.gemm import Gemm, MatrixProduct, WriteBack
 from radhard.machine.matrices import Matrices, Shape
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
-from radhard.machine.recording import Keeping, applied
+from radhard.machine.recording import Recording, applied
 from radhard.machine.site import CHECK, MARKED, Part, Site, Source, least_sure
 from radhard.machine.wrapping import Wrapping
 
@@ -43,8 +43,8 @@ __all__ = [
     "Counting",
     "Elementwise",
     "Gemm",
+    "GraphCapturable",
     "Grid",
-    "Keeping",
     "Kind",
     "Load",
     "Machine",
@@ -55,7 +55,7 @@ __all__ = [
     "Operator",
     "Part",
     "Plain",
-    "Recordable",
+    "Recording",
     "Rows",
     "Shape",
     "Site",

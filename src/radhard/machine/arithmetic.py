@@ -1,9 +1,9 @@
-"""The primitives in which an operator's text is written, and their plain meaning.
+"""The primitives in which an operator's definition is written, and their plain meaning.
 
-A text reads a stack of units: every tensor is [u, ...], one row a unit. What an implementation does at a
-primitive gives the text its meaning: `Plain` computes, `Tally` counts, `Flipped` (in `faults`) computes with
-flips. Multiplications, additions, special functions and scale multiplications are operations that yield a
-word; `largest` (comparisons) and `quantize` (rounding and saturation) are not exposed.
+A definition reads a stack of units: every tensor is [u, ...], one row a unit. What an implementation does at a
+primitive gives the definition its meaning: `Plain` computes, `CostInterpreter` counts, `BitFlipInterpreter` (in
+`faults`) computes with flips. Multiplications, additions, special functions and scale multiplications are operations
+that yield a word; `largest` (comparisons) and `quantize` (rounding and saturation) are not exposed.
 """
 
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ class Rows:
 
 
 class Arithmetic(Protocol):
-    """What a text may do to a stack of u units."""
+    """What a definition may do to a stack of u units."""
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """Rows of u x k, columns of u x k, bias [u] -> dot products [u], summed in the order t = 0, 1, 2 ...

@@ -63,7 +63,7 @@ class Machine(ABC):
         return self.apply(Load(), (x,), Site(name=site, operator="load"))
 
 
-class Recordable(Machine):
+class GraphCapturable(Machine):
     """A machine whose runs on a GPU can be recorded: launched again for other images, nothing done on the host."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Recordable(Machine):
         """Whether a run of these sites, like that which it has just done, launches nothing that is of one run alone."""
 
     @abstractmethod
-    def like(self) -> "Recordable":
+    def like(self) -> "GraphCapturable":
         """Another machine like it, that has not begun: a recorded run is that one's."""
 
     @abstractmethod
@@ -92,7 +92,7 @@ def together(one: Tensor, other: Tensor) -> Tensor:
     return there.expand(torch.broadcast_shapes(host.shape, there.shape))
 
 
-class Clean(Recordable):
+class Clean(GraphCapturable):
     """Applies the fused kernels: as fast as PyTorch does it, without a fault.
 
     >>> import torch

@@ -1,4 +1,4 @@
-"""What an application costs: read from the operator's text, never written again."""
+"""What an application costs: read from the operator's definition, never written again."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from radhard.words import CARRIERS, Word, Words, word_of
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One primitive of a text: `per_unit` operations of `kind` in each unit, each a word that `dtype` carries.
+    """One primitive of a definition: `per_unit` operations of `kind` in each unit, each a word that `dtype` carries.
 
     A product of words of 8 bits is carried by int16, an integer sum by int32: their formats are those of the run.
     """
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One application for one image: a `grid` of units, each the `steps` of the text in their order."""
+    """One application for one image: a `grid` of units, each the `steps` of the definition in their order."""
 
     grid: tuple[int, ...]
     steps: tuple[Step, ...]
@@ -54,7 +54,7 @@ class Cost:
         if len(formats) > 1:
             raise CaptureError(
                 f"an operator's {kind} operations yield words of several formats "
-                f"({', '.join(sorted(f.name for f in formats))}): split its text into two operators"
+                f"({', '.join(sorted(f.name for f in formats))}): split its definition into two operators"
             )
         return next(iter(formats), None)
 
@@ -64,8 +64,8 @@ class Cost:
         return 0 if word is None else self.operations(kind) * word.exposed
 
 
-class Tally(Plain):
-    """Writes down each primitive of a text while it computes."""
+class CostInterpreter(Plain):
+    """Writes down each primitive of a definition while it computes."""
 
     def __init__(self, units: int) -> None:
         self._units = units
@@ -117,7 +117,7 @@ class Tally(Plain):
 
 
 def read_cost(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site) -> Cost:
-    """The cost of applying `operator` to `inputs` for one image, from its text on one unit.
+    """The cost of applying `operator` to `inputs` for one image, from its definition on one unit.
 
     Of a part, whose entries are alike, it is the cost of all that are executed.
     """
@@ -136,9 +136,9 @@ def _of_entry(operator: Operator, words: tuple[tuple[torch.Size, torch.dtype] | 
 
 def _read(operator: Operator, inputs: tuple[Tensor | None, ...], site: Site) -> Cost:
     units = operator.units(inputs)
-    tally = Tally(1)
+    tally = CostInterpreter(1)
     first = next(x for x in inputs if x is not None)
-    operator.text(tally, *units.gather(torch.zeros(1, dtype=torch.int64, device=first.device)))
+    operator.definition(tally, *units.gather(torch.zeros(1, dtype=torch.int64, device=first.device)))
     for step in tally.steps:
         if step.per_unit and step.dtype not in CARRIERS:
             raise CaptureError(

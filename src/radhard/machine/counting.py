@@ -12,7 +12,7 @@ from radhard.machine.wrapping import Wrapping
 
 
 class Counting(Wrapping):
-    """Lets `inner` compute and reads what each site costs from the texts.
+    """Lets `inner` compute and reads what each site costs from the definitions.
 
     >>> import torch
     >>> import radhard as rh

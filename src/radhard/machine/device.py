@@ -12,12 +12,12 @@ LEAST_CAPABILITY = (7, 0)
 """Of a GPU that Triton compiles for: Volta's."""
 
 
-def choose_device(text: str | torch.device = "cpu") -> torch.device:
+def choose_device(definition: str | torch.device = "cpu") -> torch.device:
     """`cpu`, `cuda`, `cuda:N` or `auto` -> the device; of `cuda` the current one, of `auto` a GPU where one is usable.
 
     InputError for another name, and for a GPU that is not there or cannot be used, saying why and what to do.
     """
-    name = str(text)
+    name = str(definition)
     if name == "cpu":
         return CPU
     kind, _, number = name.partition(":")
@@ -88,12 +88,12 @@ def _why_not(index: int) -> str:
 
 def out_of_memory(device: torch.device, *, batch: int) -> str:
     """What to say where the memory of `device` ran out in a batch of so many images."""
-    text = f"the memory of {device} ran out in a batch of {batch} images"
+    definition = f"the memory of {device} ran out in a batch of {batch} images"
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         held = torch.cuda.memory_reserved(device)
-        text = (
+        definition = (
             f"the memory of {device} ({device_name(device)}) ran out in a batch of {batch} images: of "
             f"{total / 2**30:.1f} GiB {(free + held) / 2**30:.1f} are free for this process"
         )
-    return f"{text}; take smaller batches (--batch, batch=), below {batch}"
+    return f"{definition}; take smaller batches (--batch, batch=), below {batch}"

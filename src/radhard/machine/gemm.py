@@ -37,7 +37,7 @@ class WriteBack:
     dtype: torch.dtype
     grid: Grid = SYMMETRIC
 
-    def text(self, m: Arithmetic, total: Tensor, multiplier: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, total: Tensor, multiplier: UnitInput) -> Tensor:
         """Accumulators [u] int32, multiplier [u] -> [u] `dtype`."""
         assert isinstance(multiplier, Tensor)
         value = m.scale(total.to(torch.float32), multiplier)
@@ -116,13 +116,13 @@ class MatrixProduct(Operator):
         limits = back.grid.limits
         return written(a, b, bias=bias, multiplier=back.multiplier, dtype=back.dtype, grid=limits, spread=spread)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums, write-back: of rows, columns, bias [u], multiplier [u] -> [u]."""
         a, b, bias, multiplier = inputs
         assert isinstance(a, Rows)
         assert isinstance(b, Rows)
         total = m.gemm(a, b, bias if isinstance(bias, Tensor) else None)
-        return total if self.write_back is None else self.write_back.text(m, total, multiplier)
+        return total if self.write_back is None else self.write_back.definition(m, total, multiplier)
 
 
 def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:

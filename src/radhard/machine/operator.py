@@ -1,4 +1,4 @@
-"""What a machine applies: an operator states its text once, its units, and the fused kernel that is the same."""
+"""What a machine applies: an operator states its definition once, its units, and the fused kernel that is the same."""
 
 import math
 from abc import ABC, abstractmethod
@@ -39,7 +39,7 @@ class Units:
 
 
 class Operator(ABC):
-    """A text over `Arithmetic`, the units of an application, and perhaps a fused kernel.
+    """A definition over `Arithmetic`, the units of an application, and perhaps a fused kernel.
 
     >>> import torch
     >>> from radhard.machine import Site, read_cost
@@ -50,14 +50,14 @@ class Operator(ABC):
     """
 
     name: ClassVar[str]
-    first_step: int = 0  # of the site's text: above 0 where the operator finishes what another began at its site
+    first_step: int = 0  # of the site's definition: above 0 where the operator finishes what another began at its site
 
     @abstractmethod
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """How an application to `inputs` falls into units."""
 
     @abstractmethod
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """The operator on a stack of units [u, ...] -> [u, ...], every operation through `m`."""
 
     def empty(self, inputs: Sequence[Tensor | None]) -> Tensor:
@@ -83,7 +83,7 @@ class Operator(ABC):
         return ()
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
-        """The whole application at once; by default the text, read for all units.
+        """The whole application at once; by default the definition, read for all units.
 
         `note` takes a mask of the output's shape: where a value that was to be quantised was not finite; or how many
         were not, with size 1 along the axes that were counted together.
@@ -93,7 +93,7 @@ class Operator(ABC):
         step = max(1, GATHERED_AT_ONCE * units.count // max(1, sum(x.numel() for x in inputs if x is not None)))
         for first in range(0, units.count, step):
             index = torch.arange(first, min(first + step, units.count), device=out.device)
-            units.scatter(out, index, self.text(Plain(), *units.gather(index)))
+            units.scatter(out, index, self.definition(Plain(), *units.gather(index)))
         return out
 
 

@@ -43,7 +43,7 @@ class Add(Elementwise):
     name: ClassVar[str] = "add"
     sign: int = 1
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One addition."""
         x, y = tensors(inputs)
         return m.add(x, y if self.sign > 0 else -y)
@@ -61,7 +61,7 @@ class Mul(Elementwise):
 
     name: ClassVar[str] = "mul"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One multiplication."""
         x, y = tensors(inputs)
         return m.mul(x, y)
@@ -79,7 +79,7 @@ class Load(Elementwise):
 
     name: ClassVar[str] = "load"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One word."""
         (x,) = tensors(inputs)
         return m.load(x)
@@ -109,7 +109,7 @@ class Sum(Operator):
         (x,) = tensors(inputs)
         return rows(x, self.dims)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """n - 1 additions."""
         (x,) = tensors(inputs)
         return m.sum(x)

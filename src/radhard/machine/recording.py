@@ -11,7 +11,7 @@ from radhard.machine.site import Site
 from radhard.machine.wrapping import Wrapping
 
 
-class Keeping(Wrapping):
+class Recording(Wrapping):
     """Lets `inner` compute, and keeps of each site its output and the values [B] int64 noted as not finite there."""
 
     def __init__(self, inner: Machine) -> None:

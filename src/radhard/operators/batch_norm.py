@@ -36,7 +36,7 @@ class BatchNorm(Elementwise):
 
     name: ClassVar[str] = "batch_norm"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One multiplication, one addition."""
         x, factor, offset = tensors(inputs)
         return m.add(m.mul(x, factor), offset)

@@ -32,7 +32,7 @@ class Div(Elementwise):
 
     name: ClassVar[str] = "div"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One reciprocal, one multiplication."""
         x, y = tensors(inputs)
         return m.mul(x, m.special("reciprocal", y))
@@ -51,7 +51,7 @@ class Power(Elementwise):
     name: ClassVar[str] = "power"
     exponent: int
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """`exponent` - 1 multiplications."""
         (x,) = tensors(inputs)
         power = x
@@ -73,7 +73,7 @@ class RealPower(Elementwise):
     name: ClassVar[str] = "real_power"
     exponent: float
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One logarithm, one multiplication, one exponential."""
         (x,) = tensors(inputs)
         return m.special("exp", m.mul(m.special("log", x), self.exponent))
@@ -96,7 +96,7 @@ class Function(Elementwise):
         """The function's."""
         return self.function
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """The function."""
         (x,) = tensors(inputs)
         return m.special(self.function, x)
@@ -114,7 +114,7 @@ class Identity(Elementwise):
 
     name: ClassVar[str] = "identity"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Nothing happens."""
         del m
         (x,) = tensors(inputs)

@@ -23,7 +23,7 @@ class Gelu(Elementwise):
     name: ClassVar[str] = "gelu"
     form: Literal["none", "tanh"] = "none"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2."""
         (x,) = tensors(inputs)
         if self.form == "none":

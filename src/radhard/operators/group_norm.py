@@ -47,7 +47,7 @@ class GroupNorm(Operator):
 
         return Units(grid, gather, scatter)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """As layer normalisation, over a group."""
         return normalised(m, inputs, eps=self.eps)
 

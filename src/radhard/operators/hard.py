@@ -24,7 +24,7 @@ class Clamp(Elementwise):
     low: float = -math.inf
     high: float = math.inf
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Comparisons."""
         del m
         (x,) = tensors(inputs)
@@ -44,7 +44,7 @@ class HardSigmoid(Elementwise):
 
     name: ClassVar[str] = "hard_sigmoid"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One addition, one multiplication."""
         (x,) = tensors(inputs)
         return m.mul(m.add(x, 3.0).clamp(0.0, 6.0), 1.0 / 6.0)
@@ -63,7 +63,7 @@ class HardSwish(Elementwise):
 
     name: ClassVar[str] = "hard_swish"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One addition, two multiplications."""
         (x,) = tensors(inputs)
         return m.mul(m.mul(x, m.add(x, 3.0).clamp(0.0, 6.0)), 1.0 / 6.0)

@@ -27,7 +27,7 @@ class LayerNorm(Operator):
         """A row."""
         return rows_with_parameters(inputs, rank=len(self.shape))
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """(x - mean) / sqrt(variance + eps) * weight + bias, the variance about the mean, divided by n."""
         return normalised(m, inputs, eps=self.eps)
 

@@ -18,7 +18,7 @@ class LogAddExp(Elementwise):
 
     name: ClassVar[str] = "log_add_exp"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """max + log1p(exp(min - max)): two additions, one exponential, one logarithm."""
         x, y = tensors(inputs)
         largest, least = torch.maximum(x, y), torch.minimum(x, y)

@@ -23,7 +23,7 @@ class Mean(Sum):
 
     name: ClassVar[str] = "mean"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Running sum times 1 / n."""
         (x,) = tensors(inputs)
         return m.mul(m.sum(x), 1.0 / x.shape[1])
@@ -89,7 +89,7 @@ class AvgPool2d(Operator):
 
         return Units(grid, gather, scatter)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Running sum times 1 / n."""
         x, share = tensors(inputs)
         return m.mul(m.sum(x), share)

@@ -54,14 +54,14 @@ class Quantized(Operator):
         dtype = self.writes.grid.dtype if self.writes is not None else torch.float32
         return out if out.dtype == dtype else torch.empty(out.shape, dtype=dtype, device=out.device)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
-        """Scale, the inner text, scale, round and saturate."""
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+        """Scale, the inner definition, scale, round and saturate."""
         given = len(self.reads)
         read: list[UnitInput] = [
             m.scale(x.to(torch.float32), affine.scale) if isinstance(x, Tensor) and affine is not None else x
             for x, affine in zip(inputs[:given], self.reads, strict=True)
         ]
-        out = self.inner.text(m, *read, *inputs[given:])
+        out = self.inner.definition(m, *read, *inputs[given:])
         return out if self.writes is None else m.quantize(m.scale(out, 1.0 / self.writes.scale), self.writes.grid)
 
     @cached_property
@@ -79,9 +79,9 @@ class Quantized(Operator):
         if self.writes is None:
             return out
         grid = self.writes.grid
-        words, strange = write_float(out, 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
-        if strange is not None:
-            note(strange)
+        words, non_finite = write_float(out, 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
+        if non_finite is not None:
+            note(non_finite)
         return words
 
     def by_table(self, others: Sequence[Tensor | None]) -> bool:
@@ -106,7 +106,7 @@ class Quantized(Operator):
         found = in_one_pass(self.inner, inputs, reads=self.reads, writes=self.writes)
         if found is None:
             return self._separately(inputs, note)
-        out, strange = found
-        if strange is not None:
-            note(strange)
+        out, non_finite = found
+        if non_finite is not None:
+            note(non_finite)
         return out

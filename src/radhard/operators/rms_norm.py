@@ -29,7 +29,7 @@ class RmsNorm(Operator):
         """A row."""
         return rows_with_parameters(inputs, rank=len(self.shape))
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """x / sqrt(mean(x^2) + eps) * weight."""
         x, weight = inputs
         assert isinstance(x, Tensor)

@@ -23,7 +23,7 @@ class Sigmoid(Elementwise):
 
     name: ClassVar[str] = "sigmoid"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One exponential, one addition, one reciprocal."""
         (x,) = tensors(inputs)
         return _sigmoid(m, x)
@@ -42,7 +42,7 @@ class Silu(Elementwise):
 
     name: ClassVar[str] = "silu"
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """A sigmoid and one multiplication."""
         (x,) = tensors(inputs)
         return m.mul(x, _sigmoid(m, x))

@@ -27,7 +27,7 @@ class Softmax(Operator):
         (x,) = tensors(inputs)
         return rows(x, (self.dim,))
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """y = exp(x - max) / sum(exp(x - max)), the division as a reciprocal and products."""
         (x,) = tensors(inputs)
         exponentials = m.special("exp", m.add(x, -m.largest(x)))

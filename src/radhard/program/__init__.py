@@ -2,6 +2,7 @@
 
 from radhard.program.anatomy.overrides import NONE, Anatomy, Overrides, read_overrides, template
 from radhard.program.capture.capture import capture
+from radhard.program.device_graph import DeviceGraph
 from radhard.program.input_sites import image_words, token_grid
 from radhard.program.lowering.moves import register_move
 from radhard.program.node import NodeAccount
@@ -9,7 +10,6 @@ from radhard.program.program import Apply, Move, Program, Recipe, Ref, RunResult
 from radhard.program.quantization.calibration import Calibration, read_calibration, write_calibration
 from radhard.program.quantization.quantize import RECIPES, quantize
 from radhard.program.quantization.quantizer import IntegerRecipe
-from radhard.program.recorded import Recorded
 from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Anatomy",
     "Apply",
     "Calibration",
+    "DeviceGraph",
     "IntegerRecipe",
     "KeptRun",
     "Move",
@@ -25,7 +26,6 @@ __all__ = [
     "Overrides",
     "Program",
     "Recipe",
-    "Recorded",
     "Ref",
     "Rerun",
     "RunResult",

@@ -14,10 +14,10 @@ from torch.fx import GraphModule
 from torch.utils._pytree import tree_flatten, tree_map
 
 from radhard.errors import InputError
-from radhard.machine import Clean, Cost, Counting, Keeping, Machine, Operator, Site, backend_names, undisturbed
+from radhard.machine import Clean, Cost, Counting, Machine, Operator, Recording, Site, backend_names, undisturbed
 from radhard.machine.device import CPU, choose_device
 from radhard.program.anatomy.overrides import NONE, Overrides
-from radhard.program.anatomy.patches import Placing, patch_of, pixels, unsigned, without_places
+from radhard.program.anatomy.patches import ReceptiveFields, patch_of, pixels, unsigned, without_places
 from radhard.program.node import NodeAccount
 from radhard.program.quantization.calibration import Calibration
 from radhard.program.relocated import makes_tensors, relocated
@@ -176,12 +176,12 @@ class Program:
         return {}
 
     def places(self) -> dict[Site, NDArray[np.float32]]:
-        """The places [4, units] of the units of each site for one image, as `Placing` finds them."""
+        """The places [4, units] of the units of each site for one image, as `ReceptiveFields` finds them."""
         if self.host is not None:
             return self.host.places()
         if len(self.input_shape) != 3:
             raise InputError(f"{self.name} takes {list(self.input_shape)}: only images [C, H, W] have patches")
-        placing = Placing()
+        placing = ReceptiveFields()
         constants = {number: without_places(value) for number, value in self.constants.items()}
         with undisturbed():
             program = replace(self, constants=constants, steps=tuple(map(unsigned, self.steps)))
@@ -253,7 +253,7 @@ class Program:
         """Bytes of the outputs of all sites, of one image."""
         if self.host is not None:
             return self.host.kept_bytes
-        machine = Keeping(Clean())
+        machine = Recording(Clean())
         run(self, torch.zeros(1, *self.input_shape, device=self.device), machine)
         return sum(out.nbytes for out in machine.outputs.values())
 

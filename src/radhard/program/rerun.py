@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.bits import bits
-from radhard.machine import Cost, Keeping, Machine, Site, applied, undisturbed
+from radhard.machine import Cost, Machine, Recording, Site, applied, undisturbed
 from radhard.program.program import Apply, Move, Program, Ref, RunResult, refs, run
 
 
@@ -40,7 +40,7 @@ class Rerun:
 
 def run_and_keep(program: Program, images: Tensor, machine: Machine, *, ids: Tensor) -> KeptRun:
     """Run as `run` does, and keep what `rerun` starts from: `program.kept_bytes` an image."""
-    keeping = Keeping(machine)
+    keeping = Recording(machine)
     result = run(program, images, keeping, ids=ids)
     return KeptRun(program=program, images=images, ids=ids, result=result, outputs=keeping.outputs, notes=keeping.notes)
 

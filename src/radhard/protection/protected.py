@@ -9,7 +9,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import Cost, Machine, Operator, Shape, Site, Wrapping, read_cost
 from radhard.protection.abft.account import Account
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.cost.models import Overhead
 from radhard.protection.forms import Form
 from radhard.words import Words
@@ -20,8 +20,8 @@ CheckExposure = Literal["exposed", "immune"]
 class Scheme(Protocol):
     """A way to protect one application of an operator: a frozen value, one file each."""
 
-    def protect(self, work: Work) -> Tensor:
-        """The repaired result of `work`; all arithmetic goes through it, and it keeps the account."""
+    def protect(self, application: ProtectedApplication) -> Tensor:
+        """The repaired result of `application`; all arithmetic goes through it, and it keeps the account."""
         ...
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
@@ -77,7 +77,7 @@ class Protected(Wrapping):
             cost, axis = read_cost(operator, tuple(inputs), site), site.batch_axis
             images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
             self._begin({site: cost}, torch.arange(images))
-        work = Work(
+        application = ProtectedApplication(
             operator=operator,
             inputs=tuple(inputs),
             site=site,
@@ -85,8 +85,8 @@ class Protected(Wrapping):
             stored=self.stored,
             exposed=self.checks == "exposed",
         )
-        out = scheme.protect(work)
-        self.accounts[site.name] = self.accounts.get(site.name, Account()) + work.checks.account
+        out = scheme.protect(application)
+        self.accounts[site.name] = self.accounts.get(site.name, Account()) + application.checks.account
         if alone:
             self._known = set()
         return out

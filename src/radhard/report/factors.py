@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.analysis.intervals import Interval
-from radhard.analysis.uniformity import Evenness
+from radhard.analysis.uniformity import Uniformity
 from radhard.analysis.vulnerability import Vulnerability
 from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.report.anatomy import MARK
@@ -58,8 +58,8 @@ def summary(at: VulnerabilityPoint) -> list[str]:
             f"unpaired, that many times the image-trials are needed for intervals as narrow: {min(ratios):.3g} to "
             f"{max(ratios):.3g}, median {median(ratios):.3g}"
         )
-    if found.evenness is not None:
-        lines += _even(found.evenness, of="patches" if found.study.parts.by == "patch" else "layers")
+    if found.uniformity is not None:
+        lines += _even(found.uniformity, of="patches" if found.study.parts.by == "patch" else "layers")
     share = found.passes / found.naive if found.naive else 0.0
     lines.append(
         f"forward passes of an image: {found.passes:,.0f} with the clean ones, naively (components + 1) x images x "
@@ -84,7 +84,7 @@ def _lost(found: Vulnerability) -> str:
     return f"accuracy: clean {found.clean.accuracy:.2%}, no component protected {plain.accuracy:.2%}; lost {points}"
 
 
-def _even(found: Evenness, *, of: str) -> list[str]:
+def _even(found: Uniformity, *, of: str) -> list[str]:
     lines = [f"all {of} equally vulnerable: p = {found.equal:.2g}; mean factor {_interval(found.mean)} points"]
     if math.isfinite(found.gini.rate):
         low, high = found.gini.low, found.gini.high

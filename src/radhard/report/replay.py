@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.replay import Replayed, ReplayedRecord
 from radhard.machine.device import device_name
 from radhard.models.data.pixels import PixelsRecord
@@ -19,7 +19,7 @@ class ReplayRecord(TypedDict):
     images: list[ReplayedRecord]
 
 
-def replay_record(replayed: Replayed, *, bench: Bench, recipe: str, trial: int) -> ReplayRecord:
+def replay_record(replayed: Replayed, *, bench: ModelUnderTest, recipe: str, trial: int) -> ReplayRecord:
     """What was replayed on a bench's program of a recipe -> JSON values."""
     return {
         "model": bench.model,

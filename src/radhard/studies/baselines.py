@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from radhard.analysis.configurations import Configuration
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import protected
 from radhard.campaign.experiment import Setting
+from radhard.campaign.model_under_test import protected
 from radhard.protection import Hardening, Method
 from radhard.studies.choosing import Chooser, Target
 from radhard.studies.ordering import Ordering

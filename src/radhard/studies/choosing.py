@@ -18,9 +18,9 @@ from radhard.analysis.noninferiority import LEVEL, upper_limit
 from radhard.analysis.ordering import Candidate, Grain, Strategy, ordered
 from radhard.analysis.overhead import Weights, own_operations
 from radhard.analysis.vulnerability import gained
-from radhard.campaign.bench import protected
 from radhard.campaign.counted import count
 from radhard.campaign.execute import execute
+from radhard.campaign.model_under_test import protected
 from radhard.errors import InputError
 from radhard.protection import Hardening, Method, Protection
 from radhard.studies.ordering import Ordering

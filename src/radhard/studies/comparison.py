@@ -7,8 +7,8 @@ from typing import Literal
 from radhard.analysis.configurations import Configuration
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
-from radhard.campaign.held_out import before_any, check_apart, fingerprints
 from radhard.campaign.rates import whole_curve
+from radhard.campaign.selection import before_any, check_apart, fingerprints
 from radhard.errors import InputError
 from radhard.faults import Where
 from radhard.models.data.splits import check_labelled

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from radhard.analysis.configurations import Configuration, Configurations, Evaluation, Trials
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
-from radhard.campaign.bench import Bench, clean_setting, faulty_setting
 from radhard.campaign.execute import execute
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Setting
+from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
 from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.report.configurations.figure import draw_configurations, draw_configurations_on
@@ -59,7 +59,7 @@ class ConfigurationsResult(Result):
 class SetUp:
     """What configurations are measured on: a model's `bench`, of which the `store` holds outcomes, and how."""
 
-    bench: Bench
+    bench: ModelUnderTest
     recipe: str
     faults: FaultOptions
     run: RunOptions

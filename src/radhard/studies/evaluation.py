@@ -7,8 +7,8 @@ from pathlib import Path
 from radhard.analysis.configurations import Configuration, plan_configurations
 from radhard.analysis.judging import TargetCheck, check_target
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import Bench
-from radhard.campaign.held_out import before_any, check_held_out, seen_by
+from radhard.campaign.model_under_test import ModelUnderTest
+from radhard.campaign.selection import before_any, check_disjoint, seen_by
 from radhard.errors import InputError
 from radhard.faults import Where
 from radhard.models.data.splits import check_labelled
@@ -120,7 +120,7 @@ def evaluate(
         configurations: list[Configuration] = []
         for one in ordered:
             one.check(bench.programs[recipe])
-            check_held_out(one, bench.data, images=images)
+            check_disjoint(one, bench.data, images=images)
             settings = [set_up.at(rate) for rate in dict.fromkeys((0.0, *(rates or (one.ber,))))]
             note = f"plan for BER {one.ber:g}" if len(ordered) > 1 else ""
             configurations += plan_configurations(settings, protection=one.protection, note=note)
@@ -172,7 +172,7 @@ def _in_their_recipe(options: ModelOptions, plans: Sequence[Plan], *, report: Re
     return replace(options, recipe=recipes[0])
 
 
-def _not_chosen(plans: Sequence[Plan], bench: Bench, *, report: Report) -> int:
+def _not_chosen(plans: Sequence[Plan], bench: ModelUnderTest, *, report: Report) -> int:
     """How many images are taken by default: those before the first that chose one of the plans; which is told."""
     wanted = images_taken(bench, None, progress=report)
     apart = before_any(bench.data, seen=[seen_by(plan) for plan in plans], most=wanted)

@@ -157,7 +157,7 @@ class FaultOptions:
     """Which operations' results can flip, and what the flips are drawn from; the rate is an argument of the verb.
 
     `layer`, `module`, `operator`, `site`: patterns of names, as `fnmatch` reads them; all of the four must match.
-    `except_`: the sites so selected are the only ones that are spared.
+    `except_`: the sites so selected are the only ones that are protected.
 
     >>> import radhard as rh
     >>> rh.FaultOptions(module=("MHA-LF",), seed=3).where.modules

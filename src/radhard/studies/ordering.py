@@ -14,11 +14,11 @@ from radhard.analysis.intervals import Interval
 from radhard.analysis.ordering import Candidate, Grain
 from radhard.analysis.overhead import Weights
 from radhard.analysis.vulnerability import Study, explore, vulnerability
-from radhard.campaign.bench import Bench
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import Executor
 from radhard.campaign.experiment import Setting
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.store import Store
 from radhard.faults import Faulty
 from radhard.machine import MARKED, Clean
@@ -47,7 +47,7 @@ PILOT = 32
 class Ordering:
     """How factors are measured: on the bench's first `images`, in `trials`, under the faults of `plain`."""
 
-    bench: Bench
+    bench: ModelUnderTest
     plain: Setting
     images: int
     trials: int
@@ -94,7 +94,7 @@ class Ordering:
 
 
 def executed(
-    bench: Bench, plain: Setting, protection: Protection, *, images: int, weights: Weights
+    bench: ModelUnderTest, plain: Setting, protection: Protection, *, images: int, weights: Weights
 ) -> dict[str, float]:
     """Weighted operations of each protected site an image, on the first `images` under the faults of `plain`."""
     places = torch.arange(images)

@@ -13,7 +13,7 @@ from radhard.analysis.judging import Judgement, ProtectionStep, downwards, judge
 from radhard.analysis.ordering import Candidate
 from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
-from radhard.campaign.held_out import chosen_on
+from radhard.campaign.selection import chosen_on
 from radhard.protection import Plan, Protection
 from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
 from radhard.studies.choosing import Bound, Chooser

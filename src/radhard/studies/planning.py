@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from radhard.analysis.noninferiority import images_needed
 from radhard.analysis.ordering import Grain, Strategy
 from radhard.analysis.overhead import Weights
-from radhard.campaign.bench import Bench, shared
+from radhard.campaign.model_under_test import ModelUnderTest, shared
 from radhard.errors import InputError
 from radhard.faults import Where
 from radhard.machine.device import device_name
@@ -147,7 +147,7 @@ def plan(
         for line in _on_images(choosing, judging, target=target):
             report(Note(model=bench.model, text=line))
 
-        def on(images: Bench) -> Ordering:
+        def on(images: ModelUnderTest) -> Ordering:
             set_up = SetUp(bench=images, recipe=recipe, faults=faults, run=run, store=store, report=report)
             return Ordering(
                 bench=images,

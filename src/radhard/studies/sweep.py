@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from radhard.analysis.curve import curve
 from radhard.analysis.stopping import UntilWidth
 from radhard.analysis.sweep import Sweep
-from radhard.campaign.bench import Bench, clean_setting, faulty_setting
 from radhard.campaign.execute import Shard, execute
 from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Campaign, Setting
+from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
 from radhard.campaign.rates import comparable_curve, whole_curve
 from radhard.campaign.store import Store
 from radhard.errors import InputError
@@ -153,7 +153,7 @@ def rates_of(ber: float | Sequence[float]) -> tuple[float, ...]:
 
 
 def _campaign(
-    bench: Bench, settings: tuple[Setting, ...], *, images: int, run: RunOptions, stop: UntilWidth | None
+    bench: ModelUnderTest, settings: tuple[Setting, ...], *, images: int, run: RunOptions, stop: UntilWidth | None
 ) -> Campaign:
     """The settings, and before them those of the bench's clean programs that are not among them."""
     known = {setting.digest for setting in settings}
@@ -161,12 +161,12 @@ def _campaign(
     return Campaign(settings=clean + settings, images=images, trials=run.trials, chunk=run.chunk, stop=stop)
 
 
-def _clean(bench: Bench) -> dict[str, Setting]:
+def _clean(bench: ModelUnderTest) -> dict[str, Setting]:
     recipes = sorted(bench.programs, key=lambda recipe: (recipe != "float", recipe))
     return {recipe: clean_setting(bench, recipe) for recipe in recipes}
 
 
-def _measured(bench: Bench, campaign: Campaign, *, rates: int, store: Store) -> Sweep:
+def _measured(bench: ModelUnderTest, campaign: Campaign, *, rates: int, store: Store) -> Sweep:
     """What the store holds of a campaign whose last settings, as many as `rates`, are those of the sweep."""
     points = dict(zip((s.digest for s in campaign.settings), curve(campaign, store=store), strict=True))
     settings = campaign.settings[-rates:]

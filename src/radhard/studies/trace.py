@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from radhard.campaign.bench import Bench
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import InputError
 from radhard.faults import MOST_ROWS, Faults, Where, draw_in_parts, expected, write_trace
 from radhard.studies.data import Data
@@ -19,7 +19,7 @@ DEFAULT_IMAGES = 10
 class Trace:
     """The faults of the first `images` of a model under test, drawn as they are written."""
 
-    bench: Bench
+    bench: ModelUnderTest
     recipe: str
     faults: Faults
     images: int

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from radhard.campaign import build
-from radhard.campaign.bench import Bench
 from radhard.campaign.contents import unused
+from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.scales import given, of_plans, of_store, shipped
 from radhard.campaign.store import Store
 from radhard.faults import EVERYWHERE, Where
@@ -37,7 +37,7 @@ def under_test(
     places: Where = EVERYWHERE,
     scales: Literal["known", "new"] = "known",
     progress: Report | None = None,
-) -> Bench:
+) -> ModelUnderTest:
     """The programs of `model` by recipe, float and quantised, and the images of `data` (default: the embedded ones).
 
     Calibration sees images set apart for it, never those that are evaluated. Scales "known" are those of the options,
@@ -45,7 +45,7 @@ def under_test(
     `images` are wanted. `part`: the images that "evaluate", or those on which a plan is to "select". `places`: layers
     and modules that are selected by name. `progress` is told what was assumed, what was done to the pixels, and what
     the store holds of the model and cannot be used. Errors are those of `radhard.load`, of
-    `radhard.models.data.splits.supply` and of `radhard.capture`.
+    `radhard.models.data.splits.split_data` and of `radhard.capture`.
     """
     model_options, data_options = model_options or ModelOptions(), data_options or DataOptions()
     data, report = EMBEDDED if data is None else data, progress or silent
@@ -87,7 +87,9 @@ def name_of(model: Model) -> str:
     return str(getattr(model, "name", type(model).__name__)) if not isinstance(model, str) else model
 
 
-def images_taken(bench: Bench, asked: int | None, *, default: int = DEFAULT_IMAGES, progress: Report | None) -> int:
+def images_taken(
+    bench: ModelUnderTest, asked: int | None, *, default: int = DEFAULT_IMAGES, progress: Report | None
+) -> int:
     """How many images are taken: as many as were `asked` for, else `default`, or all of fewer, which is told."""
     if asked is not None:
         return asked
@@ -135,7 +137,7 @@ def assumed(loaded: LoadedModel) -> list[str]:
     ]
 
 
-def _of_data(bench: Bench) -> list[str]:
+def _of_data(bench: ModelUnderTest) -> list[str]:
     """What was done to the pixels; of images that are not embedded, which calibrated, and what was left out.
 
     Every unreadable image is told by name, other files in short.
@@ -150,7 +152,7 @@ def _of_data(bench: Bench) -> list[str]:
     return lines
 
 
-def _of_scales(bench: Bench) -> list[str]:
+def _of_scales(bench: ModelUnderTest) -> list[str]:
     if bench.scales_from in ("", "the model"):
         return []
     return [f"{bench.model}: scales from {bench.scales_from}"]

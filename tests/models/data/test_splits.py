@@ -20,7 +20,7 @@ from radhard.errors import InputError
 from radhard.faults import Faults, trace
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.fashion import fashion_mnist
-from radhard.models.data.splits import DataChoice, calibration_share, supply
+from radhard.models.data.splits import DataChoice, calibration_share, split_data
 from radhard.models.load import load
 from radhard.models.loaded import LoadedModel
 from tests.support.models import tiny_program
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def supplied(data: object, **options: object) -> tuple[Dataset, Dataset]:
-    found = supply(DataChoice(data=str(data), **options), vit())  # type: ignore[arg-type]
+    found = split_data(DataChoice(data=str(data), **options), vit())  # type: ignore[arg-type]
     return found.evaluated, found.calibration
 
 
@@ -111,10 +111,10 @@ def test_faults_depend_on_the_relative_path_alone(folder: Path, tmp_path: Path) 
 
 
 def test_images_that_calibrate_can_be_named(folder: Path) -> None:
-    found = supply(DataChoice(data=str(folder), calibration="fashion-mnist"), vit())
+    found = split_data(DataChoice(data=str(folder), calibration="fashion-mnist"), vit())
     assert len(found.evaluated) == 60
     assert found.calibrated_on == "512 images of fashion-mnist/calibration"
-    found = supply(DataChoice(calibration=str(folder)), vit())
+    found = split_data(DataChoice(calibration=str(folder)), vit())
     assert len(found.evaluated) == 10_000
     assert found.calibrated_on == "60 of the 60 images of val, drawn with seed 0"
     for same in (folder, folder / ".." / "val"):
@@ -146,7 +146,7 @@ def test_bad_images_that_would_calibrate_are_told(folder: Path) -> None:
     try:
         with pytest.raises(InputError, match=f"1 of the 12 images of val cannot be read: {calibration.names[3]}"):
             supplied(folder)
-        found = supply(DataChoice(data=str(folder), bad="skip"), vit())
+        found = split_data(DataChoice(data=str(folder), bad="skip"), vit())
     finally:
         bad.write_bytes(whole)
     assert found.calibration.names == calibration.names[:3] + calibration.names[4:]
@@ -162,7 +162,7 @@ def test_no_picture_calibrates_and_is_evaluated_under_another_name(folder: Path,
             (root / path.parent.name / name).write_bytes(path.read_bytes())
     for label in "0123456789":
         (root / label).mkdir(exist_ok=True)
-    found = supply(DataChoice(data=str(root)), vit())
+    found = split_data(DataChoice(data=str(root)), vit())
     content = [{image.numpy().tobytes() for image in data.images} for data in (found.evaluated, found.calibration)]
     assert not content[0] & content[1]
     left_out = calibration_share(60 + 18, name="d") - len(found.calibration)
@@ -178,14 +178,14 @@ def test_no_picture_calibrates_and_is_evaluated_under_another_name(folder: Path,
 def test_embedded_images_are_resized_if_so_asked() -> None:
     loaded = load("test_vit", input_shape=(1, 32, 32), resize=(32, 32), mean=[0], std=[1])
     loaded = replace(loaded, classes=10)
-    found = supply(DataChoice(samples=40), loaded)
+    found = split_data(DataChoice(samples=40), loaded)
     assert found.evaluated.images.shape == (40, 1, 32, 32)
     assert found.calibration.images.shape == (512, 1, 32, 32)
     whole = fashion_mnist("test")
     first = Image.fromarray(whole.images[found.evaluated.ids[0], 0].numpy()).resize((32, 32), Image.Resampling.BICUBIC)
     assert torch.equal(found.evaluated.images[0, 0], torch.from_numpy(np.array(first)))
     with pytest.raises(InputError, match="--split val: the embedded images have their own"):
-        supply(DataChoice(split="val"), loaded)
+        split_data(DataChoice(split="val"), loaded)
 
 
 def test_how_classes_are_matched_with_named_outputs_is_told(folder: Path) -> None:
@@ -193,7 +193,7 @@ def test_how_classes_are_matched_with_named_outputs_is_told(folder: Path) -> Non
         (tuple("9876543210"), "val: classes are matched with the model's outputs by name"),
         (tuple("abcdefghij"), "val: 10 classes are matched with the model outputs by order: 0 is a, 1 is b, 2 is c"),
     ):
-        data = supply(DataChoice(data=str(folder), samples=20), replace(vit(), class_names=names)).evaluated
+        data = split_data(DataChoice(data=str(folder), samples=20), replace(vit(), class_names=names)).evaluated
         assert data.remarks[1].startswith(told)
         label = {"9876543210": lambda own: 9 - own, "abcdefghij": lambda own: own}["".join(names)]
         assert data.labels.tolist() == [label(int(name.split("/")[0])) for name in data.names]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from radhard.campaign.bench import clean_setting, faulty_setting
+from radhard.campaign.model_under_test import clean_setting, faulty_setting
 from radhard.cli.commands import app
 from radhard.errors import InputError
 from radhard.faults import Where

@@ -61,7 +61,17 @@ def run(
 
 
 def events(account: Account) -> dict[str, int]:
-    names = ("alarms", "flagged", "repaired", "recomputed", "spared", "cleared", "one_sided", "left", "stale")
+    names = (
+        "alarms",
+        "flagged",
+        "repaired",
+        "recomputed",
+        "excluded",
+        "false_alarms",
+        "inconsistent",
+        "uncorrected",
+        "corrupted",
+    )
     return {name: getattr(account, name) for name in names if getattr(account, name)}
 
 
@@ -114,7 +124,7 @@ def test_two_signs_escape_sums_of_32_bits_and_not_those_of_64(scheme: LbAbft | R
         out, account = run(replace(scheme, width=64), faults)
         assert torch.equal(out, CLEAN)
         assert account.alarms == 1
-        assert account.left == account.one_sided == 0
+        assert account.uncorrected == account.inconsistent == 0
 
 
 @pytest.mark.parametrize("kind", [LbAbft, RowAbft])
@@ -194,7 +204,7 @@ def test_two_words_of_one_block() -> None:
     faults = [at(0, 0, 0, 12), at(1, 1, 1, 14)]
     assert delta(faults[0]) + delta(faults[1]) != 0
     for policy, expected in (
-        ("leave", "left"),
+        ("leave", "uncorrected"),
         ("intersect", "recomputed"),
         ("row", "recomputed"),
         ("block", "recomputed"),
@@ -246,7 +256,7 @@ def test_what_cancels_is_not_seen() -> None:
     assert events(account) == {"alarms": 1, "flagged": 1, "repaired": 1}
     assert (out != CLEAN).sum() == 2
     out, account = run(HuangAbraham(), [first, second])  # which looks at every row
-    assert events(account) == {"alarms": 1, "flagged": 1, "left": 1}
+    assert events(account) == {"alarms": 1, "flagged": 1, "uncorrected": 1}
 
 
 def test_location_has_64_bits() -> None:
@@ -276,7 +286,7 @@ def test_a_check_that_is_hit_touches_nothing(check: str, index: int) -> None:
         out, account = run(scheme, flips)
         assert account.alarms == 1, check
         assert torch.equal(out, CLEAN)
-        assert account.repaired == account.recomputed == account.left == account.stale == 0
+        assert account.repaired == account.recomputed == account.uncorrected == account.corrupted == 0
 
 
 def test_a_repair_that_is_hit_is_done_again() -> None:
@@ -290,7 +300,7 @@ def test_a_repair_that_is_hit_is_done_again() -> None:
         out, account = run(LbAbft(block=BLOCK, policy="intersect"), flips)
         assert torch.equal(out, CLEAN), check
         assert account.repaired + account.recomputed == 1
-        assert account.left == 0
+        assert account.uncorrected == 0
     flips = flips_of([*rows, (0, "here/check/4x4x3/correct", "add", 1 * 3 + 1, 9)])
     out, account = run(LbAbft(block=BLOCK, retries=0), flips)
     assert abs(int((out - CLEAN).sum())) == 2**9
@@ -300,7 +310,7 @@ def test_a_row_and_a_column_that_do_not_agree_are_no_single_error() -> None:
     fault = at(1, 1, 1, 13)
     flips = flips_of([(0, "here", *fault), (0, "here/check/4x4x3/rows/wanted", "mul", 5, 9)])
     out, account = run(LbAbft(block=BLOCK, policy="leave", retries=0), flips)
-    assert events(account) == {"alarms": 1, "flagged": 1, "left": 1}
+    assert events(account) == {"alarms": 1, "flagged": 1, "uncorrected": 1}
     assert int((out - CLEAN)[0, 1, 1]) == delta(fault)
 
 
@@ -329,7 +339,7 @@ def test_corrupted_stored_sums_are_recognised_every_time(scheme: str, which: str
         assert account.repaired == account.recomputed == 0
         # sums over blocks are read after an alarm only; then they are compared with those over all
         assert account.alarms == (which == "all")
-        assert account.stale == account.alarms
+        assert account.corrupted == account.alarms
 
 
 @pytest.mark.parametrize("policy", ["intersect", "block"])
@@ -339,7 +349,7 @@ def test_with_corrupted_sums_a_real_error_is_still_repaired_from_the_factors(pol
     machine.stored["here"].sums.blocks[0, 0, 2] += 16
     out = machine.apply(Linear(), INPUTS, here())
     assert torch.equal(out, CLEAN)
-    assert machine.accounts["here"].stale >= 1
+    assert machine.accounts["here"].corrupted >= 1
 
 
 @pytest.mark.parametrize("policy", ["leave", "intersect", "row", "block"])
@@ -352,9 +362,9 @@ def test_a_corrupted_weight_is_recognised(policy: str) -> None:
     out = machine.apply(Linear(), inputs, here())
     assert torch.equal(out, Clean().apply(Linear(), inputs, here()))  # what the weight is now: nothing is "repaired"
     account = machine.accounts["here"]
-    assert account.stale >= 1
-    assert account.one_sided == account.flagged == 3  # the rows alone of the three blocks that meet the word
-    assert account.left == account.recomputed == account.repaired == 0
+    assert account.corrupted >= 1
+    assert account.inconsistent == account.flagged == 3  # the rows alone of the three blocks that meet the word
+    assert account.uncorrected == account.recomputed == account.repaired == 0
     again = machine.apply(Linear(), (INPUTS[0], weight.clone(), INPUTS[2]), here())  # another weight has its own sums
     assert torch.equal(again, out)
     assert machine.accounts["here"].alarms == 0
@@ -380,7 +390,7 @@ def test_only_what_is_seen_is_repaired() -> None:
     for bit, spared in ((6, True), (7, False), (12, False)):  # half a step is 2^7
         fault = at(5, 5, 5, bit)
         out, account = run(LbAbft(block=BLOCK, repair="visible"), [fault], operator=operator)
-        assert events(account) == {"alarms": 1, "flagged": 1, **({"spared": 1} if spared else {"repaired": 1})}
+        assert events(account) == {"alarms": 1, "flagged": 1, **({"excluded": 1} if spared else {"repaired": 1})}
         assert int((out.int() - clean.int()).abs().max()) <= (1 if spared else 0)
         cheaper = account.executed.arithmetic
         whole = run(LbAbft(block=BLOCK), [fault], operator=operator)[1].executed.arithmetic
@@ -409,7 +419,7 @@ def test_votes() -> None:
             assert torch.equal(out, CLEAN) == right
             assert account.flagged == len({index for _, index, _ in hits})
     undecided = run(Tmr(), flips_of([(0, s, "add", i, b) for s, i, b in cases["two, in two bits"][0]]))[1]
-    assert (undecided.left, undecided.repaired) == (1, 0)
+    assert (undecided.uncorrected, undecided.repaired) == (1, 0)
 
 
 def test_the_voter_can_be_hit() -> None:

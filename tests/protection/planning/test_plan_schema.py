@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from radhard.analysis.intervals import Interval
 from radhard.analysis.judging import VERDICTS
 from radhard.analysis.overhead import Spent, Weights
-from radhard.campaign.held_out import chosen_on
+from radhard.campaign.selection import chosen_on
 from radhard.protection import (
     SCHEMES,
     Block,

@@ -52,12 +52,12 @@ def test_what_two_of_three_runs_agree_on(hit: tuple[int | None, ...], image: int
     else:
         agreed = third if third in (first, second) else first
         left = third not in (first, second)
-        want, told = agreed, {"alarms": 1, "flagged": 1, "left": int(left), "recomputed": int(not left)}
+        want, told = agreed, {"alarms": 1, "flagged": 1, "uncorrected": int(left), "recomputed": int(not left)}
     expected = CLEAN.clone()
     if want is not None:
         expected[image, 2, 1] ^= 1 << want
     assert torch.equal(out, expected)
-    names = ("alarms", "flagged", "recomputed", "left", "repaired", "stale")
+    names = ("alarms", "flagged", "recomputed", "uncorrected", "repaired", "corrupted")
     assert {name: getattr(account, name) for name in names} == {**dict.fromkeys(names, 0), **told}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
-from radhard.machine import CHECK, Clean, Gemm, Keeping
+from radhard.machine import CHECK, Clean, Gemm, Recording
 from radhard.operators import Conv2d, Linear
 from radhard.protection import Account, FloatAbft, Protected, scheme_dict, scheme_from
 from radhard.protection.abft.rounding import UNIT, VARIANCE, Rounding
@@ -29,7 +29,17 @@ def run(scheme: FloatAbft, flips: Flips, *, inputs: tuple = INPUTS) -> tuple[Ten
 
 
 def events(account: Account) -> dict[str, int]:
-    names = ("alarms", "flagged", "repaired", "recomputed", "spared", "cleared", "one_sided", "left", "stale")
+    names = (
+        "alarms",
+        "flagged",
+        "repaired",
+        "recomputed",
+        "excluded",
+        "false_alarms",
+        "inconsistent",
+        "uncorrected",
+        "corrupted",
+    )
     return {name: getattr(account, name) for name in names if getattr(account, name)}
 
 
@@ -85,7 +95,7 @@ def test_the_bound_of_a_row() -> None:
     """Errors a little above it are seen, those a little below are not."""
     for image, i in ((0, 0), (2, 5)):
         bound = bound_by_hand(image, i, deviations=6.0)
-        keeping = Keeping(Clean())
+        keeping = Recording(Clean())
         Protected(keeping, {"here": FloatAbft()}).apply(Linear(), INPUTS, here())
         variance = next(out for site, out in keeping.outputs.items() if site.name == f"here{CHECK}rows/bound1")
         assert 6 * math.sqrt(VARIANCE * float(variance[image, i, 0])) == pytest.approx(bound, rel=1e-4)
@@ -132,8 +142,8 @@ def test_a_check_that_is_hit_changes_nothing() -> None:
     for check, kind, index in (("wanted", "mul", 7), ("rows", "add", 5), ("rows/off", "add", 2), ("bound/a", "mul", 3)):
         out, account = run(FloatAbft(), flips_at(f"here{CHECK}{check}", [(kind, index, 30)]))
         assert torch.equal(out, CLEAN), check
-        assert account.recomputed == account.left == account.stale == 0
-        assert account.alarms == account.cleared
+        assert account.recomputed == account.uncorrected == account.corrupted == 0
+        assert account.alarms == account.false_alarms
 
 
 def test_a_repair_that_is_hit_is_done_again() -> None:
@@ -154,7 +164,7 @@ def test_what_is_not_finite_is_an_alarm() -> None:
     inputs = (x, *INPUTS[1:])
     clean = Clean().apply(Linear(), inputs, here())
     out, account = run(FloatAbft(), flips_of([last(0, 0, 0, 30)]), inputs=inputs)
-    assert events(account) == {"alarms": 3, "flagged": 3, "recomputed": 1, "cleared": 2}
+    assert events(account) == {"alarms": 3, "flagged": 3, "recomputed": 1, "false_alarms": 2}
     assert torch.equal(out[1:].nan_to_num(7.0), clean[1:].nan_to_num(7.0))
     torch.testing.assert_close(out[0], clean[0])
 
@@ -169,8 +179,8 @@ def test_a_changed_weight_is_recognised() -> None:
     out = machine.apply(Linear(), inputs, here())
     assert torch.equal(out, Clean().apply(Linear(), inputs, here()))
     account = machine.accounts["here"]
-    assert account.stale == 3  # one block of columns, met by three images
-    assert account.cleared == account.flagged > 0
+    assert account.corrupted == 3  # one block of columns, met by three images
+    assert account.false_alarms == account.flagged > 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -185,7 +195,7 @@ def test_no_false_alarm_over_drawn_products(dtype: torch.dtype) -> None:
         assert (machine.accounts["here"].checks, machine.accounts["here"].alarms) == (2, 0)
 
 
-class Hit(Keeping):
+class Hit(Recording):
     """One word of the output is another."""
 
     def apply(self, operator, inputs, site):  # type: ignore[no-untyped-def]

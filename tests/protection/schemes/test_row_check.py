@@ -31,7 +31,7 @@ def run(faults: list[Fault]) -> tuple[Tensor, Account]:
 
 
 def events(account: Account) -> dict[str, int]:
-    names = ("alarms", "flagged", "recomputed", "repaired", "cleared", "one_sided", "left", "stale")
+    names = ("alarms", "flagged", "recomputed", "repaired", "false_alarms", "inconsistent", "uncorrected", "corrupted")
     return {name: getattr(account, name) for name in names if getattr(account, name)}
 
 
@@ -72,14 +72,14 @@ def test_a_check_that_is_hit_changes_nothing(where: str) -> None:
     flips = flips_of([(0, f"here/check/{where}", "add", 1, 12)])
     machine = Protected(Faulty(Clean(), flips), {"here": RowCheckAbft()})
     assert torch.equal(machine.apply(Linear(), INPUTS, here()), CLEAN)
-    assert events(machine.accounts["here"]) == {"alarms": 1, "flagged": 1, "cleared": 1}
+    assert events(machine.accounts["here"]) == {"alarms": 1, "flagged": 1, "false_alarms": 1}
 
 
 def test_a_repair_that_is_hit_is_noticed() -> None:
     flips = flips_of([(0, "here", *last(2, 1, 20)), (0, "here/check/again", "mul", 2 * N * (K + 1) + 4, 13)])
     machine = Protected(Faulty(Clean(), flips), {"here": RowCheckAbft()})
     machine.apply(Linear(), INPUTS, here())
-    assert events(machine.accounts["here"]) == {"alarms": 1, "flagged": 1, "left": 1}
+    assert events(machine.accounts["here"]) == {"alarms": 1, "flagged": 1, "uncorrected": 1}
 
 
 def test_accumulators_that_wrap_raise_no_alarm() -> None:
@@ -140,12 +140,12 @@ def test_a_changed_weight_is_met_as_the_deployed_operator_meets_it(name: str) ->
                 x, wide, new_bias, kept.columns, kept.rows, multiplier, grid, torch.float32, "warn", "here", counter
             )
     assert torch.equal(out, deployed)
-    checked, alarms, flagged, repaired, unfounded, stale, left = counter.tolist()
+    checked, alarms, flagged, repaired, false_alarms, corrupted, left = counter.tolist()
     assert account.checks == checked
-    assert (account.alarms, account.flagged, account.stale) == (alarms, flagged, stale)
-    assert (account.recomputed, account.cleared, account.left) == (repaired, unfounded, left)
+    assert (account.alarms, account.flagged, account.corrupted) == (alarms, flagged, corrupted)
+    assert (account.recomputed, account.false_alarms, account.uncorrected) == (repaired, false_alarms, left)
     if name in ("one word", "its sign", "a bias"):
-        assert stale == 1
+        assert corrupted == 1
         assert torch.equal(out, Clean().apply(operator, INPUTS, here()))  # as it was
 
 
@@ -162,8 +162,10 @@ def test_changed_sums_change_no_word(which: str) -> None:
     assert torch.equal(out, CLEAN)
     account = machine.accounts["here"]
     # rows are read only where the weight is looked into, columns only where a row is computed again
-    assert (account.cleared, account.stale > 0) == ((0, False) if which != "digits" else (account.flagged, True))
-    assert account.left == account.recomputed == 0
+    assert (account.false_alarms, account.corrupted > 0) == (
+        (0, False) if which != "digits" else (account.flagged, True)
+    )
+    assert account.uncorrected == account.recomputed == 0
     assert torch.equal(machine.apply(Linear(), (INPUTS[0], INPUTS[1].clone(), INPUTS[2]), here()), CLEAN)
     assert events(machine.accounts["here"]) == {}  # another weight has its own sums
 

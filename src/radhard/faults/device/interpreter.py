@@ -1,4 +1,4 @@
-"""The arithmetic of a text with flips in it, on a device that is not waited for."""
+"""The arithmetic of a definition with flips in it, on a device that is not waited for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from radhard.faults.device.keys import carry
-from radhard.faults.interpreter import Flipped, no_chain, no_sum
+from radhard.faults.interpreter import BitFlipInterpreter, no_chain, no_sum
 from radhard.faults.locate import Column, Hits, StepFlips
 from radhard.kernels.chains import chains_of_pairs
 from radhard.kernels.octets import OCTETS
@@ -20,7 +20,7 @@ from radhard.words import Words, flip_known, word_of
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StepOnDevice:
-    """The flips of one step of a text, on the host as `flips` and on the device.
+    """The flips of one step of a definition, on the host as `flips` and on the device.
 
     `words` [3, w] int64 are unit, place within it and mask of every word that is hit, `keys` [f] int64 (unit << 27 |
     (2 place) << 6 | bit) every flip.
@@ -57,8 +57,8 @@ def carried(hits: Hits, device: torch.device) -> dict[int, StepOnDevice]:
     }
 
 
-class FlippedOnDevice(Flipped):
-    """As `Flipped`, on a stack of units `units` = (first, last) of those that the flips hit; behind them others."""
+class BitFlipInterpreterOnDevice(BitFlipInterpreter):
+    """As `BitFlipInterpreter`, on a stack of units `units` = (first, last) of those that flips hit, others behind."""
 
     def __init__(
         self, flips: Mapping[int, StepOnDevice], words: Words, *, units: tuple[int, int], first: int = 0

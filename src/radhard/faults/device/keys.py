@@ -2,7 +2,7 @@
 
 A key names the unit, flat in the grid of the application, and then an operation of it and a bit. Of a chain of products
 it is unit << 27 | time << 6 | bit, with time 2 t for the product p_t and 2 t + 1 for the running sum s_t; of any other
-text unit << 27 | step << 22 | within << 6 | bit.
+definition unit << 27 | step << 22 | within << 6 | bit.
 """
 
 from collections.abc import Mapping
@@ -33,13 +33,13 @@ class Arrived:
 
 
 def is_product(steps: tuple[Step, ...]) -> bool:
-    """Whether a text begins with a chain of products of 8-bit words."""
+    """Whether a definition begins with a chain of products of 8-bit words."""
     kinds = [(step.kind, step.dtype) for step in steps[:2]]
     return kinds == [("mul", torch.int16), ("add", torch.int32)]
 
 
 def holds_text(steps: tuple[Step, ...]) -> bool:
-    """Whether a key holds any operation of a text that is no chain."""
+    """Whether a key holds any operation of a definition that is no chain."""
     return len(steps) <= _STEPS and all(step.per_unit <= _PLACES for step in steps)
 
 

@@ -1,4 +1,4 @@
-"""The flips of a batch, drawn on a device: of chains of 8-bit products, where most are, and of float texts.
+"""The flips of a batch, drawn on a device: of chains of 8-bit products, where most are, and of float definitions.
 
 They are the flips that `draw_all` draws on the host, or their image is marked as unsure and they are not to be used.
 Nothing here waits for the device. Streams are drawn by a few launches in all, those with about as many flips together.
@@ -114,10 +114,10 @@ def _proven(room: int, device: torch.device) -> bool:
 def _proof(room: int, device: torch.device) -> bool:
     product = (_step("mul", 33, torch.int16), _step("add", 32, torch.int32))
     steps: tuple[tuple[Kind, int], ...] = (("add", 7), ("mul", 8), ("add", 20), ("mul", 1))
-    text = tuple(_step(kind, count, torch.float32) for kind, count in steps)
+    definition = tuple(_step(kind, count, torch.float32) for kind, count in steps)
     costs = {
         Site(name=name, batch_axis=0, rows_per_image=4096): Cost(grid=(4096,), steps=steps)
-        for name, steps in (("chain", product), ("text", text))
+        for name, steps in (("chain", product), ("definition", definition))
     }
     bits = 4096 * 32 * 32  # of the sums of the chain, the most
     most = (math.sqrt(room - 2 * DEVIATIONS + DEVIATIONS**2 / 4) - DEVIATIONS / 2) ** 2  # flips, as `_wanted` has it

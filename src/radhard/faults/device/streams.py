@@ -81,7 +81,7 @@ def laid_out(
 
 
 def _served(site: Site, cost: Cost, *, images: int) -> bool:
-    """Whether flips of a site's products and sums are keys that its device strikes: of a chain, or of a text."""
+    """Whether flips of a site's products and sums are keys that its device strikes: of a chain, or of a definition."""
     if site.part is not None or (site.batch_axis is None and images != 1) or cost.units * images >= _MOST["unit"]:
         return False
     first, *rest = cost.steps
@@ -120,5 +120,5 @@ def _row(site: Site, cost: Cost, faults: Faults, *, images: int, steps: int) -> 
 
 
 def _steps(cost: Cost) -> int:
-    """How many steps of one kind a text has at most."""
+    """How many steps of one kind a definition has at most."""
     return max(sum(step.kind == kind and step.per_unit > 0 for step in cost.steps) for kind in _CHAINS)

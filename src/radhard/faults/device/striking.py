@@ -49,16 +49,16 @@ def _strike(
     if hits is None:
         if arrived.keys is None or (first and is_product(arrived.cost.steps)):  # whose keys are of its first two steps
             return None
-        if kernels is not None and (strange := _strike_text(x, arrived)) is not None:
-            return strange
+        if kernels is not None and (non_finite := _strike_definition(x, arrived)) is not None:
+            return non_finite
         hits = hits_of(arrived.keys, arrived.cost)
     if first:
         hits = hits.since(first)
     if not len(hits.units):
         return None
-    if kernels is not None and arrived.hits is not None and (strange := _strike_text(x, arrived)) is not None:
-        return strange
-    if kernels is None or not trusted(kernels, "texts", x.out.device):
+    if kernels is not None and arrived.hits is not None and (non_finite := _strike_definition(x, arrived)) is not None:
+        return non_finite
+    if kernels is None or not trusted(kernels, "definitions", x.out.device):
         return read_on_host(x, hits, words)
     return read_on_device(x, hits, words)
 
@@ -73,19 +73,24 @@ def _chains(x: Application, arrived: Arrived) -> tuple[Chains, ...]:
     return chains
 
 
-def _strike_text(x: Application, arrived: Arrived) -> Tensor | None:
-    """What `struck` found strange, if it serves the operator."""
+def _strike_definition(x: Application, arrived: Arrived) -> Tensor | None:
+    """What `struck` found non_finite, if it serves the operator."""
     if x.operator.first_step or x.site.part is not None or is_product(arrived.cost.steps):
         return None
     keys = _keys(x, arrived)
     if keys is None:
         return None
     images = x.site.image_units(x.site.batch_grid(arrived.cost.grid, x.images))
-    strange = x.counted
-    if strange is None or strange.device != x.out.device or strange.stride() != (1,) or len(strange) != x.images:
-        strange = torch.zeros(x.images, dtype=torch.int64, device=x.out.device)
-    done = struck(x.operator, x.inputs, out=x.out, keys=keys, images=images, strange=strange)
-    return strange if done else None
+    non_finite = x.counted
+    if (
+        non_finite is None
+        or non_finite.device != x.out.device
+        or non_finite.stride() != (1,)
+        or len(non_finite) != x.images
+    ):
+        non_finite = torch.zeros(x.images, dtype=torch.int64, device=x.out.device)
+    done = struck(x.operator, x.inputs, out=x.out, keys=keys, images=images, non_finite=non_finite)
+    return non_finite if done else None
 
 
 def _keys(x: Application, arrived: Arrived) -> Tensor | None:

@@ -22,8 +22,8 @@ _FLIPS = 60  # about so many of each subject: several in many units
 _SITE = Site(name="proof")
 
 
-Way = Literal["rows", "words", "windows", "texts"]
-"""Chains along rows, or rows of words of four octets, or windows of images; and texts read step by step."""
+Way = Literal["rows", "words", "windows", "definitions"]
+"""Chains along rows, or rows of words of four octets, or windows of images; and definitions read step by step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,9 @@ def subjects() -> Iterator[Subject]:
     windows = Conv2d(stride=(2, 1), padding=(1, 2, 0, 1), dilation=(1, 2), groups=2, pad=3)
     yield Subject(ways=("windows",), operator=windows, inputs=(octets(3, 4, 9, 8), octets(4, 2, 3, 2), bias[:4]))
     numbers, weights = torch.randn(6, 40, generator=random), torch.randn(5, 40, generator=random)
-    yield Subject(ways=("texts",), operator=Linear(), inputs=(numbers, weights, weights[:, 0].clone()))
-    yield Subject(ways=("texts",), operator=Sum(dims=(1,)), inputs=(numbers,))
-    yield Subject(ways=("texts",), operator=Sum(dims=(1,)), inputs=((numbers * 2**30).to(torch.int32),))
+    yield Subject(ways=("definitions",), operator=Linear(), inputs=(numbers, weights, weights[:, 0].clone()))
+    yield Subject(ways=("definitions",), operator=Sum(dims=(1,)), inputs=(numbers,))
+    yield Subject(ways=("definitions",), operator=Sum(dims=(1,)), inputs=((numbers * 2**30).to(torch.int32),))
 
 
 def _wrong(strike: Callable[[Application, Arrived, Words], object], subject: Subject, device: torch.device) -> str:

@@ -1,7 +1,7 @@
 """The hit units of float operators on a device, read again with their flips by kernels: one launch an application.
 
-They do what `Flipped` does with an operator's text, which stays the definition: tests hold the two together. Operators
-that have no kernel here go the way of their text.
+They do what `BitFlipInterpreter` does with an operator's definition, which stays the definition: tests hold the two
+together. Operators that have no kernel here go the way of their definition.
 """
 
 import math
@@ -47,19 +47,19 @@ def struck(
     out: Tensor,
     keys: Tensor,
     images: tuple[int, int],
-    strange: Tensor,
+    non_finite: Tensor,
 ) -> bool:
     """Writes the units that `keys` [...] int64 hit into `out`, the output of `operator` for `inputs`.
 
     False: they are not served here, and nothing is done. A key is `unit << 27 | step << 22 | within << 6 | bit`; those
     of a unit stand side by side, ascending, and 2^63 - 1 is none. What flips make non-finite where it is quantised is
-    added to `strange` [B] int64; `images` are (whole, mine): unit u is of image u % whole // mine. Nothing waits for
+    added to `non_finite` [B] int64; `images` are (whole, mine): unit u is of image u % whole // mine. Nothing waits for
     the device.
     """
     kernels = on_device(out)
     if kernels is None or (out.is_cuda and not proven(kernels, out.device)):
         return False
-    return _struck(kernels, operator, inputs, out=out, keys=keys, images=images, strange=strange)
+    return _struck(kernels, operator, inputs, out=out, keys=keys, images=images, non_finite=non_finite)
 
 
 def proven(kernels: Any, device: torch.device) -> bool:
@@ -76,7 +76,7 @@ def _struck(
     out: Tensor,
     keys: Tensor,
     images: tuple[int, int],
-    strange: Tensor,
+    non_finite: Tensor,
 ) -> bool:
     if operator.first_step:
         return False
@@ -90,7 +90,12 @@ def _struck(
         return False
     reads = [_read(kernels, x, affine, out) for x, affine in zip(inputs, affines, strict=True)]
     limits = {} if writes is None else {"factor": 1.0 / writes.scale, "grid": writes.grid.limits}
-    rest = {"write": kernels.Write(out=out, **limits), "keys": keys.reshape(-1), "images": images, "strange": strange}
+    rest = {
+        "write": kernels.Write(out=out, **limits),
+        "keys": keys.reshape(-1),
+        "images": images,
+        "non_finite": non_finite,
+    }
     kind = type(inner)
     if kind in _ELEMENTS and None not in reads:
         kernels.hit_elements(_ELEMENTS[kind](inner), tuple(reads), **rest)

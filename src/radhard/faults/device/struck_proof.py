@@ -1,4 +1,4 @@
-"""How the kernels of `struck` prove themselves on a device: what they make of a few units is what their texts say."""
+"""How the kernels of `struck` prove themselves on a device: what they make of a few units is what definitions say."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.faults.interpreter import Flipped
+from radhard.faults.interpreter import BitFlipInterpreter
 from radhard.faults.locate import StepFlips
 from radhard.machine import UNSIGNED, Add, Operator, Site, read_cost
 from radhard.operators import Affine, Quantized
@@ -50,18 +50,18 @@ SUBJECTS = (
 
 
 def right(strike: Callable[..., bool], device: torch.device) -> bool:
-    """Whether `strike`, which is `struck` before it is proved, writes on `device` what the texts say."""
+    """Whether `strike`, which is `struck` before it is proved, writes on `device` what the definitions say."""
     for subject in SUBJECTS:
         operator, inputs = subject.operator, _inputs(subject)
         keys = random_keys(operator, inputs, bits=subject.bits)
-        by_text = operator.empty(inputs).zero_()
-        wild = int(read_text(operator, inputs, out=by_text, keys=keys).sum())
-        out, strange = torch.zeros_like(by_text).to(device), torch.zeros(1, dtype=torch.int64, device=device)
+        by_definition = operator.empty(inputs).zero_()
+        wild = int(interpret(operator, inputs, out=by_definition, keys=keys).sum())
+        out, non_finite = torch.zeros_like(by_definition).to(device), torch.zeros(1, dtype=torch.int64, device=device)
         given = [None if x is None else x.to(device) for x in inputs]
-        if not strike(operator, given, out=out, keys=keys.to(device), images=(1, 1), strange=strange):
+        if not strike(operator, given, out=out, keys=keys.to(device), images=(1, 1), non_finite=non_finite):
             return False
-        apart = int((out.cpu().to(torch.int32) - by_text.to(torch.int32)).abs().max())
-        if apart > (0 if subject.exact else 1) or int(strange) != wild:
+        apart = int((out.cpu().to(torch.int32) - by_definition.to(torch.int32)).abs().max())
+        if apart > (0 if subject.exact else 1) or int(non_finite) != wild:
             return False
     return True
 
@@ -93,8 +93,8 @@ def random_keys(operator: Operator, inputs: Sequence[Tensor | None], *, bits: in
     return torch.tensor(found, dtype=torch.int64)
 
 
-def read_text(operator: Operator, inputs: Sequence[Tensor | None], *, out: Tensor, keys: Tensor) -> Tensor:
-    """Writes the units that `keys` [F] int64 hit into `out` by their text -> where flips made strange what was not."""
+def interpret(operator: Operator, inputs: Sequence[Tensor | None], *, out: Tensor, keys: Tensor) -> Tensor:
+    """Writes the units that `keys` [F] int64 hit into `out` by definition -> where flips made words not finite."""
     flips = keys[keys != NONE].numpy()
     hit, place = np.unique(flips >> 27, return_inverse=True)
     step, within, bit = flips >> 22 & 31, flips >> 6 & 0xFFFF, flips & 63
@@ -104,10 +104,10 @@ def read_text(operator: Operator, inputs: Sequence[Tensor | None], *, out: Tenso
     }
     units, index = operator.units(inputs), torch.from_numpy(hit)
     read = units.gather(index)
-    arithmetic, without = Flipped(by_step, Words()), Flipped({}, Words())
-    units.scatter(out, index, operator.text(arithmetic, *read))
-    operator.text(without, *read)
+    arithmetic, without = BitFlipInterpreter(by_step, Words()), BitFlipInterpreter({}, Words())
+    units.scatter(out, index, operator.definition(arithmetic, *read))
+    operator.definition(without, *read)
     mask = torch.zeros(out.shape, dtype=torch.bool, device=out.device)
-    if arithmetic.strange is not None and without.strange is not None:
-        units.scatter(mask, index, arithmetic.strange & ~without.strange)
+    if arithmetic.non_finite is not None and without.non_finite is not None:
+        units.scatter(mask, index, arithmetic.non_finite & ~without.non_finite)
     return mask

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from radhard.kernels.cuda.epilogue import rounded
 from radhard.kernels.cuda.launch import on
-from radhard.kernels.cuda.rows import Read, Write, Written, number, strange
+from radhard.kernels.cuda.rows import Read, Write, Written, non_finite, number
 
 Operation = Literal["add", "sub", "mul"]
 _BLOCK = 2048
@@ -61,7 +61,7 @@ def _pair(  # type: ignore[no-untyped-def]
     else:
         tl.store(out + at, value, mask=inside)
     if MARKED:
-        tl.store(marks + at, strange(value), mask=inside)
+        tl.store(marks + at, non_finite(value), mask=inside)
 
 
 def pair(

@@ -121,8 +121,8 @@ def _sums(device: torch.device) -> bool:
 
 def _writes(device: torch.device) -> bool:
     draw = torch.Generator().manual_seed(0x5EED)
-    strange = torch.tensor([float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-40, 2.5, -0.5, 127.5])
-    x = torch.cat([torch.randn(5000, generator=draw) * 90, torch.arange(-600, 600) / 2, strange])
+    non_finite = torch.tensor([float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-40, 2.5, -0.5, 127.5])
+    x = torch.cat([torch.randn(5000, generator=draw) * 90, torch.arange(-600, 600) / 2, non_finite])
     for dtype, grid in ((torch.int8, (-7, -128, 127)), (torch.uint8, (3, 1, 255))):
         for factor in (1.0, 1 / 0.37):
             words, marks = written(x.to(device), factor, grid=grid, dtype=dtype, marked=True)
@@ -157,8 +157,8 @@ def _agrees(found: Written | None, expected: Tensor, write: Write | None) -> boo
     factor, grid, dtype = write
     steps = (out.int() - saturate(expected * factor, grid, dtype=dtype).int()).abs()
     many, most = int((steps > 0).sum()), int(steps.max())
-    strange = (~(expected * factor).isfinite()).sum(-1, keepdim=True)
-    if found[1] is not None and not torch.equal(found[1].cpu(), strange.to(torch.int32)):
+    non_finite = (~(expected * factor).isfinite()).sum(-1, keepdim=True)
+    if found[1] is not None and not torch.equal(found[1].cpu(), non_finite.to(torch.int32)):
         return "what is not finite is miscounted"
     return (most <= 1 and many <= max(1, out.numel() // 500)) or f"{many} words differ, by up to {most}"
 

@@ -17,7 +17,7 @@ from radhard.kernels.cuda.launch import on
 from radhard.kernels.on_device import interpreted
 
 Several = Literal["leave", "intersect"]
-OUTCOMES = ("cleared", "one_sided", "left", "repaired", "recomputed")
+OUTCOMES = ("false_alarms", "inconsistent", "uncorrected", "repaired", "recomputed")
 """What became of blocks: nothing was off in them; only in rows, or only in columns; the rest as their names say."""
 
 _PROGRAMS = 1056  # that share a list: 8 for each multiprocessor of an H100

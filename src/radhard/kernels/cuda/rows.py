@@ -41,7 +41,7 @@ def number(pointer, inside, zero, scale, WORDS: tl.constexpr):  # type: ignore[n
 
 
 @triton.jit
-def strange(value):  # type: ignore[no-untyped-def]
+def non_finite(value):  # type: ignore[no-untyped-def]
     """1 where a float32 is not finite, else 0."""
     return tl.where(tl.abs(value) <= 3.4028234663852886e38, 0, 1)
 
@@ -168,7 +168,7 @@ def _put(  # type: ignore[no-untyped-def]
         y = e * (tl.div_rn(1.0, total) * factor)[:, None]
         tl.store(target, nearest(y, zero, low, high) if WORDS else rounded(y, zero, low, high), mask=mask)
         if COUNTED:
-            many = tl.sum(tl.where((column < n)[None, :], strange(y), 0), axis=1)
+            many = tl.sum(tl.where((column < n)[None, :], non_finite(y), 0), axis=1)
     else:
         tl.store(target, tl.div_rn(e, total[:, None]), mask=mask)
     return many
@@ -249,7 +249,7 @@ def _stored(  # type: ignore[no-untyped-def]
     if WRITTEN:
         y = y * factor
         tl.store(out + column, rounded(y, zero, low, high), mask=used)
-        many = tl.sum(tl.where(used, strange(y), 0), axis=0)
+        many = tl.sum(tl.where(used, non_finite(y), 0), axis=0)
     else:
         tl.store(out + column, y, mask=used)
     return many

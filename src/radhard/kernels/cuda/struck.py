@@ -1,4 +1,5 @@
-"""What the kernels that read a text again with flips in it have in common: the flips of a unit, and a word they hit.
+"""What the kernels that read a definition again with flips in it have in common: the flips of a unit, and a word they
+hit.
 
 A flip is a key, int64: `unit << 27 | step << 22 | within << 6 | bit`. The keys of a unit stand side by side, ascending;
 NONE stands for no flip, and may stand anywhere else. Floats are float32; one that is NaN is made the quiet NaN without
@@ -20,7 +21,7 @@ _NAN = tl.constexpr(0x7FC00000)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Read:
-    """A tensor that a text reads: float32, or words of 8 bits that stand for (word - zero) * scale."""
+    """A tensor that a definition reads: float32, or words of 8 bits that stand for (word - zero) * scale."""
 
     x: Tensor
     zero: int = 0
@@ -49,7 +50,7 @@ def geometry(shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...], devic
 
 @triton.jit
 def struck(value, keys, at, count, most, step, place):  # type: ignore[no-untyped-def]
-    """`value` float32, word `place` of this step of a unit's text -> the same with its flips.
+    """`value` float32, word `place` of this step of a unit's definition -> the same with its flips.
 
     The unit's flips are `count` keys from `at`, of which there are at most `most`. All of these are of the value's
     shape, or broadcast with it.

@@ -18,11 +18,11 @@ _BLOCK = 64  # keys a program
 
 
 def hit_elements(
-    form: Form, reads: tuple[Read, ...], *, write: Write, keys: Tensor, images: tuple[int, int], strange: Tensor
+    form: Form, reads: tuple[Read, ...], *, write: Write, keys: Tensor, images: tuple[int, int], non_finite: Tensor
 ) -> None:
     """Writes into `write.out` [...] the elements that `keys` [F] int64 hit, read from one or two tensors of its shape.
 
-    Steps are numbered in the text's order: the scale of each input in words, the operator's, the output's scale.
+    Steps are numbered in the definition's order: the scale of each input in words, the operator's, the output's scale.
     """
     x, y, out = reads[0], reads[-1], write.out
     shape = tuple(out.shape)
@@ -43,7 +43,7 @@ def hit_elements(
             out,
             write.factor,
             *write.grid,
-            strange,
+            non_finite,
             *images,
             FORM=_FORMS.index(form),
             TWO=len(reads) == 2,
@@ -58,7 +58,7 @@ def hit_elements(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _text(x, y, keys, at, count, most, FIRST: tl.constexpr, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
-    """The operator's text on numbers x and y, its steps from FIRST."""
+    """The operator's definition on numbers x and y, its steps from FIRST."""
     if FORM == 0:
         value = struck(x + y, keys, at, count, most, FIRST, 0)
     elif FORM == 1:
@@ -121,7 +121,7 @@ def _scaled(  # type: ignore[no-untyped-def]
     Y_WORDS: tl.constexpr,
     WORDS: tl.constexpr,
 ):
-    """The text with the scales about it, whose steps are the first and the last."""
+    """The definition with the scales about it, whose steps are the first and the last."""
     FIRST: tl.constexpr = X_WORDS + Y_WORDS
     if X_WORDS:
         x = struck(x, keys, at, count, most, 0, 0)
@@ -151,7 +151,7 @@ def _elements(  # type: ignore[no-untyped-def]
     zero,
     low,
     high,
-    strange_of,
+    non_finite_of,
     whole,
     mine,
     FORM: tl.constexpr,
@@ -198,10 +198,10 @@ def _elements(  # type: ignore[no-untyped-def]
         if WORDS:
             tl.store(out + out_at, rounded(value, zero, low, high).to(out.dtype.element_ty), mask=first)
             wild = first & not_finite(value)
-            if tl.max(wild.to(tl.int32), 0) > 0:  # what is strange without flips has been noted
+            if tl.max(wild.to(tl.int32), 0) > 0:  # what is non_finite without flips has been noted
                 clean = _scaled(a, b, factor, keys, at, count, 0, FORM, X_WORDS, Y_WORDS, WORDS)
                 wild = wild & (not_finite(clean) == 0)
                 image = tl.where(first, unit, 0) % whole // mine
-                tl.atomic_add(strange_of + image, wild.to(strange_of.dtype.element_ty), mask=wild)
+                tl.atomic_add(non_finite_of + image, wild.to(non_finite_of.dtype.element_ty), mask=wild)
         else:
             tl.store(out + out_at, value, mask=first)

@@ -35,12 +35,12 @@ def hit_rows(
     eps: float = 0.0,
     keys: Tensor,
     images: tuple[int, int],
-    strange: Tensor,
+    non_finite: Tensor,
 ) -> None:
     """Writes into `write.out` the rows that `keys` [F] int64 hit, rows over axes `dims` (ascending) of the input.
 
-    `parameters` are a weight and a bias of contiguous float32. Steps are numbered in the text's order: the scale of an
-    input in words, the operator's, the output's scale.
+    `parameters` are a weight and a bias of contiguous float32. Steps are numbered in the definition's order: the scale
+    of an input in words, the operator's, the output's scale.
     """
     x, out = read.x, write.out
     kept = tuple(d for d in range(x.ndim) if d not in dims)
@@ -72,7 +72,7 @@ def hit_rows(
             n,
             1.0 / n,
             eps,
-            strange,
+            non_finite,
             *images,
             FORM=_FORMS.index(form),
             X_WORDS=x.dtype in OCTETS,
@@ -192,7 +192,7 @@ def _scaled(  # type: ignore[no-untyped-def]
     BIAS: tl.constexpr,
     WORDS: tl.constexpr,
 ):
-    """The text with the scales about it, whose steps are the first and the last."""
+    """The definition with the scales about it, whose steps are the first and the last."""
     if X_WORDS:
         x = struck(x, keys, at, count, count, 0, lane)
     FIRST: tl.constexpr = X_WORDS + 0
@@ -237,7 +237,7 @@ def _rows(  # type: ignore[no-untyped-def]
     n,
     share,
     eps,
-    strange_of,
+    non_finite_of,
     whole,
     mine,
     FORM: tl.constexpr,
@@ -308,7 +308,7 @@ def _rows(  # type: ignore[no-untyped-def]
                 words = rounded(value, zero, low, high).to(out.dtype.element_ty)
                 tl.store(out + out_at + out_along, words, mask=written)
                 wild = (written & not_finite(value)).to(tl.int32)
-                if tl.max(wild, 0) > 0:  # what is strange without flips has been noted
+                if tl.max(wild, 0) > 0:  # what is non_finite without flips has been noted
                     clean = _scaled(
                         given,
                         weight,
@@ -329,7 +329,7 @@ def _rows(  # type: ignore[no-untyped-def]
                         WORDS,
                     )
                     found = tl.sum(tl.where(not_finite(clean), 0, wild), 0)
-                    tl.atomic_add(strange_of + unit % whole // mine, found.to(strange_of.dtype.element_ty))
+                    tl.atomic_add(non_finite_of + unit % whole // mine, found.to(non_finite_of.dtype.element_ty))
             else:
                 tl.store(out + out_at + out_along, value, mask=written)
             at = tl.min(tl.where(first & (place > at), place, flips), 0)

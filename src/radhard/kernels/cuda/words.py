@@ -26,14 +26,14 @@ def _look_up(x, table, out, size, columns, of_row, ROWS: tl.constexpr, BLOCK: tl
 
 
 @triton.jit(do_not_specialize=["zero", "low", "high"])  # type: ignore[untyped-decorator]
-def _quantize(x, out, strange, size, factor, zero, low, high, MARKED: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _quantize(x, out, non_finite, size, factor, zero, low, high, MARKED: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     first = tl.program_id(0).to(tl.int64) * BLOCK
     step = tl.arange(0, BLOCK)
     inside = step < size - first
     value = tl.load(x + first + step, mask=inside, other=0.0) * factor
     tl.store(out + first + step, rounded(value, zero, low, high), mask=inside)
     if MARKED:
-        tl.store(strange + first + step, tl.where(tl.abs(value) <= 3.4028234663852886e38, 0, 1), mask=inside)
+        tl.store(non_finite + first + step, tl.where(tl.abs(value) <= 3.4028234663852886e38, 0, 1), mask=inside)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -91,13 +91,13 @@ def written(
     back = [order.index(d) for d in range(x.ndim)]
     source, size = x.to(torch.float32).permute(order).contiguous(), x.numel()
     out = torch.empty(source.shape, dtype=dtype, device=x.device)
-    strange = torch.empty(source.shape if marked else 0, dtype=torch.int8, device=x.device)
+    non_finite = torch.empty(source.shape if marked else 0, dtype=torch.int8, device=x.device)
     if size:
         with on(x):
             _quantize[(triton.cdiv(size, _BLOCK),)](
-                source, out, strange, size, factor, *grid, MARKED=marked, BLOCK=_BLOCK
+                source, out, non_finite, size, factor, *grid, MARKED=marked, BLOCK=_BLOCK
             )
-    return out.permute(back), strange.view(torch.bool).permute(back) if marked else None
+    return out.permute(back), non_finite.view(torch.bool).permute(back) if marked else None
 
 
 def _rows(x: Tensor) -> tuple[int, int] | None:

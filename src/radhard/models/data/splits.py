@@ -54,7 +54,7 @@ class DataChoice:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Supply:
+class DataSplits:
     """The images that are evaluated, those that calibrate, and where the latter are from, for the record."""
 
     evaluated: Dataset
@@ -62,13 +62,13 @@ class Supply:
     calibrated_on: str
 
 
-def supply(
+def split_data(
     choice: DataChoice,
     loaded: LoadedModel,
     *,
     whole: Dataset | Listing | None = None,
     progress: Progress | None = None,
-) -> Supply:
+) -> DataSplits:
     """The images of `choice` as `loaded` takes them: uint8, preprocessed as its configuration says.
 
     `whole`: images in memory that take their place, in a drawn order as those of a folder.
@@ -222,7 +222,7 @@ def _sample_of(data: Dataset, choice: DataChoice) -> Dataset:
 
 def _in_memory(
     choice: DataChoice, loaded: LoadedModel, *, whole: Dataset | Listing, progress: Progress | None
-) -> Supply:
+) -> DataSplits:
     """Those calibrate that `choice` names or holds, else a share of `whole`. The order is drawn from identities."""
     if isinstance(choice.calibration, str) and not is_pixels(whole):
         raise InputError(
@@ -261,7 +261,7 @@ def _calibrated(
     evaluated: Dataset,
     locations: frozenset[str],
     progress: Progress | None,
-) -> Supply:
+) -> DataSplits:
     """With the embedded calibration images, or with those of the set that `choice.calibration` names."""
     if choice.calibration is None or choice.calibration == EMBEDDED:
         calibration = fashion_mnist("calibration").take(
@@ -273,7 +273,7 @@ def _calibrated(
             calibration = fitted(calibration, frame=_frame(loaded), progress=progress)
         text = f"{len(calibration)} images of {calibration.name}"
         if choice.data == EMBEDDED:
-            return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
+            return DataSplits(evaluated=evaluated, calibration=calibration, calibrated_on=text)
         return _supplied(evaluated, replace(calibration, name=text))
     if not isinstance(choice.calibration, str):
         raise InputError(
@@ -301,7 +301,7 @@ def _first(given: Dataset | Listing, loaded: LoadedModel, *, seed: int, progress
     return fitting.take(torch.tensor(order), name=text)
 
 
-def _supplied(evaluated: Dataset, calibration: Dataset) -> Supply:
+def _supplied(evaluated: Dataset, calibration: Dataset) -> DataSplits:
     """Both, without the pictures that would calibrate and are evaluated, too, under whatever name: these are told."""
     both = same_pictures(calibration, as_in=evaluated)
     text = _told(calibration)
@@ -315,7 +315,7 @@ def _supplied(evaluated: Dataset, calibration: Dataset) -> Supply:
             )
         text += f", without {few(names, 'that are evaluated, too, under another name')}"
         calibration = calibration.take(torch.tensor(left), name=calibration.name)
-    return Supply(evaluated=evaluated, calibration=calibration, calibrated_on=text)
+    return DataSplits(evaluated=evaluated, calibration=calibration, calibrated_on=text)
 
 
 def _told(calibration: Dataset) -> str:

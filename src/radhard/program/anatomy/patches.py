@@ -39,7 +39,7 @@ Places = Mapping[Site, NDArray[np.float32]]
 _CHUNK = 1 << 24  # elements of unit inputs that are looked at at a time
 
 
-class Placing(Machine):
+class ReceptiveFields(Machine):
     """Carries places through a program: of each site, for each unit of one image, `places` [4, units] float32."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from radhard.machine.device import choose_device
 from radhard.program.anatomy.anatomy import place_of
 from radhard.program.anatomy.overrides import Anatomy, Overrides
 from radhard.program.capture.fold import constant
-from radhard.program.capture.non_finite import first_strange
+from radhard.program.capture.non_finite import first_non_finite
 from radhard.program.capture.probe import attribute_rows
 from radhard.program.lowering.lower import lower
 from radhard.program.program import Program
@@ -130,7 +130,7 @@ def _calibrated(
 
 def _check_values(program: Program, images: Tensor, number: int) -> None:
     """Raise InputError if the float program yields what is not finite on a batch of finite images."""
-    if (place := first_strange(program.graph, images)) is not None:
+    if (place := first_non_finite(program.graph, images)) is not None:
         raise InputError(
             f"{program.name}: on calibration batch {number} {place} yields NaN or infinite values: its weights are too "
             "large for float32 or damaged, or the images are normalised for another model"
@@ -162,9 +162,9 @@ def _check(program: Program, images: Tensor, number: int) -> None:
             f"{list(program.input_shape)}"
         )
     if not bool(images.isfinite().all()):
-        strange = int((~images.isfinite()).sum())
+        non_finite = int((~images.isfinite()).sum())
         raise InputError(
-            f"calibration batch {number} holds {strange} values that are NaN or infinite: clean the images, or leave "
+            f"calibration batch {number} holds {non_finite} values that are NaN or infinite: clean the images or leave "
             "them out"
         )
 

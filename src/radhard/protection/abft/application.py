@@ -15,7 +15,7 @@ from radhard.protection.abft.stages import Accumulated, Written
 from radhard.protection.abft.stored import BlockSums, StoredSums, store, with_bias
 
 
-class Work:
+class ProtectedApplication:
     """`operator` applied to `inputs` at `site`, on `inner`; `checks` keeps the account."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Work:
         return known
 
     def audit(self, g: Tensor, j: Tensor, right: BlockSums, *, step: int) -> None:
-        """Make the stored sums of blocks `j` [f] of products `g` [f] once more, and note which are stale.
+        """Make the stored sums of blocks `j` [f] of products `g` [f] once more, and note which are corrupted.
 
         Called where a mismatch has no cause in the output: the sums are wrong, or the weight is no longer theirs.
         """
@@ -150,7 +150,7 @@ class Work:
         entries = self.entries.inner(g, j, count)
         again = self.checks.sums(f"audit/{width}", columns, dim=1, step=width, entries=entries)[:, 0]
         wrong = self.checks.differ(again, right.blocks[g, j, : x.shape.k])
-        self.checks.note(stale=int(wrong.any(1).sum()))
+        self.checks.note(corrupted=int(wrong.any(1).sum()))
 
     def audit_total(self, g: Tensor, right: BlockSums) -> None:
         """Compare the stored sums over all columns, of products `g` [f], with those over blocks."""
@@ -158,4 +158,4 @@ class Work:
             return
         blocks, entries = right.blocks[g], self.entries.only(g)
         again = self.checks.sums("audit/all", blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
-        self.checks.note(stale=int(self.checks.differ(again, right.all[g]).any(1).sum()))
+        self.checks.note(corrupted=int(self.checks.differ(again, right.all[g]).any(1).sum()))

@@ -3,8 +3,9 @@
 Detection wraps at 32 bits, as accumulators do; location, after a mismatch, has 64. Either way the words are integers:
 without a fault both sides of a check are equal, and no tolerance is needed.
 
-A check is applied to entries that run along the first axis of its tensors; an entry is a piece of an image's work (a
-product, a block, a word), and its number among all such pieces addresses the faults of its operations (`Part`).
+A check is applied to entries that run along the first axis of its tensors; an entry is a piece of an image's
+application (a product, a block, a word), and its number among all such pieces addresses the faults of its operations
+(`Part`).
 """
 
 import math
@@ -64,7 +65,7 @@ class Dot(Operator):
 
         return Units(shape, gather, scatter)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """w multiplications, w - 1 additions."""
         x, y = tensors(inputs)
         return m.sum(m.mul(x, y))[:, 0]

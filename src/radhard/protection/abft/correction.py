@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from radhard.machine.operator import GATHERED_AT_ONCE
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot, Entries
 from radhard.protection.abft.detection import Detection, FlaggedBlocks
 from radhard.protection.abft.gather import cut
@@ -47,16 +47,16 @@ class Blocks:
         return Blocks(at=self.at.only(index), entries=self.entries.only(index), **chosen)
 
 
-class Surgery:
+class Correction:
     """Reads the blocks of one application; `total` [g, m, n] int32 is put right in place.
 
     `found` is what detection made, `expected` [g, q, i, j] the sums that blocks must have.
     """
 
-    def __init__(self, work: Work, *, block: Block, found: Detection, expected: Tensor) -> None:
+    def __init__(self, application: ProtectedApplication, *, block: Block, found: Detection, expected: Tensor) -> None:
         self.total = found.sums[-1].clone()
-        self.checks = work.checks
-        self._work = work
+        self.checks = application.checks
+        self._work = application
         self._block = block
         self._found = found
         self._expected = expected

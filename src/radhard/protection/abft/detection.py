@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checksums import predicted
 from radhard.protection.abft.stored import BlockSums
 from radhard.protection.cost.shape import Block
@@ -40,8 +40,8 @@ class Detection:
     """What detection made and found, for all products [g].
 
     `sums` [q, g, m, n] int32 are the running sums after each slab of k, `tiles` [g, q, i, j] their sums over blocks;
-    `left` and `right` the sums of A and B; `whole` [g] what the last tiles must add up to; `alarmed` [f] int64 the
-    products for which they do not. Tiles and wholes are int32, or int64 where sums have 64 bits.
+    `uncorrected` and `right` the sums of A and B; `whole` [g] what the last tiles must add up to; `alarmed` [f] int64
+    the products for which they do not. Tiles and wholes are int32, or int64 where sums have 64 bits.
     """
 
     sums: Tensor
@@ -52,15 +52,15 @@ class Detection:
     alarmed: Tensor
 
 
-def detect(work: Work, block: Block, *, width: Width = 32) -> Detection:
+def detect(application: ProtectedApplication, block: Block, *, width: Width = 32) -> Detection:
     """Compute the products, their sums over blocks, and check each as a whole."""
-    checks, everyone, shape = work.checks, work.entries, work.products.shape
-    sums, dtype = work.accumulators(block.k), torch.int32 if width == 32 else torch.int64
+    checks, everyone, shape = application.checks, application.entries, application.products.shape
+    sums, dtype = application.accumulators(block.k), torch.int32 if width == 32 else torch.int64
     rows = checks.sums("tiles/columns", sums.transpose(0, 1).to(dtype), dim=3, step=block.n, entries=everyone)
     tiles = checks.sums("tiles", rows, dim=2, step=block.m, entries=everyone)
     last = tiles[:, -1].flatten(1)
     total = checks.sums("total", last, dim=1, step=last.shape[1], entries=everyone)[:, 0]
-    left, right = work.row_sums(block.m), work.column_sums(block.n)
+    left, right = application.row_sums(block.m), application.column_sums(block.n)
     factors = (left.all[:, None], right.all[:, None])
     whole = predicted("wanted", *factors, slabs=[shape.terms], checks=checks, entries=everyone, dtype=dtype)[:, 0, 0, 0]
     alarmed = checks.differ(total, whole).nonzero()[:, 0]
@@ -77,10 +77,10 @@ class Suspects:
     expected: Tensor
 
 
-def locate(work: Work, block: Block, found: Detection) -> Suspects:
+def locate(application: ProtectedApplication, block: Block, found: Detection) -> Suspects:
     """Check every block of the products with an alarm. Where no block explains it, stored sums are compared."""
-    checks, alarmed, shape = work.checks, found.alarmed, work.products.shape
-    slabs, some = len(found.sums), work.entries.only(found.alarmed)
+    checks, alarmed, shape = application.checks, found.alarmed, application.products.shape
+    slabs, some = len(found.sums), application.entries.only(found.alarmed)
     terms = [block.k] * (slabs - 1) + [shape.terms - (slabs - 1) * block.k]
     factors = (found.left.blocks[alarmed], found.right.blocks[alarmed])
     expected = torch.zeros_like(found.tiles)
@@ -91,5 +91,5 @@ def locate(work: Work, block: Block, found: Detection) -> Suspects:
     wrong = checks.differ(actual[alarmed], expected[alarmed])
     f, q, i, j = wrong.nonzero(as_tuple=True)
     checks.note(flagged=len(f))
-    work.audit_total(alarmed[~wrong.flatten(1).any(1)], found.right)
+    application.audit_total(alarmed[~wrong.flatten(1).any(1)], found.right)
     return Suspects(flagged=FlaggedBlocks(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)

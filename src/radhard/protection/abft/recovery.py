@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radhard.protection.abft.correction import Blocks, Places, Surgery, where
+from radhard.protection.abft.correction import Blocks, Correction, Places, where
 from radhard.protection.abft.detection import FlaggedBlocks
 
 RecoveryPolicy = Literal["leave", "intersect", "row", "block"]
@@ -34,24 +34,24 @@ class Recovery:
     policy: RecoveryPolicy
     retries: int
 
-    def run(self, surgery: Surgery, flagged: FlaggedBlocks) -> Tensor:
+    def run(self, correction: Correction, flagged: FlaggedBlocks) -> Tensor:
         """Repair the blocks; -> the products [f] in which nothing was wrong."""
-        cleared = [self._recover(surgery, blocks) for blocks in surgery.alike(flagged)]
-        return torch.cat(cleared) if cleared else flagged.g
+        false_alarms = [self._recover(correction, blocks) for blocks in correction.alike(flagged)]
+        return torch.cat(false_alarms) if false_alarms else flagged.g
 
-    def _recover(self, surgery: Surgery, blocks: Blocks) -> Tensor:
-        (_, h, w), terms, checks = blocks.values.shape, blocks.a.shape[2], surgery.checks
-        cleared = blocks.at.g[:0]
+    def _recover(self, correction: Correction, blocks: Blocks) -> Tensor:
+        (_, h, w), terms, checks = blocks.values.shape, blocks.a.shape[2], correction.checks
+        false_alarms = blocks.at.g[:0]
         for attempt in range(self.retries + 1):
             label = f"{h}x{terms}x{w}" + (f"#{attempt + 1}" if attempt else "")
-            rows, columns = surgery.rows(label, blocks)[0], surgery.columns(label, blocks)[0]
+            rows, columns = correction.rows(label, blocks)[0], correction.columns(label, blocks)[0]
             wrong_rows, wrong_columns = checks.differ(rows, 0), checks.differ(columns, 0)
             in_rows, in_columns = wrong_rows.sum(1), wrong_columns.sum(1)
             nothing, both = (in_rows + in_columns) == 0, (in_rows > 0) & (in_columns > 0)
             if not attempt:
-                cleared = blocks.at.g[nothing]
-            checks.note(**{"repaired" if attempt else "cleared": int(nothing.sum())})
-            surgery.audit(blocks, where((in_rows > 0) & (in_columns == 0)))
+                false_alarms = blocks.at.g[nothing]
+            checks.note(**{"repaired" if attempt else "false_alarms": int(nothing.sum())})
+            correction.audit(blocks, where((in_rows > 0) & (in_columns == 0)))
 
             one = (in_rows == 1) & (in_columns == 1)
             at = _meeting(wrong_rows & one[:, None], wrong_columns)
@@ -60,21 +60,21 @@ class Recovery:
                 one[at[0]] = same
                 f, r, c = (index[same] for index in at)
                 if len(f):
-                    surgery.put(label, blocks, (f, r, c), surgery.corrected(label, blocks, (f, r, c), rows[f, r]))
+                    correction.put(label, blocks, (f, r, c), correction.corrected(label, blocks, (f, r, c), rows[f, r]))
             more = both & ~one if self.policy != "leave" else torch.zeros_like(one)
             at = self._chosen(wrong_rows & more[:, None], wrong_columns)
             if len(at[0]):
-                surgery.put(label, blocks, at, surgery.again(label, blocks, at))
-            checks.note(one_sided=int((~nothing & ~both).sum()), left=int((both & ~one & ~more).sum()))
+                correction.put(label, blocks, at, correction.again(label, blocks, at))
+            checks.note(inconsistent=int((~nothing & ~both).sum()), uncorrected=int((both & ~one & ~more).sum()))
 
             touched = where(one | more)
-            failed = self._recheck(surgery, label, blocks.only(touched))
+            failed = self._recheck(correction, label, blocks.only(touched))
             checks.note(repaired=int(one[touched[~failed]].sum()), recomputed=int(more[touched[~failed]].sum()))
             blocks = blocks.only(touched[failed])
             if not len(blocks):
-                return cleared
-        checks.note(left=len(blocks))
-        return cleared
+                return false_alarms
+        checks.note(uncorrected=len(blocks))
+        return false_alarms
 
     def _chosen(self, rows: Tensor, columns: Tensor) -> Places:
         """Which words of blocks with several faulty ones are computed again."""
@@ -84,11 +84,11 @@ class Recovery:
             rows = rows.any(1, keepdim=True).expand_as(rows)
         return _meeting(rows, torch.ones_like(columns))
 
-    def _recheck(self, surgery: Surgery, label: str, blocks: Blocks) -> Tensor:
+    def _recheck(self, correction: Correction, label: str, blocks: Blocks) -> Tensor:
         """Which of the blocks [f] still do not sum to what they must."""
         if not self.retries or not len(blocks):
             return torch.zeros(len(blocks), dtype=torch.bool, device=blocks.values.device)
-        flat, checks = blocks.values.flatten(1), surgery.checks
+        flat, checks = blocks.values.flatten(1), correction.checks
         again = checks.sums(f"{label}/recheck", flat, dim=1, step=flat.shape[1], entries=blocks.entries)[:, 0]
         return checks.differ(again.to(blocks.expected.dtype), blocks.expected)
 

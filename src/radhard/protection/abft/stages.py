@@ -52,7 +52,7 @@ class Accumulated(Operator):
                 found.append(x if end == x.k else replace(x, k=end, bias=None))
         return tuple(found)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums; [u, e] of these are kept."""
         a, b, bias, _ = inputs
         assert isinstance(a, Rows)
@@ -95,11 +95,11 @@ class Written(Operator):
         whole = self.whole.units(rest)
         return Units(whole.grid, lambda index: (_read(total, index, whole), whole.gather(index)[3]), whole.scatter)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One scale multiplication."""
         total, multiplier = inputs
         assert isinstance(total, Tensor)
-        return self.write_back.text(m, total, multiplier)
+        return self.write_back.definition(m, total, multiplier)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """One pass over the accumulators, columns of all weights side by side."""
@@ -136,7 +136,7 @@ class Requantized(Operator):
         whole = self.whole.units(rest)
         return Units(whole.grid, lambda index: (_read(value, index, whole),), whole.scatter)
 
-    def text(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
+    def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Scale, round and saturate."""
         (value,) = inputs
         assert isinstance(value, Tensor)
@@ -146,9 +146,9 @@ class Requantized(Operator):
         """One pass; what is not finite is noted."""
         assert inputs[0] is not None
         grid = self.writes.grid
-        words, strange = write_float(inputs[0], 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
-        if strange is not None:
-            note(strange)
+        words, non_finite = write_float(inputs[0], 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
+        if non_finite is not None:
+            note(non_finite)
         return words
 
 

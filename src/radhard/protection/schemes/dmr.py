@@ -13,7 +13,7 @@ from torch import Tensor
 from radhard.kernels.bits import bits
 from radhard.kernels.votes import voted
 from radhard.machine import Shape
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import Form, NoForm
@@ -26,20 +26,20 @@ from radhard.words import Words, canonical
 class Dmr:
     """Costs one run where nothing is wrong, two where something is."""
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """Two runs, a comparison, and where they differ a third."""
-        first, second = work.compute(), work.copy(2)
+        first, second = application.compute(), application.copy(2)
         a, b = bits(canonical(first)), bits(canonical(second))
         differ = a != b
-        found, images = int(differ.sum()), int((work.site.per_image(differ) > 0).sum())
-        work.checks.count(cmp=a.numel() + 2 * found)  # the third with both
-        work.checks.note(checks=a.numel(), alarms=images, flagged=found)
+        found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
+        application.checks.count(cmp=a.numel() + 2 * found)  # the third with both
+        application.checks.note(checks=a.numel(), alarms=images, flagged=found)
         if not found:
-            return work.voted(first)
-        c = bits(canonical(work.copy(3, images=images)))
+            return application.voted(first)
+        c = bits(canonical(application.copy(3, images=images)))
         left = int((differ & (a != c) & (b != c)).sum())
-        work.checks.note(recomputed=found - left, left=left)
-        return work.voted(voted(a, b, c.where(differ, a), by="word").view(first.dtype))
+        application.checks.note(recomputed=found - left, uncorrected=left)
+        return application.voted(voted(a, b, c.where(differ, a), by="word").view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """A second run of a product, and a third where a fault hit either; two comparisons more a word in doubt."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from radhard.machine import Add, Mul, Shape, Sum
 from radhard.machine.operator import GATHERED_AT_ONCE
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot, Entries
 from radhard.protection.abft.moments import Moments, made_moments, stored_moments, with_bias
 from radhard.protection.abft.products import float_matrices
@@ -52,10 +52,10 @@ class FloatAbft:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """The inner machine's output itself, unless a row of it is wrong."""
-        out = work.compute()
-        rows = CheckedRows(work, scheme=self, out=out)
+        out = application.compute()
+        rows = CheckedRows(application, scheme=self, out=out)
         return out if rows.repair() else rows.merged()
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
@@ -71,9 +71,9 @@ class FloatAbft:
 class CheckedRows:
     """One application: its rows [g, m] against what they must sum to, each cut into pieces of `width` columns."""
 
-    def __init__(self, work: Work, *, scheme: FloatAbft, out: Tensor) -> None:
-        self._work, self._scheme, self._checks = work, scheme, work.checks
-        self._products = x = float_matrices(work.operator, work.inputs, work.site)
+    def __init__(self, application: ProtectedApplication, *, scheme: FloatAbft, out: Tensor) -> None:
+        self._work, self._scheme, self._checks = application, scheme, application.checks
+        self._products = x = float_matrices(application.operator, application.inputs, application.site)
         self._entries = Entries(slot=x.slot, piece=x.piece, pieces=x.pieces)
         self._width = min(scheme.width or x.shape.n, x.shape.n)
         self._rounding = Rounding(lanes=scheme.lanes)
@@ -119,7 +119,7 @@ class CheckedRows:
             if not len(open_):
                 break
         left = len(open_) if scheme.retries else 0
-        checks.note(left=left, recomputed=int(touched.sum()) - left, cleared=int((~touched).sum()))
+        checks.note(uncorrected=left, recomputed=int(touched.sum()) - left, false_alarms=int((~touched).sum()))
         return not bool(touched.any())
 
     # --- the bound ---
@@ -155,18 +155,18 @@ class CheckedRows:
     # --- the moments of B ---
 
     def _moments(self) -> Moments:
-        x, work = self._products, self._work
+        x, application = self._products, self._work
         how = {"width": self._width, "rounding": self._rounding}
         if not x.stored:
             b = self._b[x.every % len(self._b)]
             return made_moments(b, checks=self._checks, entries=self._entries, **how)  # type: ignore[arg-type]
-        weight = work.inputs[1]
+        weight = application.inputs[1]
         assert weight is not None
-        known = work.stored.get(work.site.name)
+        known = application.stored.get(application.site.name)
         if not isinstance(known, Moments) or known.weight is not weight or known.width != self._width:
             known = None
         if known is None or known.rounding != self._rounding:
-            known = work.stored[work.site.name] = stored_moments(self._b, weight, **how)  # type: ignore[arg-type]
+            known = application.stored[application.site.name] = stored_moments(self._b, weight, **how)  # type: ignore[arg-type]
         return known
 
     def _audit(self, g: Tensor, j: Tensor) -> None:
@@ -184,7 +184,7 @@ class CheckedRows:
             off = checks.minus(f"{name}/off", again, self._kept.sums[h, block][None], entries)
             spread = self._kept.spread[h, block][None]  # a chain of k terms has more than its own share of each square
             bound = self._plus(name, spread, (spread, width / self._a.shape[2]), entries=entries)
-            checks.note(stale=int(self._beyond(name, off, bound, entries=entries).any()))
+            checks.note(corrupted=int(self._beyond(name, off, bound, entries=entries).any()))
 
     # --- words computed again ---
 

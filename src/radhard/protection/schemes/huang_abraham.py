@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from radhard.machine import Shape
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
@@ -25,13 +25,13 @@ from radhard.words import Words
 class HuangAbraham:
     """Full checksums, in 32 bits that wrap; puts one word of each product right."""
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """The extended product, its sums, and one correction."""
-        checks, entries, shape = work.checks, work.entries, work.products.shape
-        total = work.accumulators(shape.k)[0]
-        of_b = work.column_sums(shape.n)
-        left, right = work.row_sums(shape.m).all.int(), of_b.all.int()
-        a, b = work.factors()
+        checks, entries, shape = application.checks, application.entries, application.products.shape
+        total = application.accumulators(shape.k)[0]
+        of_b = application.column_sums(shape.n)
+        left, right = application.row_sums(shape.m).all.int(), of_b.all.int()
+        a, b = application.factors()
         below = checks.apply("row", Dot(), (left[:, None], b), entries)  # [g, 1, n]
         beside = checks.apply("column", Dot(), (a, right[:, None]), entries)  # [g, m, 1]
         corner = checks.apply("corner", Dot(), (left[:, None], right[:, None]), entries)  # [g, 1, 1]
@@ -49,9 +49,9 @@ class HuangAbraham:
             checks=len(total),
             alarms=int(alarmed.sum()),
             flagged=int(alarmed.sum()),
-            cleared=int((one & ~inside).sum()),
-            one_sided=int((alarmed & (count == 0).any(1)).sum()),
-            left=int(((count > 0).all(1) & ~one).sum()),
+            false_alarms=int((one & ~inside).sum()),
+            inconsistent=int((alarmed & (count == 0).any(1)).sum()),
+            uncorrected=int(((count > 0).all(1) & ~one).sum()),
             repaired=int(inside.sum()),
         )
         g = inside.nonzero()[:, 0]
@@ -61,10 +61,10 @@ class HuangAbraham:
             delta = checks.minus("off", row_sums[g, row[g]], beside[g, row[g], 0], some)
             total[place] = checks.minus("correct", total[place], delta, some)
         suspects = ((count[:, 0] > 0) & (count[:, 1] == 0)).nonzero()[:, 0]
-        work.audit_total(suspects, of_b)
+        application.audit_total(suspects, of_b)
         if len(suspects):
-            work.audit(suspects, torch.zeros_like(suspects), of_b, step=shape.n)
-        return work.write(total)
+            application.audit(suspects, torch.zeros_like(suspects), of_b, step=shape.n)
+        return application.write(total)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """By the exact model, with at most one faulty word in the product."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.machine import Shape
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import BlockCheck, Form
@@ -63,11 +63,13 @@ class IntensityGuided:
                 "the number of the device, the ideal one takes none"
             )
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
-        found, x = detect_whole(work), work.products
-        work.checks.hide(self._share(work, work.checks.account.executed.arithmetic), images=len(x.a) // x.pieces)
-        return recover_one(work, found)
+        found, x = detect_whole(application), application.products
+        application.checks.hide(
+            self._share(application, application.checks.account.executed.arithmetic), images=len(x.a) // x.pieces
+        )
+        return recover_one(application, found)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
         """The ideal form: standard ABFT without detection. None of the measured form, which depends on the output."""
@@ -80,11 +82,11 @@ class IntensityGuided:
         """Standard ABFT: what runs in idle time is for the device to say."""
         return BlockCheck()
 
-    def _share(self, work: Work, detection: float) -> float:
+    def _share(self, application: ProtectedApplication, detection: float) -> float:
         """How much of so many operations of detection, all images' together, runs in idle time."""
         if self.operations_per_byte is None:
             return 1.0
-        x, shape, write_back = work.products, work.products.shape, work.write_back
+        x, shape, write_back = application.products, application.products.shape, application.write_back
         size = 4 if write_back is None else write_back.dtype.itemsize
         weights = x.b.numel() / self.batch if x.stored else x.pieces * shape.k * shape.n
         moved = weights + x.pieces * shape.m * (shape.k + shape.n * size)  # bytes an image

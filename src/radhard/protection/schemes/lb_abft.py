@@ -13,8 +13,8 @@ from torch import Tensor
 
 from radhard.kernels.octets import OCTETS
 from radhard.machine import Shape
-from radhard.protection.abft.application import Work
-from radhard.protection.abft.correction import Surgery, where
+from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.correction import Correction, where
 from radhard.protection.abft.detection import FlaggedBlocks, Suspects, Width, detect, locate
 from radhard.protection.abft.recovery import Recovery, RecoveryPolicy
 from radhard.protection.cost.models import Exact, Overhead
@@ -60,39 +60,39 @@ class LbAbft:
             block=self.block, recovery=self.policy, retries=self.retries, repair=self.repair, width=self.width
         )
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """The three stages, each for the images that need it."""
-        block = self.block.clipped(work.products.shape)
-        found = detect(work, block, width=self.width)
+        block = self.block.clipped(application.products.shape)
+        found = detect(application, block, width=self.width)
         if not len(found.alarmed):
-            return work.write(found.sums[-1])
-        suspects = locate(work, block, found)
+            return application.write(found.sums[-1])
+        suspects = locate(application, block, found)
         flagged = suspects.flagged
         if self.repair == "visible":
-            flagged = self._visible(work, suspects, block=block)
-        surgery = Surgery(work, block=block, found=found, expected=suspects.expected)
-        Recovery(policy=self.policy, retries=self.retries).run(surgery, flagged)
-        return work.write(surgery.total)
+            flagged = self._visible(application, suspects, block=block)
+        correction = Correction(application, block=block, found=found, expected=suspects.expected)
+        Recovery(policy=self.policy, retries=self.retries).run(correction, flagged)
+        return application.write(correction.total)
 
-    def _visible(self, work: Work, suspects: Suspects, *, block: Block) -> FlaggedBlocks:
+    def _visible(self, application: ProtectedApplication, suspects: Suspects, *, block: Block) -> FlaggedBlocks:
         """The blocks that are off by enough to be seen in a word of 8 bits."""
-        write_back, at = work.write_back, suspects.flagged
+        write_back, at = application.write_back, suspects.flagged
         if write_back is None or write_back.dtype not in OCTETS or not len(at.g):
             return at
         _, q, i, j = suspects.actual.shape
-        entries = work.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)
+        entries = application.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)
         place = (at.g, at.q, at.i, at.j)
-        off = work.checks.minus("off", suspects.actual[place], suspects.expected[place], entries).long().abs()
-        largest = _largest_multiplier(work, block)[at.g % len(work.products.b), at.j]
-        work.checks.count(cmp=len(off))
+        off = application.checks.minus("off", suspects.actual[place], suspects.expected[place], entries).long().abs()
+        largest = _largest_multiplier(application, block)[at.g % len(application.products.b), at.j]
+        application.checks.count(cmp=len(off))
         seen = where(off * largest >= 0.5)
-        work.checks.note(spared=len(off) - len(seen))
+        application.checks.note(excluded=len(off) - len(seen))
         return at.only(seen)
 
 
-def _largest_multiplier(work: Work, block: Block) -> Tensor:
+def _largest_multiplier(application: ProtectedApplication, block: Block) -> Tensor:
     """The largest scale of the columns of each block [h, j] float64, known before the run."""
-    assert work.write_back is not None
-    (h, n), multiplier = work.products.b.shape[:2], work.write_back.multiplier.double().abs()
+    assert application.write_back is not None
+    (h, n), multiplier = application.products.b.shape[:2], application.write_back.multiplier.double().abs()
     columns = multiplier.expand(h * n) if multiplier.numel() == 1 else multiplier.repeat(h * n // multiplier.numel())
     return torch.stack([part.amax(1) for part in columns.view(h, n).split(block.n, 1)], 1)

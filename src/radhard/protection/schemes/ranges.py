@@ -15,7 +15,7 @@ from radhard.errors import InputError
 from radhard.kernels.ranges import replaced
 from radhard.machine import MatrixProduct, Shape, read_cost
 from radhard.operators import Quantized
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.stages import Requantized
 from radhard.protection.forms import Bounds, Form
 from radhard.protection.schemes.options import check_options
@@ -47,19 +47,19 @@ class Ranges:
             raise InputError(f"range from {self.low} to {self.high}: give two finite bounds, the lower one first")
         check_options(self)
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """Two comparisons a value."""
-        operator = work.operator
+        operator = application.operator
         if isinstance(operator, MatrixProduct) and operator.write_back is not None:
-            x = work.products
-            return work.write(self._within(work, work.accumulators(x.shape.k)[0], layout=x.merge))
+            x = application.products
+            return application.write(self._within(application, application.accumulators(x.shape.k)[0], layout=x.merge))
         if not isinstance(operator, Quantized) or operator.writes is None:
-            return self._within(work, work.compute())
+            return self._within(application, application.compute())
         before = operator.unwritten
-        value = self._within(work, work.inner.apply(before, work.inputs, work.site))
-        steps = len(read_cost(before, work.inputs, work.site).steps)
+        value = self._within(application, application.inner.apply(before, application.inputs, application.site))
+        steps = len(read_cost(before, application.inputs, application.site).steps)
         finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
-        return work.inner.apply(finish, (value, *work.inputs), work.site)
+        return application.inner.apply(finish, (value, *application.inputs), application.site)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
         """None: comparisons alone, two a value."""
@@ -70,15 +70,17 @@ class Ranges:
         """The same bounds."""
         return Bounds(low=self.low, high=self.high, outside=self.outside)
 
-    def _within(self, work: Work, x: Tensor, *, layout: Callable[[Tensor], Tensor] = lambda mask: mask) -> Tensor:
+    def _within(
+        self, application: ProtectedApplication, x: Tensor, *, layout: Callable[[Tensor], Tensor] = lambda mask: mask
+    ) -> Tensor:
         """The values, those outside replaced; `layout` makes of a mask of them one of the operator's output."""
         outside = ~((x >= self.low) & (x <= self.high))
         found = int(outside.sum())
-        work.checks.count(cmp=2 * x.numel())
-        work.checks.note(checks=x.numel(), flagged=found, repaired=found)
+        application.checks.count(cmp=2 * x.numel())
+        application.checks.note(checks=x.numel(), flagged=found, repaired=found)
         if not found:
             return x
-        work.checks.note(alarms=int((work.site.per_image(layout(outside)) > 0).sum()))
+        application.checks.note(alarms=int((application.site.per_image(layout(outside)) > 0).sum()))
         return replaced(x, outside, low=self.low, high=self.high, outside=self.outside)
 
 

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from radhard.machine import Mul, Shape
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot
-from radhard.protection.abft.correction import Blocks, Surgery, where
+from radhard.protection.abft.correction import Blocks, Correction, where
 from radhard.protection.abft.detection import Width, detect, locate
 from radhard.protection.abft.stored import numbers
 from radhard.protection.cost.models import Overhead
@@ -64,27 +64,27 @@ class RowAbft:
         """Its blocks, recovered by rows."""
         return BlockCheck(block=self.block, recovery="weighted", retries=self.retries, width=self.width)
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """The product, its blocks after an alarm, the rows of those that are flagged."""
-        block = self.block.clipped(work.products.shape)
-        found = detect(work, block, width=self.width)
+        block = self.block.clipped(application.products.shape)
+        found = detect(application, block, width=self.width)
         if not len(found.alarmed):
-            return work.write(found.sums[-1])
-        suspects = locate(work, block, found)
-        surgery = Surgery(work, block=block, found=found, expected=suspects.expected)
-        weighted = work.weighted_sums(block.n)
-        for blocks in surgery.alike(suspects.flagged):
-            self._recover(surgery, blocks, weighted)
-        return work.write(surgery.total)
+            return application.write(found.sums[-1])
+        suspects = locate(application, block, found)
+        correction = Correction(application, block=block, found=found, expected=suspects.expected)
+        weighted = application.weighted_sums(block.n)
+        for blocks in correction.alike(suspects.flagged):
+            self._recover(correction, blocks, weighted)
+        return application.write(correction.total)
 
-    def _recover(self, surgery: Surgery, blocks: Blocks, weighted: Tensor | None) -> None:
-        checks, (_, h, w), terms = surgery.checks, blocks.values.shape, blocks.a.shape[2]
+    def _recover(self, correction: Correction, blocks: Blocks, weighted: Tensor | None) -> None:
+        checks, (_, h, w), terms = correction.checks, blocks.values.shape, blocks.a.shape[2]
         label = f"{h}x{terms}x{w}"
-        off, wanted = surgery.rows(label, blocks)
+        off, wanted = correction.rows(label, blocks)
         f, r = checks.differ(off, 0).nonzero(as_tuple=True)
         whole = torch.ones(len(blocks), dtype=torch.bool, device=f.device)
         whole[f] = False
-        checks.note(cleared=int(whole.sum()))
+        checks.note(false_alarms=int(whole.sum()))
         again, left = torch.zeros_like(whole), torch.zeros_like(whole)
         delta = off[f, r]
         for attempt in range(self.retries + 1):
@@ -93,14 +93,14 @@ class RowAbft:
             name = label + (f"#{attempt + 1}" if attempt else "")
             column = torch.full_like(f, -1)
             if weighted is not None:
-                column = self._columns(name, surgery, blocks, (f, r), delta, weighted)
+                column = self._columns(name, correction, blocks, (f, r), delta, weighted)
             one = column >= 0
             at = (f[one], r[one], column[one])
             if len(at[0]):
-                surgery.put(name, blocks, at, surgery.corrected(name, blocks, at, delta[one]))
+                correction.put(name, blocks, at, correction.corrected(name, blocks, at, delta[one]))
             rest = where(~one)
             if len(rest):
-                changed = self._again(name, surgery, blocks, f[rest], r[rest])
+                changed = self._again(name, correction, blocks, f[rest], r[rest])
                 again[f[rest]] = True
                 kept = torch.cat([where(one), rest[changed]])
                 f, r = f[kept], r[kept]
@@ -116,16 +116,24 @@ class RowAbft:
         if self.retries:
             left[f] = True
         checks.note(
-            repaired=int((~whole & ~again & ~left).sum()), recomputed=int((again & ~left).sum()), left=int(left.sum())
+            repaired=int((~whole & ~again & ~left).sum()),
+            recomputed=int((again & ~left).sum()),
+            uncorrected=int(left.sum()),
         )
 
     def _columns(
-        self, name: str, surgery: Surgery, blocks: Blocks, at: tuple[Tensor, Tensor], delta: Tensor, weighted: Tensor
+        self,
+        name: str,
+        correction: Correction,
+        blocks: Blocks,
+        at: tuple[Tensor, Tensor],
+        delta: Tensor,
+        weighted: Tensor,
     ) -> Tensor:
         """Rows `at` [e] off by `delta` -> the one faulty column of each, -1 where there is no such one."""
-        checks, (f, r), (_, h, w) = surgery.checks, at, blocks.values.shape
+        checks, (f, r), (_, h, w) = correction.checks, at, blocks.values.shape
         entries, weights = blocks.entries.inner(f, r, h), numbers(w, f.device)
-        sums = surgery.weighted(blocks, weighted, f)  # [e, 2, t]
+        sums = correction.weighted(blocks, weighted, f)  # [e, 2, t]
         actual = checks.apply(
             f"{name}/weighted", Dot(), (blocks.values[f, r][:, None], weights.T.expand(len(f), -1, -1)), entries
         )[:, 0]
@@ -142,12 +150,12 @@ class RowAbft:
             column[mine[checks.differ(square, off[mine, 1])]] = -1
         return column
 
-    def _again(self, name: str, surgery: Surgery, blocks: Blocks, f: Tensor, r: Tensor) -> Tensor:
+    def _again(self, name: str, correction: Correction, blocks: Blocks, f: Tensor, r: Tensor) -> Tensor:
         """Compute rows [e] again -> which of them [e] changed. Others were not wrong: the sums of B may be."""
         w = blocks.values.shape[2]
         at = (f.repeat_interleave(w), r.repeat_interleave(w), torch.arange(w, device=f.device).repeat(len(f)))
         old = blocks.values[f, r]
-        surgery.put(name, blocks, at, surgery.again(name, blocks, at))
-        changed = surgery.checks.differ(old, blocks.values[f, r]).any(1)
-        surgery.audit(blocks, f[~changed])
+        correction.put(name, blocks, at, correction.again(name, blocks, at))
+        changed = correction.checks.differ(old, blocks.values[f, r]).any(1)
+        correction.audit(blocks, f[~changed])
         return changed

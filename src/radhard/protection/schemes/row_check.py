@@ -23,7 +23,7 @@ from radhard.kernels import sums
 from radhard.kernels.operands import SPARE
 from radhard.machine import Add, Shape
 from radhard.protection import forms
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot
 from radhard.protection.abft.stored import with_bias
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
@@ -48,16 +48,16 @@ class StoredDigits:
 class RowCheckAbft:
     """Any number of faulty words in any number of rows is put right."""
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """The product, its rows, and again those that differ."""
-        rows = ProductRows(work)
+        rows = ProductRows(application)
         wrong = rows.wrong()
         g, i = wrong.nonzero(as_tuple=True)
-        alarms = len(np.unique(work.products.slot[g.cpu().numpy()]))
-        work.checks.note(checks=wrong.numel(), alarms=alarms, flagged=len(g))
+        alarms = len(np.unique(application.products.slot[g.cpu().numpy()]))
+        application.checks.note(checks=wrong.numel(), alarms=alarms, flagged=len(g))
         if len(g):
             rows.repair(g, i)
-        return work.write(rows.total)
+        return application.write(rows.total)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """Any number of faulty rows; faults in the product alone."""
@@ -87,23 +87,23 @@ class RowCheckAbft:
 class ProductRows:
     """The rows of one application's products, `total` [g, m, n] int32, put right in place."""
 
-    def __init__(self, work: Work) -> None:
-        self._work, self._checks, self._entries = work, work.checks, work.entries
-        self._products = x = work.products
+    def __init__(self, application: ProtectedApplication) -> None:
+        self._work, self._checks, self._entries = application, application.checks, application.entries
+        self._products = x = application.products
         self._stored = self._of_weight() if x.stored else ()
-        self.total = work.accumulators(x.shape.k)[0]
+        self.total = application.accumulators(x.shape.k)[0]
 
     def _of_weight(self) -> tuple[sums.SummedWeight, ...]:
         """What is stored of each group, made while the weight is trusted."""
-        work, x = self._work, self._products
-        weight = work.inputs[1]
+        application, x = self._work, self._products
+        weight = application.inputs[1]
         assert weight is not None
-        known = work.stored.get(work.site.name)
+        known = application.stored.get(application.site.name)
         if not isinstance(known, StoredDigits) or known.weight is not weight:
             zero = torch.zeros(x.shape.n, dtype=torch.int32, device=weight.device)
             biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
             parts = tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
-            known = work.stored[work.site.name] = StoredDigits(weight=weight, parts=parts)
+            known = application.stored[application.site.name] = StoredDigits(weight=weight, parts=parts)
         return known.parts
 
     def wrong(self) -> Tensor:
@@ -158,7 +158,9 @@ class ProductRows:
                 changed[mine] = self._changed(rows[mine], *at)
         self.total[g[changed], i[changed]] = rows[changed]
         checks.note(
-            recomputed=int((changed & right).sum()), cleared=int((~changed & right).sum()), left=int((~right).sum())
+            recomputed=int((changed & right).sum()),
+            false_alarms=int((~changed & right).sum()),
+            uncorrected=int((~right).sum()),
         )
 
     def _again(
@@ -202,5 +204,5 @@ class ProductRows:
                 stored = replace(part, weight=now, bias=zero if x.bias is None else x.bias[h])
                 verdict, truth = sums.judged(stored, columns[place], rows[place])
                 if verdict != "sound":
-                    checks.note(stale=1)
+                    checks.note(corrupted=1)
                     yield one, verdict, truth

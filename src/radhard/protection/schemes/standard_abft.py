@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from radhard.machine import Shape
-from radhard.protection.abft.application import Work
-from radhard.protection.abft.correction import Surgery
+from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.correction import Correction
 from radhard.protection.abft.detection import Detection, FlaggedBlocks, detect
 from radhard.protection.abft.recovery import Recovery
 from radhard.protection.cost.models import Overhead, correct, exposed_bits, probability, residuals
@@ -22,9 +22,9 @@ from radhard.words import Words
 class StandardAbft:
     """LB-ABFT with one block, in which several faulty words are left, and no check of the repair."""
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """Detection, then row and column sums of the products that it found faulty."""
-        return recover_one(work, detect_whole(work))
+        return recover_one(application, detect_whole(application))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """By the exact model, with at most one faulty word in the product."""
@@ -44,20 +44,20 @@ class StandardAbft:
         return BlockCheck()
 
 
-def detect_whole(work: Work) -> Detection:
+def detect_whole(application: ProtectedApplication) -> Detection:
     """Check each product as one block."""
-    shape = work.products.shape
-    return detect(work, Block(m=shape.m, k=shape.k, n=shape.n))
+    shape = application.products.shape
+    return detect(application, Block(m=shape.m, k=shape.k, n=shape.n))
 
 
-def recover_one(work: Work, found: Detection) -> Tensor:
+def recover_one(application: ProtectedApplication, found: Detection) -> Tensor:
     """Put one word right in each product with an alarm, and write all of them back."""
     if not len(found.alarmed):
-        return work.write(found.sums[-1])
-    shape, zero = work.products.shape, found.alarmed.new_zeros(len(found.alarmed))
+        return application.write(found.sums[-1])
+    shape, zero = application.products.shape, found.alarmed.new_zeros(len(found.alarmed))
     whole = Block(m=shape.m, k=shape.k, n=shape.n)
-    surgery = Surgery(work, block=whole, found=found, expected=found.whole[:, None, None, None])
-    work.checks.note(flagged=len(found.alarmed))
+    correction = Correction(application, block=whole, found=found, expected=found.whole[:, None, None, None])
+    application.checks.note(flagged=len(found.alarmed))
     faulty = FlaggedBlocks(g=found.alarmed, i=zero, q=zero, j=zero)
-    work.audit_total(Recovery(policy="leave", retries=0).run(surgery, faulty), found.right)
-    return work.write(surgery.total)
+    application.audit_total(Recovery(policy="leave", retries=0).run(correction, faulty), found.right)
+    return application.write(correction.total)

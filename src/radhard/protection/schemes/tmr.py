@@ -13,7 +13,7 @@ from torch import Tensor
 from radhard.kernels.bits import bits
 from radhard.kernels.votes import voted
 from radhard.machine import Shape
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import Form, Vote
@@ -39,22 +39,24 @@ class Tmr:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def protect(self, work: Work) -> Tensor:
+    def protect(self, application: ProtectedApplication) -> Tensor:
         """Three copies, one vote."""
-        first, second, third = work.compute(), work.copy(2), work.copy(3)
+        first, second, third = application.compute(), application.copy(2), application.copy(3)
         a, b, c = (bits(canonical(x)) for x in (first, second, third))
         differ = (a != b) | (a != c)
         out = voted(a, b, c, by=self.vote)
         if self.vote == "bitwise":
-            work.checks.count(cmp=4 * a.numel())
+            application.checks.count(cmp=4 * a.numel())
             undecided = 0
         else:
             asked = a != b  # these first; c only where they differ
-            work.checks.count(cmp=a.numel() + 2 * int(asked.sum()))
+            application.checks.count(cmp=a.numel() + 2 * int(asked.sum()))
             undecided = int((asked & (b != c) & (a != c)).sum())
-        found, images = int(differ.sum()), int((work.site.per_image(differ) > 0).sum())
-        work.checks.note(checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, left=undecided)
-        return work.voted(out.view(first.dtype))
+        found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
+        application.checks.note(
+            checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, uncorrected=undecided
+        )
+        return application.voted(out.view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """Two copies more of a product, and the vote, which asks the third copy where the others differ."""

@@ -78,7 +78,7 @@ def check_apart(data: Dataset, *, images: int, chosen: Dataset, select: int) -> 
         )
 
 
-def check_held_out(plan: Plan, data: Dataset, *, images: int) -> None:
+def check_disjoint(plan: Plan, data: Dataset, *, images: int) -> None:
     """Raise InputError if one of the first `images` of `data` is among those that chose the plan."""
     both = seen_by(plan).places(data, images=images)
     if both:

@@ -23,7 +23,7 @@ from radhard.words import Words
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Bench:
+class ModelUnderTest:
     """The programs of one model by recipe, the data, and the mean and deviation that normalise it.
 
     `calibrated_on` says which images the scales of its integer programs are from: those of `calibration`.
@@ -43,7 +43,7 @@ class Bench:
     device: torch.device = CPU
     """Where the programs are, and are run."""
 
-    def on(self, device: str | torch.device) -> "Bench":
+    def on(self, device: str | torch.device) -> "ModelUnderTest":
         """The same bench with its programs on `device`, as `choose_device` reads it."""
         chosen = choose_device(device)
         if chosen == self.device:
@@ -83,7 +83,7 @@ class Bench:
         return program
 
 
-def shared(bench: Bench, first: int, second: int) -> tuple[Bench, Bench]:
+def shared(bench: ModelUnderTest, first: int, second: int) -> tuple[ModelUnderTest, ModelUnderTest]:
     """A bench of the `first` images of the data, and one of `second` after them that are no copies of these.
 
     InputError for too few.
@@ -115,7 +115,7 @@ def calibration_batches(data: Dataset, *, mean: tuple[float, ...], std: tuple[fl
     return [data.batch(part, mean=mean, std=std) for part in indices]
 
 
-def made_by(bench: Bench) -> Mapping[str, str]:
+def made_by(bench: ModelUnderTest) -> Mapping[str, str]:
     """What computes each program: its digest -> JSON of versions, of the device, of the back ends of its products, of
     what was done to pixels, and of the processor's instructions, by which float operators may differ in the last bits.
     """
@@ -129,7 +129,7 @@ def made_by(bench: Bench) -> Mapping[str, str]:
     return {p.digest: canonical_json({**versions, "back_end": p.backends, **pixels}) for p in bench.programs.values()}
 
 
-def descriptions(bench: Bench) -> Mapping[str, str]:
+def descriptions(bench: ModelUnderTest) -> Mapping[str, str]:
     """What is to be known of each program where it is not at hand: its digest -> canonical JSON."""
     return {p.digest: canonical_json({"model": bench.model, **describe(p)}) for p in bench.programs.values()}
 
@@ -140,7 +140,7 @@ def exposed_bits(program: Program, faults: Faults) -> int:
     return sum(exposure.bits for exposure in found.values())
 
 
-def clean_setting(bench: Bench, recipe: str) -> Setting:
+def clean_setting(bench: ModelUnderTest, recipe: str) -> Setting:
     """The setting in which nothing flips."""
     return Setting(
         model=bench.model,
@@ -155,7 +155,7 @@ def clean_setting(bench: Bench, recipe: str) -> Setting:
 
 
 def faulty_setting(
-    bench: Bench,
+    bench: ModelUnderTest,
     recipe: str,
     *,
     ber: float,

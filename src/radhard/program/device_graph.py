@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.machine import Machine, Recordable, undisturbed
+from radhard.machine import GraphCapturable, Machine, undisturbed
 from radhard.program.program import Program, RunResult, identities, run, take_steps
 
 
-class Recorded:
+class DeviceGraph:
     """Runs of `program` on batches of `batch` images: the first is recorded as it is done, later ones are launched.
 
     The machines that it is given are alike, as are those of the trials of one setting. Where a machine cannot be
@@ -29,7 +29,7 @@ class Recorded:
         self._program, self._batch = program, batch
         self._refused = False
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._recorded: Recordable | None = None
+        self._recorded: GraphCapturable | None = None
         self._images = self._logits = torch.empty(0)
 
     def run(self, images: Tensor, machine: Machine, *, ids: Tensor | None = None) -> tuple[RunResult, Machine]:
@@ -38,7 +38,7 @@ class Recorded:
         if self._graph is None or self._recorded is None or images.shape != self._images.shape:
             result = run(program, images, machine, ids=ids)
             wanted = len(images) == self._batch and images.is_cuda and not self._refused
-            if wanted and isinstance(machine, Recordable) and machine.recordable(program.costs):
+            if wanted and isinstance(machine, GraphCapturable) and machine.recordable(program.costs):
                 self._try(images, machine, identities(ids, len(images)))
             return result, machine
         known = identities(ids, len(images))
@@ -50,7 +50,7 @@ class Recorded:
         counts = self._recorded.non_finite.cpu().expand(len(images)).clone()
         return RunResult(logits=self._logits.clone(), non_finite=counts), self._recorded
 
-    def _try(self, images: Tensor, machine: Recordable, ids: Tensor) -> None:
+    def _try(self, images: Tensor, machine: GraphCapturable, ids: Tensor) -> None:
         """Record, or warn that runs go on as they are: what they compute is the same."""
         try:
             self._record(images, machine, ids)
@@ -63,7 +63,7 @@ class Recorded:
                 stacklevel=3,
             )
 
-    def _record(self, images: Tensor, machine: Recordable, ids: Tensor) -> None:
+    def _record(self, images: Tensor, machine: GraphCapturable, ids: Tensor) -> None:
         """Record a run like the one that `machine` has just done, which has compiled and kept all that it needs."""
         program, recorded, graph = self._program, machine.like(), torch.cuda.CUDAGraph()
         self._images = images.clone()
