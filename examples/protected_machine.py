@@ -17,5 +17,5 @@ clean, bare, safe = (rh.run(program, images, machine).logits for machine in (rh.
 for name, logits in (("unprotected", bare), ("protected", safe)):
     print(f"{name}: {(logits.argmax(1) != clean.argmax(1)).float().mean():.1%} of the answers changed")
 for site, account in protected.accounts.items():
-    print(f"{site}: {account.alarms} alarms, {account.left} blocks or words uncorrected")
+    print(f"{site}: {account.alarms} alarms, {account.uncorrected} blocks or words uncorrected")
 assert (safe != clean).sum() < (bare != clean).sum()

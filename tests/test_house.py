@@ -183,3 +183,30 @@ def test_imports_run_in_a_line() -> None:
         [Path(sys.executable).parent / "lint-imports"], cwd=root, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout
+
+
+# what a reliability engineer would not search for: docs/glossary.md has the field's words
+BANNED = {
+    "Flipped", "Worn", "Damaged", "Damage", "Harm", "Struck", "Exchanged", "Upset", "Bench", "Bed", "Course",
+    "Explorer", "Explored", "Surgery", "Keeping", "Placing", "Recourse", "Supply", "Arrivals", "Chain",
+    "Voted", "Between", "Within", "Evenness", "Rivals", "Condition", "Moments", "accidents", "strikes",
+    "broken", "worn", "damaged", "damage", "surgery", "cut", "taken_apart", "moments", "work", "keeping",
+    "placing", "intake", "evenness", "strange", "rivals", "conditions", "explored", "swept", "supply",
+    "held_out", "arrivals", "bench", "body", "flipped",
+}  # fmt: skip
+
+
+def defined(path: Path) -> set[str]:
+    """The name of a file, and of the classes and functions at its top."""
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    return {path.stem, *(node.name for node in ast.parse(path.read_text()).body if isinstance(node, kinds))}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_names_are_the_words_of_the_field(path: Path) -> None:
+    assert not defined(path) & BANNED
+
+
+def test_the_rule_of_names_sees_files_classes_and_functions(tmp_path: Path) -> None:
+    (tmp_path / "worn.py").write_text("class Bench:\n    pass\n\n\ndef cut() -> None:\n    pass\n")
+    assert defined(tmp_path / "worn.py") & BANNED == {"worn", "Bench", "cut"}

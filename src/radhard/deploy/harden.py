@@ -5,7 +5,7 @@ from typing import Any, Protocol, get_args
 
 from torch import Tensor, nn
 
-from radhard.deploy.body import body_of
+from radhard.deploy.graph import graph_of
 from radhard.deploy.hardened import Hardened, OnAlarm
 from radhard.errors import InputError
 from radhard.kernels import AlarmPolicy
@@ -63,7 +63,7 @@ def harden(
             f"the plan protects {unknown[0]!r}, which is none of the {len(names)} sites of {program.name}; `radhard "
             "inspect` lists them"
         )
-    body = body_of(program.on_host, protection, policy=policy)
+    body = graph_of(program.on_host, protection, policy=policy)
     hardened = Hardened(body, name=program.name, input_shape=program.input_shape, on_alarm=on_alarm).eval()
     return hardened.to(program.device)
 

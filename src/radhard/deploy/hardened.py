@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from radhard.deploy.blocks import BlockProduct
-from radhard.deploy.body import Body
 from radhard.deploy.fixed import Fixed
+from radhard.deploy.graph import StepGraph
 from radhard.deploy.products import CheckedProduct, IntegerProduct
 from radhard.deploy.step import entered, machine_here
 from radhard.errors import FaultError, InputError
@@ -78,7 +78,9 @@ class Hardened(Fixed):
     0
     """
 
-    def __init__(self, body: Body, *, name: str, input_shape: tuple[int, ...], on_alarm: OnAlarm | None = None) -> None:
+    def __init__(
+        self, body: StepGraph, *, name: str, input_shape: tuple[int, ...], on_alarm: OnAlarm | None = None
+    ) -> None:
         super().__init__()
         self.body = body.module
         self.sites = tuple(body.events)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from radhard.deploy.blocks import BlockProduct
 from radhard.deploy.products import CheckedProduct, IntegerProduct, RangedProduct
 from radhard.deploy.step import Step
-from radhard.deploy.steps import Between, BetweenWithin, Kernel, KernelWithin, Table, TableWithin
-from radhard.deploy.voted import Voted
+from radhard.deploy.steps import BetweenWithin, Int8Wrapped, Kernel, KernelWithin, Table, TableWithin
+from radhard.deploy.voted import TmrModule
 from radhard.errors import InputError
 from radhard.kernels.library import OnUncorrectable
 from radhard.machine import MatrixProduct, Operator, Site
@@ -67,7 +67,7 @@ def plain_step(applied: Applied) -> Step:
     if not isinstance(operator, Quantized):
         return Kernel(operator, site)
     numbers = applied.numbers
-    return Between(operator, site=site) if numbers is None else Table(operator, numbers, site=site)
+    return Int8Wrapped(operator, site=site) if numbers is None else Table(operator, numbers, site=site)
 
 
 def protected_step(applied: Applied, scheme: Scheme, *, on_uncorrectable: OnUncorrectable) -> nn.Module:
@@ -80,7 +80,7 @@ def protected_step(applied: Applied, scheme: Scheme, *, on_uncorrectable: OnUnco
                 f"such as {DEPLOYS}, or measure {_name(scheme)} with `radhard evaluate` or `compare` and deploy none"
             )
         case Vote():
-            return Voted(plain_step(applied), form, on_uncorrectable=on_uncorrectable)
+            return TmrModule(plain_step(applied), form, on_uncorrectable=on_uncorrectable)
         case Bounds():
             return _ranged(applied, form)
     if product is None:

@@ -45,7 +45,7 @@ class Table(Step):
         return out
 
 
-class Between(Step):
+class Int8Wrapped(Step):
     """A float operator between words of 8 bits: what it reads is looked up, what it yields is quantised."""
 
     operator: Quantized
@@ -94,8 +94,8 @@ class KernelWithin(Kernel):
         return within(super().on(machine, *given), self.bounds, self.events)
 
 
-class BetweenWithin(Between):
-    """As `Between`, of numbers that are brought into a range before they are quantised."""
+class BetweenWithin(Int8Wrapped):
+    """As `Int8Wrapped`, of numbers that are brought into a range before they are quantised."""
 
     events: Tensor
 
@@ -167,7 +167,7 @@ def quantized_within(x: Tensor, writes: Affine | None, bounds: Bounds, events: T
 
 
 def _ranged_on(
-    machine: Machine, step: Between | Table, given: Sequence[Tensor | None], bounds: Bounds, events: Tensor
+    machine: Machine, step: Int8Wrapped | Table, given: Sequence[Tensor | None], bounds: Bounds, events: Tensor
 ) -> Tensor:
     """A machine computes the step's operator and writes it; between, the range."""
     operator, site, inputs = step.operator, step.site, step.inputs(*given)

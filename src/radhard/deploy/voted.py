@@ -9,7 +9,7 @@ from radhard.machine import Machine
 from radhard.protection.forms import Vote
 
 
-class Voted(Step):
+class TmrModule(Step):
     """Three runs of `step` on copies of its inputs, and a vote on their words or on each bit."""
 
     events: Tensor

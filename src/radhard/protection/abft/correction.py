@@ -14,7 +14,7 @@ from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot, Entries
 from radhard.protection.abft.detection import Detection, FlaggedBlocks
-from radhard.protection.abft.gather import cut
+from radhard.protection.abft.gather import gather_blocks
 from radhard.protection.cost.shape import Block
 
 Places = tuple[Tensor, Tensor, Tensor]  # of words: block [e], row and column [e] in it
@@ -94,15 +94,15 @@ class Correction:
         row, term, column = at.i * block.m, at.q * block.k, at.j * block.n
         entries = self._work.entries.inner(at.g, (at.q * rows + at.i) * columns + at.j, slabs * rows * columns)
         sums, every = self._found.sums.flatten(0, 1), at.q * len(x.a) + at.g
-        values = cut(sums, every, (row, column), rows=h, columns=w)
+        values = gather_blocks(sums, every, (row, column), rows=h, columns=w)
         if not first:
-            before = cut(sums, every - len(x.a), (row, column), rows=h, columns=w)
+            before = gather_blocks(sums, every - len(x.a), (row, column), rows=h, columns=w)
             values = self.checks.minus(f"{h}x{depth}x{w}/slab", values, before, entries)
         weight = at.g % len(x.b)
-        a = cut(x.a, at.g, (row, term), rows=h, columns=depth)
-        b = cut(x.b, weight, (column, term), rows=w, columns=depth)
+        a = gather_blocks(x.a, at.g, (row, term), rows=h, columns=depth)
+        b = gather_blocks(x.b, weight, (column, term), rows=w, columns=depth)
         if last and x.bias is not None:
-            bias = cut(x.bias[:, None], weight, (torch.zeros_like(column), column), rows=1, columns=w)
+            bias = gather_blocks(x.bias[:, None], weight, (torch.zeros_like(column), column), rows=1, columns=w)
             a = torch.cat([a, torch.ones_like(a[..., :1])], 2)
             b = torch.cat([b, bias.mT], 2)
         left, right, terms = self._found.left.blocks, self._found.right.blocks, a.shape[2]
@@ -112,8 +112,8 @@ class Correction:
             values=values,
             a=a,
             b=b,
-            alpha=cut(left, at.g, (at.i, term), rows=1, columns=terms)[:, 0],
-            beta=cut(right, at.g, (at.j, term), rows=1, columns=terms)[:, 0],
+            alpha=gather_blocks(left, at.g, (at.i, term), rows=1, columns=terms)[:, 0],
+            beta=gather_blocks(right, at.g, (at.j, term), rows=1, columns=terms)[:, 0],
             expected=self._expected[at.g, at.q, at.i, at.j],
         )
 
@@ -137,7 +137,7 @@ class Correction:
         """Stored sums [h, j, 2, terms] of a weight -> those of blocks `index` [e]: [e, 2, t]."""
         at, zero = blocks.at.only(index), torch.zeros_like(index)
         every = at.g % len(self._work.products.b) * sums.shape[1] + at.j
-        return cut(sums.flatten(0, 1), every, (zero, at.q * self._block.k), rows=2, columns=blocks.a.shape[2])
+        return gather_blocks(sums.flatten(0, 1), every, (zero, at.q * self._block.k), rows=2, columns=blocks.a.shape[2])
 
     def corrected(self, label: str, blocks: Blocks, at: Places, delta: Tensor) -> Tensor:
         """Words `at` [e] of the blocks, less their `delta`."""

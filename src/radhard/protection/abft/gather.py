@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def cut(x: Tensor, at: Tensor, first: tuple[Tensor, Tensor], *, rows: int, columns: int) -> Tensor:
+def gather_blocks(x: Tensor, at: Tensor, first: tuple[Tensor, Tensor], *, rows: int, columns: int) -> Tensor:
     """x [g, r, c] of any integer type -> blocks [f, rows, columns] int64 of matrices `at` [f] from `first` on.
 
     `first` are the first row and the first column [f] of each; the blocks must lie within the matrices.
@@ -19,7 +19,7 @@ def cut(x: Tensor, at: Tensor, first: tuple[Tensor, Tensor], *, rows: int, colum
         places = (at[:, None, None], (first[0][:, None] + down)[:, :, None], (first[1][:, None] + across)[:, None])
         return x[places].to(torch.int64)
     out = torch.empty(len(at), rows, columns, dtype=torch.int64)
-    _cut(x.numpy(), _column(at), _column(first[0]), _column(first[1]), out.numpy())
+    _gather_blocks(x.numpy(), _column(at), _column(first[0]), _column(first[1]), out.numpy())
     return out
 
 
@@ -37,7 +37,7 @@ def _column(x: Tensor) -> NDArray[Any]:
 
 
 @njit(cache=True, nogil=True)
-def _cut(x, at, first_row, first_column, out):  # type: ignore[no-untyped-def]
+def _gather_blocks(x, at, first_row, first_column, out):  # type: ignore[no-untyped-def]
     for f in range(out.shape[0]):
         for i in range(out.shape[1]):
             source = x[at[f], first_row[f] + i, first_column[f] : first_column[f] + out.shape[2]]

@@ -20,7 +20,7 @@ from radhard.machine import Add, Mul, Shape, Sum
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot, Entries
-from radhard.protection.abft.moments import Moments, made_moments, stored_moments, with_bias
+from radhard.protection.abft.checksum_moments import ChecksumMoments, made_moments, stored_moments, with_bias
 from radhard.protection.abft.products import float_matrices
 from radhard.protection.abft.rounding import Rounding, per_deviation
 from radhard.protection.forms import Form, NoForm
@@ -154,7 +154,7 @@ class CheckedRows:
 
     # --- the moments of B ---
 
-    def _moments(self) -> Moments:
+    def _moments(self) -> ChecksumMoments:
         x, application = self._products, self._work
         how = {"width": self._width, "rounding": self._rounding}
         if not x.stored:
@@ -163,7 +163,7 @@ class CheckedRows:
         weight = application.inputs[1]
         assert weight is not None
         known = application.stored.get(application.site.name)
-        if not isinstance(known, Moments) or known.weight is not weight or known.width != self._width:
+        if not isinstance(known, ChecksumMoments) or known.weight is not weight or known.width != self._width:
             known = None
         if known is None or known.rounding != self._rounding:
             known = application.stored[application.site.name] = stored_moments(self._b, weight, **how)  # type: ignore[arg-type]

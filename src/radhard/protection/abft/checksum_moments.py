@@ -12,7 +12,7 @@ from radhard.protection.abft.rounding import Rounding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Moments:
+class ChecksumMoments:
     """Of B over blocks of `width` columns, both [h, j, terms] float32; of a `weight`, made once while it is trusted.
 
     A row of A times `sums` is what a row of C must sum to. The squares of that row times `spread` are the variance of
@@ -34,17 +34,17 @@ def with_bias(products: Matrices) -> tuple[Tensor, Tensor]:
     return torch.cat([a, torch.ones_like(a[..., :1])], 2), torch.cat([b, bias.float()[..., None]], 2)
 
 
-def stored_moments(b: Tensor, weight: Tensor, *, width: int, rounding: Rounding) -> Moments:
+def stored_moments(b: Tensor, weight: Tensor, *, width: int, rounding: Rounding) -> ChecksumMoments:
     """B [h, n, terms] float32 -> its moments, summed in float64 and rounded once."""
     parts = b.double().split(width, 1)
     sums = torch.stack([part.sum(1) for part in parts], 1)
     squares = torch.stack([part.square().sum(1) for part in parts], 1)
     chain = rounding.of_terms(b.shape[2]) + 1
     spread = chain * squares + (chain + 1) * sums.square()
-    return Moments(weight=weight, width=width, rounding=rounding, sums=sums.float(), spread=spread.float())
+    return ChecksumMoments(weight=weight, width=width, rounding=rounding, sums=sums.float(), spread=spread.float())
 
 
-def made_moments(b: Tensor, *, width: int, rounding: Rounding, checks: Checks, entries: Entries) -> Moments:
+def made_moments(b: Tensor, *, width: int, rounding: Rounding, checks: Checks, entries: Entries) -> ChecksumMoments:
     """The same of an activation [g, n, terms] float32, whose sums are rounded as they are made."""
     sums = checks.sums("encode_b", b, dim=1, step=width, entries=entries)
     each = checks.apply("encode_b/squares", Mul(), (b, b), entries)
@@ -55,4 +55,4 @@ def made_moments(b: Tensor, *, width: int, rounding: Rounding, checks: Checks, e
     total = checks.apply("encode_b/total", Mul(), (sums, sums), entries)
     total = checks.apply("encode_b/scaled", Mul(), (total, torch.full_like(total, own[1])), entries)
     spread = checks.apply("encode_b/spread", Add(), (scaled, total), entries)
-    return Moments(weight=None, width=width, rounding=rounding, sums=sums, spread=spread)
+    return ChecksumMoments(weight=None, width=width, rounding=rounding, sums=sums, spread=spread)

@@ -21,7 +21,7 @@ from radhard.protection import Protection
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Body:
+class StepGraph:
     """`module`: images [B, ...] -> logits [B, classes]; `events`: protected site -> the buffer where it counts.
 
     `costs` are the operations of each site, as of the program.
@@ -32,7 +32,7 @@ class Body:
     costs: Mapping[Site, Cost]
 
 
-def body_of(program: Program, protection: Protection, *, policy: AlarmPolicy) -> Body:
+def graph_of(program: Program, protection: Protection, *, policy: AlarmPolicy) -> StepGraph:
     """The graph that computes what `program` does, its sites protected. InputError for a scheme that does not fit."""
     graph, modules, schemes = Graph(), nn.Module(), protection.schemes
     values: dict[int, Any] = {program.input: graph.placeholder("images")}
@@ -77,7 +77,7 @@ def body_of(program: Program, protection: Protection, *, policy: AlarmPolicy) ->
     graph.output(values[program.output])
     module = GraphModule(modules, graph)
     module.add_module("constants", fixed)  # itself: a graph's module makes plain modules of those it takes apart
-    return Body(module=module, events=events, costs=dict(program.costs))
+    return StepGraph(module=module, events=events, costs=dict(program.costs))
 
 
 def _needed(program: Program) -> list[Apply | Move]:
