@@ -41,7 +41,7 @@ def test_the_models_own_operations() -> None:
 @pytest.mark.parametrize("weights", [Weights(), Weights(mul=3, add=0.5, cmp=0.25), Weights(mul=0, add=1, cmp=0)])
 def test_a_sum_is_that_of_exact_fractions(weights: Weights) -> None:
     accounts = [
-        account(1000, 2500, 30, alarms=2, repaired=1, left=1, residual=4),
+        account(1000, 2500, 30, alarms=2, repaired=1, uncorrected=1, residual=4),
         account(900, 2100, 25, alarms=1, recomputed=1),
         account(40, 100, 1),
     ]
@@ -56,7 +56,7 @@ def test_a_sum_is_that_of_exact_fractions(weights: Weights) -> None:
     assert found.cmp == pytest.approx(56 / 23)
     assert (found.own_mul, found.own_add, found.images) == (MUL, ADD, 23)
     assert found.alarms == pytest.approx(3 / 23)
-    assert (found.repaired, found.recomputed, found.uncorrected) == pytest.approx((1 / 23, 1 / 23, 1 / 23))
+    assert (found.repaired, found.recomputed, found.left) == pytest.approx((1 / 23, 1 / 23, 1 / 23))
     assert found.residual == pytest.approx(4 / 23)
     # the ratio estimator's deviations, one by one
     off = [

@@ -11,7 +11,7 @@ import pytest
 
 from radhard.errors import InputError, one_line
 from radhard.faults import Flips, read_trace, write_trace
-from radhard.faults import trace as tracing
+from radhard.faults import traces as tracing
 from tests.support.flips import rows_of
 
 HEAD = "trial,image,site,kind,index,bit"

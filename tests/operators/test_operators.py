@@ -3,6 +3,9 @@
 Every operator stands in the table alone, and in each of its int8 wrappers.
 """
 
+import importlib
+import pkgutil
+
 import numpy as np
 import pytest
 import torch
@@ -182,6 +185,9 @@ def test_the_table_holds_every_operator() -> None:
     inside = {type(case.operator) for case in CASES.values()}
     inside |= {type(case.operator.inner) for case in CASES.values() if isinstance(case.operator, Quantized)}
     named = {getattr(operators, name) for name in operators.__all__}
+    for file in pkgutil.iter_modules(operators.__path__, "radhard.operators."):  # an operator may be a file alone
+        inner = vars(importlib.import_module(file.name)).values()
+        named |= {one for one in inner if getattr(one, "__module__", "") == file.name}
     assert inside == {one for one in named if isinstance(one, type) and issubclass(one, Operator)}
 
 

@@ -38,7 +38,7 @@ def step_of(products: tuple[str, ...], *, ranges: bool, row: Row) -> ProtectionS
     loss, overhead = row
     spent = Spent(
         mul=0, add=0, cmp=0, hidden=0, own_mul=1, own_add=1, share=overhead, low=0, high=1, alarms=0, repaired=0,
-        recomputed=0, uncorrected=0, residual=0, images=1,
+        recomputed=0, left=0, residual=0, images=1,
     )  # fmt: skip
     outcome = ConfigurationOutcome(
         configuration=Configuration(name=f"{len(products)} {ranges}", setting=setting()),

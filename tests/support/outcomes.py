@@ -34,7 +34,7 @@ def spent(share: float, *, low: float | None = None, high: float | None = None, 
     return Spent(
         mul=total / 4 if mul is None else mul, add=total / 2, cmp=total / 4, hidden=0.0, own_mul=OWN_MUL,
         own_add=OWN_ADD, share=share, low=low, high=high,
-        alarms=12.5, repaired=1234.4, recomputed=0.25, uncorrected=0.0, residual=2.0, images=500,
+        alarms=12.5, repaired=1234.4, recomputed=0.25, left=0.0, residual=2.0, images=500,
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class Spent:
     alarms: float
     repaired: float
     recomputed: float
-    uncorrected: float
+    left: float
     residual: float
     images: int
 
@@ -113,7 +113,7 @@ def summed(
         alarms=total.alarms / n,
         repaired=total.repaired / n,
         recomputed=total.recomputed / n,
-        uncorrected=total.uncorrected / n,
+        left=total.uncorrected / n,
         residual=total.residual / n,
         images=n,
     )

@@ -1,6 +1,6 @@
 """Where faults may hit: a selection of flips by site, patch of the image and bit, less what is protected in it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
@@ -34,7 +34,7 @@ class Where:
     patches: tuple[str, ...] = ()
     grid: tuple[int, int] | None = None
     bits: tuple[str, ...] = ()
-    protected: tuple["Where", ...] = ()
+    protected: tuple["Where", ...] = field(default=(), metadata={"json": "spared"})  # its name in stored settings
 
     def __post_init__(self) -> None:
         for name in ("layers", "modules", "operators", "sites", "patches", "bits"):

@@ -67,7 +67,9 @@ def _reference(kind: Any, definitions: dict[str, Schema]) -> Schema:
 
 def _object(kind: Any, definitions: dict[str, Schema]) -> Schema:
     hints = get_type_hints(kind, include_extras=True)
-    names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(hints)
+    if is_dataclass(kind):  # a field's "json" is its name there
+        hints = {field.metadata.get("json", field.name): hints[field.name] for field in fields(kind)}
+    names = list(hints)
     properties = {name: _schema(hints[name], definitions) for name in names}
     if is_dataclass(kind):
         properties = {name: _nullable(found) for name, found in properties.items()}

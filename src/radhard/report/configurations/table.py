@@ -102,7 +102,7 @@ def _rate(it: Interval | None) -> str:
 def _operations(spent: Spent) -> tuple[str, ...]:
     """The overhead, its kinds of operations, and what the checks found and did an image."""
     own = spent.own_mul + spent.own_add
-    events = (spent.alarms, spent.repaired, spent.recomputed, spent.uncorrected, spent.residual)
+    events = (spent.alarms, spent.repaired, spent.recomputed, spent.left, spent.residual)
     alarms, repaired, recomputed, left, residual = (f"{x:,.3g}" if x < 1000 else f"{x:,.0f}" for x in events)
     return (
         f"{percent(spent.share)}\n{percent(spent.low)} - {percent(spent.high)}",
