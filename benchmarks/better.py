@@ -24,11 +24,11 @@ from radhard.machine import Clean, Gemm, Site
 from radhard.operators import Linear
 from radhard.protection import (
     Block,
-    Choice,
     CostModel,
     Exact,
     ExactRows,
     LbAbft,
+    PricedBlock,
     Protected,
     RowAbft,
     Scheme,
@@ -73,7 +73,7 @@ def floor(shape: Shape) -> float:
 
 
 @cache
-def choices(shape: Shape, ber: float) -> tuple[Choice, Choice]:
+def choices(shape: Shape, ber: float) -> tuple[PricedBlock, PricedBlock]:
     """The best cube of LB-ABFT, and the best box of RowAbft that expects no more flips."""
     cubes = (Block(m=edge, k=edge, n=edge) for edge in edges(shape))
     lb = cheapest(shape, cubes, model=Exact(), ber=ber, most_flips=1.0)
@@ -81,7 +81,9 @@ def choices(shape: Shape, ber: float) -> tuple[Choice, Choice]:
     return lb, cheapest(shape, boxes(shape), model=ExactRows(), ber=ber, most_flips=most)
 
 
-def cheapest(shape: Shape, candidates: Iterable[Block], *, model: CostModel, ber: float, most_flips: float) -> Choice:
+def cheapest(
+    shape: Shape, candidates: Iterable[Block], *, model: CostModel, ber: float, most_flips: float
+) -> PricedBlock:
     """What `optimal_block` finds, without a look at blocks whose detection alone costs more than another's all."""
     alarm, words = probability(exposed_bits(shape, Words(), first=True), ber=ber), Words()
     possible = []
@@ -91,11 +93,11 @@ def cheapest(shape: Shape, candidates: Iterable[Block], *, model: CostModel, ber
         if ber * bits <= most_flips:
             checks = detect(shape, block).arithmetic + alarm * locate(shape, block).arithmetic
             possible.append((checks, len(possible), block))
-    best: Choice | None = None
+    best: PricedBlock | None = None
     for checks, _, block in sorted(possible):
         if best is not None and checks >= best.overhead.total.arithmetic:
             break
-        found = Choice(block=block, overhead=model(shape, block, ber=ber))
+        found = PricedBlock(block=block, overhead=model(shape, block, ber=ber))
         if best is None or found.overhead.total.arithmetic < best.overhead.total.arithmetic:
             best = found
     assert best is not None

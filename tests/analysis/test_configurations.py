@@ -7,8 +7,8 @@ import pytest
 
 from radhard.analysis.configurations import (
     Configuration,
+    ConfigurationOutcome,
     Configurations,
-    Outcome,
     Trials,
     gained,
     parts_of,
@@ -50,7 +50,7 @@ CONFIGURATIONS = made_up(
 )
 
 
-def outcomes(path: Path, configurations: Configurations) -> tuple[Outcome, ...]:
+def outcomes(path: Path, configurations: Configurations) -> tuple[ConfigurationOutcome, ...]:
     with Store(path) as store:
         list(execute(configurations.campaign, store, executor=Toy()))
         return configurations.outcomes(store, weights=Weights())

@@ -275,7 +275,7 @@ def read_only(folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
 
 
-@pytest.mark.parametrize("uncorrected", ["nothing", "a log"])
+@pytest.mark.parametrize("left", ["nothing", "a log"])
 def test_a_store_on_a_read_only_disk_is_read_and_merged(tmp_path: Path, left: str) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()

@@ -10,7 +10,7 @@ from radhard.kernels.cuda.slabs import running_sums
 from radhard.machine import Clean, Gemm, Operator, Site
 from radhard.operators import Linear
 from radhard.protection import Block, LbAbft, StandardAbft
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.detection import detect as detect_on_host
 from radhard.protection.abft.detection import locate as locate_on_host
 from radhard.protection.abft.stages import Accumulated
@@ -52,9 +52,11 @@ def case(kind: str, left: torch.dtype) -> tuple[Operator, tuple[Tensor | None, .
     return Gemm(), (a, int8s(BATCH, N, K, seed=1).mT)
 
 
-def work(kind: str, left: torch.dtype, hits: list[Hit]) -> Work:
+def work(kind: str, left: torch.dtype, hits: list[Hit]) -> ProtectedApplication:
     operator, inputs = case(kind, left)
-    return Work(operator=operator, inputs=inputs, site=here(), inner=Struck(hits), stored={}, exposed=False)
+    return ProtectedApplication(
+        operator=operator, inputs=inputs, site=here(), inner=Struck(hits), stored={}, exposed=False
+    )
 
 
 def on_device(kind: str, left: torch.dtype, block: tuple[int, int, int], device: torch.device) -> Factors:
@@ -78,7 +80,7 @@ def struck(factors: Factors, hits: list[Hit]) -> Tensor:
 
 KINDS = pytest.mark.parametrize("kind", ["weight", "activation"])
 CASES = pytest.mark.parametrize(
-    ("kind", "uncorrected", "block"),
+    ("kind", "left", "block"),
     [
         ("weight", torch.int8, BLOCKS[0]),
         ("activation", torch.uint8, BLOCKS[0]),
@@ -145,7 +147,7 @@ def test_hits_that_leave_no_trace_in_rows_or_columns(kind: str, device: torch.de
     assert outcomes == {name: getattr(own.checks.account, name) for name in OUTCOMES}
 
 
-@pytest.mark.parametrize(("kind", "uncorrected"), [("weight", torch.int8), ("activation", torch.uint8)])
+@pytest.mark.parametrize(("kind", "left"), [("weight", torch.int8), ("activation", torch.uint8)])
 @pytest.mark.parametrize("count", [1, 2])
 def test_standard_abft(kind: str, left: torch.dtype, count: int, device: torch.device) -> None:
     hits, block = drawn(1, count, seed=count), (M, K, N)

@@ -49,7 +49,7 @@ def run(a: Tensor, stored: SummedWeight, dtype: torch.dtype, device: torch.devic
 
 
 @pytest.mark.parametrize(
-    ("shape", "uncorrected", "dtype"),
+    ("shape", "left", "dtype"),
     [
         *((shape, torch.int8, torch.int8) for shape in SHAPES),
         *((shape, torch.uint8, torch.int8) for shape in SHAPES[::2]),

@@ -72,7 +72,7 @@ def check(
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("uncorrected", [torch.int8, torch.uint8], ids=str)
+@pytest.mark.parametrize("left", [torch.int8, torch.uint8], ids=str)
 @pytest.mark.parametrize("lie", ["as it is", "by columns"])
 @pytest.mark.parametrize("shape", [(1, 17, 70, 19), (3, 5, 33, 16), (1, 32, 64, 32), (2, 1, 1, 1)], ids=str)
 def test_all_types(
@@ -197,7 +197,7 @@ def test_operators(device: torch.device, name: str) -> None:
     assert torch.equal(out.cpu(), reference(operator, case.inputs))
 
 
-@pytest.mark.parametrize("uncorrected", [torch.int8, torch.uint8], ids=str)
+@pytest.mark.parametrize("left", [torch.int8, torch.uint8], ids=str)
 def test_deployed_operators(device: torch.device, left: torch.dtype) -> None:
     x, weight, bias = drawn(3, 7, 40, seed=1, dtype=left), drawn(6, 40, seed=2), torch.arange(6, dtype=torch.int32)
     multiplier = torch.linspace(1e-3, 2e-3, 6)
@@ -209,7 +209,7 @@ def test_deployed_operators(device: torch.device, left: torch.dtype) -> None:
     assert torch.equal(out.cpu(), expected(x, b.mT, None, multiplier[:1], torch.int8, (2, -128, 127)))
 
 
-@pytest.mark.parametrize("uncorrected", [torch.int8, torch.uint8], ids=str)
+@pytest.mark.parametrize("left", [torch.int8, torch.uint8], ids=str)
 def test_what_is_computed_again(device: torch.device, left: torch.dtype) -> None:
     a, b = drawn(4, 70, seed=1, dtype=left), drawn(5, 70, seed=2)
     exact = torch.from_numpy(a.numpy().astype(np.int64) @ b.numpy().astype(np.int64).T)

@@ -16,7 +16,7 @@ pytest.importorskip("triton")
 from radhard.faults import interpreter as flipped
 from radhard.faults.device import struck_proof
 from radhard.faults.device.struck import proven, struck
-from radhard.faults.device.struck_proof import NONE, random_keys, read_text
+from radhard.faults.device.struck_proof import NONE, interpret, random_keys
 from radhard.kernels import cuda, on_device
 from radhard.kernels.cuda import LONGEST, struck_rows
 from radhard.machine import Add, Grid, Mul, Operator, Site, Special, apply_special
@@ -149,7 +149,7 @@ def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkey
         back = tuple(order.index(d) for d in range(out.ndim))
         out = torch.full([out.shape[d] for d in order], 5, dtype=out.dtype).permute(back)
         given = out.clone(memory_format=torch.preserve_format).to(device)
-        mask = read_text(operator, inputs, out=out, keys=keys)
+        mask = interpret(operator, inputs, out=out, keys=keys)
     rows = out.shape[case.axis] // 2
     site = Site(name="site", batch_axis=case.axis, rows_per_image=rows)
     grid = operator.units(inputs).grid
@@ -198,7 +198,7 @@ def test_long_rows_by_few_programs(
     out, non_finite = expected.to(device), torch.zeros(1, dtype=torch.int64, device=device)
     with monkeypatch.context() as patch:
         patch.setattr(on_device, "kernels", lambda: None)
-        mask = read_text(operator, inputs, out=expected, keys=keys)
+        mask = interpret(operator, inputs, out=expected, keys=keys)
     given = [None if x is None else x.to(device) for x in inputs]
     assert struck(operator, given, out=out, keys=keys.to(device), images=(1, 1), non_finite=non_finite)
     assert torch.equal(out.cpu(), expected)

@@ -29,7 +29,7 @@ OPS = torch.ops.radhard
 pytestmark = pytest.mark.usefixtures("way")
 GRID = [3, -100, 90]
 UNSIGNED = [9, 4, 250]
-LEFT = pytest.mark.parametrize("uncorrected", [torch.int8, torch.uint8])
+LEFT = pytest.mark.parametrize("left", [torch.int8, torch.uint8])
 
 
 @pytest.fixture(params=["compiled", "torch"])

@@ -20,7 +20,7 @@ from radhard.models.data.fashion import fashion_mnist
 from radhard.models.load import load
 from radhard.program import Apply, Program, capture, quantize, run
 from radhard.protection import FloatAbft, HuangAbraham, Protection, Ranges, Scheme, Tmr
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from tests.support.hardened import LB, all_products, checked_rows, flip_of, hit_sums, products
 from tests.support.models import MultiheadViT, TinyViT, images, seeded, tiny_program
 
@@ -283,7 +283,7 @@ def test_a_plan_is_for_its_program() -> None:
 class Unknown:
     """A scheme that says nothing of a deployed form."""
 
-    def protect(self, work: Work) -> torch.Tensor:
+    def protect(self, work: ProtectedApplication) -> torch.Tensor:
         return work.compute()
 
 

@@ -15,8 +15,8 @@ from radhard.hardware import (
     Array,
     FaultyArray,
     HardwareFault,
+    ImageProducts,
     Misread,
-    Products,
     Replaced,
     RowAddressFault,
     StuckProduct,
@@ -128,7 +128,7 @@ def test_running_sums_are_faulty_as_the_reference(name: str) -> None:
             assert got[place, image].tolist() == [[chain[end] for chain in row] for row in sums]
 
 
-def products(case: Case) -> Products:
+def products(case: Case) -> ImageProducts:
     found = products_of(read_cost(case.operator, case.inputs, case.site), case.site)
     assert found is not None
     return found
@@ -175,7 +175,7 @@ def test_which_axes_are_rows() -> None:
 
 @pytest.mark.parametrize("model", FAULT_MODELS)
 def test_a_fault_model_follows_from_its_seed_and_nearly_always_changes_something(model: str) -> None:
-    shape = Products(groups=2, m=20, k=18, n=19, terms=18)
+    shape = ImageProducts(groups=2, m=20, k=18, n=19, terms=18)
     drawn = [sample_fault(model, shape, seed=seed) for seed in range(20)]
     assert drawn == [sample_fault(model, shape, seed=seed) for seed in range(20)]
     assert len(set(drawn)) > (6 if model == "tile lost" else 15)  # of eight tiles
@@ -226,8 +226,8 @@ def clean(x: Tensor, weight: Tensor) -> Tensor:
         (lambda: StuckProduct(row=0, column=0, mask=1, level=0, dataflow="row"), "dataflow='row'"),  # type: ignore[arg-type]
         (lambda: Misread(operand="c", index=0, term=0, mask=1), "operand='c'"),  # type: ignore[arg-type]
         (lambda: Misread(operand="a", index=0, term=0, mask=256), "a word of 8"),
-        (lambda: sample_fault("rust", Products(groups=1, m=2, k=2, n=2, terms=2), seed=0), "'rust' is not known"),
-        (lambda: sample_fault("rows exchanged", Products(groups=1, m=1, k=2, n=2, terms=2), seed=0), "one row"),
+        (lambda: sample_fault("rust", ImageProducts(groups=1, m=2, k=2, n=2, terms=2), seed=0), "'rust' is not known"),
+        (lambda: sample_fault("rows exchanged", ImageProducts(groups=1, m=1, k=2, n=2, terms=2), seed=0), "one row"),
         (lambda: FaultyArray(Clean(), BY_HAND["stuck sum"], copies="both"), "copies='both'"),  # type: ignore[arg-type]
     ],
 )

@@ -15,7 +15,7 @@ from radhard.campaign.store import Store
 from radhard.errors import DeviceMemoryError, InputError
 from radhard.machine import device as devices
 from radhard.machine.device import CPU, choose_device
-from radhard.program import recorded
+from radhard.program import device_graph
 from tests.cli.test_commands import call, refused
 from tests.support.explorations import tiny_bench
 
@@ -116,7 +116,7 @@ def test_memory_that_runs_out_stores_nothing(tmp_path: Path, monkeypatch: pytest
     settings = (clean_setting(bench, "int8"), faulty_setting(bench, "int8", ber=1e-5))
     campaign = Campaign(settings=settings, images=8, trials=1, chunk=8)
     with Store(tmp_path / "run.db") as store:
-        monkeypatch.setattr(recorded, "run", full)
+        monkeypatch.setattr(device_graph, "run", full)
         told = "the memory of cpu ran out in a batch of 4 images; take smaller batches .*--batch.*, below 4"
         with pytest.raises(DeviceMemoryError, match=told):
             list(execute(campaign, store, executor=InProcess(bench=bench, batch=4), bench=bench))

@@ -12,7 +12,7 @@ from radhard.faults import Faults, Faulty, Flips
 from radhard.machine import Clean, Counting, Part, Plain, Rows, Site, Sum, WriteBack, read_cost
 from radhard.operators import Add, Linear
 from radhard.protection import Ranges
-from radhard.protection.abft.application import Work
+from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Dot
 from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated
@@ -186,9 +186,9 @@ def test_a_quantised_operator_taken_apart_has_the_same_faults(case: str) -> None
     assert differ >= 4
 
 
-def work_of(case: Case, machine: Faulty) -> Work:
+def work_of(case: Case, machine: Faulty) -> ProtectedApplication:
     stored: dict[str, object] = {}
-    return Work(
+    return ProtectedApplication(
         operator=case.operator, inputs=case.inputs, site=case.site, inner=machine, stored=stored, exposed=True
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from radhard.deploy.protected import COMPUTED, plain_step, protected_step, stores
+from radhard.deploy.protected import COMPUTED, Applied, plain_step, protected_step
 from radhard.faults import Faulty
 from radhard.kernels.library import OnUncorrectable
 from radhard.machine import Clean, Machine, Operator, read_cost
@@ -64,13 +64,12 @@ def test_a_range_that_holds_everything_leaves_faults_as_they_are(case: Case) -> 
 @pytest.mark.parametrize("scheme", [None, *SCHEMES.values()], ids=["alone", *SCHEMES])
 def test_the_deployed_step_is_the_operator(case: Case, scheme: Scheme | None) -> None:
     constants = [COMPUTED if place in case.of_images else x for place, x in enumerate(case.inputs)]
+    applied = Applied(operator=case.operator, constants=constants, site=case.site)
     if scheme is None:
-        step = plain_step(case.operator, constants)
+        step = plain_step(applied)
     else:
-        step = protected_step(
-            case.operator, constants, scheme, on_uncorrectable=OnUncorrectable(policy="raise", site="here")
-        )
-    given = case.inputs[:1] if stores(case.operator) else case.inputs
+        step = protected_step(applied, scheme, on_uncorrectable=OnUncorrectable(policy="raise", site="here"))
+    given = case.inputs[:1] if applied.stores else case.inputs
     assert torch.equal(step(*given), kernel(case))
 
 
