@@ -18,7 +18,7 @@ from radhard.errors import InputError
 from radhard.protection import Protection, Ranges
 from radhard.report.configurations.figure import draw_configurations
 from radhard.report.configurations.points import configurations_data
-from radhard.report.configurations.record import configurations_record, write_configurations
+from radhard.report.configurations.record import compared_record, configurations_record, write_configurations
 from radhard.report.configurations.table import pairs_table
 from tests.analysis.test_curve import shown
 from tests.support.campaigns import Toy, setting
@@ -126,7 +126,7 @@ def test_the_table_has_a_row_a_pair() -> None:
 
 
 def test_the_record_and_the_csv_have_the_pairs(tmp_path: Path) -> None:
-    record = configurations_record(FOUND)
+    record = compared_record(FOUND)
     assert [p["relation"] for p in record["pairs"]] == ["better", "cannot tell"]
     assert record["pairs"][0]["difference"] == {"rate": 0.35, "low": pytest.approx(0.3), "high": pytest.approx(0.4)}
     assert "pairs" not in configurations_record(evaluation())
