@@ -189,3 +189,15 @@ def test_other_schemas_are_left_alone(tmp_path: Path, mode: str, number: int) ->
     with pytest.raises(StoreError, match=rf"has schema {number}, this radhard reads schema {SCHEMA}"):
         Store(path, mode=mode)  # type: ignore[arg-type]
     assert path.read_bytes() == before
+
+
+def test_the_names_in_stores_are_those_of_older_ones() -> None:
+    """Written out: a store of any version is read by any other."""
+    told = Account(excluded=1, false_alarms=2, inconsistent=3, uncorrected=4, corrupted=5).as_dict()
+    assert {name: told[name] for name in ("spared", "cleared", "one_sided", "left", "stale")} == {
+        "spared": 1, "cleared": 2, "one_sided": 3, "left": 4, "stale": 5,
+    }  # fmt: skip
+    assert set(told) == {
+        "checks", "alarms", "flagged", "repaired", "recomputed", "spared", "cleared", "one_sided", "left", "stale",
+        "residual", "executed", "hidden",
+    }  # fmt: skip
