@@ -1,4 +1,4 @@
-"""`python -m radhard` is `radhard`."""
+"""Runs the command line: `python -m radhard` is `radhard`."""
 
 from radhard.cli import main
 

@@ -1,4 +1,4 @@
-"""What can be wrong with what a user gives: each error names the value, the place and the fix."""
+"""The exceptions of radhard: each message names the value, the place and the fix."""
 
 
 class RadhardError(Exception):

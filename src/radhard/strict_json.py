@@ -1,4 +1,4 @@
-"""JSON from users' files, read so that nothing in it is lost or changes its value on the way."""
+"""A strict JSON reader for users' files: duplicate keys and numbers that would change their value are refused."""
 
 import json
 import math

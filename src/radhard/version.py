@@ -1,3 +1,3 @@
-"""Which radhard this is: what results name, and the package is built as, installed or not."""
+"""The version number, for the package and for results, whether radhard is installed or not."""
 
 VERSION = "0.1.0"

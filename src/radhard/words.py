@@ -1,4 +1,4 @@
-"""Number formats and bit flips: what a word is, which of its bits can flip, and what a flip makes of it.
+"""Number formats (words) and bit flips: their widths, which bits can flip, and the value after a flip.
 
 A word is carried by a torch tensor. A float is carried by its own dtype. An `Int` of any width is carried by
 the smallest of int8, int16, int32 and int64 that holds it, sign-extended: flipping its top bit changes its

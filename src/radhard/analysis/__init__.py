@@ -1,1 +1,1 @@
-"""Analysis: rates and their intervals, and the curves made of them."""
+"""Statistics: rates, intervals, curves, vulnerability factors and comparisons, computed from stored outcomes."""

@@ -1,4 +1,4 @@
-"""What a program computes, site by site or summed: operations of one image's inference, and exposed bits."""
+"""Operations and exposed bits of one image's inference, per site or summed over layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A model under several protections: accuracy and overhead of each at each bit error rate, under the same faults.
+"""Accuracy and overhead of a model under several protections, at each bit error rate, under the same faults.
 
 All configurations at a rate see the same flips of the model's own operations in each image and trial, so what one gains
 over another is a paired difference; faults in checks are each configuration's own.

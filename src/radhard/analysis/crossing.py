@@ -1,4 +1,4 @@
-"""Where a curve falls to a level: between which bit error rates, and at which if interpolated."""
+"""Where a curve falls below a level: the two bit error rates around the crossing, and the interpolated rate."""
 
 import math
 from collections.abc import Sequence

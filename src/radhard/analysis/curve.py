@@ -1,4 +1,4 @@
-"""Accuracy over the bit error rate, read from a store."""
+"""Accuracy over the bit error rate, with intervals, read from a store."""
 
 import math
 from dataclasses import dataclass

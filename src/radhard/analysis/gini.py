@@ -1,4 +1,4 @@
-"""How uneven the vulnerability factors of many patches are: their Gini coefficient, freed from the noise in them.
+"""The Gini coefficient of many vulnerability factors, with its bias from sampling noise removed.
 
     G = mean over all pairs of |F_p - F_q| / (2 mean F)
 

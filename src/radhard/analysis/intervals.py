@@ -1,4 +1,4 @@
-"""Intervals for rates: Wilson's, and Wilson's at the effective sample size when trials share their images.
+"""Confidence intervals for rates: Wilson's, with an effective sample size when trials share images.
 
 A sweep asks the same N images in several trials. Whether an image is hard or easy it is so in every trial, so
 N x trials answers are worth fewer independent ones. The images are the clusters of a survey (Kish, *Survey

@@ -1,4 +1,4 @@
-"""Whether a plan meets its target, judged on images that chose nothing.
+"""The verdict on a plan: whether it meets its target on images that did not choose it.
 
 The images that choose a plan flatter it: of all that was tried it looked best on them. So others judge it, once they
 are the only ones that have not been seen, and by the limit of an interval: a target is met if the one-sided upper limit

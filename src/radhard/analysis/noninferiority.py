@@ -1,4 +1,4 @@
-"""The one-sided limit of a loss: how much of the accuracy, at most, is lost between two runs on the same images.
+"""The one-sided confidence limit of an accuracy loss between two runs on the same images.
 
 Of n images, b are right in the first run alone and c in the second alone; the loss is (b - c) / n. A target "at most D
 is lost" is met if the hypothesis "D or more is lost" is rejected: a test of non-inferiority with margin D on matched

@@ -1,4 +1,4 @@
-"""Operating points: the bit error rate that costs a model so many percentage points of its accuracy.
+"""Operating points: the bit error rates at which a model loses given percentage points of accuracy.
 
 Faults at a lower rate are a subset of those at a higher one, on the same images and in the same trials, so the loss
 over the rate is one coupled curve and hardly wavers. The rate is found by bisection of its logarithm until neighbours

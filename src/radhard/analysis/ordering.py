@@ -1,4 +1,4 @@
-"""In which order products are protected: by vulnerability as in Algorithm 1, or by what an operation gains."""
+"""The order in which products are protected: by vulnerability (Algorithm 1) or by gain per operation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What protection costs: operations executed beside the model's own, with an interval.
+"""Overhead of a protection: executed operations relative to those of the model, with an interval.
 
 The work of a check depends on the faults that it meets. A unit of a campaign is some images in one trial, and its
 operations are a sum over these; units are taken for a sample, so that the mean has Student's interval.

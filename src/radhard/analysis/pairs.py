@@ -1,4 +1,4 @@
-"""Schemes against one of them, pair by pair: the same images, the same faults, a difference of two accuracies.
+"""Paired comparison of schemes with one baseline: accuracy differences on the same images and faults.
 
 A difference has the clustered interval of `factor`, for all pairs at one bit error rate together (Bonferroni).
 Intervals of two accuracies that overlap say nothing of their difference; and a difference that is not told from 0 is no

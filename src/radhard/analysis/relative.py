@@ -1,4 +1,4 @@
-"""The interval of accuracy relative to clean: a ratio of two counts on the same images.
+"""The confidence interval of relative accuracy (faulty / clean): a ratio of two counts on the same images.
 
 Image i was run in m_i trials, of which y_i were right, and x_i = m_i if its clean answer is right, else 0. Then
 

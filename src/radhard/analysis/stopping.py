@@ -1,4 +1,4 @@
-"""When a setting has been tried often enough."""
+"""Stopping rules: when the trials of a setting suffice."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A sweep of one model: what was measured, and where its accuracy is lost."""
+"""The result of a sweep of one model: its curve, and the rates at which accuracy is lost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

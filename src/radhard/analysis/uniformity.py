@@ -1,4 +1,4 @@
-"""How even the factors of patches or layers are: their Gini coefficient, a test of "all equal", centre to edge.
+"""Uniformity of vulnerability factors: Gini coefficient, test of equality, centre against edge of the image.
 
 In image i protecting patch p gained d_pi right answers in m_i trials, the factor is F_p = sum d_pi / sum m_i. All
 patches of an image share its unprotected runs and its trials each other's luck, so the images are the sample, as in

@@ -1,4 +1,4 @@
-"""What became of one protected product that was hit: masked, benign, corrected, DUE or SDC, counted with intervals."""
+"""Verdicts on a protected product under a fault: masked, benign, corrected, DUE or SDC, counted with intervals."""
 
 from collections import Counter
 from collections.abc import Iterable

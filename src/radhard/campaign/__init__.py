@@ -1,1 +1,1 @@
-"""Campaigns: what an experiment is, running it, and the store that keeps what was measured."""
+"""Campaigns: definitions of experiments, their execution, and the store that keeps the outcomes."""

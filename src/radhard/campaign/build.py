@@ -1,4 +1,4 @@
-"""From a model's name to the bench that campaigns work on: data, capture, calibrate, quantise."""
+"""Builds the model under test from a model's name: loads data, captures, calibrates, quantises."""
 
 from collections.abc import Sequence
 from typing import get_args

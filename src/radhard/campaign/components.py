@@ -1,4 +1,4 @@
-"""The components of a model, each with the setting in which it is perfectly protected and all else is exposed."""
+"""The components of a model, each with the setting that excludes it from faults and exposes the rest."""
 
 import glob
 from collections.abc import Iterator, Mapping, Sequence

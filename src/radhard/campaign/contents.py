@@ -1,4 +1,4 @@
-"""What a store holds, by program and data; and what of it a run does not use, and why."""
+"""The contents of a store, by program and data, and why a run uses only some of them."""
 
 import json
 from collections import Counter

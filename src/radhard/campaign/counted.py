@@ -1,4 +1,4 @@
-"""What a store knows of a setting of a campaign, and what ended its trials."""
+"""The stored trials of one setting, added up, and why there are no more."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What of an outcome follows from the rest: compared where one is read from a store."""
+"""Consistency check of stored outcomes: values that follow from others are recomputed and compared."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Run what a campaign lacks: clean outcomes first, then trial after trial; each unit is stored when done."""
+"""Runs the units that a campaign still lacks: clean outcomes, then the trials; each unit is stored when done."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping

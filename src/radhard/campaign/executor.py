@@ -1,4 +1,4 @@
-"""Where jobs run. An executor is given jobs and hands back outcomes, in any order, and writes nothing."""
+"""Executors of jobs: they return outcomes in any order and write nothing."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an experiment is: a setting fixes every number, a campaign says how often and over which images."""
+"""Definition of an experiment: a setting fixes every number, a campaign its trials and images."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Run the units of one job: which flips meet its images, and what becomes of those that are hit."""
+"""Runs the units of one job: draws the flips of its images, runs the images that are hit, gives their outcomes."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Put stores together that shards of one campaign, or several campaigns, have filled."""
+"""Merges stores that were filled by shards of one campaign or by several campaigns."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack

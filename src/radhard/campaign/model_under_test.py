@@ -1,4 +1,4 @@
-"""What a campaign works on: the programs of a model, and the images it is given."""
+"""The model under test: a model's programs and the images of a campaign."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Opening the file of a store: for writing, or for reading from a disk that may not be writable."""
+"""Opens the file of a store: to write, or read-only where the disk cannot be written."""
 
 import os
 import shutil

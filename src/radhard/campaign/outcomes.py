@@ -1,4 +1,4 @@
-"""What became of each image: packed for the store, added up for the rates."""
+"""Outcomes per image: packed for the store, added up for rates."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A setting beside the whole of the faults: of each image, how often it was right in either, and what it took."""
+"""Paired outcomes: per image, how often it was right in a setting and under all faults, and the operations it took."""
 
 from dataclasses import dataclass, replace
 

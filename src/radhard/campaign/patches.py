@@ -1,4 +1,4 @@
-"""Patches of the image as components: faults in its words alone, and the grid that is taken where none is asked for.
+"""Patches of the image as components: faults in the words of one patch only, and the default grid.
 
 The paper protects one patch of the input at a time (Section III-E) and leaves open where the faults are. Its words are
 one reading: nothing else is exposed. The other is that all operations are, and those of a patch are protected.

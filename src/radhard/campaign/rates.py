@@ -1,4 +1,4 @@
-"""Which bit error rates show the whole of a curve."""
+"""Default bit error rates of a sweep: those that show the whole fall of the curve."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Run the images of a table of faults under exactly these faults."""
+"""Runs images under exactly the faults of a given table."""
 
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict

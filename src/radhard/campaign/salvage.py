@@ -1,4 +1,4 @@
-"""What is whole in a store that is damaged: read table by table, past pages that cannot be read, row by row checked."""
+"""Recovers intact rows from a damaged store: table by table, past unreadable pages, each row verified."""
 
 import sqlite3
 from collections.abc import Iterator

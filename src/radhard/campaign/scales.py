@@ -1,4 +1,4 @@
-"""Scales that are known already: given in files, by plans, by a store, or shipped; and which of them a run takes."""
+"""Known quantisation scales (from files, plans, a store, or shipped), and which of them a run uses."""
 
 import json
 from collections.abc import Mapping, Sequence

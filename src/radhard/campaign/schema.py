@@ -1,4 +1,4 @@
-"""The tables of a store, how older ones are brought up to date, and the checksums of what is kept in them."""
+"""The tables of a store, the upgrade of older versions, and the checksums of rows."""
 
 import hashlib
 import sqlite3

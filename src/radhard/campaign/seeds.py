@@ -1,4 +1,4 @@
-"""Models of the zoo trained from several seeds: how far their accuracies, float and int8, lie apart."""
+"""Zoo models trained from several seeds: the spread of their float and int8 accuracies."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The images that chose a plan, told apart from those that evaluate it: by content, so that copies are found."""
+"""Keeps evaluation images apart from those that chose a plan, by content, so that copies count as the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The store: one SQLite file that holds what has been measured, and so what is missing.
+"""The store of outcomes: one SQLite file, which says what is measured and what is missing.
 
 Every row has a checksum, verified whenever it is read: what is read is what was written, or a StoreError names the
 unit that is damaged.

@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print. Commands import what they need, so that help is fast."""
+"""The command line: each command parses its options, calls one verb and prints. Imports are late, so help is fast."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`radhard blocks`: which block size of LB-ABFT costs least for one matrix product."""
+"""`radhard blocks`: the block size of LB-ABFT that costs least for one matrix product."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""The commands of `radhard`, and how they end: whatever goes wrong is one line on stderr and an exit code.
+"""The list of commands, and how they end: every error is one line on stderr and an exit code.
 
 Exit codes: 0; 1 where the reader of stdout went away; 2 for any error; 128 + n where signal n ended the command.
 """

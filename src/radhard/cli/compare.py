@@ -1,4 +1,4 @@
-"""`radhard compare`: schemes against each other under the same faults, accuracy and overhead of each."""
+"""`radhard compare`: accuracy and overhead of several schemes under the same faults."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What a shell offers to complete an option with. Nothing here waits for torch, unless only torch's libraries know."""
+"""Shell completion of option values. It avoids importing torch, except for names that only torch's libraries know."""
 
 from collections.abc import Iterable
 from pathlib import Path

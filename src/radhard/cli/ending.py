@@ -1,4 +1,4 @@
-"""Signals that end a command: it cleans up first, as it does on Ctrl-C."""
+"""Termination signals: a command cleans up as it does on Ctrl-C."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""`radhard evaluate`: what plans are worth on images that did not choose them."""
+"""`radhard evaluate`: accuracy and overhead of plans on images that did not choose them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""The files that a command writes: opened before its work, put in place after its results are printed.
+"""Output files of a command: opened before the work starts, put in place after the results are printed.
 
 What a command writes goes to a new file in a hidden folder beside the target, which is moved there once it is whole. So
 a run that fails leaves an old file as it was, and no empty one.

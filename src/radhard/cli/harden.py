@@ -1,4 +1,4 @@
-"""`radhard harden`: a plan becomes the model that is deployed, a file."""
+"""`radhard harden`: writes the hardened model of a plan to a file."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""`radhard inspect`: what a model computes, and how many bits of it are exposed."""
+"""`radhard inspect`: operations and exposed bits of a model."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 

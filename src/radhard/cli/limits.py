@@ -1,4 +1,4 @@
-"""What no option takes, whatever its meaning: numbers too large to count, numbers that are none, and endless texts."""
+"""Limits of all options: numbers that are too large or not finite, and texts that are too long, are refused."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The console's side of a verb's progress: a sign while it prepares, a bar while it measures, its notes on stderr."""
+"""Progress on the console: a spinner during preparation, a bar during trials, notes on stderr."""
 
 import gc
 import time

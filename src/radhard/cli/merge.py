@@ -1,4 +1,4 @@
-"""`radhard merge`: put stores together."""
+"""`radhard merge`: merges stores."""
 
 from pathlib import Path
 from typing import Annotated

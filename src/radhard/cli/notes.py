@@ -1,4 +1,4 @@
-"""Where a command prints: results on stdout, notes on stderr, every text on one line."""
+"""Where a command prints: results on stdout, notes on stderr, one line each."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The options that several commands share and no verb knows: names of models and data, and what is printed or written.
+"""Options shared by commands but unknown to verbs: names of models and data, output formats and files.
 
 Those that verbs know, too, are in `radhard.studies.options`.
 """

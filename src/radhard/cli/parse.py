@@ -1,4 +1,4 @@
-"""Read the small languages of the options. Every error names the value, what is wrong, and the fix."""
+"""Parsers of option values (lists, ranges, grids). Errors name the value, the mistake and the fix."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`radhard plan`: which products and operators of a model to protect, and how, within limits."""
+"""`radhard plan`: chooses which products and operators of a model to protect, and how, within limits."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""`radhard quantize`: the scales of an integer program as a file, so that the same program is made on any machine."""
+"""`radhard quantize`: writes the scales of an integer program to a file, to make the same program on any machine."""
 
 from pathlib import Path
 from typing import Annotated

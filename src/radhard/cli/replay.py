@@ -1,4 +1,4 @@
-"""`radhard replay`: run a model under the faults of a table."""
+"""`radhard replay`: runs a model under the faults of a table."""
 
 from pathlib import Path
 from typing import Annotated

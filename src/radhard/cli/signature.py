@@ -1,4 +1,4 @@
-"""From the values that a command takes to the options that Typer shows, and from what was written back to the values.
+"""Turns the fields of a command's dataclasses into Typer options, and parsed options back into values.
 
 A parameter of a command is an option of its own, as Typer has it, or a group: a frozen dataclass each of whose fields
 is an option. A command may take a part of a group, with other defaults or another help: `Annotated[Group, taken(...)]`.

@@ -1,4 +1,4 @@
-"""How the fields of `radhard.studies.options` are written on a command line, and under which heading help has them."""
+"""Option names and help headings of the fields of `radhard.studies.options`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

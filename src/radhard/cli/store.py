@@ -1,4 +1,4 @@
-"""`radhard store`: what a store holds, and whether it is whole."""
+"""`radhard store`: prints the contents of a store and verifies every unit."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`radhard sweep`: accuracy over the bit error rate, of one model or of several in one figure."""
+"""`radhard sweep`: accuracy over the bit error rate, for one or several models."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""`radhard trace`: the faults of a run as a table."""
+"""`radhard trace`: writes the faults of a run as a table."""
 
 from pathlib import Path
 from typing import Annotated

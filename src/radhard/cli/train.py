@@ -1,4 +1,4 @@
-"""`radhard train`: train models of the zoo again."""
+"""`radhard train`: trains models of the zoo."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`radhard models`: the models that are shipped, and where other names come from."""
+"""`radhard models`: lists the shipped models and the other sources of models."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""A hardened module as a file: a `.pt2` archive that loads where `import torch, radhard.kernels` does."""
+"""Saves a hardened module as a `.pt2` archive, which loads where `import torch, radhard.kernels` works."""
 
 from pathlib import Path
 

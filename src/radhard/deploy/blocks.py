@@ -1,4 +1,4 @@
-"""Steps of a deployed model that are int8 matrix products, checked as a whole and after an alarm block by block."""
+"""Deployed int8 matrix products that are checked as a whole and, after an alarm, block by block."""
 
 from typing import TypedDict
 

@@ -1,4 +1,4 @@
-"""Modules whose tensors keep their types: what a kernel reads by its address is int8, int32, int64 or float32."""
+"""A base module whose buffers keep their dtypes (int8, int32, int64, float32) under `.half()` and the like."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""A program's steps as one graph of torch: each step a module or a function, values passed by name."""
+"""Builds one torch graph of a program's steps: each step a module or a function, values passed by name."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""From a model and a plan to the module that users deploy."""
+"""Makes the deployable module of a model and a plan."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol, get_args

@@ -1,4 +1,4 @@
-"""The module that users deploy: a model's inputs and outputs, its checks, and what they found."""
+"""The hardened module: the model's inputs and outputs, its checks, and counters of their alarms."""
 
 import copy
 import pickle

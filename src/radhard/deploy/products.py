@@ -1,4 +1,4 @@
-"""Steps of a deployed model that are int8 matrix products: as they are, with every row checked, or within a range."""
+"""Deployed int8 matrix products: unprotected, with every row checked, or within a range."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The step that one site of a plan becomes: the operator alone, or the operator as its scheme protects it.
+"""The deployed step of one site of a plan: the bare operator, or the operator under its scheme.
 
 A scheme says what it is when it is deployed (`radhard.protection.forms`), and a step does that and nothing else. A
 scheme that has no such form is refused: what is deployed is what was measured.

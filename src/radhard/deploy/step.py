@@ -1,4 +1,4 @@
-"""A step of a deployed model: one operator of the program as a module, which a machine may compute in its stead.
+"""A step of a deployed model: one operator as a module, which a fault-injecting machine can replace.
 
 A machine (`radhard.machine.Machine`), such as `Faulty`, enters by `Hardened.on`, and only there: in the thread that
 asked for it, and neither in an export nor in what torch compiles. A step that checks lets the machine compute what it

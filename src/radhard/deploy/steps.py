@@ -1,4 +1,4 @@
-"""Steps of a deployed model that are no integer matrix products: kernels, tables, and what moves data.
+"""Deployed steps other than integer matrix products: kernels, look-up tables, data movement.
 
 A step that checks has a buffer `events` [7] int64, to which each call adds (see `radhard.kernels.library`).
 """

@@ -1,4 +1,4 @@
-"""A step of a deployed model that runs three times, and whose words are voted on."""
+"""A deployed step under TMR: run three times, its words decided by vote."""
 
 import torch
 from torch import Tensor

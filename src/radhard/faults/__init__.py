@@ -1,4 +1,4 @@
-"""Faults: what may flip, drawn exactly and the same everywhere, the machine that they hit, and their traces."""
+"""Bit flips of operations: which bits may flip, their exact sampling, the faulty machine, and traces."""
 
 from radhard.faults.exposure import Exposure, exposed, exposures, patches_of
 from radhard.faults.faults import Faults, check_words

@@ -1,4 +1,4 @@
-"""Chains of products and running sums with flips in them, one word after the other, only where a flip hits.
+"""Running sums with flips in them: recomputed term after term, only for outputs that a flip hits.
 
 Compiled loops on the host. A flip of a product changes the sum by the difference of that word; a flip of a
 running sum replaces the sum, faulty as it already is, and everything after goes on from there.

@@ -1,4 +1,4 @@
-"""What a selection exposes: of each site and kind of operation, which words in which patch of the image, which bits."""
+"""The exposed words of a selection: per site and kind of operation, which words of which patch, and which bits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What may flip, where and how often: a frozen value from which every fault of a run follows."""
+"""`Faults`: a frozen value (rate, seed, kinds, selection) from which every flip of a run follows."""
 
 import math
 from dataclasses import dataclass, field

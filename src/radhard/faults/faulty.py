@@ -1,4 +1,4 @@
-"""The machine with faults: the inner machine computes, and only the units that a flip hits are read again."""
+"""The faulty machine: the inner machine computes, and only units hit by a flip are computed again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A table of faults: which bit of the word of which operation flips, at which site, in which image."""
+"""A table of flips: image, site, kind of operation, index of the operation, bit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The arithmetic of a definition with flips in it: on a stack of hit units, every word that a flip hits is changed."""
+"""The bit-flip interpreter: computes the definition of an operator on hit units, with flips in its words."""
 
 from collections.abc import Mapping
 from typing import Any

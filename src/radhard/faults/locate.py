@@ -1,4 +1,4 @@
-"""From canonical indices to hit units: which units of an application a flip hits, at which step of the definition."""
+"""Maps canonical indices to units: which unit of an application a flip hits, and at which step of its definition."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Philox-4x32-10, a random function of a counter: four 32-bit words from four and a key of two.
+"""Philox-4x32-10, a counter-based random function: four 32-bit words from a counter and a key.
 
 Source: Salmon, Moraes, Dror, Shaw, *Parallel Random Numbers: As Easy as 1, 2, 3*, SC 2011. Checked against
 the known answers that its authors publish (Random123, `kat_vectors`).

@@ -1,4 +1,4 @@
-"""The hit units of an application, read again with their flips: gathered, computed word by word, scattered."""
+"""Recomputes the hit units of an application: gathers inputs, interprets the definition, scatters outputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How much memory flips may take: a rate that asks for more is refused before the memory is gone."""
+"""The memory limit of flips: a rate that would need more memory is refused before it is allocated."""
 
 import math
 import os

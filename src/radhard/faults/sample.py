@@ -1,4 +1,4 @@
-"""Drawing the faults of a batch: all images and sites in one call, before the model runs."""
+"""Samples the flips of a batch, for all images and sites in one call, before the model runs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which bits of a population flip up to a rate, and in which order: exactly binomial, nested over rates.
+"""The flip sampler: which bits of a population flip up to a rate; exactly binomial, nested over rates.
 
 Every bit of a stream (one image, site and kind) has a time, uniform in [0, 1]: the lowest rate at which it
 flips. The times in ascending order are t_0 < t_1 < ... By Renyi's representation (*On the theory of order

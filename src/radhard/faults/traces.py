@@ -1,4 +1,4 @@
-"""Traces: the faults of a run as a table in a file, to list, edit, write by hand and replay."""
+"""Traces: the flips of a run as a table in a file, to list, edit, write by hand and replay."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain

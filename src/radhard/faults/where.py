@@ -1,4 +1,4 @@
-"""Where faults may hit: a selection of flips by site, patch of the image and bit, less what is protected in it."""
+"""`Where`: selects the flips by site, image patch and bit, and excludes those of protected parts."""
 
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""The catalogue of fault models: a hardware fault of each class, sampled from a seed for the products of one image.
+"""The catalogue of fault models: samples a hardware fault of each class from a seed, for the products of one image.
 
 A multi-bit upset (MBU) is 2 to 8 neighbouring bits of one word: what one particle changes in a line of cells.
 """

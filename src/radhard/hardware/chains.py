@@ -1,4 +1,4 @@
-"""The hardware-fault interpreter: chains of products and running sums as faulty parts yield them.
+"""The hardware-fault interpreter: running sums as faulty parts compute them.
 
 A permanent fault changes every word that passes through the faulty part, so chains are executed word by word, but only
 those of the units that the fault reaches.

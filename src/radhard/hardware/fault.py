@@ -1,4 +1,4 @@
-"""What a hardware fault is: which outputs of a matrix product it reaches, and what becomes of their chains.
+"""The type of a hardware fault: which outputs of a matrix product it reaches, and its effect on their sums.
 
 Rows, columns and terms are counted within one product of one image, groups and heads apart; so a fault
 does not depend on the batch. A permanent fault is there for every image and application, a transient fault hits one

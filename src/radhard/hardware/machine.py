@@ -1,6 +1,4 @@
-"""The machine with faulty hardware: the inner machine computes, and the outputs that a fault reaches are computed
-again.
-"""
+"""The machine with faulty hardware: the inner machine computes; outputs that a fault reaches are recomputed."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Memory faults: a multi-cell upset (MCU) of neighbouring bits in one line of memory, before anything reads it.
+"""Memory faults: a multi-cell upset (MCU) of neighbouring bits in one memory line, before it is read.
 
 All that reads the words later reads them so: the product, checks that are made then, and repairs.
 """

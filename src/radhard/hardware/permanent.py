@@ -1,4 +1,4 @@
-"""Permanent faults: an array of multipliers and accumulators in which one cell has stuck-at bits.
+"""Permanent faults: a systolic array in which one cell has stuck-at bits.
 
 C = A B runs on `Array.rows` x `Array.columns` cells, each a multiplier and an adder. Two dataflows:
 

@@ -1,4 +1,4 @@
-"""Transient faults: one image is hit once, in more than the single bit of a single word that `Faults` samples."""
+"""Transient hardware faults: one event in one image that corrupts more than one bit of one word."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

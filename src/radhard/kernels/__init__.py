@@ -1,4 +1,4 @@
-"""The one home of int8 arithmetic: exact products, their write-backs and checks, for operators and deployed models.
+"""Kernels for int8 arithmetic: exact products, write-back and checks, shared by operators and deployed models.
 
 Deployed models call it as `torch.ops.radhard.*`; importing this package is what loading one takes. Operators call the
 same functions beneath, without torch's dispatcher, which costs some 10 microseconds a product. The package imports

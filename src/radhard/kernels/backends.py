@@ -1,4 +1,4 @@
-"""Exact integer matrix products: each back end proves itself on this machine before it is used.
+"""Back ends for exact integer matrix products: each is tested on this machine before its first use.
 
 `torch._int_mm` is silently wrong on some processors without VNNI, and takes int8 alone; a float32 product is exact only
 while every partial sum stays within 2^24, k <= 1024, or 514 where the left words are uint8. Exactness is therefore

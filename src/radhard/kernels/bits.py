@@ -1,4 +1,4 @@
-"""The bits of a tensor's words."""
+"""Access to the bits of a tensor's words."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What happens to a matrix product that does not add up as a whole: its blocks are checked, and faulty ones recovered.
+"""Repair of a matrix product after an alarm: its blocks are checked, and faulty blocks are recovered.
 
 These are the stages of LB-ABFT and of ABFT by rows (`radhard.protection.schemes`), which say why; here one product at a
 time is taken up, after an alarm, and all arithmetic is exact in int64.

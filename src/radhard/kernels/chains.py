@@ -1,4 +1,4 @@
-"""Where in memory the chains of an integer matrix product lie: what each output reads, and where it is written."""
+"""Memory addresses of the running sums of an integer matrix product: inputs read and output written."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The loops that write words back and look them up, compiled for the host. Imported only where numba is present.
+"""Numba loops for write-back and look-up on the CPU. Imported only where numba is installed.
 
 A loop over a matrix product's accumulators may check each row's sum on its way: the accumulators are in registers
 there, and the sums, which wrap in int32, cost no pass of their own. Loops are called with addresses, which costs a

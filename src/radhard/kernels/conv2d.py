@@ -1,4 +1,4 @@
-"""torch.ops.radhard.conv2d and .conv2d_checked: convolutions of 8-bit words, as products of patches and filters.
+"""torch.ops.radhard.conv2d and .conv2d_checked: convolutions of 8-bit words as products of patches and filters.
 
 `padding` is (top, left, bottom, right), of words `pad`. Each group of channels is a product of its own; the stored
 weight of a checked one is [groups (n + spare), k], the groups one after another.

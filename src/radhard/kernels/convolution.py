@@ -1,4 +1,4 @@
-"""Convolutions of 8-bit words, exact, and written back: for every group a product of patches and filters."""
+"""Exact convolutions of 8-bit words with write-back: a matrix product of patches and filters for every group."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Sums of counts."""
+"""Row sums of masks and counts, on the CPU or a GPU."""
 
 from torch import Tensor
 

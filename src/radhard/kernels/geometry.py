@@ -1,4 +1,4 @@
-"""The shape of a convolution: which words of the padded input each output is a product of."""
+"""The geometry of a convolution: which words of the padded input enter each output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The library of operators `torch.ops.radhard`: how one is declared, and what it tells of faults.
+"""The torch operator library `torch.ops.radhard`: how operators are registered and report faults.
 
 An operator that checks returns its result, and adds to a tensor of events [7] int64, in the order of `EVENTS`:
 

@@ -1,4 +1,4 @@
-"""torch.ops.radhard.linear and .linear_checked: rows of int8 or uint8 words times a stored int8 weight.
+"""torch.ops.radhard.linear and .linear_checked: int8 or uint8 rows times a stored int8 weight.
 
 `grid` is (zero, low, high) of the words written. Operands of the second are those of `radhard.kernels.sums.Stored`.
 """

@@ -1,4 +1,4 @@
-"""torch.ops.radhard.look_up and .quantize: words of 8 bits to what they stand for, and numbers to such words."""
+"""torch.ops.radhard.look_up and .quantize: 8-bit words to numbers by table, and numbers to 8-bit words."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Words of 8 bits: int8, or uint8 where what they stand for cannot be negative.
+"""8-bit dtypes: int8, or uint8 for values that cannot be negative.
 
 The left factor of a product may be either, the right one is int8: products are words of 16 bits, -32640 ... 32385.
 Tables of a function list its values for the 256 words in one order, that of their bits read as int8.

@@ -1,4 +1,4 @@
-"""Whether a tensor's work is done by the kernels for GPUs, `radhard.kernels.cuda`."""
+"""Decides whether GPU kernels (`radhard.kernels.cuda`) serve a tensor."""
 
 import os
 from functools import cache

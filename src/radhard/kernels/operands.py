@@ -1,4 +1,4 @@
-"""What the operators of `torch.ops.radhard` take: one table of their operands, and the check of a call against it.
+"""The operands of each operator in `torch.ops.radhard`, in one table, and the check of a call against it.
 
 Kernels read operands by their addresses. What lies there must be what they take it for, so each call is looked at
 first: the type, the device, the shape, and, where a loop reads the tensor as it lies in memory, that it is contiguous.

@@ -1,4 +1,4 @@
-"""torch.ops.radhard.within, .quantize_within and .look_up_within: values compared with bounds as they are made.
+"""torch.ops.radhard.within, .quantize_within and .look_up_within: range checks fused with other passes.
 
 A comparison has no pass of its own where another loop has the value in a register already: the loop that quantises it,
 or looks it up. Values outside become 0 ("zero") or the nearer bound ("clamp"); NaN is outside too, and becomes 0, or

@@ -1,4 +1,4 @@
-"""What happens to rows of a matrix product that do not add up.
+"""Repair of single rows of a matrix product whose checksum differs.
 
 A row is flagged where its accumulators do not add up to what the sums of the other factor predict. Flagged rows, and
 only these, are computed again in another way that is exact, and are checked again, in int64. What

@@ -1,4 +1,4 @@
-"""The sums by which a matrix product is checked: made once of a weight while it is trusted, and stored beside it.
+"""Weight checksums for row checks: computed once while the weight is trusted, stored with it.
 
 Every row of C = A B adds up to A (B e), e all ones. B e is split into three digits to base 256, int8 words each, which
 ride the product as three more columns of B; so the integer product itself predicts each row's sum, exactly modulo 2^32.

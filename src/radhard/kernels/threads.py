@@ -1,4 +1,4 @@
-"""Rows of work split over plain threads, as many as torch may use.
+"""Splits rows of work over threads, as many as torch may use.
 
 The kernels release the GIL. Plain threads, unlike a compiler's own pool, may run beside each other and be forked.
 """

@@ -1,4 +1,4 @@
-"""Words of any width in two's complement, in compiled loops."""
+"""Two's-complement arithmetic of any width, in compiled loops."""
 
 import numpy as np
 from numba import njit

@@ -1,4 +1,4 @@
-"""torch.ops.radhard.reread and .vote: what protects any operator, by redundancy."""
+"""torch.ops.radhard.reread and .vote: comparison and majority vote of redundant runs."""
 
 import torch
 from torch import Tensor

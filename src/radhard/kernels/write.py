@@ -1,4 +1,4 @@
-"""Writing words back: int32 accumulators and float32 results to 8 bits, one pass over the data each.
+"""Write-back: int32 accumulators and float32 results to 8-bit words, in one pass each.
 
 On the host these are compiled loops where numba is installed; elsewhere torch operations that compute the same, bit
 for bit (tests hold the two together). `grid` is (zero, low, high): a word is round(x) + zero, saturated. Words are

@@ -1,4 +1,4 @@
-"""Integer matrix products with their write-back: one kernel on a GPU; elsewhere a product, and a pass over it."""
+"""Integer matrix products with write-back: one kernel on a GPU; on a CPU a product and a second pass."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""The one place where arithmetic happens: what a machine is, the clean ones, and exact integer products."""
+"""The one place where arithmetic happens: the machine protocol, fault-free machines, exact integer products."""
 
 from radhard.kernels.backends import backend_names
 from radhard.machine.ambient import undisturbed

@@ -1,4 +1,4 @@
-"""What surrounds a call and would change what it computes: gradients, autocast, floats that a GPU shortens."""
+"""Runs code with torch's global modes off: gradients, autocast, reduced float precision on GPUs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

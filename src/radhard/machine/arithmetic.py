@@ -1,4 +1,4 @@
-"""The primitives in which an operator's definition is written, and their plain meaning.
+"""The primitives of an operator's definition (`gemm`, `mul`, `add`, `sum` ...), and their plain implementation.
 
 A definition reads a stack of units: every tensor is [u, ...], one row a unit. What an implementation does at a
 primitive gives the definition its meaning: `Plain` computes, `CostInterpreter` counts, `BitFlipInterpreter` (in

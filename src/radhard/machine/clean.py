@@ -1,4 +1,4 @@
-"""What every machine can do, and `Clean`, the one that computes without a fault."""
+"""The machine protocol, and `Clean`, the machine without faults."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an application costs: read from the operator's definition, never written again."""
+"""Operations of one application, counted by interpreting the operator's definition."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A machine that counts what each site costs."""
+"""`Counting`: a machine that counts the operations of each site."""
 
 from collections.abc import Mapping, Sequence
 

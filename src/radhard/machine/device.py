@@ -1,4 +1,4 @@
-"""Which device a model runs on, chosen by name; what is not there, or too old, is told with the fix."""
+"""Selects the device of a run by name; a missing or too old device is reported with the fix."""
 
 import warnings
 

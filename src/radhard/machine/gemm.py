@@ -1,4 +1,4 @@
-"""The matrix product, and how its accumulators are written back.
+"""The matrix product operator, and the write-back of its accumulators.
 
 C = A B: output (i, j) is a chain of k products A[i, t] B[t, j] and k - 1 running sums in the order t = 0, 1,
 2 ..., or k with a bias. Words of 8 bits (A int8 or uint8, B int8) accumulate in int32 with the bias added there; the

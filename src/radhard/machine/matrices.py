@@ -1,4 +1,4 @@
-"""Linear layers, convolutions and attention products in one form: matrix products, each of one image.
+"""`MatrixProduct`: linear layers, convolutions and attention products in one form, per image.
 
 A batch of a linear layer is a product for each image, all with the same weight. A convolution is one for each image
 and group of channels, of patches and filters; an attention product one for each image and head. So no check mixes

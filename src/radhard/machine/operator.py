@@ -1,4 +1,4 @@
-"""What a machine applies: an operator states its definition once, its units, and the fused kernel that is the same."""
+"""The base class of operators: a definition over primitives, units, and a fused kernel that computes the same."""
 
 import math
 from abc import ABC, abstractmethod

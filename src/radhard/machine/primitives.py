@@ -1,4 +1,4 @@
-"""The primitives as operators of one step: multiply, add, sum, and the word read from memory."""
+"""The primitives as operators: multiply, add, sum, and the load of a word from memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A machine that keeps what each site gave: where other runs of the same images can start from."""
+"""`Recording`: a machine that stores the output of each site, so that other runs can start from there."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Where an operator is applied: a name, its place in the model, and the rows that belong to each image."""
+"""`Site`: one application of an operator: its name, place in the model, and rows per image."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""A machine around another: it changes or observes what the inner one computes."""
+"""The base of machines that wrap another: they change or observe what the inner machine computes."""
 
 from collections.abc import Mapping
 

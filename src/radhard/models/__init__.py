@@ -1,1 +1,1 @@
-"""Models and data: the trained zoo, any model of timm, checkpoints, and the embedded Fashion-MNIST images."""
+"""Models and data: the trained zoo, loaders for other sources, checkpoints, embedded Fashion-MNIST images."""

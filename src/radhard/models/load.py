@@ -1,4 +1,4 @@
-"""A model by its name: of the zoo, of timm, torchvision or Hugging Face, or a file of the user's."""
+"""Loads a model by name: from the zoo, timm, torchvision, Hugging Face or a user's file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a source is asked for, and the model that it gives."""
+"""What a source of models is asked for (`Wanted`), and what it returns (`LoadedModel`)."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The one place where weights are drawn: libraries initialise modules from torch's global generator only."""
+"""Seeded initialisation of weights, for libraries that use torch's global generator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""timm, torchvision and transformers, imported so that they work beside a torch built without CUDA, too."""
+"""Imports timm, torchvision and transformers so that they also work with a torch built without CUDA."""
 
 import importlib
 import importlib.abc

@@ -1,4 +1,4 @@
-"""The zoo: small models trained on the embedded Fashion-MNIST, each with its weights and its model card.
+"""The zoo: small models trained on the embedded Fashion-MNIST, with their weights and model cards.
 
 A new model is one entry of `ZOO`, and its two files in `weights/`, which `radhard.models.training.train.train` writes.
 """

@@ -1,4 +1,4 @@
-"""Every operator once, one file each: its definition over a machine's primitives, its unit, its kernel, its ATen names.
+"""Operators, one file each: definition over a machine's primitives, unit, kernel, ATen names.
 
 A file of this package that has an operator under `@lowers(...)` is known to capture: all files are imported here.
 """

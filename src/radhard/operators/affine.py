@@ -1,4 +1,4 @@
-"""How words of 8 bits stand for numbers."""
+"""The scale and zero point of 8-bit words."""
 
 import math
 from dataclasses import dataclass

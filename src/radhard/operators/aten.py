@@ -1,4 +1,4 @@
-"""Which operator an ATen operation is: a strict registry, to which each operator's file adds its own entries."""
+"""The strict registry of ATen operations: each operator's file registers the operations that lower to it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Batch normalisation (Ioffe & Szegedy, 2015) at rest: its statistics are constants, so it is one map a channel.
+"""Batch normalisation (Ioffe & Szegedy, 2015) in inference: one affine map a channel.
 
 One that follows a convolution is folded into it before (`radhard.program.capture.fold`); this is for the others.
 """

@@ -1,4 +1,4 @@
-"""Two-dimensional convolution: for every group a matrix product of patches and filters.
+"""Two-dimensional convolution: a matrix product of patches and filters for every group.
 
 x [b, g c, h, w], weight [g n, c, p, q]: output (i, j) of group g is a chain over k = c p q products in the
 order (channel, row, column) of the filter. Padding is words that stand for zero, read and multiplied like any other.

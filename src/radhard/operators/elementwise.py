@@ -1,4 +1,4 @@
-"""Arithmetic element by element: division, small powers, functions that hardware evaluates by itself."""
+"""Elementwise arithmetic: division, small powers, and functions that hardware evaluates as one operation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

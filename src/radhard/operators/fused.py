@@ -1,4 +1,4 @@
-"""Operators that a device computes in one pass, words in and words out: what is read is scaled in registers.
+"""Operators computed in one kernel on a GPU, 8-bit words in and out.
 
 Where one does not serve, the operator's own kernel stands between a pass that reads words and one that writes them.
 """

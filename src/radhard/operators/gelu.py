@@ -1,4 +1,4 @@
-"""GELU (Hendrycks & Gimpel, 2016), x Phi(x): with erf, and with the tanh that approximates it."""
+"""GELU (Hendrycks & Gimpel, 2016), x Phi(x): with erf, and its tanh approximation."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Linear layers: a matrix product with weights that are stored, and a bias added in the accumulator."""
+"""Linear layers: a matrix product with stored weights, and a bias added in the accumulator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

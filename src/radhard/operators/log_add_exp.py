@@ -1,4 +1,4 @@
-"""log(exp(x) + exp(y)) that does not overflow: two paths' log likelihoods, added."""
+"""log(exp(x) + exp(y)) without overflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

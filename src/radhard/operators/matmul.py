@@ -1,4 +1,4 @@
-"""Products of activations in ATen: all are `Gemm`, the matrix product of the machine."""
+"""The ATen operations that are products of activations: all lower to `Gemm`."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Averages, over whole axes (global pooling, mean of tokens) and over windows; and what sums and means are in ATen."""
+"""Averages over whole axes (global pooling, mean of tokens) and over windows, and the ATen sums and means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Any float operator between words of 8 bits: what it reads is scaled to float32, what it writes is scaled back.
+"""Float operators between 8-bit words: inputs are dequantised to float32, the output is quantised.
 
 The scale multiplications are operations of the kind `scale`: counted, and exposed only when asked.
 """

@@ -1,4 +1,4 @@
-"""Root-mean-square normalisation (Zhang & Sennrich, 2019) over the last axes: scale alone, no mean, no shift."""
+"""Root-mean-square normalisation (Zhang & Sennrich, 2019) over the last axes: scale only, no mean, no shift."""
 
 import math
 from collections.abc import Sequence

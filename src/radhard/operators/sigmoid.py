@@ -1,4 +1,4 @@
-"""The logistic function 1 / (1 + exp(-x)), and what is gated by it: SiLU (Elfwing et al., 2018), x sigmoid(x)."""
+"""The logistic function 1 / (1 + exp(-x)), and SiLU (Elfwing et al., 2018), x sigmoid(x)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

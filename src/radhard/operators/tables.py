@@ -1,4 +1,4 @@
-"""Tables of a function of one word, kept: one for each of the other inputs' numbers, on each device."""
+"""A cache of look-up tables for functions of one 8-bit word, per device and scale."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

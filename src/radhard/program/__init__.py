@@ -1,4 +1,4 @@
-"""Programs: any exported model as steps over a machine, in float or int8, its rows attributed to images."""
+"""Programs: an exported model as steps over a machine, in float or int8, with each row attributed to its image."""
 
 from radhard.program.anatomy.overrides import NONE, Anatomy, Overrides, read_overrides, template
 from radhard.program.capture.capture import capture

@@ -1,4 +1,4 @@
-"""What became of every node of the exported graph: which compute and can be hit, and which only move data."""
+"""Coverage of the exported graph: which nodes compute and can be hit, and which only move data."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a program is made of, as digests of its parts: so that one can say in what two programs differ."""
+"""Digests of the parts of a program, to say in what two programs differ."""
 
 import hashlib
 import json

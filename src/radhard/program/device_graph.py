@@ -1,4 +1,4 @@
-"""Runs of batches of one size on a GPU, recorded once and launched as a whole.
+"""CUDA graphs of a program: a run of one batch size, recorded once and launched as a whole.
 
 A program has hundreds of steps. Launching their kernels one by one takes the host longer than a GPU takes to compute
 them, unless batches are large. A recording (a CUDA graph) is one launch: the same kernels on the same addresses, with

@@ -1,4 +1,4 @@
-"""How a program takes in an image: the words of it that are read, and the grid of patches that it is cut into."""
+"""The sites that read the words of the input image, and the model's grid of patches."""
 
 import numpy as np
 

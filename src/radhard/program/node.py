@@ -1,4 +1,4 @@
-"""What became of the nodes of an exported graph."""
+"""The record of one node of an exported graph: the operator or move that it became."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A program: the steps of a model in order, each an operator at a site or a move of data, and running it."""
+"""`Program`: the steps of a model in order, each an operator at a site or a data movement, and `run`."""
 
 import hashlib
 from collections.abc import Callable, Mapping

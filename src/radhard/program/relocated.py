@@ -1,4 +1,4 @@
-"""A value of a program on another device: every tensor in it copied there, and every device that it names is that one.
+"""Moves a program's values to another device: tensors, and the device names inside them.
 
 What a graph was exported with says `cpu` where it makes tensors, such as the zeros that a pad adds or the positions of
 tokens: these are made on the new device, too.

@@ -1,4 +1,4 @@
-"""Running images again under other faults: only what differs from a run whose outputs were kept.
+"""Incremental runs: images are run again under other faults, computing only what differs from a recorded run.
 
 Between two runs that share most faults an image differs from the first step on that a fault touches in one of them
 alone, and only as long as its words do: requantised to int8, many differences are gone. So each value has the images of

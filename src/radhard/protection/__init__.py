@@ -1,4 +1,4 @@
-"""Protection of matrix products and operators: what checks and repairs cost, and the machine that executes them."""
+"""Protection of matrix products and operators: schemes, their costs, and the machine that runs them."""
 
 from radhard.machine import Shape
 from radhard.protection.abft.account import Account

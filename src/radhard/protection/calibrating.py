@@ -1,4 +1,4 @@
-"""The machine that observes the range of what each operator yields, before it is quantised or written back."""
+"""`Calibrating`: a machine that observes the range of each operator's output, before it is quantised."""
 
 from collections.abc import Sequence
 

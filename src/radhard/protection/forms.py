@@ -1,4 +1,4 @@
-"""What a scheme is when it is deployed: a frozen value, which `radhard.deploy` makes a module of.
+"""Deployed forms of schemes: frozen values, from which `radhard.deploy` makes modules.
 
 Each scheme says what it is in its `deployed`, a property. A module does what its scheme does on a machine
 (`radhard.protection`): under the same faults in accumulators and stored weights it yields the same words. A scheme that

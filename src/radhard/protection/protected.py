@@ -1,4 +1,4 @@
-"""The machine that checks and repairs what its inner machine computes, by a scheme at each site of a plan."""
+"""`Protected`: a machine that checks and repairs results of its inner machine, by a scheme for each site."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol

@@ -1,4 +1,4 @@
-"""The machine that counts what protection leaves: words that a sound machine would not have yielded."""
+"""`Residual`: a machine that counts the wrong words that remain after protection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

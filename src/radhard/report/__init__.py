@@ -1,1 +1,1 @@
-"""Reports: every table and figure, data first, then drawing."""
+"""Reports: tables, figures, CSV and JSON. Each figure computes its data first and draws it second."""

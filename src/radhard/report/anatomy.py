@@ -1,4 +1,4 @@
-"""What a program computes, as a table and as a record."""
+"""Operations and exposed bits of a model, as a table and as a record."""
 
 from typing import TypedDict
 

@@ -1,4 +1,4 @@
-"""The figure of where the exposed bits of a model are."""
+"""The figure of exposed bits per layer and category."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The figure of overhead and of what is left wrong against the block size (Fig. 7): data first, then drawing."""
+"""The figure of overhead and uncorrected errors over the block size (Fig. 7 of Xue et al.)."""
 
 import math
 from collections.abc import Sequence

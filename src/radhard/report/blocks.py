@@ -1,4 +1,4 @@
-"""Block sizes and their overhead as a table, as records and as CSV."""
+"""Block sizes and their overhead, as a table, as records and as CSV."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What became of the nodes of the exported graph, as a table and as a record."""
+"""Coverage of the exported graph, as a table and as a record."""
 
 from typing import TypedDict
 

@@ -1,4 +1,4 @@
-"""The figure of accuracy over bit error rate, of one model or of several: data first, then drawing."""
+"""The figure of accuracy over bit error rate, for one or several models."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Vulnerability factors as a table, and what the table does not say."""
+"""Vulnerability factors as a table, with notes."""
 
 import math
 from statistics import median

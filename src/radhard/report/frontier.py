@@ -1,4 +1,4 @@
-"""Accuracy over overhead of the steps that plans were chosen from: what the figure shows, and as CSV."""
+"""The data of the frontier figure (accuracy over overhead of a plan's candidates), and its CSV."""
 
 import csv
 import math

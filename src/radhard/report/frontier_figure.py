@@ -1,4 +1,4 @@
-"""Drawing accuracy over overhead of the steps that plans were chosen from."""
+"""Draws the frontier: accuracy over overhead of a plan's candidates."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The figure of vulnerability factors of a patch grid, beside the mean image: data first, then drawing."""
+"""The heat map of vulnerability factors over image patches, beside the mean image."""
 
 import math
 from collections.abc import Sequence

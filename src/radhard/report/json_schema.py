@@ -1,4 +1,4 @@
-"""JSON schemas from the types of records: what a TypedDict or the fields of a dataclass allow."""
+"""JSON schemas from types: TypedDicts and dataclasses."""
 
 import inspect
 from collections.abc import Mapping

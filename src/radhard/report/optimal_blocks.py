@@ -1,4 +1,4 @@
-"""One product's block over the bit error rate, as a figure (Figs. 8 and 14 of Xue et al.): data first, then drawing."""
+"""The figure of the cheapest block over the bit error rate (Figs. 8 and 14 of Xue et al.)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

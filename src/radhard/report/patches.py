@@ -1,4 +1,4 @@
-"""Vulnerability by patch as a heat map: factors of components named "row,column" become the cells of a grid."""
+"""Arranges the vulnerability factors of patches in a grid, for the heat map."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a plan protects and how, as a table, and what was wanted of it and is expected, in sentences."""
+"""A plan as a table, and its target, verdict and expected accuracy in sentences."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""What all commands' JSON shares: one envelope, and what a record says of a setting."""
+"""The JSON envelope that all commands share, and the record of a setting."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict

@@ -1,4 +1,4 @@
-"""The images of a table of faults, run under these: as a record."""
+"""The result of a replay as a record."""
 
 from typing import TypedDict
 

@@ -1,4 +1,4 @@
-"""The schema of each command's JSON: `python -m radhard.report.schemas FOLDER` writes them all."""
+"""JSON schemas of all commands' output: `python -m radhard.report.schemas FOLDER` writes them."""
 
 import json
 import sys

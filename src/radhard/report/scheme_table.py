@@ -1,4 +1,4 @@
-"""Schemes as a table: what each takes, costs and becomes when deployed, and what it makes of faults of one product.
+"""Tables of schemes: options, cost, deployed form, and verdicts under faults of one product.
 
 Every value is asked of the registry or found by running the scheme, so that a new scheme has its row by being there.
 """

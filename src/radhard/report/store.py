@@ -1,4 +1,4 @@
-"""What a store holds, as records and as a table."""
+"""The contents of a store, as records and as a table."""
 
 from collections.abc import Sequence
 from typing import TypedDict

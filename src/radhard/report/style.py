@@ -1,4 +1,4 @@
-"""What the lines of figures look like, told apart in black and white too, and how a figure becomes a file."""
+"""Line styles of figures, distinct in black and white, and saving a figure to a file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What stands under the title of a figure over bit error rates: which faults, which images, how many answers."""
+"""The subtitle of figures over bit error rates: faults, images, trials."""
 
 from collections.abc import Collection
 

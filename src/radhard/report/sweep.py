@@ -1,4 +1,4 @@
-"""A sweep as a record for other programs: JSON and CSV."""
+"""A sweep as JSON and CSV."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The matrix of fault classes and schemes, each cell the shares of its verdicts: data first, then drawing."""
+"""The figure of verdicts: a matrix of fault classes and schemes, each cell with its shares."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The models that are shipped, and where others come from."""
+"""The table of shipped models and of other sources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

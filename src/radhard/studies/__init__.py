@@ -1,1 +1,1 @@
-"""The verbs: sweep, vulnerability, plan, evaluate, compare. They know no console."""
+"""The verbs: sweep, vulnerability, plan, evaluate, compare ... They return results and print nothing."""

@@ -1,4 +1,4 @@
-"""Methods of protection against each other: each on the same program, under the same faults."""
+"""The schemes of a comparison, each applied to the same program."""
 
 import math
 from dataclasses import dataclass, replace

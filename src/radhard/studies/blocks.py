@@ -1,4 +1,4 @@
-"""Which block size of LB-ABFT costs least for one matrix product: the verb `blocks`."""
+"""The verb `blocks`: the block size of LB-ABFT that costs least for one matrix product."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Algorithm 1 of Xue et al.: protect product after product until the accuracy is reached or the overhead is.
+"""Algorithm 1 of Xue et al.: protects one product after another until accuracy or overhead reaches its limit.
 
 As printed it takes the next product in the order until one of the two limits is passed, and the ranges of non-linear
 operators are added at the end. Three things are done otherwise. Accuracy and overhead are measured, both with their

@@ -1,4 +1,4 @@
-"""Schemes against each other under the same faults, accuracy and overhead of each: the verb `compare`."""
+"""The verb `compare`: accuracy and overhead of several schemes under the same faults."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

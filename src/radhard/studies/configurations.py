@@ -1,4 +1,4 @@
-"""Configurations of a model, measured alike: what the verbs `evaluate` and `compare` share."""
+"""Measures several configurations of a model alike, for `evaluate` and `compare`."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

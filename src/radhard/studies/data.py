@@ -1,4 +1,4 @@
-"""The images of a verb: names and folders as the command line takes them, or what a Python program holds."""
+"""The images of a verb: a name, a folder, tensors, a Dataset or a DataLoader."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What plans are worth on images that did not choose them: the verb `evaluate`."""
+"""The verb `evaluate`: accuracy and overhead of plans on images that did not choose them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What a model computes, and how many bits of it are exposed: the verb `inspect`."""
+"""The verb `inspect`: operations and exposed bits of a model."""
 
 from dataclasses import dataclass
 from pathlib import Path

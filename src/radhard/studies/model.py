@@ -1,4 +1,4 @@
-"""The model of a verb: a module of the user's, an exported or captured program, or a name that is loaded."""
+"""The model of a verb: a module, an exported program, a captured program, or a name to load."""
 
 from dataclasses import replace
 from pathlib import Path

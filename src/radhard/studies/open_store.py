@@ -1,4 +1,4 @@
-"""The store of a verb: a file that is kept, or one that is gone afterwards."""
+"""The store of a verb: a file of the user's, or a temporary one."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""What every verb can be told beside its model and its data: frozen values, one field an option of the command line.
+"""Options of the verbs: frozen values; each field is also a command-line option.
 
 `radhard.cli` builds the options of its commands from these fields: name, default, help, least value. This file imports
 nothing of torch, so that help is fast.

@@ -1,4 +1,4 @@
-"""What the order of products is made of, measured: the factor of each, and the operations that protect it.
+"""Measures what orders the products of a plan: vulnerability factors and protection costs.
 
 Factors are those of perfect protection, measured pairwise (`vulnerability`); what protecting a product takes is counted
 where it is executed, on a few images under the same faults.

@@ -1,4 +1,4 @@
-"""Percent and percentage points, as a user writes them, to shares."""
+"""Converts percent and percentage points to shares."""
 
 from radhard.errors import InputError
 

@@ -1,4 +1,4 @@
-"""A plan: chosen on some images (Algorithm 1), judged on others.
+"""Chooses a plan on selection images (Algorithm 1) and judges it on others.
 
 Some images choose the order and the candidate (`choosing`). The others judge (`judging`): from the most protected step
 within the overhead down to the candidate and on, as far as the target is met. Nothing needs protecting if both say so

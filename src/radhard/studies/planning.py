@@ -1,4 +1,4 @@
-"""What to protect, and how, within limits: the verb `plan`."""
+"""The verb `plan`: what to protect, and how, within limits of loss and overhead."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

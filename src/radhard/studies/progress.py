@@ -1,4 +1,4 @@
-"""What a verb tells of its way: frozen events that a callback is given. A verb prints nothing itself."""
+"""Progress events of a verb: frozen values passed to a callback. A verb prints nothing itself."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What all results of verbs have: rows for pandas, a record for JSON, a figure, and how they look in a notebook."""
+"""The base of all results: rows for pandas, a record for JSON, a figure, and HTML for notebooks."""
 
 import html
 from abc import ABC, abstractmethod

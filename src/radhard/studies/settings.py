@@ -1,4 +1,4 @@
-"""What a verb or a command was told, as JSON: the `settings` of the envelope."""
+"""The options of a run as JSON: the `settings` of the envelope."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass

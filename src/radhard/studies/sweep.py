@@ -1,4 +1,4 @@
-"""Accuracy over the bit error rate: the verb `sweep`."""
+"""The verb `sweep`: accuracy over the bit error rate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The faults that a sweep meets, without running it: which bit of which operation of which image flips."""
+"""The verb `trace`: the flips of a sweep as a table, without running it."""
 
 from dataclasses import dataclass
 from pathlib import Path

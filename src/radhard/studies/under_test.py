@@ -1,4 +1,4 @@
-"""From the model and the data of a verb to the model under test: loaded, captured, calibrated, with its images."""
+"""Builds the model under test of a verb: loads, captures, calibrates, and takes the images."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -1,1 +1,1 @@
-"""Bit flips on a GPU: sampled, located and applied by kernels, and how these prove themselves."""
+"""Bit flips on a GPU: sampled, located and applied by kernels, which prove themselves first."""

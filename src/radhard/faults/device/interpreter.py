@@ -1,4 +1,4 @@
-"""The arithmetic of a definition with flips in it, on a device that is not waited for."""
+"""The bit-flip interpreter on a GPU, without synchronising with the host."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

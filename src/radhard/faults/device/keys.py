@@ -1,4 +1,4 @@
-"""Flips as keys, one number each, in the order in which kernels follow them; and their way to a device.
+"""Flips as 64-bit sort keys, in the order in which kernels apply them, and their transfer to a device.
 
 A key names the unit, flat in the grid of the application, and then an operation of it and a bit. Of a chain of products
 it is unit << 27 | time << 6 | bit, with time 2 t for the product p_t and 2 t + 1 for the running sum s_t; of any other

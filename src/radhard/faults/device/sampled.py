@@ -1,4 +1,4 @@
-"""The flips of a batch, drawn on a device: of chains of 8-bit products, where most are, and of float definitions.
+"""The flips of a batch, sampled on a device: those of 8-bit products and of float definitions.
 
 They are the flips that `draw_all` draws on the host, or their image is marked as unsure and they are not to be used.
 Nothing here waits for the device. Streams are drawn by a few launches in all, those with about as many flips together.

@@ -1,4 +1,4 @@
-"""Which streams a device draws, and the numbers of each as the kernel reads them: made once for batches of a size."""
+"""The random streams that a device samples, as a table for the kernel; made once for each batch size."""
 
 import math
 from collections.abc import Callable, Mapping

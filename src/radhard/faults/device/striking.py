@@ -1,4 +1,4 @@
-"""Striking an application: its hit units are written again, by the kernels of its device or read on the host."""
+"""Applies flips on a device: recomputes the hit units of an application, by kernels or on the host."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""How the kernels that strike prove themselves on a device: they write what the host reads of the same flips."""
+"""The proof of the flip kernels on a device: they write what the host computes for the same flips."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

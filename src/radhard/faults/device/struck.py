@@ -1,4 +1,4 @@
-"""The hit units of float operators on a device, read again with their flips by kernels: one launch an application.
+"""Recomputes the hit units of float operators on a device with their flips: one kernel launch an application.
 
 They do what `BitFlipInterpreter` does with an operator's definition, which stays the definition: tests hold the two
 together. Operators that have no kernel here go the way of their definition.

@@ -1,4 +1,4 @@
-"""How the kernels of `struck` prove themselves on a device: what they make of a few units is what definitions say."""
+"""The proof of the kernels of `struck` on a device: a few units, compared with their definitions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The kernels for GPUs, in Triton: imported only where Triton is installed.
+"""Triton kernels for NVIDIA GPUs. Imported only where Triton is installed.
 
 Each computes, bit for bit, what a loop of `radhard.kernels.compiled` or a torch operation computes on the CPU, and
 proves itself on its device before its first use. Triton's interpreter (TRITON_INTERPRET=1) runs them on the CPU, which

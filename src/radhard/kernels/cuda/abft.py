@@ -1,4 +1,4 @@
-"""Detection of block-wise ABFT on a GPU: the checks of `radhard.protection`, whose words and verdicts they are.
+"""Detection of block-wise ABFT on a GPU, with the same words and verdicts as `radhard.protection`.
 
 The sums of blocks of C against the products of the sums of A and of B, modulo 2^32: of each product as a whole, then of
 the blocks of those with an alarm. Standard ABFT is the case of one block. Nothing waits for the device: what is found

@@ -1,4 +1,4 @@
-"""Flips in chains of integer products: of every output that one hits, two rows are read and one word is written.
+"""Flips in running sums of integer products on a GPU: each hit output is recomputed from its two rows.
 
 A flip is a key, int64: unit << 27 | time << 6 | bit. The unit is the output, flat in the grid of the application; time
 is 2 t for the product p_t and 2 t + 1 for the running sum s_t. The flips of a unit stand side by side, in their order;

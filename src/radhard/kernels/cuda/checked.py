@@ -1,4 +1,4 @@
-"""The int8 product that is written back and leaves what its rows add up to, in one launch.
+"""The int8 product with write-back and row sums for checks, in one kernel launch.
 
 The sums of a row are made in the epilogue, of accumulators that are still in registers. What a row must add up to is
 the product of A with three columns of digits (`radhard.kernels.sums`), which only the programs of the first column tile

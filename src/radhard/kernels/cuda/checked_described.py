@@ -1,4 +1,4 @@
-"""The checked product of many rows: tiles of operands are loaded as descriptors say, by programs that stay.
+"""The checked int8 product for many rows: a persistent kernel that loads tiles by tensor descriptors.
 
 A loop over tiles and products that is one loop has no room for a tile that is made otherwise: so every tile carries the
 columns of digits, not the first of each row alone.

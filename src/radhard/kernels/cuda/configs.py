@@ -1,4 +1,4 @@
-"""Block sizes of the integer product, by shape.
+"""Tile sizes of the integer product, by shape.
 
 Where several stand, a large product is made with each of them once, and then with the fastest; others with the first.
 `benchmarks/gpu/tune.py` times them.

@@ -1,4 +1,4 @@
-"""Convolutions of 8-bit words written back in one pass: no patch is copied, no accumulator leaves a register.
+"""Convolution of 8-bit words with write-back in one pass: no patches in memory, accumulators in registers.
 
 A product of patches and filters whose patches are gathered tile by tile; where groups are narrow, each output adds up
 its own chain. Sums of integers that wrap are the same in any order.

@@ -1,4 +1,4 @@
-"""Which kernel computes a convolution on a device, in what tiles, and the proof that it does."""
+"""Selects and proves the convolution kernel and its tile sizes on a device."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One large integer product whose operands the GPU's tensor memory unit loads, tile by tile, as a descriptor says."""
+"""A large integer product that loads its tiles by the GPU's tensor memory accelerator (TMA)."""
 
 import triton
 import triton.language as tl

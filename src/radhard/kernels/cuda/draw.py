@@ -1,4 +1,4 @@
-"""Drawing flips on the device: those of products and of sums of an image at one site, as sorted keys.
+"""Samples flips on a device: products and running sums of one image at one site, as sorted keys.
 
 What is drawn is what `radhard.faults.sampler` draws on the host, draw by draw; only, all draws of a stream are made at
 once. Two things are not the host's to the last bit: the logarithm, and the order in which exponentials are added. So

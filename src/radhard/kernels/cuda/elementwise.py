@@ -1,4 +1,4 @@
-"""Two inputs element by element, words or float32 each, broadcast: their sum, difference or product in one pass."""
+"""Elementwise sum, difference or product of two inputs, words or float32, broadcast, in one pass."""
 
 import math
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What happens to a number in a register on its way to a word: scaled, rounded half to even, moved, saturated.
+"""The write-back of a number in a register: scaled, rounded half to even, shifted, saturated.
 
 The words of `radhard.kernels.write`, bit for bit. `zero`, `low` and `high` are numbers of a launch: kernels that take
 them name them in `do_not_specialize`, or are compiled anew for each that 16 divides.

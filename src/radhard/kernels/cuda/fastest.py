@@ -1,4 +1,4 @@
-"""Which of several ways of doing the same is the fastest on a device: each is tried."""
+"""Chooses the fastest of several equivalent kernels on a device by timing them."""
 
 from collections.abc import Callable, Sequence
 

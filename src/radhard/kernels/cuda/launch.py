@@ -1,4 +1,4 @@
-"""Launching a kernel on the device that its tensors are on: Triton takes the current one."""
+"""Launches a kernel on the device of its tensors, since Triton uses the current device."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

@@ -1,4 +1,4 @@
-"""How the words that a product writes lie in memory: as suits the operator that reads them.
+"""The memory layout of a product's output, as the next operator reads it.
 
 Rows of many words begin at multiples of 16: of others a kernel writes, and the next one reads, a byte at a time. And
 where the right operand has its groups side by side within a row, as values have their heads, so has the output: the

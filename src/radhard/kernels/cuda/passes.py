@@ -1,4 +1,4 @@
-"""Proofs of the kernels that pass once over words and numbers: against torch on the CPU, at their first use.
+"""Proofs of one-pass kernels at first use: their results are compared with torch on the CPU.
 
 To compile a kernel takes a second: of each what models use most is proved here, and the rest by tests.
 """

@@ -1,4 +1,4 @@
-"""The proof of the integer product with its write-back: against float64, exact on the host, and the host's own pass."""
+"""The proof of the integer product with write-back: compared with exact float64 on the host."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Products of 8-bit words with the write-back in the same kernel: accumulators never leave the registers."""
+"""Products of 8-bit words with write-back in one kernel: accumulators stay in registers."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace

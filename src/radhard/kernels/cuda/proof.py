@@ -1,4 +1,4 @@
-"""Kernels prove themselves on each device before they are used: what a proof said is remembered."""
+"""Proves each kernel on each device before its first use, and remembers the result."""
 
 import warnings
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Recovery of block-wise ABFT on a GPU: rows and columns of flagged blocks that are off, and words put right in them.
+"""Recovery of block-wise ABFT on a GPU: faulty rows and columns of flagged blocks, and their correction.
 
 As `radhard.protection.abft.recovery` without a check of the repair: a block with one row and one column that are off by
 the same has one faulty word. Of others nothing is done, or the words where such rows and columns meet are computed

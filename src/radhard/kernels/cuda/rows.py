@@ -1,4 +1,4 @@
-"""Operators over rows, words in and words out in one pass: softmax and normalisations, in float32 in registers.
+"""Softmax and normalisations over rows: 8-bit words in and out, float32 in registers, one pass.
 
 What is read in words stands for (word - zero) scale, `read` = (zero, scale); None reads float32. What is written is
 scaled, rounded and saturated, `write` = (factor, (zero, low, high), dtype); None writes float32. Every operation is

@@ -1,4 +1,4 @@
-"""Running sums in order, t = 0, 1, 2 ..., each rounded, with flips in them: a thread a row.
+"""Running sums of float32 rows in the order t = 0, 1, 2 ..., with flips: one thread a row.
 
 The flips of a step are columns `unit`, `at` [w] int64 and `mask` [w] int64, a row for each word that is hit, by unit,
 then place. `at` is t for the product p_t, and t - 1 for the running sum s_t.

@@ -1,4 +1,4 @@
-"""The product in slabs of its reduction: running sums are kept at the end of each, for checks of blocks of a slab."""
+"""The product in slabs of its inner dimension: running sums are stored after each slab, for checks of its blocks."""
 
 import torch
 import triton

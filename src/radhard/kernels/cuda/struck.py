@@ -1,5 +1,4 @@
-"""What the kernels that read a definition again with flips in it have in common: the flips of a unit, and a word they
-hit.
+"""What kernels that recompute hit units share: reading the flips of a unit and applying them to a word.
 
 A flip is a key, int64: `unit << 27 | step << 22 | within << 6 | bit`. The keys of a unit stand side by side, ascending;
 NONE stands for no flip, and may stand anywhere else. Floats are float32; one that is NaN is made the quiet NaN without

@@ -1,4 +1,4 @@
-"""The hit elements of an elementwise float operator, read again with their flips: one launch an application."""
+"""Recomputes hit elements of elementwise float operators with their flips: one launch an application."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,4 @@
-"""The hit rows of a float operator over rows, read again with their flips: one launch an application."""
+"""Recomputes hit rows of float operators over rows with their flips: one launch an application."""
 
 import math
 from typing import Literal, get_args

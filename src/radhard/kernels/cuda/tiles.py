@@ -1,4 +1,4 @@
-"""Tiles of a matrix product: which one a program makes, and how it leaves the registers."""
+"""Tiles of a matrix product: which tile a program computes, and how it stores it."""
 
 import triton
 import triton.language as tl

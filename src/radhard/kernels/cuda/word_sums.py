@@ -1,4 +1,4 @@
-"""Sums of products of octets, four in an instruction: rows are read as words of 32 bits."""
+"""Dot products of 8-bit words, four in an instruction: rows are read as 32-bit words."""
 
 import triton
 import triton.language as tl

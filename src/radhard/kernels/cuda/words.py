@@ -1,4 +1,4 @@
-"""Words to what they stand for, and numbers to words: one pass over memory each, in its own order."""
+"""8-bit words to numbers and numbers to 8-bit words: one pass over memory each."""
 
 import torch
 import triton

@@ -1,1 +1,1 @@
-"""Weights from files into modules, without running code that a file may hold."""
+"""Loading weights from files, without running code that a file may hold."""

@@ -1,4 +1,4 @@
-"""Checkpoints: weights from a file into a module, never running code that the file may hold."""
+"""Loads the weights of a checkpoint file into a module, without running code that the file may hold."""
 
 import argparse
 import pickle

@@ -1,4 +1,4 @@
-"""Weights that are none: NaN, infinite and endless parameters, named before anything computes with them."""
+"""Refuses weights with NaN, infinite or absurdly large values, and names the parameter."""
 
 from torch import Tensor, nn
 from torch.export import ExportedProgram

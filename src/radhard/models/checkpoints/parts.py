@@ -1,4 +1,4 @@
-"""The parts of a file of weights that may be a model's: mappings of names to tensors, wherever they are in it."""
+"""Finds the state dicts in a checkpoint: every mapping of names to tensors, however deeply nested."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping

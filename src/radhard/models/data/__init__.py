@@ -1,1 +1,1 @@
-"""Data sets: what a folder or file holds, which images a run takes, and how they are decoded."""
+"""Data sets: the layouts of folders and files, the images of a run, and their decoding."""

@@ -1,4 +1,4 @@
-"""Many images in one array: .npy and .npz files, and whatever else is read into arrays."""
+"""Images in one array: .npy and .npz files, and other formats that are read into arrays."""
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence

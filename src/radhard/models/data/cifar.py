@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 as their authors publish them: pickles for Python, or binary files."""
+"""CIFAR-10 and CIFAR-100 as published: Python pickles or binary files."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which output of a model is which class of a data set."""
+"""Maps the classes of a data set to the outputs of a model."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Images with their labels, and the identity of each, on which its faults depend."""
+"""`Dataset`: images, labels, and an identity of each image, on which its faults depend."""
 
 import hashlib
 from collections.abc import Mapping

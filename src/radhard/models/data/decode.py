@@ -1,4 +1,4 @@
-"""From listed images to one tensor: opened, brought to the model's size, once and up front.
+"""Decodes listed images into one tensor, at the model's size.
 
 Nothing turns an image as its EXIF orientation says, since neither torchvision nor timm does when they evaluate.
 """

@@ -1,4 +1,4 @@
-"""Image files that PIL would cut to 8 bits or cannot open: .npy, PNG in colour of 16 bits, TIFF of many channels."""
+"""Image files that PIL truncates to 8 bits or cannot open: .npy, 16-bit colour PNG, multi-channel TIFF."""
 
 import math
 import struct

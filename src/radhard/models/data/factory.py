@@ -1,4 +1,4 @@
-"""What timm's data set factory reads, as a listing: folders and tars, torchvision's, Hugging Face's, TensorFlow's.
+"""Data sets of timm's factory: folders and tars, torchvision, Hugging Face, TensorFlow.
 
 Nothing is downloaded by torchvision's sets; those of Hugging Face and TensorFlow look where their libraries do.
 """

@@ -1,4 +1,4 @@
-"""Folders of image files: a folder for each class, a list of labels, or images alone."""
+"""Folders of image files: one folder per class, a list of labels, or no labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

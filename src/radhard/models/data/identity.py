@@ -1,4 +1,4 @@
-"""Who an image is, and where it stands in a drawn order: both follow from its relative path alone.
+"""The identity of an image and its place in a random order, both computed from its relative path.
 
 So the faults of a file do not depend on the folder's place, on the other files, on order, sample or batch; and a
 sample drawn from a folder changes little when a file is added.

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST and its relatives: a magic number, the sizes, then the bytes, row-major."""
+"""IDX, the file format of MNIST: a magic number, the sizes, then the bytes, row-major."""
 
 import gzip
 import math

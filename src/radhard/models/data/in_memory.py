@@ -1,4 +1,4 @@
-"""Images that a Python program hands over: tensors, or a Dataset or DataLoader of torch's, read once and whole.
+"""Images passed from Python: tensors, a torch Dataset or a DataLoader, read once.
 
 An image is identified by its content. So its faults, and whether it calibrates or is evaluated, depend neither on its
 place nor on the order in which a loader gives it: `shuffle=True` changes nothing.

@@ -1,4 +1,4 @@
-"""A list of labels: a CSV or text file that names the images and says of each which class it is."""
+"""Label lists: a CSV or text file with the name and class of each image."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""What `--data` names: a folder or a file, in whichever layout it is in."""
+"""Recognises the layout of a data folder or file (`--data`) and lists its images."""
 
 from pathlib import Path
 

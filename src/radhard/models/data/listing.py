@@ -1,4 +1,4 @@
-"""What a data set holds, before any pixel is decoded."""
+"""`Listing`: the images and labels of a data set, before any pixel is decoded."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Pairs of IDX files, images and labels, as MNIST and its relatives are published."""
+"""Pairs of IDX files, images and labels, as MNIST and similar sets are published."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One picture: opened whole, and brought to a model's channels and size.
+"""Decodes one picture and converts it to a model's channels and size.
 
 8 bits a channel go through PIL, as torchvision and timm do it. 16 bits and floats are arrays, and keep their bits: they
 are resized channel by channel by PIL in float32.

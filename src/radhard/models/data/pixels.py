@@ -1,4 +1,4 @@
-"""What was done to the pixels of a data set: one line for the reader, and the same as a record."""
+"""Describes the preprocessing of a data set's pixels, as text and as a record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is done to an image before a model sees it: resize, crop. What no configuration states is not done."""
+"""Preprocessing of images: resize and crop, only as a model's configuration states."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A Hugging Face folder's preprocessor_config.json, as the values of timm's preprocessing."""
+"""Reads a Hugging Face preprocessor_config.json as timm preprocessing values."""
 
 import json
 from collections.abc import Mapping

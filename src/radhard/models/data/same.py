@@ -1,4 +1,4 @@
-"""The same picture under several names: told by content, as nothing that is evaluated may calibrate."""
+"""Finds duplicate pictures by content, so that no evaluated image calibrates."""
 
 import hashlib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Splits of a data set: train, validation, test, under the names that people give them."""
+"""Names of data splits: train, validation, test, and their common synonyms."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which images a run sees: those that are evaluated, and those that calibrate, which are never the same."""
+"""Splits of a run's images: evaluation and calibration, which never overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

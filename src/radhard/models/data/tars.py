@@ -1,4 +1,4 @@
-"""Tars in the layout of webdataset: the files of an image share a key, `000001.png` and `000001.cls`."""
+"""Tar files in the webdataset layout: files of one image share a key, `000001.png` and `000001.cls`."""
 
 import io
 import re

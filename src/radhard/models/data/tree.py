@@ -1,4 +1,4 @@
-"""The files below a folder: each once, without what systems leave there, and without going round in circles."""
+"""Lists the files below a folder: each once, without system files, safe against link cycles."""
 
 import os
 import unicodedata

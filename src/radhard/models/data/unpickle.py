@@ -1,4 +1,4 @@
-"""Pickles of plain values and arrays, read without running any code of theirs: nothing else is let in."""
+"""A safe unpickler for plain values and arrays: no code in a file is run."""
 
 import io
 import pickle

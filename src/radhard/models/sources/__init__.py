@@ -1,1 +1,1 @@
-"""Where a model comes from: one file a source."""
+"""Sources of models, one file each."""

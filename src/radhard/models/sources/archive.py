@@ -1,4 +1,4 @@
-"""What a .pt2 file may hold: torch.export.load evaluates parts of it, so every part is checked before.
+"""Checks a .pt2 file before it is loaded, since torch.export.load evaluates parts of it.
 
 torch.export.load unpickles members of the archive, evaluates symbolic sizes and guards as Python text, imports what a
 tree of outputs names, looks operators up by any dotted name below `torch`, and writes the graph's names into the

@@ -1,4 +1,4 @@
-"""Whether the tensors that a .pt2 file says it holds are in it: as many bytes, the same sizes wherever they are named.
+"""Checks that the tensors listed in a .pt2 file are in it, with the right sizes.
 
 torch's reader makes zeros of what a member lacks, and believes sizes that the weights do not have.
 """

@@ -1,4 +1,4 @@
-"""An exported program in a file: `FILE.pt2`, as torch.export.save wrote it, float or quantised by PT2E."""
+"""Exported programs: `FILE.pt2` as torch.export.save writes it, float or quantised by PT2E."""
 
 import importlib
 from pathlib import Path

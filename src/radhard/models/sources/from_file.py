@@ -1,4 +1,4 @@
-"""A module that the user's own Python file makes: `path/to/file.py:function`."""
+"""Modules from a user's Python file: `path/to/file.py:function`."""
 
 import contextlib
 import sys

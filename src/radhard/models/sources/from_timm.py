@@ -1,4 +1,4 @@
-"""Any model of timm: random weights, timm's pretrained ones, or a checkpoint's."""
+"""timm models with random, pretrained or checkpoint weights."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Models of our own: the trained zoo, and DeepViT at full size."""
+"""Models of the trained zoo, and DeepViT at full size."""
 
 from dataclasses import replace
 

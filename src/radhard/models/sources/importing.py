@@ -1,4 +1,4 @@
-"""A user's Python file as a module: part of its package, with what stands around it importable.
+"""Imports a user's Python file as a module of its package, with its neighbours importable.
 
 A file in a package (folders with `__init__.py` upwards, or as many as its relative imports climb) is imported as part
 of it; any other is a module of its own. While it is imported, other modules are found, in this order, in the folder of

@@ -1,4 +1,4 @@
-"""The forms that a model's name can have, and where the model then comes from."""
+"""The forms of a model name, and the source of each."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The model card that goes beside the weights of a trained zoo model."""
+"""Writes the model card of a trained zoo model."""
 
 import platform
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""The recipe that trains a zoo model: AdamW, warm-up and cosine, label smoothing, flips and shifts."""
+"""The training recipe of the zoo: AdamW, warm-up and cosine, label smoothing, flips and shifts."""
 
 import math
 import time

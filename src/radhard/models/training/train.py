@@ -1,4 +1,4 @@
-"""Train a zoo model again, on the 58,000 training images that the calibration set leaves."""
+"""Trains a zoo model on the 58,000 training images that do not calibrate."""
 
 import time
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Where a site stands in the model: its layer and its module category, and what says so."""
+"""Anatomy: the layer and the module category of every site, and their source."""

@@ -1,4 +1,4 @@
-"""Where a site stands in the model: its layer and its module category, and what says so.
+"""The layer and the module category of a site, from the user, known families, the graph or a guess.
 
 Categories are the paper's, made complete:
 

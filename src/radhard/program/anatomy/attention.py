@@ -1,4 +1,4 @@
-"""Attention, found in the graph: two products of activations with a softmax between them.
+"""Finds attention in the graph: two products of activations with a softmax between them.
 
 The first is QK^T, the second AV. Between them only what keeps scores scores is passed: scales, biases and masks, the
 mixing of heads before or after the softmax (talking heads, re-attention). The products that Q, K and V come from are

@@ -1,4 +1,4 @@
-"""What the graph says of the module category of every operation: of attention, MLPs, gates, norms and residuals."""
+"""Module categories that follow from the graph: attention, MLPs, gates, norms and residuals."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""MLPs and gates, found in the graph: a linear layer, an activation, a linear layer.
+"""Finds MLPs and gates in the graph: linear layer, activation, linear layer.
 
 Between the two may lie what works place by place: biases, norms, a gate (SwiGLU), and a depthwise convolution. A
 convolution of 1 x 1 stands for a linear layer where the second brings back the channels that the first was given. With

@@ -1,4 +1,4 @@
-"""The flow of images through an exported graph: which operation takes what from which, moves and words aside."""
+"""The data flow of an exported graph: the nodes that depend on images, with their producers and consumers."""
 
 import operator
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""The layers of a model: its transformer or residual blocks, what stands between them, the stem and the head.
+"""The layers of a model: transformer or residual blocks, the parts between them, the stem and the head.
 
 By names, a block is the outermost enclosing module whose class is named like one (Block, BasicBlock, ViTLayer,
 InvertedResidual, DenseLayer ...) and is no stage. Where a model has no such class, the numbered children of `blocks`,

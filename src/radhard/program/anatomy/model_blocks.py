@@ -1,4 +1,4 @@
-"""The blocks of a model: those that names tell, and those of the residual stream where names tell none or tell wrong.
+"""The blocks of a model, from module names or, where these fail, from the residual stream.
 
 Names are wrong where one block holds several attentions one after another that repeat, where numbered modules are parts
 of what is one branch of the stream, and where an attention with a residual addition stands in no block, as in a module

@@ -1,4 +1,4 @@
-"""What the user says of the anatomy: patterns of site names -> layer, module category or both."""
+"""The user's overrides of the anatomy: patterns of site names -> layer, module category or both."""
 
 import json
 import tomllib

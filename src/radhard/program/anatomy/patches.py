@@ -1,4 +1,4 @@
-"""Whose patch is it? Which patch of the image each unit of each operator stands for, found by carrying places along.
+"""Attributes each unit of each operator to a patch of the image, by tracing positions through the program.
 
 Every pixel is given its place in the image, and the program is run on places instead of words: moves carry them along
 as they carry words, and an operator's unit stands for what it reads. So a token of a transformer keeps its patch

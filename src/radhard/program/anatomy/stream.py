@@ -1,4 +1,4 @@
-"""The residual stream of a model, found in the graph: what is added to it, one branch after another.
+"""Finds the residual stream of a model in the graph: the branches that are added to it.
 
 A residual addition adds to a value what products made of it. The branch between is a unit: an attention, an MLP, the
 convolutions of a residual block. Units are put together into blocks: an attention opens one, and what follows it

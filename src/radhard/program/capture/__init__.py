@@ -1,1 +1,1 @@
-"""From a user's module to an exported graph that can be lowered: captured, taken apart, folded, probed."""
+"""From a user's module to an exported graph of registered operations, with each row attributed to its image."""

@@ -1,4 +1,4 @@
-"""Which module of a user's is captured: wrappers are taken off; what torch.export cannot take is refused by name."""
+"""The module that is captured: wrappers are removed, and what torch.export cannot take is refused by name."""
 
 import torch
 from torch import Tensor, nn

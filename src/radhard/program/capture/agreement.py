@@ -1,4 +1,4 @@
-"""The program beside the module that it was made of: their answers must be the same.
+"""Compares a captured program with its module: both must give the same outputs.
 
 torch.export fixes what Python decides while it looks: a number that was drawn, a counter, a cache, a branch. A program
 made so is another model, and this is how it is found out.

@@ -1,4 +1,4 @@
-"""From a user's module to a program: torch.export, operations taken apart, constants folded, every row attributed.
+"""`capture`: from a user's module to a program, by torch.export, decomposition, constant folding and probing.
 
 The module is exported with a dynamic batch and left as it was. A program that is exported already is taken as it is,
 quantised or not. In the end the program is run beside the module: where they differ, there is no program.

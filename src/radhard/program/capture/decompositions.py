@@ -1,4 +1,4 @@
-"""Operations taken apart into registered ones, until what is left is registered or cannot be taken apart.
+"""Decomposes ATen operations until all are registered or cannot be decomposed.
 
 Attention is always taken apart: a fused `scaled_dot_product_attention` becomes scale, product, mask, softmax,
 product, so that every word of it has a site. Registered operations stay whole. Any other one is replaced by what it

@@ -1,4 +1,4 @@
-"""A module's exported program, by any mode of torch.export that takes it; what none takes is told in one line.
+"""Exports a module by the first mode of torch.export that works; the error of all modes is one line.
 
 Modes are tried in turn: non-strict, which runs the module's own Python, then strict, which compiles it. A forward may
 take its images by `*args` or by keyword alone: the form of the call is read from its signature.

@@ -1,4 +1,4 @@
-"""What can be computed before any image is seen: operations of constants alone, and batch normalisations.
+"""Folds constants: operations without an image input, and batch normalisations.
 
 A batch normalisation that follows a convolution becomes part of its weights and bias, before quantisation. Any other
 one becomes one multiplication and one addition a channel: `radhard::batch_norm`, an operation of our own.

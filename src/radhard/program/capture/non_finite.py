@@ -1,4 +1,4 @@
-"""Where a float graph first yields what is not finite."""
+"""Finds the first non-finite value in a float graph."""
 
 from typing import Any
 

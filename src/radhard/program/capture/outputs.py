@@ -1,4 +1,4 @@
-"""What a module may return, and the wrapper to write where it returns something else than logits."""
+"""The outputs that a module may return, and the wrapper to write for other outputs."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Whose row is it? Which axis carries the images at every site, found and then put to the test.
+"""Finds the axis of images at every site, and tests it by running changed images.
 
 Runs with two and with three images show the axis whose size follows the batch. Then one image of a batch is
 changed: only rows attributed to it may change, at every site. A model for which that fails is refused, since

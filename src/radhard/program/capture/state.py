@@ -1,4 +1,4 @@
-"""What a forward does beside its output: random numbers that it draws, and buffers that it changes."""
+"""Detects side effects of a module's forward: random numbers drawn, buffers changed."""
 
 import torch
 from torch.export import ExportedProgram

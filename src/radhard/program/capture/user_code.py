@@ -1,4 +1,4 @@
-"""Where in the user's own code something came from: never a line of torch, of another library, or of ours."""
+"""Finds the line of the user's own code behind a graph node or an error."""
 
 import linecache
 import re

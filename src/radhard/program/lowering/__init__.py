@@ -1,1 +1,1 @@
-"""From an exported graph to the steps of a program: what only moves data, and what each operator is applied to."""
+"""Lowering: from an exported graph to the steps of a program, operators and data movement."""

@@ -1,4 +1,4 @@
-"""From an exported graph to the steps of a program, in one pass over its nodes.
+"""Lowers an exported graph to the steps of a program, in one pass over its nodes.
 
 A value that the graph dequantises stays the words that it is, with its scale beside it, until an operator
 reads it; data moves move the words. So an operator between a dequantisation and a quantisation becomes one

@@ -1,4 +1,4 @@
-"""The ATen operations that move or compare data: no word is multiplied or added, nothing is exposed.
+"""ATen operations that only move or compare data: they multiply and add nothing, so nothing is exposed.
 
 A quantised value is words of 8 bits with a scale. `MOVES` says of each operation which of them it may be given:
 

@@ -1,4 +1,4 @@
-"""The site of every application of an operator: its name, from the modules that enclose its node, and its place.
+"""Names the site of each application, from the modules that enclose its node.
 
 A module that does one kind of operation lends it its name (`blocks.0.attn.qkv`); elsewhere the operator's name
 follows the module's (`blocks.0.attn.matmul`). Sites that would share a name are numbered: `blocks.0.add#2`.

@@ -1,4 +1,4 @@
-"""Operations over windows that no operator does whole, as sums and moves that are exact.
+"""Rewrites operations over windows that have no operator as exact sums and moves.
 
 Each has the additions that it takes and no others, but for words that stand for zero where a window reaches beyond what
 there is: these are added like any other, as in padded convolutions.

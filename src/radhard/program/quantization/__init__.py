@@ -1,1 +1,1 @@
-"""From a float program to an integer one: recipes, calibration, scales."""
+"""Quantisation: from a float program to an integer program, by a recipe and calibration."""

@@ -1,4 +1,4 @@
-"""What the words of a quantised graph stand for: activations and weights in 8 bits, biases in accumulators.
+"""Scales of a quantised graph: 8-bit activations and weights, biases in 32-bit accumulators.
 
 Activations in uint8 stay so: products with int8 weights are words of 16 bits. Weights in uint8 become int8 ones 128
 lower, their zero point with them: the same numbers.

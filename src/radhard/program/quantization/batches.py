@@ -1,4 +1,4 @@
-"""What calibration may be given: tensors of images, or a loader's batches of images and labels."""
+"""The inputs of calibration: tensors of images, or a loader's batches of images and labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

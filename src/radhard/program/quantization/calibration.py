@@ -1,4 +1,4 @@
-"""A calibration: the scales of a program's words as a value, so that the same int8 program is made on any machine.
+"""`Calibration`: the scales of a program as a value, to make the same int8 program on any machine.
 
 The activations that calibrate come from float kernels, whose last bits depend on the processor. Scales that were made
 on one machine are therefore kept, and used again on others: `quantize(program, calibration=...)`.

@@ -1,4 +1,4 @@
-"""Running a prepared graph in float64, so that what its observers see is the same on every processor.
+"""Runs a prepared graph in float64, so that its observers see the same values on every processor.
 
 Float kernels differ between processors in the last bits of float32. Computed in float64 and then rounded to float32, a
 value differs about once in a hundred million: observers find the same scales. So do they on a GPU, on which a large

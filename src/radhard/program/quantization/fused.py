@@ -1,4 +1,4 @@
-"""Activations that belong to the write-back of the product before them: one word is written, the one after both."""
+"""Fuses activations into the write-back of the product before them, so that one word is written."""
 
 import math
 from dataclasses import replace

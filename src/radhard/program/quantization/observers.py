@@ -1,4 +1,4 @@
-"""The observers of a graph that is prepared for quantisation: what they found, and giving them what is known already.
+"""The observers of a prepared graph: reads their ranges, and sets ranges that are known.
 
 Each is named after the value that it observes: by the module that makes it and the operator, `blocks.0.attn.softmax`.
 Weights are not observed but read: their scales are exact, and the same on every machine.

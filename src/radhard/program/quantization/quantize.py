@@ -1,4 +1,4 @@
-"""Static quantisation to 8 bits by torchao's PT2E flow: what is calibrated, and how it becomes an integer program."""
+"""Static 8-bit quantisation by torchao's PT2E flow: prepare, calibrate, convert."""
 
 import hashlib
 import math

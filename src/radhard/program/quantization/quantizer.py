@@ -1,4 +1,4 @@
-"""The recipes of integer programs, as quantisers of torchao's PT2E flow: per-channel weights, per-tensor activations.
+"""Recipes as torchao PT2E quantizers: per-channel weights, per-tensor activations.
 
 Both operands of every matrix product have 8 bits, of QK^T and AV too. Of these recipes
 

@@ -1,4 +1,4 @@
-"""What rounding a weight adds to a layer's results on average, and taking it back from the bias.
+"""Bias correction: removes the mean shift of a layer's outputs that comes from rounding its weights.
 
 A channel's rounded weights add up to a little more or less than the weights themselves. As words after a ReLU are never
 negative, that shifts all of the channel's results alike, and in a deep network of thin filters such shifts, not the

@@ -1,4 +1,4 @@
-"""Which values of a graph cannot be negative: what stands on an unsigned grid.
+"""Finds the values of a graph that cannot be negative, for the unsigned 8-bit grid.
 
 Softmax, ReLU and its kin yield such values, and data movement, pooling, sums and products of such values do. It is a
 property of the graph, not of the images that calibrate.

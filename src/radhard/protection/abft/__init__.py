@@ -1,1 +1,1 @@
-"""Algorithm-based fault tolerance of one matrix product: how it is laid out, summed, checked and repaired."""
+"""Algorithm-based fault tolerance (ABFT) of one matrix product: layout, checksums, checks, repair."""

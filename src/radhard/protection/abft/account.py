@@ -1,4 +1,4 @@
-"""The account of a protected operator: what its checks found, what was done about it, and what that took."""
+"""Counters of a protected operator: alarms, repairs, and the operations they took."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any

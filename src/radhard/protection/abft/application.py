@@ -1,4 +1,4 @@
-"""One application that a scheme protects: its inner results, its checks, and its sums."""
+"""One protected application: its results from the inner machine, its checks and its checksums."""
 
 from dataclasses import replace
 from functools import cached_property

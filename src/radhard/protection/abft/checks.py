@@ -1,4 +1,4 @@
-"""The arithmetic of checks: integer sums and dot products on the inner machine, each at a site of its own, counted.
+"""The arithmetic of checks: integer sums and dot products on the inner machine, counted per site.
 
 Detection wraps at 32 bits, as accumulators do; location, after a mismatch, has 64. Either way the words are integers:
 without a fault both sides of a check are equal, and no tolerance is needed.

@@ -1,4 +1,4 @@
-"""Sums of a float factor over blocks of columns, and the weights of its rounding errors: stored, or made every time."""
+"""Checksums of a float factor over blocks of columns, and the variances of their rounding errors."""
 
 from dataclasses import dataclass
 

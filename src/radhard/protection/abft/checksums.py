@@ -1,4 +1,4 @@
-"""Checksums of a product's operands, and what sums of its blocks must be.
+"""Checksums of a product's operands, and the block sums that they predict.
 
 C = A B: the sum of a block of C is the dot product of the column sums of its rows of A and the row sums of its columns
 of B (Huang & Abraham, *Algorithm-based fault tolerance for matrix operations*, IEEE Trans. Computers, 1984). A bias is

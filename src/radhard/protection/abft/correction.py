@@ -1,4 +1,4 @@
-"""Faulty blocks read from a product, and single words of them put right in its output.
+"""Reads faulty blocks of a product, and corrects single words in its output.
 
 A block of C = A B is the sum of products of one slab of k, over some rows and columns: of a later slab, the difference
 of two running sums.

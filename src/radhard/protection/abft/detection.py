@@ -1,4 +1,4 @@
-"""The check of a whole product: the sum of its output against the dot product of the sums of its factors.
+"""Checks a whole product: the sum of its output against the dot product of its factors' checksums.
 
 The sums of blocks, where these are wanted, come on the way to the sum of the whole; after an alarm they are checked.
 

@@ -1,4 +1,4 @@
-"""Blocks cut out of stacks of matrices, and their dot products: compiled loops over words, which torch has none for."""
+"""Compiled loops that gather blocks from stacks of matrices and compute dot products of rows."""
 
 from typing import Any
 

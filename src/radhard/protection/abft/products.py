@@ -1,4 +1,4 @@
-"""Which products checks can protect: those of 8-bit words by exact sums, those of floats by bounds of rounding."""
+"""Matrix products that checks can protect: integer ones by exact sums, float ones by rounding bounds."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Recovery of faulty blocks: the rows and columns that are wrong, what is put right in them, and whether that helped.
+"""Recovers faulty blocks: finds wrong rows and columns, corrects or recomputes them, and checks again.
 
 A block of C = A B with one faulty word has one row and one column whose sum is off by the same amount: the word is off
 by that. More faulty words show in more rows and columns, and what becomes of them is a policy:

@@ -1,4 +1,4 @@
-"""What rounding makes of sums and dot products in floating point: variances, and from these a bound for a check.
+"""Rounding bounds of float checks, from the variances of sums and dot products.
 
 Each operation that yields a float yields it times 1 + d. As in the model of Higham and Mary (*A new approach to
 probabilistic rounding error analysis*, SIAM J. Sci. Comput. 41, 2019) the d are independent with mean 0. An error that

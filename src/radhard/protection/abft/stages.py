@@ -1,4 +1,4 @@
-"""An operator taken apart, so that what it computes can be checked before it is written back.
+"""Operators in stages: accumulators first, so that they can be checked before they are written back.
 
 `Accumulated` yields the running sums of a matrix product at the ends of slabs of the reduction, `Written` writes the
 last of them back; `Requantized` writes back what a float operator yields between int8 words. The two parts execute the

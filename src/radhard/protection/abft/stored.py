@@ -1,4 +1,4 @@
-"""Sums of a weight, made once while it is trusted, and kept."""
+"""Weight checksums, computed once while the weight is trusted, and stored."""
 
 from dataclasses import dataclass
 

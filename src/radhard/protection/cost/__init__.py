@@ -1,1 +1,1 @@
-"""What protection costs, as models: operations of checks and repairs, and the block for which they are fewest."""
+"""Cost models of protection: operations of checks and repairs, and the block size that needs fewest."""

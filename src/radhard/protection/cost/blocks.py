@@ -1,4 +1,4 @@
-"""Which block costs least: Algorithm 2 (OptBlockSizeSelection) of Xue et al., a search over all cubes.
+"""Algorithm 2 (OptBlockSizeSelection) of Xue et al.: searches all block sizes for the cheapest.
 
 The paper does not say which blocks it searches. Recovery repairs one faulty word, and its cost is bounded: blocks so
 large that all of them are faulty cost less than the smaller ones that could be repaired. So blocks in which more than

@@ -1,4 +1,4 @@
-"""What block-wise ABFT of one matrix product costs: three models, from Algorithm 2 as printed to every operation.
+"""Three cost models of block-wise ABFT, from Algorithm 2 as printed to an exact count of operations.
 
 Each is a value; called with a product's shape, a block and a bit error rate r it gives the expected operations of
 detection and of recovery. With `bits` exposed bits of each multiply-accumulate, one bit or more of N of them flips with

@@ -1,4 +1,4 @@
-"""Operations of a check or a repair: multiplications, additions and comparisons, executed or expected."""
+"""`Operations`: multiplications, additions and comparisons of a check or repair, executed or expected."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What `RowAbft` costs: every operation that it executes, and the block for which they are fewest."""
+"""The cost of `RowAbft`: all executed operations, and the block size that needs fewest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Matrix products, and the blocks that they fall into: a cut along each of the three axes, the last piece the rest."""
+"""The sizes of a matrix product, and its blocks: a grid over three axes with smaller blocks at the ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

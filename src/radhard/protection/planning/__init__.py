@@ -1,1 +1,1 @@
-"""What a plan says: which sites are protected, how, and what is expected of it."""
+"""Plans: which sites are protected, how, and the expected accuracy and overhead."""

@@ -1,4 +1,4 @@
-"""Ranges for the non-linear operators of a program, from what they yield on images that calibrate."""
+"""Ranges of a program's non-linear operators, from their outputs on calibration images."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The grounds of a plan, as its file has them: what it was chosen among, what judged it, what it is expected to give.
+"""The records in a plan's file that justify it: candidates, verdict, expected accuracy and overhead.
 
 Rates, factors and overheads are shares, not percentages. Rates of no answers are None.
 """

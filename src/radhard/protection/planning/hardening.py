@@ -1,4 +1,4 @@
-"""A method applied to a program: the scheme of every site that it protects."""
+"""Applies a method to a program: the scheme of every site that it protects."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

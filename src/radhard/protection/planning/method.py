@@ -1,4 +1,4 @@
-"""A method to protect a whole model: one scheme for its matrix products, and ranges for what is not linear.
+"""A method to protect a model: one scheme for its matrix products, and ranges for non-linear operators.
 
 Written as text it is the name of a scheme and options behind colons, such as `lb-abft:policy=leave:ranges=none`. Which
 names there are, and which options each of them has, the registry of schemes says.

@@ -1,4 +1,4 @@
-"""A plan: which sites of one program are protected and how, what chose it, and what it is expected to give.
+"""`Plan`: the protected sites of one program and their schemes, and its JSON file.
 
 Its file is JSON. `docs/schema/plan-file.json` describes it; a plan is for one program, whose digest it names.
 """

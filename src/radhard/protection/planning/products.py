@@ -1,4 +1,4 @@
-"""The matrix products of a program: which of its sites can be protected by checksums, and the sizes of each."""
+"""The matrix products of a program that checksums can protect, and their sizes."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

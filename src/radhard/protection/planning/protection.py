@@ -1,4 +1,4 @@
-"""How a whole program is protected: the scheme of each site, and whether faults reach the checks. A frozen value."""
+"""`Protection`: the scheme of each site of a program, and whether faults hit the checks. A frozen value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Frozen values as JSON: written, read with the place of what is wrong, and described by a JSON schema.
+"""Frozen records as JSON: writing, reading with the place of each error, and their JSON schema.
 
 All three come from the fields of a dataclass. A field may be annotated with its bounds (`Least`, `Most`), a pattern of
 its text (`Matches`), and what it is: `Annotated[int, Least(0), "images that chose"]`. A field that is None or False by

@@ -1,4 +1,4 @@
-"""The JSON schema of a plan's file, made of the types of a plan and of the registry of schemes.
+"""The JSON schema of plan files, generated from the types of a plan and the registry of schemes.
 
 `python -m radhard.protection.planning.schema` prints it; `make schemas` writes it to docs/schema/plan-file.json.
 """

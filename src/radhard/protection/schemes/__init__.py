@@ -1,4 +1,4 @@
-"""The schemes that protect a site, one file each, and the registry that knows them by name.
+"""Schemes that protect a site, one file each, and their registry.
 
 A file of this package that has a class under `@scheme(...)` is a scheme of radhard: all files are imported here.
 """

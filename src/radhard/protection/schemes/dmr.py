@@ -1,4 +1,4 @@
-"""Dual modular redundancy with a third run: an operator is executed twice, and its words are compared.
+"""Dual modular redundancy (DMR): an operator runs twice, its words are compared, and a third run decides.
 
 An image in which a word differs is executed once more; of each word that differed, the value that two of the three runs
 agree on is taken. Where all three differ the word is uncorrected, and the first run's. The first run is the operator

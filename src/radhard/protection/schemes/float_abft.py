@@ -1,4 +1,4 @@
-"""ABFT of float products: every row of the output is summed and compared within a bound of its rounding errors.
+"""ABFT of float products: every output row is summed and compared within a rounding bound.
 
 A row of C = A B must sum to the row of A times the sums of B. Both are rounded, so they differ; they are held to be
 wrong where they differ by more than so many standard deviations of what rounding makes of them (`rounding`). The words

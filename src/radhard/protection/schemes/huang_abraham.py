@@ -1,4 +1,4 @@
-"""ABFT as it was first described: checksums are carried through the product.
+"""ABFT as first described (Huang & Abraham, 1984): checksums are computed with the product.
 
 A gets a row of its column sums, B a column of its row sums; their product is C with a row and a column of checksums,
 m + n + 1 more dot products. Every row and every column of it must sum to its last word. One word that is off shows in

@@ -1,4 +1,4 @@
-"""Intensity-guided ABFT (Kosaian & Rashmi, SC 2021), as Xue et al. compare with it: detection in idle time.
+"""Intensity-guided ABFT (Kosaian & Rashmi, SC 2021): standard ABFT, with detection hidden in idle arithmetic units.
 
 A product that waits for memory leaves arithmetic units idle, and its check can run there. `ideal` supposes that all of
 detection hides so, for any product and batch: an upper bound on the merit of the scheme. `measured` takes the roofline

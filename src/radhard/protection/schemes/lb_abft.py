@@ -1,4 +1,4 @@
-"""LB-ABFT (Xue et al., Fig. 6): the whole product is checked, after an alarm its blocks, and faulty ones are recovered.
+"""LB-ABFT (Xue et al., Fig. 6): checks the whole product, after an alarm its blocks, and recovers faulty blocks.
 
 Blocks are cut along m, k and n. The sum of a block of a slab of k is a difference of two running sums of the output,
 which must be read at the end of each slab, before they are gone: these sums are made whether an alarm follows or not,

@@ -1,4 +1,4 @@
-"""Options of a scheme, read from the fields of its dataclass: type, choices, bounds, default and help.
+"""Options of a scheme, from the fields of its dataclass: type, choices, bounds, default and help.
 
 A field is annotated as `Annotated[int, Least(0), "what it is for"] = 1`. From that alone come the check of a value, its
 text on the command line, its place in a plan's file, and its JSON schema.

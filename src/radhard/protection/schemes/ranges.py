@@ -1,4 +1,4 @@
-"""Ranges (Xue et al., section IV.B): what an operator yields is compared with bounds, and replaced outside them.
+"""Range checks (Xue et al., section IV.B): outputs outside fixed bounds are replaced.
 
 The value is compared where it is computed: float results before they are quantised, accumulators of a matrix product
 before they are written back. Comparisons are no operations that a fault hits.

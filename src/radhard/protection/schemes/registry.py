@@ -1,4 +1,4 @@
-"""The one registry of schemes: what a scheme's file says of it, under its name.
+"""The registry of schemes, by name.
 
 A scheme is a frozen dataclass in a file of this package, under `@scheme("its-name", ...)`; the package imports each of
 its files, so that being there is being registered. Of the decorator, of the fields and of the docstring come the name

@@ -1,4 +1,4 @@
-"""ABFT that recovers by rows: the same detection as LB-ABFT, and a recovery that reads less and repairs more.
+"""Row ABFT: detects like LB-ABFT, but recovers by rows, which reads less and repairs more.
 
 In a flagged block only the sums of rows are checked; rows, not columns, because sums over the columns of a weight are
 stored. A row that is off by d holds one faulty word in column c if its sums weighted by 1, 2, 3 ... and by 1, 4, 9 ...

@@ -1,12 +1,12 @@
-"""The row check: every row of a product is summed and compared as the product is written, and rows that differ are
-computed again. It is the check that costs a deployed model least.
+"""Row check: every row of a product is checked as it is written, and wrong rows are recomputed.
 
-The sums of B over its columns are split into three digits to base 256, words of 8 bits each, which ride the product as
-three more columns: so the product itself predicts what each of its rows must add up to, exactly modulo 2^32. Digits of
-a weight are made once and stored, those of an activation are made as it is read. A row that differs is computed again
-in 64 bits and compared once more. If it did not change, or still differs, and B is a weight, the weight is looked into:
-its words are summed over columns and over rows. Sums that changed are made again; one word that changed is told by the
-two sums that cross in it, and the rows are computed with the word as it was; of more changes the rows are uncorrected.
+It is the cheapest check in a deployed model. The sums of B over its columns are split into three digits to base 256,
+words of 8 bits each, which ride the product as three more columns: so the product itself predicts what each of its rows
+must add up to, exactly modulo 2^32. Digits of a weight are made once and stored, those of an activation are made as it
+is read. A row that differs is computed again in 64 bits and compared once more. If it did not change, or still differs,
+and B is a weight, the weight is looked into: its words are summed over columns and over rows. Sums that changed are
+made again; one word that changed is told by the two sums that cross in it, and the rows are computed with the word as
+it was; of more changes the rows are uncorrected.
 
 Two errors of one row that cancel modulo 2^32 pass. The row sum is the oldest check of a product (Huang & Abraham, IEEE
 Trans. Computers C-33, 1984); that it may ride the product: Vijayan & Abraham, and FBGEMM's int8 products.

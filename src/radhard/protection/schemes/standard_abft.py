@@ -1,4 +1,4 @@
-"""Standard ABFT as Xue et al. take it: one check of the whole product, and after an alarm one word put right."""
+"""Standard ABFT as Xue et al. use it: one check of the whole product; an alarm corrects one word."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Triple modular redundancy: an operator is executed three times, and its words are voted on.
+"""Triple modular redundancy (TMR): an operator runs three times, and its words are decided by vote.
 
 The first copy is the operator with the faults of its site; the others have sites, and faults, of their own. A word vote
 takes the word that two copies agree on, and the first copy's where all differ. A bitwise vote takes each bit that two

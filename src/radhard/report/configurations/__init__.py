@@ -1,1 +1,1 @@
-"""A model under several protections: as data, tables, records and figures."""
+"""A model under several protections: figure data, tables, records and drawings."""

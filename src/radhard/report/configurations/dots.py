@@ -1,4 +1,4 @@
-"""Draws protections at one bit error rate: a row each, its accuracy, its overhead, and its difference to another."""
+"""Draws configurations at one bit error rate: accuracy, overhead and paired difference, one row each."""
 
 import math
 from collections.abc import Sequence

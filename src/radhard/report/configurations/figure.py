@@ -1,4 +1,4 @@
-"""Drawing accuracy and overhead of protections over the bit error rate, two panels a model; of pairs a third."""
+"""Draws accuracy, overhead and paired differences of configurations over the bit error rate."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What the figure of protections over the bit error rate shows (Figs. 9 to 12 of Xue et al.)."""
+"""The data of the figure of configurations over the bit error rate (Figs. 9 to 12 of Xue et al.)."""
 
 import math
 from collections.abc import Callable, Sequence

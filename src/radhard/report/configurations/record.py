@@ -1,4 +1,4 @@
-"""What configurations gave on a model, as records for other programs: JSON and CSV."""
+"""Accuracy and overhead of configurations, as JSON and CSV."""
 
 import csv
 from collections.abc import Mapping, Sequence

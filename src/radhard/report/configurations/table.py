@@ -1,4 +1,4 @@
-"""A model under several protections, as a table for the terminal."""
+"""Accuracy and overhead of configurations, as a table for the terminal."""
 
 import math
 from textwrap import fill

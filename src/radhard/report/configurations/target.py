@@ -1,4 +1,4 @@
-"""Whether plans meet their targets on the images that evaluate them, in sentences."""
+"""The verdicts on plans from evaluation images, in sentences."""
 
 from radhard.analysis.judging import TargetCheck
 from radhard.report.configurations.table import fixed
