@@ -123,6 +123,7 @@ SAME = {
     "quantize": "scales and integer programs, and the command",
     "ranges": "values compared with bounds: a scheme, and its kernel",
     "record": "results as JSON: of all, and of configurations",
+    "registry": "what registers itself by being in a folder: schemes, and the modules of their forms",
     "repair": "rows that do not add up: on the CPU, and on a GPU",
     "replay": "a trace run again, and the command",
     "schema": "what a file must be: a store, a plan",

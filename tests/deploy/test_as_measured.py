@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from radhard.deploy import harden
-from radhard.deploy.protected import Applied, form_of, protected_step
+from radhard.deploy.applied import Applied
+from radhard.deploy.forms.registry import build
+from radhard.deploy.protected import form_of, protected_step
 from radhard.deploy.step import Step, entered
 from radhard.faults import Faults, Faulty, Flips
 from radhard.kernels import EVENTS
@@ -30,6 +32,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:site:RuntimeWarning")  # what is
 WRITTEN = WriteBack(multiplier=torch.tensor([2e-4]), dtype=torch.float32)
 DEPLOYED = {name: scheme for name, scheme in ABFT.items() if not isinstance(form_of(scheme), NoForm)}
 DEPLOYED_ANYWHERE = {name: scheme for name, scheme in ANY.items() if not isinstance(form_of(scheme), NoForm)}
+
+
+@pytest.mark.parametrize("scheme", (DEPLOYED | DEPLOYED_ANYWHERE).values(), ids=repr)
+def test_every_form_has_a_module(scheme: Scheme) -> None:
+    assert build.dispatch(type(form_of(scheme))) is not build.dispatch(object)
 
 
 def told(account: Account) -> dict[str, int]:

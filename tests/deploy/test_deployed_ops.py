@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import radhard.kernels  # noqa: F401  # declares torch.ops.radhard
-from radhard.deploy.steps import TableWithin
+from radhard.deploy.forms.ranged import TableWithin
 from radhard.errors import FaultError, InputError
 from radhard.kernels import write
 from radhard.kernels.library import no_events

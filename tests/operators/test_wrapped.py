@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from radhard.deploy.protected import COMPUTED, Applied, plain_step, protected_step
+from radhard.deploy.applied import COMPUTED, Applied
+from radhard.deploy.plain import plain_step
+from radhard.deploy.protected import protected_step
 from radhard.faults import Faulty
 from radhard.kernels.library import OnUncorrectable
 from radhard.machine import Clean, Machine, Operator, read_cost

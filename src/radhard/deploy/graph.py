@@ -10,8 +10,10 @@ from torch import nn
 from torch.fx import Graph, GraphModule, Node
 from torch.utils._pytree import tree_flatten, tree_map
 
+from radhard.deploy.applied import COMPUTED, Applied
 from radhard.deploy.fixed import Fixed
-from radhard.deploy.protected import COMPUTED, Applied, plain_step, protected_step
+from radhard.deploy.plain import plain_step
+from radhard.deploy.protected import protected_step
 from radhard.deploy.steps import Making, Moving
 from radhard.kernels.library import AlarmPolicy, OnUncorrectable
 from radhard.machine import Cost, Load, Site

@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radhard.deploy.blocks import BlockProduct
 from radhard.deploy.fixed import Fixed
 from radhard.deploy.graph import StepGraph
-from radhard.deploy.products import CheckedProduct, IntegerProduct
+from radhard.deploy.products import IntegerProduct, ScrubbedProduct
 from radhard.deploy.step import entered, machine_here
 from radhard.errors import FaultError, InputError
 from radhard.kernels import EVENTS
@@ -213,7 +212,7 @@ class Hardened(Fixed):
         found: dict[str, str] = {}
         lost: list[str] = []
         for step in self.body.modules():
-            if not isinstance(step, CheckedProduct | BlockProduct):
+            if not isinstance(step, ScrubbedProduct):
                 continue
             verdict = step.scrub()
             if verdict == "lost":

@@ -1,5 +1,6 @@
-"""Deployed int8 matrix products: unprotected, with every row checked, or within a range."""
+"""Deployed int8 matrix products: unprotected, and the base of those that check themselves."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,16 +10,11 @@ import torch
 from torch import Tensor
 
 from radhard.deploy.step import Step
-from radhard.deploy.steps import within
 from radhard.errors import InputError
-from radhard.kernels import SummedWeight, examine, store
-from radhard.kernels.library import OnUncorrectable, no_events
-from radhard.kernels.linear import checked, limits
-from radhard.kernels.matmul import checked_activations
+from radhard.kernels import SummedWeight, examine
+from radhard.kernels.library import OnUncorrectable
 from radhard.kernels.sums import RowVerdict
-from radhard.kernels.write import saturate
-from radhard.machine import Machine, MatrixProduct, Site
-from radhard.protection.forms import Bounds
+from radhard.machine import MatrixProduct, Site
 
 OPS = torch.ops.radhard
 
@@ -101,70 +97,15 @@ class IntegerProduct(Step):
         return (*given, torch.cat(weights).view(self.shape), self.bias if self.biased else None)
 
 
-class CheckedProduct(IntegerProduct):
-    """As `Product`, every row checked by sums: of a stored weight they are made here, while it is trusted."""
+class ScrubbedProduct(IntegerProduct):
+    """A product that checks itself; what it stores of a weight is made at the start, while that is trusted."""
 
-    columns: Tensor
-    rows: Tensor
+    on_uncorrectable: OnUncorrectable
     events: Tensor
 
-    def __init__(
-        self,
-        operator: MatrixProduct,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        *,
-        site: Site,
-        on_uncorrectable: OnUncorrectable,
-    ) -> None:
-        super().__init__(operator, weight, bias, site=site)
-        self.on_uncorrectable = on_uncorrectable
-        if weight is not None:
-            parts = zip(self.weight.chunk(self.groups), self.bias.chunk(self.groups), strict=True)
-            stored = [store(w, b) for w, b in parts]
-            for name in ("weight", "columns", "rows"):
-                self.register_buffer(name, torch.cat([getattr(one, name) for one in stored]))
-        self.register_buffer("events", no_events())
-
-    def compute(self, *given: Tensor | None) -> Tensor:
-        """-> the operator's output, repaired."""
-        op = getattr(OPS, f"{self.operator.name}_checked")
-        stored = (self.weight, self.bias, self.columns, self.rows) if self.operator.stored else ()
-        how = (self.grid, self.dtype, self.on_uncorrectable.policy, self.on_uncorrectable.site, self.events)
-        out: Tensor = op.default(*given, *stored, self.multiplier, *self.settings, *how)
-        return out
-
-    def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
-        """The machine accumulates and writes; between, rows are checked."""
-        work = self.work(machine, *given)
-        x = work.products
-        total = work.accumulators(x.shape.k)[0]
-        kept: dict[str, Any] = {
-            "policy": self.on_uncorrectable.policy,
-            "site": self.on_uncorrectable.site,
-            "events": self.events,
-        }
-        if not self.operator.stored:
-            one = torch.ones(1, device=total.device)
-            return work.write(checked_activations(x.a, x.b.mT, one, self.grid, torch.int32, **kept, total=total))
-        for h, own in enumerate(self.stored()):
-            a, stored = x.a[h :: self.groups].flatten(0, 1), (own.weight, own.bias, own.columns, own.rows)
-            one = torch.ones(len(own.bias), device=total.device)
-            mine = total[h :: self.groups].flatten(0, 1)
-            right = checked(a, stored, one, self.grid, torch.int32, **kept, total=mine)
-            total[h :: self.groups] = right.view_as(total[h :: self.groups])
-        return work.write(total)
-
-    def stored(self) -> list[SummedWeight]:
-        """What is stored of each group, as views of this step's memory; nothing of activations."""
-        if not self.operator.stored:
-            return []
-        parts = (x.chunk(self.groups) for x in (self.weight, self.bias, self.columns, self.rows))
-        return [SummedWeight(weight=w, bias=b, columns=c, rows=r) for w, b, c, r in zip(*parts, strict=True)]
-
+    @abstractmethod
     def scrub(self) -> RowVerdict:
         """Look through what is stored, and set it right in place -> the worst that was found."""
-        return worst(mend(stored) for stored in self.stored())
 
 
 def mend(stored: SummedWeight) -> RowVerdict:
@@ -179,28 +120,3 @@ def mend(stored: SummedWeight) -> RowVerdict:
 def worst(verdicts: Iterable[RowVerdict]) -> RowVerdict:
     """Of several verdicts the one that says most."""
     return max(verdicts, key=get_args(RowVerdict).index, default="sound")
-
-
-class RangedProduct(IntegerProduct):
-    """As `Product`, its accumulators brought into a range before they are written."""
-
-    events: Tensor
-
-    def __init__(
-        self, operator: MatrixProduct, weight: Tensor | None, bias: Tensor | None, bounds: Bounds, *, site: Site
-    ) -> None:
-        super().__init__(operator, weight, bias, site=site)
-        self.bounds = bounds
-        self.register_buffer("events", no_events())
-
-    def compute(self, *given: Tensor | None) -> Tensor:
-        """-> the operator's output."""
-        total = within(self.accumulated(*given), self.bounds, self.events)
-        by_channel = self.operator.name == "conv2d"
-        value = total.to(torch.float32) * (self.multiplier[:, None, None] if by_channel else self.multiplier)
-        return value if self.dtype == torch.float32 else saturate(value, limits(self.grid), dtype=self.dtype)
-
-    def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
-        """The machine accumulates and writes; between is the range."""
-        work = self.work(machine, *given)
-        return work.write(within(work.accumulators(work.products.shape.k)[0], self.bounds, self.events))

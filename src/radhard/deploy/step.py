@@ -5,6 +5,7 @@ asked for it, and neither in an export nor in what torch compiles. A step that c
 checks, and then does with it what it always does.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,7 +35,7 @@ def machine_here() -> Machine | None:
     return _MACHINE.get()
 
 
-class Step(Fixed):
+class Step(Fixed, ABC):
     """`operator` at `site`; `compute` is how it is deployed."""
 
     def __init__(self, operator: Operator, site: Site) -> None:
@@ -47,9 +48,9 @@ class Step(Fixed):
         machine = None if torch.compiler.is_compiling() else machine_here()
         return self.compute(*given) if machine is None else self.on(machine, *given)
 
+    @abstractmethod
     def compute(self, *given: Tensor | None) -> Tensor:
         """-> the operator's output, from what the graph gives."""
-        raise NotImplementedError
 
     def inputs(self, *given: Tensor | None) -> tuple[Tensor | None, ...]:
         """What the graph gives -> the inputs of the operator."""

@@ -14,13 +14,21 @@ BlockRecovery = Literal["leave", "intersect", "row", "block", "weighted"]
 """What becomes of a faulty block: a policy of LB-ABFT, or "weighted", the recovery by rows of row ABFT."""
 
 
+class Form:
+    """What a scheme is when it is deployed: a frozen value, which a file of `radhard.deploy.forms` makes a step of."""
+
+
+class ProductForm(Form):
+    """A form that int8 matrix products alone have."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class RowCheck:
+class RowCheck(ProductForm):
     """Every row of an int8 product is summed and compared; rows that are off are computed again and compared again."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockCheck:
+class BlockCheck(ProductForm):
     """Every int8 product is checked as a whole; after an alarm its blocks are, and faulty ones are recovered.
 
     `block` None is the whole product. A block is taken up again at most `retries` times; 0 leaves a repair unchecked.
@@ -35,14 +43,14 @@ class BlockCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vote:
+class Vote(Form):
     """The operator runs three times, and its words are voted on, as a whole or bit by bit."""
 
     by: Literal["word", "bitwise"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class Bounds(Form):
     """Values outside `low` ... `high` become 0 ("zero") or the nearer bound ("clamp")."""
 
     low: float
@@ -51,10 +59,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoForm:
+class NoForm(Form):
     """The scheme is measured, and not deployed; `reason` completes the sentence "float-abft is not deployed: ..."."""
 
     reason: str
-
-
-Form = RowCheck | BlockCheck | Vote | Bounds | NoForm

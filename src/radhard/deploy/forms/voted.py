@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from radhard.deploy.applied import Applied
+from radhard.deploy.forms.registry import build
+from radhard.deploy.plain import plain_step
 from radhard.deploy.step import Step
 from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.machine import Machine
@@ -36,6 +39,12 @@ class TmrModule(Step):
             *copies, on_uncorrectable.policy, on_uncorrectable.site, self.events, self.by
         )
         return out
+
+
+@build.register
+def _(form: Vote, applied: Applied, *, on_uncorrectable: OnUncorrectable) -> Step:
+    """The step of any operator."""
+    return TmrModule(plain_step(applied), form, on_uncorrectable=on_uncorrectable)
 
 
 def _copied(x: Tensor | None, copy: int) -> Tensor | None:

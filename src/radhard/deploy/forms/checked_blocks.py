@@ -5,7 +5,10 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from radhard.deploy.products import OPS, IntegerProduct, mend, worst
+from radhard.deploy.applied import Applied
+from radhard.deploy.forms.registry import build
+from radhard.deploy.products import OPS, ScrubbedProduct, mend, worst
+from radhard.deploy.step import Step
 from radhard.errors import InputError
 from radhard.kernels import store
 from radhard.kernels.block_repair import How
@@ -32,13 +35,11 @@ class _Kept(TypedDict):
     sums: Tensor
 
 
-class BlockProduct(IntegerProduct):
-    """As `Product`, each image's product checked as `form` says; sums of a stored weight are made here.
+class BlockProduct(ScrubbedProduct):
+    """As `IntegerProduct`, each image's product checked as `form` says; sums of a stored weight are made here.
 
     Raises InputError where images are rows of one product: no check mixes them.
     """
-
-    events: Tensor
 
     def __init__(
         self,
@@ -142,3 +143,11 @@ class BlockProduct(IntegerProduct):
                     verdicts.append("sums")
                     own.copy_(true)
         return worst(verdicts)
+
+
+@build.register
+def _(form: BlockCheck, applied: Applied, *, on_uncorrectable: OnUncorrectable) -> Step:
+    """The step of a product of words of 8 bits."""
+    product = applied.product
+    assert product is not None
+    return BlockProduct(product, *applied.weights, form, site=applied.site, on_uncorrectable=on_uncorrectable)
