@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from radhard.studies.inspection import InspectionResult, inspect
     from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
     from radhard.studies.planning import Planned, plan
-    from radhard.studies.progress import Measuring, Note, Preparing
+    from radhard.studies.progress import JobSkipped, Measuring, Note, Preparing
     from radhard.studies.sweep import SweepResult, sweep
     from radhard.studies.vulnerability import VulnerabilityResult, vulnerability
     from radhard.words import BFloat16, Float16, Float32, Int, Words
@@ -64,7 +64,7 @@ _HOME = {
     "radhard.studies.inspection": ("InspectionResult", "inspect"),
     "radhard.studies.options": ("DataOptions", "FaultOptions", "ModelOptions", "RunOptions"),
     "radhard.studies.planning": ("Planned", "plan"),
-    "radhard.studies.progress": ("Measuring", "Note", "Preparing"),
+    "radhard.studies.progress": ("JobSkipped", "Measuring", "Note", "Preparing"),
     "radhard.studies.sweep": ("SweepResult", "sweep"),
     "radhard.studies.vulnerability": ("VulnerabilityResult", "vulnerability"),
     "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
@@ -90,6 +90,7 @@ __all__ = [
     "Hardened",
     "InspectionResult",
     "Int",
+    "JobSkipped",
     "LoadedModel",
     "Machine",
     "Measuring",

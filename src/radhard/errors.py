@@ -33,6 +33,10 @@ class DeviceMemoryError(RadhardError):
     """The memory of a device ran out."""
 
 
+class WorkerError(RadhardError):
+    """Processes that run the jobs of a campaign cannot be started or reached, or met an error that is none of ours."""
+
+
 class FaultError(RadhardError):
     """A hardened model found words that it can neither trust nor repair."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from radhard.campaign.derived import contradiction
-from radhard.campaign.executor import Executor
+from radhard.campaign.executor import Executor, Skipped
 from radhard.campaign.experiment import Campaign, Unit
 from radhard.campaign.measure import Job
 from radhard.campaign.model_under_test import ModelUnderTest, descriptions, made_by
@@ -122,7 +122,7 @@ class _Run:
             self.clean[clean.key] = known
         return self.clean.get(clean.key)
 
-    def run(self, groups: Iterable[Group]) -> Iterator[Progress]:
+    def run(self, groups: Iterable[Group]) -> Iterator[Progress | Skipped]:
         """Count the units that the store holds; measure and store the others."""
         missing: list[Group] = []
         for group in groups:
@@ -136,12 +136,21 @@ class _Run:
             if lacking:
                 missing.append(tuple(lacking))
         wanted = {unit for group in missing for unit in group}
+        for group in [group for group in missing if not self.comparable(group)]:
+            missing.remove(group)
+            self.want(group, sign=-1)
+            why = "the job of the clean outcome of its images was skipped"
+            yield Skipped(job=Job(units=group, clean=None), ends=0, why=why)
         for done in self.executor.run(map(self.job, missing)):
+            if isinstance(done, Skipped):
+                self.want((unit for unit in done.job.units if unit in wanted), sign=-1)
+                yield done
+                continue
             for unit, measured in zip(done.job.units, done.measured, strict=True):
                 how = Provenance(
                     seconds=measured.seconds,
                     passes=measured.passes,
-                    made_by=self.made_by.get(unit.setting.program, "{}"),
+                    made_by=done.made_by or self.made_by.get(unit.setting.program, "{}"),
                 )
                 described = self.programs.get(unit.setting.program, "")
                 self.store.write(unit, measured.outcome, provenance=how, program=described)
@@ -157,6 +166,10 @@ class _Run:
                     seconds_left=self.pace.expected(self.images_left),
                     tally=self.tallies.get(unit.setting.digest, self.nothing),
                 )
+
+    def comparable(self, units: Group) -> bool:
+        """Whether units are clean themselves, or the clean outcome of their images is known."""
+        return units[0].setting.reference or self._clean(units[0]) is not None
 
     def job(self, units: Group) -> Job:
         """Units with the clean outcome that they are compared with, and the whole of the faults to start from."""
@@ -175,8 +188,8 @@ def execute(
     executor: Executor,
     shard: Shard = WHOLE,
     bench: ModelUnderTest | None = None,
-) -> Iterator[Progress]:
-    """Measure the units that the store lacks and store each; yields after every one.
+) -> Iterator[Progress | Skipped]:
+    """Measure the units that the store lacks and store each; yields after every one, and every job that is skipped.
 
     `bench`: what is kept of each result's program, and the labels that outcomes in the store are compared with.
     Raises InputError if a shard is asked for together with a stop rule, which must see whole trials.

@@ -113,6 +113,7 @@ def compare(
     from radhard.report.configurations.table import configurations_table, pairs_table
     from radhard.report.record import envelope
     from radhard.studies.comparison import compare as verb
+    from radhard.studies.open_workers import with_open_workers
     from radhard.studies.settings import settings_of
 
     own: dict[str, Any] = {
@@ -139,7 +140,8 @@ def compare(
             progress=report,
         )
 
-    results = of_each(each, measured, console=notes())
+    with with_open_workers(run) as run:  # one set of workers for all models
+        results = of_each(each, measured, console=notes())
     evaluations = [result.evaluation for result in results]
 
     def end() -> None:

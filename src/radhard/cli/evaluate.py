@@ -81,6 +81,7 @@ def evaluate(
     from radhard.report.record import envelope
     from radhard.studies.evaluation import check_rates, check_recipe
     from radhard.studies.evaluation import evaluate as verb
+    from radhard.studies.open_workers import with_open_workers
     from radhard.studies.settings import settings_of
 
     plans = {path: read_plan(path) for path in paths}
@@ -111,7 +112,8 @@ def evaluate(
             progress=report,
         )
 
-    results = of_each(each, measured, console=notes())
+    with with_open_workers(run) as run:  # one set of workers for all models
+        results = of_each(each, measured, console=notes())
     evaluations = [result.evaluation for result in results]
 
     def end() -> None:

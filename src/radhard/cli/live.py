@@ -14,7 +14,7 @@ from rich.status import Status
 
 from radhard.studies.model import loaded_model
 from radhard.studies.options import ModelOptions
-from radhard.studies.progress import Event, Measuring, Note, Preparing, Report
+from radhard.studies.progress import Event, JobSkipped, Measuring, Note, Preparing, Report
 
 T = TypeVar("T")
 
@@ -60,10 +60,11 @@ class _Watch:
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        if isinstance(event, Note):
-            if event.text not in self._told:
-                self._told.add(event.text)
-                self._console.print(event.text, soft_wrap=True, markup=False, highlight=False)
+        if isinstance(event, Note | JobSkipped):
+            text = event.text if isinstance(event, Note) else f"skipped: {event.job}: {event.why}"
+            if text not in self._told:
+                self._told.add(text)
+                self._console.print(text, soft_wrap=True, markup=False, highlight=False)
         elif not self._console.is_terminal:
             return
         elif isinstance(event, Preparing):

@@ -36,6 +36,7 @@ SPELLED: Mapping[tuple[type, str], Notation] = {
     (FaultOptions, "kinds"): Notation(read=parse.kinds, default="mul,add"),
     (FaultOptions, "words"): Notation(read=parse.words, default="product=int16,accumulator=int32"),
     (RunOptions, "until_width"): Notation(read=parse.width, form=float),
+    (RunOptions, "workers"): Notation(read=int, form=int),
     (RunOptions, "shard"): Notation(read=parse.fraction, default="1/1"),
 }
 """What is not listed, Typer reads by the field's type: texts, numbers, paths, choices, and tuples of these."""

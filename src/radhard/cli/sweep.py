@@ -52,6 +52,7 @@ def sweep(
     from radhard.report.record import envelope
     from radhard.report.sweep import write_csv
     from radhard.report.table import sweep_tables
+    from radhard.studies.open_workers import with_open_workers
     from radhard.studies.settings import settings_of
     from radhard.studies.sweep import sweep as verb
 
@@ -69,7 +70,8 @@ def sweep(
         )
 
     settings = settings_of(models, data_options, faults, run, data=data, ber=rates)
-    results = of_each(each, measured, console=notes())
+    with with_open_workers(run) as run:  # one set of workers for all models
+        results = of_each(each, measured, console=notes())
     sweeps = [result.sweep for result in results]
 
     def end() -> None:

@@ -19,6 +19,7 @@ from radhard.studies.configurations import ONE_TRIAL, ConfigurationsResult, SetU
 from radhard.studies.data import Data
 from radhard.studies.model import Model
 from radhard.studies.open_store import open_store
+from radhard.studies.open_workers import open_workers
 from radhard.studies.options import BASELINES, DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.ordering import Ordering, reporting
 from radhard.studies.percent import share
@@ -108,7 +109,7 @@ def compare(
     methods = _methods(schemes)
     pairing = _pairing(methods, reference=reference, margin=margin)
     rates = None if ber is None else rates_of(ber)
-    with open_store(run.store, progress=report) as store:
+    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
 
         def set_up(part: Literal["evaluate", "select"], images: int | None) -> SetUp:
             bench = under_test(
@@ -123,7 +124,9 @@ def compare(
                 places=Where(layers=faults.layer, modules=faults.module),
                 progress=report,
             )
-            return SetUp(bench=bench, recipe=recipe, faults=faults, run=run, store=store, report=report)
+            return SetUp(
+                bench=bench, recipe=recipe, faults=faults, run=run, store=store, workers=workers, report=report
+            )
 
         here = set_up("evaluate", run.images)
         check_labelled(here.bench.data, doing="compare")

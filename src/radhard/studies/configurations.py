@@ -11,7 +11,7 @@ from radhard.analysis.configurations import Configuration, Configurations, Evalu
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
 from radhard.campaign.execute import execute
-from radhard.campaign.executor import InProcess
+from radhard.campaign.executor import Executor, Workers
 from radhard.campaign.experiment import Setting
 from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
 from radhard.campaign.store import Store
@@ -64,12 +64,13 @@ class SetUp:
     faults: FaultOptions
     run: RunOptions
     store: Store
+    workers: Workers
     report: Report
 
     @property
-    def executor(self) -> InProcess:
+    def executor(self) -> Executor:
         """Runs what the store lacks."""
-        return InProcess(bench=self.bench, batch=self.run.batch)
+        return self.workers.on(self.bench, batch=self.run.batch)
 
     def at(self, ber: float) -> Setting:
         """The model with nothing protected, at a rate; at 0 without faults."""

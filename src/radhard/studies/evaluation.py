@@ -19,6 +19,7 @@ from radhard.studies.configurations import ONE_TRIAL, ConfigurationsResult, SetU
 from radhard.studies.data import Data
 from radhard.studies.model import Model
 from radhard.studies.open_store import open_store
+from radhard.studies.open_workers import open_workers
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Note, Report, silent
 from radhard.studies.sweep import rates_of
@@ -100,7 +101,7 @@ def evaluate(
         model_options or ModelOptions(), list(plans.values()), report=report, model=name_of(model)
     )
     recipe = model_options.recipe
-    with open_store(run.store, progress=report) as store:
+    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
         bench = under_test(
             model,
             data,
@@ -114,7 +115,7 @@ def evaluate(
             progress=report,
         )
         check_labelled(bench.data, doing="evaluate")
-        set_up = SetUp(bench=bench, recipe=recipe, faults=faults, run=run, store=store, report=report)
+        set_up = SetUp(bench=bench, recipe=recipe, faults=faults, run=run, store=store, workers=workers, report=report)
         ordered = sorted(plans.values(), key=lambda one: one.ber)
         images = run.images or _not_chosen(ordered, bench, report=report)
         configurations: list[Configuration] = []

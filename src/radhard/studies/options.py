@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
+    from radhard.campaign.executor import Workers
     from radhard.faults import Where
     from radhard.machine import Kind
     from radhard.models.data.in_memory import InMemory
@@ -200,6 +201,8 @@ class FaultOptions:
 class RunOptions:
     """How much is run, where, and what is kept of it. `until_width`: percentage points. `shard`: part i of n.
 
+    `workers`: how many processes of this machine, or workers that are open already.
+
     >>> import radhard as rh
     >>> rh.RunOptions(images=500, trials=2).trials
     2
@@ -234,6 +237,13 @@ class RunOptions:
     )
     chunk: int = field(default=200, metadata=option("images a unit of work, which a killed run loses at most", least=1))
     store: Path | None = field(default=None, metadata=option("keep outcomes in this file, and go on from it"))
+    workers: "int | Workers | None" = field(
+        default=None,
+        metadata=option(
+            "run on so many processes of this machine, each with its share of the cores; default: in this one alone. "
+            "The result is the same"
+        ),
+    )
     shard: tuple[int, int] = field(default=(1, 1), metadata=option("do part i of n, i/n; merge the stores afterwards"))
 
 

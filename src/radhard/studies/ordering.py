@@ -16,7 +16,7 @@ from radhard.analysis.overhead import Weights
 from radhard.analysis.vulnerability import Study, explore, vulnerability
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.execute import Progress
-from radhard.campaign.executor import Executor
+from radhard.campaign.executor import Executor, Skipped
 from radhard.campaign.experiment import Setting
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.store import Store
@@ -26,14 +26,14 @@ from radhard.program import run
 from radhard.protection import Protection, Scheme
 from radhard.studies.progress import Report, follow
 
-Follow = Callable[[Iterable[Progress], str], None]
+Follow = Callable[[Iterable[Progress | Skipped], str], None]
 """Runs what it is given to its end, and shows its progress under a name."""
 
 
 def reporting(model: str, report: Report) -> Follow:
     """What runs each part of a study to its end, and reports it as a task."""
 
-    def run(states: Iterable[Progress], task: str) -> None:
+    def run(states: Iterable[Progress | Skipped], task: str) -> None:
         follow(states, model=model, report=report, task=task)
 
     return run

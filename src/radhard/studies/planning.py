@@ -25,6 +25,7 @@ from radhard.studies.configurations import ONE_TRIAL, SetUp, check_whole
 from radhard.studies.data import Data
 from radhard.studies.model import Model
 from radhard.studies.open_store import open_store
+from radhard.studies.open_workers import open_workers
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.ordering import Ordering, reporting
 from radhard.studies.percent import share
@@ -127,7 +128,7 @@ def plan(
     if not 0 < ber <= 1:
         why = "nothing flips, and nothing needs protection; give a rate above 0" if ber == 0 else "it is no probability"
         raise InputError(f"--ber {ber:g}: {why}")
-    with open_store(run.store, progress=report) as store:
+    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
         bench = under_test(
             model,
             data,
@@ -148,7 +149,9 @@ def plan(
             report(Note(model=bench.model, text=line))
 
         def on(images: ModelUnderTest) -> Ordering:
-            set_up = SetUp(bench=images, recipe=recipe, faults=faults, run=run, store=store, report=report)
+            set_up = SetUp(
+                bench=images, recipe=recipe, faults=faults, run=run, store=store, workers=workers, report=report
+            )
             return Ordering(
                 bench=images,
                 plain=set_up.at(ber),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from radhard.analysis.intervals import Interval, clustered
 from radhard.campaign.execute import Progress
+from radhard.campaign.executor import Skipped
 
 Known = Callable[[Progress], str]
 """What is known so far, in a few words."""
@@ -84,7 +85,21 @@ class Measuring:
     known: str
 
 
-Event = Note | Preparing | Measuring
+@dataclass(frozen=True, kw_only=True)
+class JobSkipped:
+    """A job that ended its worker several times and is not tried again: its images are missing from the result.
+
+    >>> import radhard as rh
+    >>> rh.JobSkipped(model="vit", job="vit, int8, BER 1e-07, trial 3, images 200 to 399", why="killed").job
+    'vit, int8, BER 1e-07, trial 3, images 200 to 399'
+    """
+
+    model: str
+    job: str
+    why: str
+
+
+Event = Note | Preparing | Measuring | JobSkipped
 Report = Callable[[Event], None]
 
 
@@ -109,10 +124,13 @@ def percent(interval: Interval) -> str:
 
 
 def follow(
-    states: Iterable[Progress], *, model: str, report: Report, task: str = "", known: Known = accuracy_so_far
+    states: Iterable[Progress | Skipped], *, model: str, report: Report, task: str = "", known: Known = accuracy_so_far
 ) -> None:
     """Run a campaign to its end and report each of its units."""
     for state in states:
+        if isinstance(state, Skipped):
+            report(JobSkipped(model=model, job=state.name, why=state.told))
+            continue
         report(
             Measuring(
                 model=model,

@@ -11,7 +11,6 @@ from radhard.analysis.curve import curve
 from radhard.analysis.stopping import UntilWidth
 from radhard.analysis.sweep import Sweep
 from radhard.campaign.execute import Shard, execute
-from radhard.campaign.executor import InProcess
 from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
 from radhard.campaign.rates import comparable_curve, whole_curve
@@ -25,6 +24,7 @@ from radhard.report.sweep import SweepRecord, sweep_record, sweep_rows
 from radhard.studies.data import Data
 from radhard.studies.model import Model
 from radhard.studies.open_store import open_store
+from radhard.studies.open_workers import open_workers
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Report, follow, silent
 from radhard.studies.result import Result, Target
@@ -107,7 +107,7 @@ def sweep(
     model_options, faults, run = model_options or ModelOptions(), faults or FaultOptions(), run or RunOptions()
     stop, report = None if run.until_width is None else UntilWidth(width=run.until_width / 100), progress or silent
     shard, where, recipe = Shard(index=run.shard[0], of=run.shard[1]), faults.where, model_options.recipe
-    with open_store(run.store, progress=report) as store:
+    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
         bench = under_test(
             model,
             data,
@@ -134,7 +134,7 @@ def sweep(
             run=run,
             stop=stop,
         )
-        states = execute(campaign, store, executor=InProcess(bench=bench, batch=run.batch), shard=shard, bench=bench)
+        states = execute(campaign, store, executor=workers.on(bench, batch=run.batch), shard=shard, bench=bench)
         follow(states, model=bench.model, report=report)
         return SweepResult(sweep=_measured(bench, campaign, rates=len(rates), store=store))
 
