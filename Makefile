@@ -16,9 +16,12 @@ out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 demo: .venv/installed
 	$(BIN)/radhard demo
 
+# each process has a block of neighbouring tests, which share models, and takes from another's when done
+PROCESSES := -n auto --maxprocesses 8 --dist worksteal
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not slow" --ignore tests/cuda
-	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not slow" tests/cuda
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PROCESSES) -m "not slow" --ignore tests/cuda
+	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest $(PROCESSES) -m "not slow" tests/cuda
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -27,8 +30,8 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 nightly: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/cuda
-	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 tests/cuda
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PROCESSES) --ignore tests/cuda
+	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest $(PROCESSES) tests/cuda
 	$(BIN)/python -m benchmarks.speed
 
 # the parts of pages that follow from the code: the list of files, the table of examples

@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.cli.test_commands import call
 from tests.support.pages import ROOT, blocks
 
 PAGE = ROOT / "README.md"
@@ -30,14 +29,14 @@ def test_the_first_python_block_is_short() -> None:
     assert len(lines) <= 8
 
 
-def test_commands_run(tmp_path: Path) -> None:
-    radhard = Path(sys.executable).with_name("radhard")
+def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: that the command starts in one of its own, `tests/cli/test_entry.py` tests."""
+    monkeypatch.chdir(tmp_path)
     lines = [line.split("#")[0].split() for block in blocks(PAGE, "sh") for line in block.strip().splitlines()]
     assert len(lines) == 8
     for name, *arguments in lines:
         assert name == "radhard"
-        done = subprocess.run([radhard, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        call(*arguments)
     plan = json.loads((tmp_path / "plan.json").read_text())
     assert plan["verdict"] == "met"
     assert any(scheme["scheme"] == "row-abft" for scheme in plan["protection"]["sites"].values())

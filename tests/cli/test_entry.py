@@ -38,7 +38,8 @@ def python_m(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 def test_python_m_radhard_is_radhard() -> None:
-    assert python_m("--version").stdout == f"radhard {VERSION}\n"
+    installed = subprocess.run([Path(sys.executable).with_name("radhard"), "--version"], capture_output=True, text=True)
+    assert installed.stdout == python_m("--version").stdout == f"radhard {VERSION}\n"
     wrong = python_m("sweep", "fashion-vit", "--ber", "2")
     assert wrong.returncode == 2
     assert wrong.stderr == "radhard: --ber: 2 is not in [0, 1]; a bit error rate is a probability\n"

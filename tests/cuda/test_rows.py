@@ -13,7 +13,7 @@ from radhard.operators import Add, Affine, LayerNorm, Mul, Quantized, RmsNorm, S
 from radhard.operators.fused import in_one_pass
 from tests.cuda.reference import plain
 from tests.support.operators import BARE, BATCH, Case
-from tests.support.wrapped import WRAPPED
+from tests.support.wrapped import WRAPPED, every
 
 EVERY = BARE | WRAPPED
 
@@ -27,7 +27,7 @@ def applied(operator: Operator, inputs: tuple[Tensor | None, ...], case: Case) -
     return out.cpu(), machine.non_finite.cpu()
 
 
-@pytest.mark.parametrize("case", EVERY.values(), ids=EVERY.keys())
+@pytest.mark.parametrize("case", every(EVERY))
 def test_an_operator_gives_what_it_gives_on_the_host(case: Case, device: torch.device) -> None:
     moved = tuple(None if x is None else x.to(device) for x in case.inputs)
     found, non_finite = applied(moved_operator(case.operator, device), moved, case)

@@ -1,10 +1,11 @@
 """One table of all operators, and what must hold for each: text, kernel and PyTorch agree, units are independent.
 
-Every operator stands in the table alone, and in each of its int8 wrappers.
+Every operator stands in the table alone, and in each of its int8 wrappers; a third of the wrapped are not slow.
 """
 
 import importlib
 import pkgutil
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from radhard.machine import Clean, Counting, MatrixProduct, Operator, Plain, Row
 from radhard.operators import Gelu, Quantized, Sigmoid, Silu
 from tests.support.flips import flips_of
 from tests.support.operators import BARE, BATCH, Case, X, int8s
-from tests.support.wrapped import WRAPPED
+from tests.support.wrapped import PLACES, WRAPPED, WRAPPERS, ZEROS, every
 
 CASES = BARE | WRAPPED
-EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+EVERY = pytest.mark.parametrize("case", every(CASES))
 
 
 def silent(mask: Tensor) -> None:
@@ -126,9 +127,7 @@ def _touched(case: Case, faults: list[tuple[int, str, int, int]]) -> Tensor:
     return mask
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES.values() if case.count], ids=[n for n, c in CASES.items() if c.count]
-)
+@pytest.mark.parametrize("case", every({name: case for name, case in CASES.items() if case.count}))
 def test_faults_change_hit_units_only_and_no_input(case: Case) -> None:
     before = [None if x is None else x.clone() for x in case.inputs]
     cost = read_cost(case.operator, case.part(0, 1), case.site)
@@ -189,6 +188,22 @@ def test_the_table_holds_every_operator() -> None:
         inner = vars(importlib.import_module(file.name)).values()
         named |= {one for one in inner if getattr(one, "__module__", "") == file.name}
     assert inside == {one for one in named if isinstance(one, type) and issubclass(one, Operator)}
+
+
+def test_the_wrapped_cases_that_are_not_slow_have_every_pair() -> None:
+    """Of operator, wrapper, grid and one of the three or four choices that a test adds, every two meet."""
+    assert PLACES.keys() == WRAPPED.keys()
+    for choices in (3, 4):
+        rows = [
+            (place.operator, place.wrapper, place.grid, choice)
+            for place in PLACES.values()
+            for choice in range(choices)
+            if place.covers_with(choice, choices)
+        ]
+        operators = 1 + max(place.operator for place in PLACES.values())
+        sizes = (operators, len(WRAPPERS), len(ZEROS), choices)
+        for one, other in combinations(range(4), 2):
+            assert len({(row[one], row[other]) for row in rows}) == sizes[one] * sizes[other]
 
 
 def test_primitives_of_a_machine() -> None:

@@ -14,13 +14,12 @@ from radhard.operators import Quantized
 from radhard.protection import Protected, Ranges, Scheme, Tmr
 from tests.support.flips import flips_of
 from tests.support.operators import BARE, BATCH, Case
-from tests.support.wrapped import WRAPPED
+from tests.support.wrapped import WRAPPED, every, every_with
 
 CASES = {name: case for name, case in (BARE | WRAPPED).items() if case.operator.name != "load"}
-EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 WIDE = Ranges(low=-3.4e38, high=3.4e38)
 SCHEMES = {"tmr": Tmr(), "tmr by words": Tmr(vote="word"), "ranges": WIDE}
-OF_SCHEMES = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES.keys())
+DEPLOYED: dict[str, Scheme | None] = {"alone": None, **SCHEMES}
 
 
 def begun(machine: Machine, case: Case) -> Machine:
@@ -33,8 +32,7 @@ def kernel(case: Case) -> torch.Tensor:
     return Clean().apply(case.operator, case.inputs, case.site)
 
 
-@EVERY
-@OF_SCHEMES
+@pytest.mark.parametrize(("case", "scheme"), every_with(CASES, SCHEMES))
 def test_a_scheme_without_faults_changes_nothing(case: Case, scheme: Scheme) -> None:
     machine = Protected(Clean(), {"here": scheme})
     got = begun(machine, case).apply(case.operator, case.inputs, case.site)
@@ -44,7 +42,7 @@ def test_a_scheme_without_faults_changes_nothing(case: Case, scheme: Scheme) -> 
     assert machine.accounts["here"].alarms == 0
 
 
-@pytest.mark.parametrize("case", [c for c in CASES.values() if c.count], ids=[n for n, c in CASES.items() if c.count])
+@pytest.mark.parametrize("case", every({name: case for name, case in CASES.items() if case.count}))
 def test_a_range_that_holds_everything_leaves_faults_as_they_are(case: Case) -> None:
     """The operator is cut in two before it writes: both parts together execute its operations, under its faults."""
     draw, cost = np.random.default_rng(5), read_cost(case.operator, case.part(0, 1), case.site)
@@ -62,8 +60,7 @@ def test_a_range_that_holds_everything_leaves_faults_as_they_are(case: Case) -> 
     assert torch.equal(machine.apply(case.operator, case.inputs, case.site), plain)
 
 
-@EVERY
-@pytest.mark.parametrize("scheme", [None, *SCHEMES.values()], ids=["alone", *SCHEMES])
+@pytest.mark.parametrize(("case", "scheme"), every_with(CASES, DEPLOYED))
 def test_the_deployed_step_is_the_operator(case: Case, scheme: Scheme | None) -> None:
     constants = [COMPUTED if place in case.of_images else x for place, x in enumerate(case.inputs)]
     applied = Applied(operator=case.operator, constants=constants, site=case.site)
@@ -82,7 +79,7 @@ def by_table(case: Case) -> bool:
 TABULATED = {name: case for name, case in CASES.items() if by_table(case)}
 
 
-@pytest.mark.parametrize("case", TABULATED.values(), ids=TABULATED.keys())
+@pytest.mark.parametrize("case", every(TABULATED))
 def test_a_table_holds_what_the_definition_computes(case: Case) -> None:
     """Each of the 256 words: within one step of the definition, as the fused kernel is."""
     first = case.inputs[0]

@@ -1,8 +1,10 @@
 """Every float operator of the table between words of 8 bits, signed and unsigned, with zero points and without."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -91,10 +93,61 @@ WRAPPERS: dict[str, Callable[[Grid, Grid], dict[str, Grid | None]]] = {
     "words in and out": lambda read, write: {"reads": read, "writes": write},
 }
 
+_FLOATS = [name for name, case in BARE.items() if _is_float(case)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a wrapped case stands in the cross of operators, wrappers and grids."""
+
+    operator: int
+    wrapper: int
+    grid: int
+
+    @property
+    def covers(self) -> bool:
+        """Whether it is one of the third of the cross that has every pair of two of the three factors.
+
+        Every operator stands in four of these cases: once on each grid, and at least once in each wrapper.
+        """
+        return self.wrapper == (self.operator + self.grid) % len(WRAPPERS)
+
+    def covers_with(self, choice: int, choices: int) -> bool:
+        """The same of a fourth factor: every operator, wrapper and grid meets each of at most four choices."""
+        return self.covers and choice == (self.grid + self.operator // len(WRAPPERS)) % max(choices, 1)
+
+
+PLACES = {
+    f"{name}: {wrapper}{points}": Place(operator=operator, wrapper=way, grid=grid)
+    for operator, name in enumerate(_FLOATS)
+    for way, wrapper in enumerate(WRAPPERS)
+    for grid, points in enumerate(ZEROS)
+}
+
 WRAPPED: dict[str, Case] = {
-    f"{name}: {wrapper}{points}": _wrapped(case, **grids(*pair))
-    for name, case in BARE.items()
-    if _is_float(case)
+    f"{name}: {wrapper}{points}": _wrapped(BARE[name], **grids(*pair))
+    for name in _FLOATS
     for wrapper, grids in WRAPPERS.items()
     for points, pair in ZEROS.items()
 }
+
+
+def every(cases: Mapping[str, Case]) -> list[Any]:
+    """Cases by name -> parameters of a test: those alone, and a third of the wrapped; the others are slow."""
+    return [
+        pytest.param(case, id=name, marks=() if name not in PLACES or PLACES[name].covers else pytest.mark.slow)
+        for name, case in cases.items()
+    ]
+
+
+def every_with(cases: Mapping[str, Case], choices: Mapping[str, object]) -> list[Any]:
+    """Cases by name, each with each choice: cases alone with all, wrapped ones as they cover pairs; others are slow."""
+    return [
+        pytest.param(
+            *(case, value),
+            id=f"{choice}-{name}",
+            marks=() if name not in PLACES or PLACES[name].covers_with(k, len(choices)) else pytest.mark.slow,
+        )
+        for name, case in cases.items()
+        for k, (choice, value) in enumerate(choices.items())
+    ]
