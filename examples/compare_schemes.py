@@ -9,8 +9,9 @@ model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 32), torch.n
 images = torch.randn(200, 3, 4, 4)
 labels = model(images).argmax(1)
 
-schemes = ["lb-abft:policy=leave", "row-check", "tmr"]
-compared = rh.compare(model, (images, labels), schemes=schemes, ber=3e-5, run=rh.RunOptions(images=40, trials=1))
+chosen = rh.CompareOptions(schemes=("lb-abft:policy=leave", "row-check", "tmr"))
+run = rh.RunOptions(images=40, trials=1)
+compared = rh.compare(model, (images, labels), ber=3e-5, compare_options=chosen, run=run)
 print(compared)
 for row in compared.rows():
     print(f"{row['configuration']} at {row['ber']:g}: {row['accuracy']:.1%}")

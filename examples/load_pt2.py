@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 import radhard as rh
+from radhard.faults import trace
 
 torch.manual_seed(0)
 model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)).eval()
@@ -16,6 +17,4 @@ program = rh.quantize(rh.capture(loaded.module, images), [images])
 faults = rh.Faults(ber=1e-6, seed=0)
 hit = rh.run(program, images, rh.Faulty(rh.Clean(), faults)).logits
 differ = (hit != rh.run(program, images).logits).any(1).sum()
-print(
-    f"{loaded.classes} classes; {len(rh.trace(program, faults, torch.arange(16)))} flips change {differ} of 16 images"
-)
+print(f"{loaded.classes} classes; {len(trace(program, faults, torch.arange(16)))} flips change {differ} of 16 images")

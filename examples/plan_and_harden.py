@@ -10,7 +10,8 @@ images = torch.randn(400, 3, 4, 4)
 labels = model(images).argmax(1)  # so that the model is right without faults
 
 data, run = (images, labels), rh.RunOptions(images=60)  # 60 images choose the plan, 150 others judge it
-planned = rh.plan(model, data, ber=3e-5, scheme="tmr", max_loss=10, max_overhead=250, judge=150, run=run)
+within = rh.PlanOptions(scheme="tmr", max_loss=10, max_overhead=250, judge=150)
+planned = rh.plan(model, data, ber=3e-5, plan_options=within, run=run)
 print(f"{planned.plan.verdict}: {len(planned.plan.protection.schemes)} sites protected")
 hardened = rh.harden(model, planned.plan, calibration=[images[:50]], on_alarm=print)
 assert (hardened(images).argmax(1) == labels).float().mean() > 0.9

@@ -19,8 +19,7 @@ from radhard.models.vision import repair_on_import
 if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
     from radhard.deploy.harden import harden
-    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, replay, write_trace
-    from radhard.faults.sample import trace
+    from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, write_trace
     from radhard.machine import Clean, Counting, Machine, Operator, Site
     from radhard.models.load import LoadedModel, load
     from radhard.program.capture.capture import capture
@@ -31,10 +30,12 @@ if TYPE_CHECKING:
     from radhard.studies.comparison import Compared, compare
     from radhard.studies.evaluation import Evaluated, evaluate
     from radhard.studies.inspection import InspectionResult, inspect
-    from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+    from radhard.studies.options import CompareOptions, DataOptions, FaultOptions, ModelOptions, PlanOptions, RunOptions
     from radhard.studies.planning import Planned, plan
     from radhard.studies.progress import JobSkipped, Measuring, Note, Preparing
+    from radhard.studies.replay import ReplayResult, replay
     from radhard.studies.sweep import SweepResult, sweep
+    from radhard.studies.trace import Trace, trace
     from radhard.studies.vulnerability import VulnerabilityResult, vulnerability
     from radhard.words import BFloat16, Float16, Float32, Int, Words
 
@@ -48,10 +49,8 @@ _HOME = {
         "Flips",
         "Where",
         "read_trace",
-        "replay",
         "write_trace",
     ),
-    "radhard.faults.sample": ("trace",),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.models.load": ("LoadedModel", "load"),
     "radhard.program.capture.capture": ("capture",),
@@ -62,10 +61,19 @@ _HOME = {
     "radhard.studies.comparison": ("Compared", "compare"),
     "radhard.studies.evaluation": ("Evaluated", "evaluate"),
     "radhard.studies.inspection": ("InspectionResult", "inspect"),
-    "radhard.studies.options": ("DataOptions", "FaultOptions", "ModelOptions", "RunOptions"),
+    "radhard.studies.options": (
+        "CompareOptions",
+        "DataOptions",
+        "FaultOptions",
+        "ModelOptions",
+        "PlanOptions",
+        "RunOptions",
+    ),
     "radhard.studies.planning": ("Planned", "plan"),
     "radhard.studies.progress": ("JobSkipped", "Measuring", "Note", "Preparing"),
+    "radhard.studies.replay": ("ReplayResult", "replay"),
     "radhard.studies.sweep": ("SweepResult", "sweep"),
+    "radhard.studies.trace": ("Trace", "trace"),
     "radhard.studies.vulnerability": ("VulnerabilityResult", "vulnerability"),
     "radhard.words": ("BFloat16", "Float16", "Float32", "Int", "Words"),
 }
@@ -77,6 +85,7 @@ __all__ = [
     "BFloat16",
     "BlocksResult",
     "Clean",
+    "CompareOptions",
     "Compared",
     "Counting",
     "DataOptions",
@@ -98,14 +107,17 @@ __all__ = [
     "Note",
     "Operator",
     "Plan",
+    "PlanOptions",
     "Planned",
     "Preparing",
     "Program",
     "Protection",
+    "ReplayResult",
     "RunOptions",
     "RunResult",
     "Site",
     "SweepResult",
+    "Trace",
     "VulnerabilityResult",
     "Where",
     "Words",

@@ -1,8 +1,26 @@
-"""The exceptions of radhard: each message names the value, the place and the fix."""
+"""The exceptions of radhard: each message names the value, the place and the fix.
+
+A message names an option as the command line writes it, `--max-loss`. Python reads the argument's name in its place.
+"""
+
+import keyword
+import re
 
 
 class RadhardError(Exception):
-    """Any error that radhard raises on purpose."""
+    """Any error that radhard raises on purpose.
+
+    >>> str(InputError("--max-loss -1: give percent from 0 on"))
+    'max_loss -1: give percent from 0 on'
+    """
+
+    def __str__(self) -> str:
+        return in_python(super().__str__())
+
+    @property
+    def on_command_line(self) -> str:
+        """The message with options as the command line writes them."""
+        return super().__str__()
 
 
 class InputError(RadhardError, ValueError):
@@ -39,6 +57,26 @@ class WorkerError(RadhardError):
 
 class FaultError(RadhardError):
     """A hardened model found words that it can neither trust nor repair."""
+
+
+_OPTION = re.compile(r"`[^`]*`|(?<![\w/.=-])--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")  # in backticks: a command
+
+
+def in_python(text: str) -> str:
+    """The text with `--max-loss` as `max_loss`: what Python calls it. Commands in backticks stay as they are."""
+
+    def argument(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        name = found[1].replace("-", "_")
+        return f"{name}_" if keyword.iskeyword(name) else name
+
+    return _OPTION.sub(argument, text)
+
+
+def as_option(name: str) -> str:
+    """`max_loss` -> `--max-loss`."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def one_line(text: str) -> str:

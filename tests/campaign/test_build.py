@@ -66,12 +66,12 @@ def test_a_quantised_model_is_its_only_program() -> None:
 
 @pytest.mark.parametrize("recipe", ["int8", "int8-float", "float"])
 def test_a_quantised_model_is_not_quantised_again(recipe: str) -> None:
-    with pytest.raises(InputError, match=f"mine is quantised already: recipe '{recipe}' .* --recipe pt2e"):
+    with pytest.raises(InputError, match=f"mine is quantised already: recipe '{recipe}' .* recipe pt2e"):
         build_program(loaded(quantised()), recipe=recipe)
 
 
 def test_pt2e_is_no_recipe_for_a_float_model() -> None:
-    with pytest.raises(InputError, match=r"mine is not quantised by PT2E: recipe 'pt2e' .* --recipe int8"):
+    with pytest.raises(InputError, match=r"mine is not quantised by PT2E: recipe 'pt2e' .* recipe int8"):
         build(loaded(classifier()), recipe="pt2e")
 
 

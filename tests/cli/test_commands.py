@@ -42,7 +42,7 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(
         loaded: LoadedModel,
         *,
-        recipe: str,
+        recipe: str | None,
         data: object = None,
         whole: object = None,
         images: int = 1,
@@ -56,11 +56,11 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         assert loaded.name == "fashion-vit"
         assert data in (None, DataChoice())
         assert images <= 10_000
-        return fashion_bench(recipe)
+        return fashion_bench(recipe or "int8")
 
-    def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
+    def build_program(loaded: LoadedModel, *, recipe: str | None) -> Program:
         assert loaded.name == "fashion-vit"
-        return fashion_bench("int8").programs[recipe]
+        return fashion_bench("int8").programs[recipe or "int8"]
 
     monkeypatch.setattr(building, "build", build)
     monkeypatch.setattr(building, "build_program", build_program)

@@ -24,7 +24,7 @@ def test_sweep() -> None:
     found = printed("sweep", "fashion-vit", *SMALL, "--site", "head")
     settings = found["settings"]
     assert (settings["images"], settings["ber"], settings["site"]) == (6, [1e-6], ["head"])
-    assert (settings["recipe"], settings["kinds"]) == ("int8", ["add", "mul"])
+    assert (settings["recipe"], settings["kinds"]) == (None, ["add", "mul"])
     assert settings["words"] == {"product": "int16", "accumulator": "int32"}
     assert (settings["models"], settings["data"], settings["store"]) == (["fashion-vit"], "fashion-mnist", None)
 

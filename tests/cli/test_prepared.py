@@ -78,4 +78,4 @@ def test_what_is_given_arrives(name: str, asked: list[Any]) -> None:
 def test_what_is_left_out_is_the_default(name: str, asked: list[Any]) -> None:
     invoke(name, "fashion-vit", *COMMANDS[name])
     images = 1 if name == "replay" else 11
-    assert asked == [("fashion-vit", None, DEFAULT), ("int8", DataChoice(), images)]
+    assert asked == [("fashion-vit", None, DEFAULT), (None, DataChoice(), images)]

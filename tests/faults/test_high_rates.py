@@ -92,7 +92,7 @@ def test_outcomes_do_not_depend_on_how_flips_are_drawn(monkeypatch: pytest.Monke
 def test_a_rate_that_memory_does_not_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     program = tiny_program("int8")
     monkeypatch.setattr(room, "free_bytes", lambda: 1e5)
-    with pytest.raises(InputError, match=r"a bit error rate of 0.5 asks for .* flips at once, .*\(--batch\)"):
+    with pytest.raises(InputError, match=r"a bit error rate of 0.5 asks for .* flips at once, .*\(batch\)"):
         trace(program, Faults(ber=0.5), IDS)
     monkeypatch.setattr(room, "DRAWN_AT_ONCE", 40)
     with pytest.raises(InputError, match=r"a bit error rate of 0.5 asks for"):

@@ -44,7 +44,7 @@ def test_a_prefix_that_is_no_source_is_named_with_those_that_are():
 
 
 def test_weights_without_an_architecture_are_told_apart():
-    with pytest.raises(ModelError, match=r"is a file of weights: .* --checkpoint resnet18\.pth"):
+    with pytest.raises(ModelError, match=r"is a file of weights: .* checkpoint resnet18\.pth"):
         load("resnet18.pth")
 
 
@@ -99,7 +99,7 @@ def test_deepvit_is_exported_for_any_batch():
 def test_deepvit_says_what_it_cannot():
     with pytest.raises(InputError, match="squares of whole patches of 16 pixels"):
         load("deepvit_s", input_shape=(3, 32, 40))
-    with pytest.raises(ModelError, match="--checkpoint"):
+    with pytest.raises(ModelError, match="checkpoint"):
         load("deepvit_s", weights="pretrained")
     assert "deepvit_s" in VARIANTS
 
@@ -137,7 +137,7 @@ def test_pretrained_weights_that_cannot_be_had_name_the_way_out(monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(builder, "load_pretrained", offline)
-    with pytest.raises(ModelError, match=r"OSError: no network.*--checkpoint FILE"):
+    with pytest.raises(ModelError, match=r"OSError: no network.*checkpoint FILE"):
         load("test_vit", weights="pretrained")
 
 
@@ -240,7 +240,7 @@ def test_torchvisions_unknown_and_unreachable_models_are_named(monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(api, "load_state_dict_from_url", offline)
-    with pytest.raises(ModelError, match=r"OSError: no network.*--checkpoint FILE"):
+    with pytest.raises(ModelError, match=r"OSError: no network.*checkpoint FILE"):
         load("torchvision:shufflenet_v2_x0_5", weights="pretrained")
 
 
@@ -325,7 +325,7 @@ def test_torch_files_of_weights_are_read_and_code_in_them_is_not(folder, saved, 
 
 def test_a_folder_without_weights_takes_a_checkpoints(folder, saved, tmp_path):
     (folder / "model.safetensors").rename(tmp_path / "w.safetensors")
-    with pytest.raises(ModelError, match=r"holds no weights .*--checkpoint FILE"):
+    with pytest.raises(ModelError, match=r"holds no weights .*checkpoint FILE"):
         load(str(folder))
     model = load(str(folder), tmp_path / "w.safetensors")
     assert torch.equal(logits(model), logits(load(str(saved[0]))))
@@ -489,7 +489,7 @@ def test_a_mistake_in_or_about_a_python_file_is_shown(name, file, tmp_path):
 
 
 def test_pretrained_does_not_apply_to_a_python_file(file):
-    with pytest.raises(ModelError, match="--pretrained does not apply"):
+    with pytest.raises(ModelError, match="pretrained does not apply"):
         load(f"{file}:make", weights="pretrained")
 
 

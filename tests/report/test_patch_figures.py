@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from radhard.analysis.uniformity import uniformity
-from radhard.analysis.vulnerability import Study, Vulnerability, explore, vulnerability
+from radhard.analysis.vulnerability import Study, Vulnerability, vulnerability
 from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.campaign.components import take_apart
 from radhard.campaign.executor import InProcess
@@ -21,6 +21,7 @@ from radhard.report.factors import summary
 from radhard.report.heatmap import draw_heatmap
 from radhard.report.patches import heatmap_data, mean_image
 from radhard.report.vulnerability_record import vulnerability_record
+from radhard.studies.factors import measure_factors
 from tests.support.explorations import tiny_bench
 
 IMAGES, TRIALS = 60, 2
@@ -33,7 +34,7 @@ def by_patch(path: Path, *, only: tuple[str, ...] = ()) -> tuple[Vulnerability, 
     parts = take_apart(bench, whole, by="patch", grid=grid_of(program), only=only)
     study = Study(parts=parts, images=IMAGES, trials=TRIALS)
     store = Store(path)
-    list(explore(study, store, executor=InProcess(bench=bench)))
+    list(measure_factors(study, store, executor=InProcess(bench=bench)))
     return vulnerability(study, store=store), store
 
 

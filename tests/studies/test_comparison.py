@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -9,14 +10,14 @@ import pytest
 from radhard.errors import InputError
 from radhard.protection import read_method
 from radhard.studies.comparison import Compared, compare
-from radhard.studies.options import RunOptions
+from radhard.studies.options import CompareOptions, RunOptions
 from tests.support.planned import RATE, RUN, data
 from tests.support.verbs import Told, network
 
 
-def compared(**options: object) -> Compared:
-    told = {"schemes": ("row-abft", "tmr:ranges=none"), "ber": RATE, "run": RUN}
-    return compare(network(), data(), **{**told, **options})  # type: ignore[arg-type]
+def compared(ber: float = RATE, run: RunOptions = RUN, progress: Told | None = None, **options: Any) -> Compared:
+    chosen = CompareOptions(**{"schemes": ("row-abft", "tmr:ranges=none"), **options})
+    return compare(network(), data(), ber=ber, compare_options=chosen, run=run, progress=progress)
 
 
 def test_pairs_are_differences_of_accuracies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +46,7 @@ def test_what_is_needed_is_chosen_on_other_images() -> None:
         extent="needed", max_loss=5, select=40, run=RunOptions(trials=1, batch=100, chunk=50), progress=told
     )
     assert found.evaluation.on.images == 280  # of 320, the others choose
-    assert "the first 280 of them evaluate: the next one chooses layers (--images, --select)" in told.notes
+    assert "the first 280 of them evaluate: the next one chooses layers (images, select)" in told.notes
     notes = {o.configuration.name: o.configuration.note for o in found.evaluation.outcomes if o.configuration.ber}
     assert notes["unprotected"] == ""
     for name in ("row-abft", "tmr:ranges=none"):
@@ -68,9 +69,9 @@ def test_no_scheme_is_cut_short_by_its_name() -> None:
         ({"schemes": ()}, "name one scheme or more"),
         ({"schemes": ("tmr", "tmr")}, "each once"),
         ({"schemes": ("luck",)}, "scheme 'luck' is not known"),
-        ({"reference": "dmr"}, "--reference dmr: it is none of --schemes; choose from row-abft, tmr"),
-        ({"margin": 0.0}, "--margin 0: give percentage points above 0"),
-        ({"max_loss": -1.0}, "--max-loss -1: give percent from 0 on"),
+        ({"reference": "dmr"}, "reference dmr: it is none of schemes; choose from row-abft, tmr"),
+        ({"margin": 0.0}, "margin 0: give percentage points above 0"),
+        ({"max_loss": -1.0}, "max_loss -1: give percent from 0 on"),
         ({"ber": 2.0}, "ber 2: it is a probability"),
         ({"run": RunOptions(shard=(2, 3))}, "shard: "),
     ],

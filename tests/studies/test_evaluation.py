@@ -19,7 +19,7 @@ from radhard.protection import Plan, Protection, write_plan
 from radhard.protection.planning.grounds import Goal
 from radhard.studies.comparison import compare
 from radhard.studies.evaluation import Evaluated, evaluate
-from radhard.studies.options import ModelOptions, RunOptions
+from radhard.studies.options import CompareOptions, ModelOptions, RunOptions
 from radhard.studies.under_test import under_test
 from tests.cli.test_commands import call, refused
 from tests.cli.test_json import printed
@@ -123,7 +123,7 @@ def test_the_recipe_is_the_plans_and_another_one_is_refused(tmp_path: Path) -> N
     found = evaluated(plan, progress=told)
     assert found.to_dict()["recipe"] == "int8-symmetric"
     assert "Sequential: recipe int8-symmetric, which the plan is for" in told.notes
-    with pytest.raises(InputError, match=r"--recipe int8-float: the plan .* is for the recipe int8-symmetric; leave"):
+    with pytest.raises(InputError, match=r"recipe int8-float: the plan .* is for the recipe int8-symmetric; leave"):
         evaluated(plan, model_options=ModelOptions(recipe="int8-float"))
     with pytest.raises(InputError, match="recipes int8 and int8-symmetric; give those of one"):
         evaluate(network(), data(), plan=[planned().plan, replace(plan, ber=1e-6)], run=RUN)
@@ -137,7 +137,7 @@ def test_what_cannot_be_meant_is_refused() -> None:
     for options, text in (
         ({"plan": []}, "give one plan or more"),
         ({"plan": [plan, plan]}, "two plans for Sequential are for the same bit error rate"),
-        ({"plan": [plan, replace(plan, ber=1e-6)], "ber": 1e-6}, "--ber with 2 plans"),
+        ({"plan": [plan, replace(plan, ber=1e-6)], "ber": 1e-6}, "ber with 2 plans"),
         ({"plan": plan, "run": RunOptions(shard=(1, 2))}, "shard: plan, evaluate and compare do all"),
         ({"plan": plan, "run": RunOptions(until_width=1.0)}, "until_width: "),
     ):
@@ -169,6 +169,7 @@ def test_the_command_says_what_the_verb_says(tmp_path: Path) -> None:
     assert "plan for BER 2e-05, at most 10 points lost: " in text
     schemes = ("tmr:ranges=none", "row-abft")
     pairs = printed("compare", model, "--schemes", ",".join(schemes), "--ber", RATE, *stated, *how)
-    both = compare(model, source, schemes=schemes, ber=RATE, model_options=options, run=run_)
+    chosen = CompareOptions(schemes=schemes)
+    both = compare(model, source, ber=RATE, compare_options=chosen, model_options=options, run=run_)
     assert pairs["models"] == [json.loads(json.dumps(both.to_dict()))]
     assert pairs["settings"]["schemes"] == list(schemes)

@@ -24,7 +24,7 @@ from radhard.machine import Clean
 from radhard.program import run
 from radhard.protection import products_of, read_method, read_plan, write_plan
 from radhard.studies.choosing import Chooser, Target
-from radhard.studies.options import RunOptions
+from radhard.studies.options import PlanOptions, RunOptions
 from radhard.studies.ordering import Ordering
 from radhard.studies.planner import Planner
 from radhard.studies.planning import plan
@@ -200,11 +200,11 @@ def test_what_was_planned_is_hardened_and_answers_as_evaluated() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"ber": 0.0}, "--ber 0: nothing flips, and nothing needs protection"),
-        ({"ber": 2.0}, "--ber 2: it is no probability"),
-        ({"level": 50.0}, "--level 50: give the confidence in percent, above 50"),
-        ({"max_overhead": -1.0}, "--max-overhead -1: give percent from 0 on"),
-        ({"scheme": "luck"}, "scheme 'luck' is not known"),
+        ({"ber": 0.0}, "ber 0: nothing flips, and nothing needs protection"),
+        ({"ber": 2.0}, "ber 2: it is no probability"),
+        ({"plan_options": PlanOptions(level=50.0)}, "level 50: give the confidence in percent, above 50"),
+        ({"plan_options": PlanOptions(max_overhead=-1.0)}, "max_overhead -1: give percent from 0 on"),
+        ({"plan_options": PlanOptions(scheme="luck")}, "scheme 'luck' is not known"),
         ({"run": RunOptions(images=300)}, "320 of 400 images, order 0, from the end has 320: ask for fewer"),
         ({"run": RunOptions(shard=(1, 2))}, "shard: "),
     ],

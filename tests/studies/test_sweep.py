@@ -202,7 +202,7 @@ def test_progress_names_the_model() -> None:
     out = io.StringIO()
     with watching(position, console=Console(file=out, force_terminal=True, width=120)) as report:
         report(event)
-        report(Note(model="fine", text="one thing"))
-        report(Note(model="fine", text="one thing"))
+        report(Note(model="fine", line="one thing"))
+        report(Note(model="fine", line="one thing"))
     assert out.getvalue().count("one thing") == 1
     assert "fine (2 of 2)" in out.getvalue()

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -156,9 +155,6 @@ def test_inspect_and_blocks() -> None:
 
 
 def test_a_verb_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    swept()  # what torchao says when it is first imported is not the verb's
-    capsys.readouterr()
-    logging.getLogger("torchao").setLevel(logging.ERROR)
     result = rh.sweep(network(), (FLOATS, LABELS), ber=1e-3, run=RUN)
     rh.inspect(network(), model_options=SHAPE)
     repr(result), result._repr_html_(), result.rows()

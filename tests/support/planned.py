@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from radhard.studies.options import RunOptions
+from radhard.studies.options import PlanOptions, RunOptions
 from radhard.studies.planning import Planned, plan
 from tests.support.verbs import floats, network, pictures
 
@@ -24,4 +24,4 @@ def data() -> tuple[Tensor, Tensor]:
 def planned() -> Planned:
     """On 60 images from the end, judged on the 60 before them."""
     with torch.no_grad():
-        return plan(network(), data(), ber=RATE, max_loss=10, max_overhead=90, run=RUN)
+        return plan(network(), data(), ber=RATE, plan_options=PlanOptions(max_loss=10, max_overhead=90), run=RUN)

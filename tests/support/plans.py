@@ -8,7 +8,7 @@ from radhard.analysis.intervals import Interval
 from radhard.analysis.judging import Judgement, ProtectionStep, limit
 from radhard.analysis.ordering import Candidate
 from radhard.protection import Block, ChosenOn, LbAbft, Method, Plan, Protection, Ranges, Scheme
-from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
+from radhard.protection.planning.grounds import Expected, Goal, Judged, OrderedProduct
 from tests.support.outcomes import outcome, spent
 
 PRODUCTS = ("blocks.1.mlp.fc1", "blocks.1.mlp.fc2", "blocks.0.attn.qkv", "head")
@@ -65,7 +65,8 @@ def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Pl
         "verdict": judgement(taken).verdict, "judged": judged(judgement(taken)),
         "words": {"product": "int16", "accumulator": "int32"},
         "expected": Expected.from_dict({
-            **taken.as_dict(), "clean": 0.9, "unprotected": 0.3, "weights": {"mul": 1.0, "add": 0.5, "cmp": 0.25},
+            **taken.recorded.as_dict(), "clean": 0.9, "unprotected": 0.3,
+            "weights": {"mul": 1.0, "add": 0.5, "cmp": 0.25},
             "remark": "", "refused": {"conv": "its scales are not known"},
         }, place="expected"),
         "chosen_on": ChosenOn(
@@ -73,6 +74,6 @@ def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Pl
             fingerprints_of="content", fingerprints=("0badcafe0badcafe", "1234567812345678"),
         ),
         "order": tuple(OrderedProduct.from_dict(candidate(k).as_dict(), place="order") for k in range(4)),
-        "frontier": tuple(FrontierStep.from_dict(s.as_dict(), place="frontier") for s in steps),
+        "frontier": tuple(s.recorded for s in steps),
     }  # fmt: skip
     return Plan(**{**fields, **changes})

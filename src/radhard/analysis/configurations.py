@@ -62,16 +62,13 @@ class ConfigurationOutcome:
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {"configuration": self.configuration.name, **self.values()}
-
-    def values(self) -> dict[str, Any]:
-        """What was measured, ready for JSON, without the name."""
 
         def interval(it: Interval | None) -> dict[str, float] | None:
             return None if it is None else {"rate": it.rate, "low": it.low, "high": it.high}
 
         protection = self.configuration.setting.protection
         return {
+            "configuration": self.configuration.name,
             "note": self.configuration.note,
             **self.point.as_dict(),
             "loss": interval(self.loss),

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 from radhard.analysis.configurations import ConfigurationOutcome
 from radhard.analysis.noninferiority import LEVEL, Differences, images_to_tell, lower_limit, upper_limit
 from radhard.protection import Plan
+from radhard.protection.planning.grounds import FrontierStep
 
 TargetVerdict = Literal["met", "not met", "cannot tell"]
 VERDICTS: tuple[TargetVerdict, ...] = get_args(TargetVerdict)
@@ -37,10 +38,13 @@ class ProtectionStep:
         """Operations of protection over the model's own."""
         return 0.0 if self.outcome.spent is None else self.outcome.spent.share
 
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON; `condition` is the name of a configuration in the files of plans."""
-        named = {"condition": self.outcome.configuration.name, **self.outcome.values()}
-        return {**named, "products": len(self.products), "ranges": self.ranges}
+    @property
+    def recorded(self) -> FrontierStep:
+        """The step as the file of a plan has it, which calls a configuration `condition`."""
+        found = self.outcome.as_dict()
+        named = {"condition": found.pop("configuration"), **found}
+        own = {**named, "products": len(self.products), "ranges": self.ranges}
+        return FrontierStep.from_dict(own, place="step")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ INTEGER: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
 def build(
     loaded: LoadedModel,
     *,
-    recipe: str,
+    recipe: str | None,
     data: DataChoice | None = None,
     whole: Dataset | Listing | None = None,
     images: int = 1,
@@ -36,14 +36,14 @@ def build(
 ) -> ModelUnderTest:
     """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
 
-    The integer program is that of `recipe`, or int8 beside the recipe float; a model that PT2E has quantised is its
-    only program, of the recipe pt2e. Calibration sees images set apart for it, never those that are evaluated.
-    `whole`: images in memory, which take the place of those that `data` names. `progress` is told of images decoded.
-    `known`: scales that may take the place of calibration; default: those that the model brings. The programs are on
-    `device`, which calibrates too. Raises InputError for an unknown recipe or another one than the model's, for data
-    that do not fit the model, and if more `images` are wanted than there are.
+    The integer program is that of `recipe`, or int8 beside the recipe float and where that is None; a model that is
+    quantised already is its only program, of its own recipe. Calibration sees images set apart for it, never those that
+    are evaluated. `whole`: images in memory, which take the place of those that `data` names. `progress` is told of
+    images decoded. `known`: scales that may take the place of calibration; default: those that the model brings. The
+    programs are on `device`, which calibrates too. Raises InputError for an unknown recipe or another one than the
+    model's, for data that do not fit the model, and if more `images` are wanted than there are.
     """
-    wanted = read_recipe(recipe)
+    wanted = None if recipe is None else read_recipe(recipe)
     supplied = split_data(data or DataChoice(), loaded, whole=whole, progress=progress)
     evaluated = supplied.evaluated
     if images > len(evaluated):
@@ -88,39 +88,41 @@ def _quantized(
     return quantize(original, recipe=recipe, calibration=found.calibration)
 
 
-def build_program(loaded: LoadedModel, *, recipe: str) -> Program:
+def build_program(loaded: LoadedModel, *, recipe: str | None) -> Program:
     """A loaded model -> its program for counting, calibrated on noise if the embedded images do not fit it."""
-    wanted = read_recipe(recipe)
+    wanted = None if recipe is None else read_recipe(recipe)
     embedded = fashion_mnist("calibration")
     fits = tuple(embedded.images.shape[1:]) == tuple(loaded.input_shape)
     batches = calibration_batches(embedded, mean=loaded.mean, std=loaded.std) if fits else noise(loaded)
     original = _captured(loaded, batches[0], recipe=wanted)
-    if wanted == original.recipe:
+    if original.recipe == wanted or (wanted is None and original.recipe != "float"):
         return original
     integer = _integer(wanted)
     found = chosen(shipped(loaded), original, recipe=integer, batches=batches)
     return _quantized(original, batches, recipe=integer, found=found)
 
 
-def _integer(recipe: Recipe) -> IntegerRecipe:
+def _integer(recipe: Recipe | None) -> IntegerRecipe:
     """The recipe itself where it is one of integers, else int8."""
     return next((known for known in INTEGER if known == recipe), "int8")
 
 
-def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe) -> Program:
-    """The program as the model is. InputError if it is quantised and the recipe is not, or the other way round."""
+def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe | None) -> Program:
+    """The program as the model is. InputError if it is quantised and a stated recipe is not, or the other way round."""
     if isinstance(loaded.module, Program):
         return _as_given(loaded.module, recipe=recipe)
     check_finite(loaded.module, source=loaded.name)
     program = capture(loaded.module, batch, name=loaded.name, anatomy=loaded.overrides)
-    if (program.recipe == "pt2e") != (recipe == "pt2e"):
+    if recipe is not None and (program.recipe == "pt2e") != (recipe == "pt2e"):
         state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")
         raise InputError(f"model {loaded.name} is {state}: recipe {recipe!r} is not for it; take --recipe {fix}")
     return program
 
 
-def _as_given(program: Program, *, recipe: Recipe) -> Program:
-    """A program as it is given. InputError if it is quantised otherwise than the recipe says."""
+def _as_given(program: Program, *, recipe: Recipe | None) -> Program:
+    """A program as it is given. InputError if it is quantised otherwise than a stated recipe says."""
+    if recipe is None:
+        return program.on_host
     if (program.recipe == "float" and recipe == "pt2e") or program.recipe not in ("float", recipe):
         raise InputError(
             f"program {program.name} is of the recipe {program.recipe}, which {recipe!r} is not: take the recipe "

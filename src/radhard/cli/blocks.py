@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from radhard.cli import files, parse
+from radhard.cli import files, options, parse
 from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, MODEL, RUN
@@ -19,12 +19,7 @@ def blocks(
     faults: Annotated[FaultOptions, taken(only=("words",))],
     output: Annotated[
         OutputOptions,
-        taken(
-            helps={
-                "csv": "write the rows to this .csv file",
-                "plot": "draw block, overhead and error probabilities over the rate: .png or .svg",
-            }
-        ),
+        options.written(csv="the rows", plot="block, overhead and error probabilities over the rate"),
     ],
     ber: Annotated[
         str, typer.Option(help="bit error rates, 1e-9,1e-8 or 1e-10:1e-6:9", rich_help_panel=FAULTS)
@@ -78,22 +73,27 @@ def blocks(
     rates = parse.rates(ber)
     written = files.to_write(ctx, csv=output.csv, plot=output.plot)
 
-    from radhard.cli.notes import show, show_json
+    from radhard.cli.notes import show_results
     from radhard.protection import Shape
     from radhard.report.blocks import blocks_table, write_blocks
-    from radhard.report.record import envelope
     from radhard.studies.blocks import blocks as verb
     from radhard.studies.settings import settings_of
 
     shape = Shape(m=m, k=k, n=n, bias=bias, stored=not activation)
-    options = {"model": model, "block": size, "most_flips": most_flips, "bits": bits}
+    settings = settings_of(
+        ber=rates,
+        words=faults.words,
+        bias=bias,
+        activation=activation,
+        model=model,
+        block=size,
+        most_flips=most_flips,
+        bits=bits,
+    )
     found = verb(shape, ber=rates, model=model, block=size, most_flips=most_flips, bits=bits, words=faults.words)
-
-    def end() -> None:
-        if output.json_:
-            settings = settings_of(ber=rates, words=faults.words, bias=bias, activation=activation, **options)
-            show_json(envelope(ctx.meta["command"], settings, [found.to_dict()]))
-        else:
-            show([blocks_table(found.blocks, shape=shape)])
-
-    written.end(end, csv=lambda file: write_blocks(found.blocks, file), plot=found.plot)
+    table = blocks_table(found.blocks, shape=shape)
+    written.end(
+        lambda: show_results([found], ctx, output=output, settings=settings, parts=lambda: [table]),
+        csv=lambda file: write_blocks(found.blocks, file),
+        plot=found.plot,
+    )

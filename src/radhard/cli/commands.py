@@ -4,7 +4,6 @@ Exit codes: 0; 1 where the reader of stdout went away; 2 for any error; 128 + n 
 """
 
 import errno
-import logging
 import os
 import shlex
 import signal
@@ -68,8 +67,6 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. An error is told on stderr, unless --debug lets it through."""
-        for noisy in ("torchao", "torch.utils._pytree"):  # on import, of parts that radhard does not use
-            logging.getLogger(noisy).setLevel(logging.ERROR)
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, Ended) as end:
@@ -87,7 +84,7 @@ class Commands(TyperGroup):
 def message_of(error: Exception) -> str:
     """What to say of an error: its own message if it is radhard's, else what it is and what to do."""
     if isinstance(error, RadhardError):
-        return str(error)
+        return error.on_command_line
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
         return (
             "memory ran out: run fewer images at a time (--batch), take a lower --ber, or a machine with more memory "

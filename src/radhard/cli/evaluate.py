@@ -10,9 +10,13 @@ from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, PROTECTION
 from radhard.errors import InputError
-from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, PlanOptions, RunOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
     from radhard.studies.evaluation import Evaluated
     from radhard.studies.progress import Report
 
@@ -29,27 +33,11 @@ def evaluate(
     ],
     data_options: DataOptions,
     faults: FaultOptions,
-    run: Annotated[
-        RunOptions,
-        taken(
-            but=("shard", "until_width"),
-            helps={
-                "chunk": "images a unit of work: a killed run loses these; the interval of overhead is of units",
-            },
-            trials=1,
-            batch=100,
-            chunk=100,
-        ),
-    ],
+    run: Annotated[RunOptions, options.one_trial()],
     output: Annotated[
-        OutputOptions,
-        taken(
-            helps={
-                "csv": "write one row a configuration and BER to this .csv file",
-                "plot": "draw accuracy and overhead into this .png or .svg file",
-            }
-        ),
+        OutputOptions, options.written(csv="one row a configuration and BER", plot="accuracy and overhead")
     ],
+    overhead: Annotated[PlanOptions, taken(only=("weights",))],
     data: options.Data = "fashion-mnist",
     ber: Annotated[
         str | None,
@@ -58,34 +46,30 @@ def evaluate(
             rich_help_panel=FAULTS,
         ),
     ] = None,
-    weights: options.Weights = options.DEFAULT_WEIGHTS,
 ) -> None:
     """Measure plans: unprotected, ranges alone, products alone, both; under the same faults, and under none.
 
     Overhead counts the operations that were executed. Images that chose a plan are refused. Whether a plan meets its
     target is judged again on these images. The recipe is that of the plan.
     """
-    each, rates, counts = models.each, None if ber is None else parse.rates(ber), parse.weights(weights)
+    each, rates = models.each, None if ber is None else parse.rates(ber)
     paths = parse.files(plan, option="--plan", suffix=".json")
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
-    from radhard.analysis.overhead import Weights
     from radhard.cli.live import of_each
-    from radhard.cli.notes import notes, show, show_json
+    from radhard.cli.notes import notes, show_results
     from radhard.protection import read_plan
     from radhard.report.configurations.figure import draw_configurations
     from radhard.report.configurations.points import configurations_data
     from radhard.report.configurations.record import write_configurations
     from radhard.report.configurations.table import configurations_table
     from radhard.report.configurations.target import target_line
-    from radhard.report.record import envelope
-    from radhard.studies.evaluation import check_rates, check_recipe
+    from radhard.studies.evaluation import check_rates, plans_recipe
     from radhard.studies.evaluation import evaluate as verb
     from radhard.studies.open_workers import with_open_workers
     from radhard.studies.settings import settings_of
 
     plans = {path: read_plan(path) for path in paths}
-    stated = ctx.get_parameter_source("recipe")
     own = {model: {path: one for path, one in plans.items() if one.model == model} for model in each}
     for model, found in own.items():
         if not found:
@@ -94,9 +78,10 @@ def evaluate(
                 f"--plan: none of the plans is for {model}; they are for {held}: make one by `radhard plan`"
             )
         check_rates(list(found.values()), model=model, rates=rates)
-        if stated is not None and stated.name == "COMMANDLINE":
-            check_recipe(list(found.values()), recipe=models.shared.recipe)
-    settings = settings_of(models, data_options, faults, run, data=data, plan=paths, ber=rates, weights=counts)
+        plans_recipe(list(found.values()), models.shared, model=model)
+    settings = settings_of(
+        models, data_options, faults, run, data=data, plan=paths, ber=rates, weights=overhead.weights
+    )
 
     def measured(model: str, model_options: ModelOptions, report: "Report") -> "Evaluated":
         return verb(
@@ -104,7 +89,7 @@ def evaluate(
             data,
             plan=list(own[model]),
             ber=rates,
-            weights=Weights(**counts),
+            weights=overhead.weights,
             model_options=model_options,
             data_options=data_options,
             faults=faults,
@@ -116,15 +101,13 @@ def evaluate(
         results = of_each(each, measured, console=notes())
     evaluations = [result.evaluation for result in results]
 
-    def end() -> None:
-        if output.json_:
-            show_json(envelope(ctx.meta["command"], settings, [result.to_dict() for result in results]))
-            return
+    def parts() -> "Iterator[RenderableType]":
         for result in results:
-            show([configurations_table(result.evaluation), *map(target_line, result.checks)])
+            yield configurations_table(result.evaluation)
+            yield from map(target_line, result.checks)
 
     written.end(
-        end,
+        lambda: show_results(results, ctx, output=output, settings=settings, parts=parts),
         csv=lambda file: write_configurations(evaluations, file),
         plot=lambda file: draw_configurations(configurations_data(evaluations), file),
     )

@@ -1,5 +1,6 @@
 """`radhard harden`: writes the hardened model of a plan to a file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +30,7 @@ def harden(
     """Write the model of a plan as a .pt2 file that checks and repairs itself: normalised images in, logits out.
 
     It loads with `torch.export.load` after `import torch, radhard.kernels`. Model, weights and data must be those that
-    the plan was made for: they decide the scales of its words.
+    the plan was made for: they decide the scales of its words. The recipe is that of the plan.
     """
     written = files.to_write(ctx, out=out, suffixes=(".pt2",))
 
@@ -37,11 +38,13 @@ def harden(
     from radhard.cli.live import of_each, waiting
     from radhard.cli.notes import notes, show
     from radhard.protection import read_plan
+    from radhard.studies.evaluation import plans_recipe
     from radhard.studies.under_test import under_test
 
-    chosen, console, recipe = read_plan(plan), notes(), model_options.recipe
+    chosen, console = read_plan(plan), notes()
+    recipe = plans_recipe([chosen], model_options, model=model)
     (bench,) = of_each(
-        {model: model_options},
+        {model: replace(model_options, recipe=recipe)},
         lambda name, own, report: under_test(
             name,
             data,

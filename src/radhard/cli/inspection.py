@@ -43,7 +43,7 @@ def inspect(
     from radhard.cli.notes import notes, show, show_json
     from radhard.report.anatomy import MARK, anatomy_table
     from radhard.report.coverage import coverage_table
-    from radhard.report.record import envelope
+    from radhard.report.record import Envelope
     from radhard.studies.inspection import inspect as verb
     from radhard.studies.settings import settings_of
 
@@ -57,7 +57,7 @@ def inspect(
     elif output.json_:
         settings = settings_of(model_options, faults, model=model, by=by, coverage=coverage)
         record = found.coverage_to_dict() if coverage else found.to_dict()
-        show_json(envelope(ctx.meta["command"], settings, [record]))
+        show_json(Envelope(command=ctx.meta["command"], settings=settings, models=[record]))
     elif coverage:
         show([coverage_table(found.coverage), _counted(found)])
     else:

@@ -61,7 +61,7 @@ class _Watch:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Note | JobSkipped):
-            text = event.text if isinstance(event, Note) else f"skipped: {event.job}: {event.why}"
+            text = event.line if isinstance(event, Note) else f"skipped: {event.job}: {event.why}"
             if text not in self._told:
                 self._told.add(text)
                 self._console.print(text, soft_wrap=True, markup=False, highlight=False)
@@ -69,7 +69,7 @@ class _Watch:
             return
         elif isinstance(event, Preparing):
             self._prepare(event)
-        else:
+        elif isinstance(event, Measuring):
             self._measure(event)
 
     def end(self) -> None:

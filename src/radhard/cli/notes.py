@@ -1,13 +1,18 @@
 """Where a command prints: results on stdout, notes on stderr, one line each."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, RenderableType
 
 from radhard.errors import shown
+
+if TYPE_CHECKING:
+    from radhard.cli.options import OutputOptions
+    from radhard.report.record import Envelope
+    from radhard.studies.result import Result
 
 _WIDE = 160  # columns, enough for any table where stdout is no terminal
 
@@ -41,6 +46,24 @@ def show(parts: Iterable[RenderableType]) -> None:
             console.print(part)
 
 
-def show_json(record: Mapping[str, Any]) -> None:
+def show_json(envelope: "Envelope") -> None:
     """Print one JSON object on one line."""
-    typer.echo(json.dumps(record, allow_nan=False))
+    typer.echo(json.dumps(envelope.as_dict(), allow_nan=False))
+
+
+def show_results(
+    results: "Sequence[Result]",
+    ctx: typer.Context,
+    *,
+    output: "OutputOptions",
+    settings: Mapping[str, object],
+    parts: Callable[[], Iterable[RenderableType]],
+) -> None:
+    """Print results as one JSON object where the output is that, else their `parts`: tables and sentences."""
+    from radhard.report.record import Envelope
+
+    if output.json_:
+        records = [result.to_dict() for result in results]
+        show_json(Envelope(command=ctx.meta["command"], settings=settings, models=records))
+    else:
+        show(parts())

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from radhard.cli import completion, parse
-from radhard.cli.signature import taken
-from radhard.cli.spelling import DATA, MODEL, OUTPUT, PROTECTION
+from radhard.cli.signature import Taken, taken
+from radhard.cli.spelling import DATA, MODEL, OUTPUT
 from radhard.errors import InputError
-from radhard.studies.options import ModelOptions
+from radhard.studies.options import ONE_TRIAL, ModelOptions
 
 MODEL_HELP = (
     "a model of the zoo, such as fashion-vit; any name of timm's; torchvision:NAME; hf:NAME or a Hugging Face folder; "
@@ -29,14 +29,6 @@ Data = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-Weights = Annotated[
-    str,
-    typer.Option(
-        help="how much a multiplication, an addition and a comparison count in overhead", rich_help_panel=PROTECTION
-    ),
-]
-DEFAULT_WEIGHTS = "mul=1,add=1,cmp=1"
-DEFAULT_IMAGES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,4 +90,21 @@ class OutputOptions:
     )
     json_: bool = field(
         default=False, metadata={"help": "print one JSON object to stdout, nothing else", "panel": OUTPUT}
+    )
+
+
+def written(*, csv: str, plot: str) -> Taken:
+    """All of `OutputOptions`, with what the files of a command hold."""
+    return taken(helps={"csv": f"write {csv} to this .csv file", "plot": f"draw {plot} into this .png or .svg file"})
+
+
+def one_trial(**helps: str) -> Taken:
+    """What plan, evaluate and compare take of `RunOptions`: all of the work in whole trials, one if nothing is said."""
+    chunk = "images a unit of work: a killed run loses these; the interval of overhead is of units"
+    return taken(
+        but=("shard", "until_width"),
+        helps={"chunk": chunk, **helps},
+        trials=ONE_TRIAL.trials,
+        batch=ONE_TRIAL.batch,
+        chunk=ONE_TRIAL.chunk,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
+    from radhard.analysis.overhead import Weights
     from radhard.machine import Kind
     from radhard.models.data.preprocessing import Size
     from radhard.models.loaded import Shape
@@ -108,8 +109,15 @@ def fields(text: str, *, option: str, example: str = "product=int16,accumulator=
     return found
 
 
-def weights(text: str) -> dict[str, float]:
+def schemes(text: str) -> tuple[str, ...]:
+    """`lb-abft:policy=leave,tmr` -> the schemes, as `read_method` reads each."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def weights(text: str) -> "Weights":
     """`mul=1,add=1,cmp=0` -> how much each operation counts; what is not named counts 1."""
+    from radhard.analysis.overhead import Weights
+
     found = {"mul": 1.0, "add": 1.0, "cmp": 1.0}
     for key, value in fields(text, option="--weights", example="mul=1,add=1,cmp=0").items():
         try:
@@ -119,7 +127,7 @@ def weights(text: str) -> dict[str, float]:
         if key not in found or not 0 <= number < float("inf"):
             raise InputError(f"--weights {text}: {key}={value} is no weight of mul, add or cmp, a number from 0 on")
         found[key] = number
-    return found
+    return Weights(**found)
 
 
 def files(paths: list[Path], *, option: str, suffix: str) -> list[Path]:

@@ -30,7 +30,7 @@ def quantize(
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes, show
     from radhard.program import write_calibration
-    from radhard.studies.under_test import under_test
+    from radhard.studies.under_test import recipe_of, under_test
 
     (bench,) = of_each(
         {model: model_options},
@@ -39,7 +39,7 @@ def quantize(
         ),
         console=notes(),
     )
-    recipe = model_options.recipe
+    recipe = recipe_of(bench, model_options)
     program = bench.programs[recipe]
     found = program.calibration
     if found is None:

@@ -43,15 +43,11 @@ def replay(
 
     from safetensors.torch import save_file
 
-    from radhard.campaign.replay import replay as run_replay
     from radhard.cli.live import of_each
-    from radhard.cli.notes import notes, show, show_json
-    from radhard.faults import read_trace
-    from radhard.report.record import envelope
-    from radhard.report.replay import replay_record
+    from radhard.cli.notes import notes, show_results
     from radhard.report.table import replay_table
+    from radhard.studies.replay import replay as verb
     from radhard.studies.settings import settings_of
-    from radhard.studies.under_test import under_test
 
     settings = settings_of(
         model_options,
@@ -64,23 +60,25 @@ def replay(
         batch=run.batch,
         device=run.device,
     )
-    flips = read_trace(trace, trial=trial, words=None if words is None else parse.words(words))
-    (bench,) = of_each(
+    (found,) = of_each(
         {model: model_options},
-        lambda name, options, report: under_test(
-            name, data, model_options=options, data_options=data_options, device=run.device, progress=report
+        lambda name, own, report: verb(
+            name,
+            data,
+            trace=trace,
+            trial=trial,
+            words=None if words is None else parse.words(words),
+            model_options=own,
+            data_options=data_options,
+            run=run,
+            progress=report,
         ),
         console=notes(),
     )
-    recipe = model_options.recipe
-    replayed = run_replay(bench, flips, recipe=recipe, batch=run.batch)
-
-    def end() -> None:
-        if output.json_:
-            record = replay_record(replayed, bench=bench, recipe=recipe, trial=flips.trial)
-            show_json(envelope(ctx.meta["command"], settings, [record]))
-        else:
-            show([replay_table(replayed, title=f"{model}, recipe {recipe}, trial {flips.trial}")])
-
+    replayed = found.replayed
+    table = replay_table(replayed, title=f"{model}, recipe {found.recipe}, trial {found.trial}")
     tensors = {"image": replayed.images, "logits": replayed.logits, "clean": replayed.clean}
-    written.end(end, logits=lambda file: save_file(tensors, file))
+    written.end(
+        lambda: show_results([found], ctx, output=output, settings=settings, parts=lambda: [table]),
+        logits=lambda file: save_file(tensors, file),
+    )

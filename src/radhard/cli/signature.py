@@ -13,7 +13,8 @@ from typing import Annotated, Any, cast, get_args, get_origin
 import typer
 from typer.models import OptionInfo
 
-from radhard.cli.spelling import COMPLETED, ORDER, PANELS, SPELLED
+from radhard.cli.spelling import COMPLETED, ELSEWHERE, ORDER, PANELS, SPELLED
+from radhard.errors import as_option
 
 Command = Callable[..., None]
 
@@ -86,10 +87,9 @@ def _options(group: type, part: Taken) -> Iterator[inspect.Parameter]:
                 help=text, metavar=each.metadata["metavar"], autocompletion=each.metadata.get("complete")
             )
         else:
-            name = "--" + each.name.rstrip("_").replace("_", "-")
-            panel = each.metadata.get("panel") or PANELS[group]
+            panel = each.metadata.get("panel") or ELSEWHERE.get((group, each.name)) or PANELS[group]
             info = typer.Option(
-                name,
+                as_option(each.name),
                 help=text,
                 min=each.metadata.get("least"),
                 rich_help_panel=panel,
@@ -144,7 +144,8 @@ def _default(group: type, each: "Field[Any]", part: Taken) -> Any:
     """What Typer is told that stands where nothing is written."""
     if each.name in part.defaults:
         return part.defaults[each.name]
-    if (spelling := SPELLED.get((group, each.name))) is not None:
+    spelling = SPELLED.get((group, each.name))
+    if spelling is not None and spelling.default is not None:
         return spelling.default
     if each.default is MISSING:
         return inspect.Parameter.empty

@@ -21,7 +21,7 @@ def store(
     from radhard.campaign.salvage import salvage
     from radhard.campaign.store import Store
     from radhard.cli.notes import notes, show, show_json
-    from radhard.report.record import envelope
+    from radhard.report.record import Envelope
     from radhard.report.store import store_record, store_table
     from radhard.studies.settings import settings_of
 
@@ -35,8 +35,14 @@ def store(
     made_by = {key: how.made_by for key, (_, how) in whole.units.items()}
     found = held(whole.settings, whole.units, programs=whole.programs, made_by=made_by)
     if output.json_:
-        record = envelope(ctx.meta["command"], settings_of(file=file), [store_record(each) for each in found])
-        show_json({**record, "damaged": damaged})
+        show_json(
+            Envelope(
+                command=ctx.meta["command"],
+                settings=settings_of(file=file),
+                models=[store_record(each) for each in found],
+                beside={"damaged": damaged},
+            )
+        )
     else:
         show([store_table(found, title=str(file))])
         for line in mixed_programs(found):

@@ -6,7 +6,6 @@ import typer
 
 from radhard.cli import files, options, parse
 from radhard.cli.options import OutputOptions
-from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
@@ -21,15 +20,7 @@ def sweep(
     data_options: DataOptions,
     faults: FaultOptions,
     run: RunOptions,
-    output: Annotated[
-        OutputOptions,
-        taken(
-            helps={
-                "csv": "write the points to this .csv file",
-                "plot": "draw the curves into this .png or .svg file",
-            }
-        ),
-    ],
+    output: Annotated[OutputOptions, options.written(csv="the points", plot="the curves")],
     data: options.Data = "fashion-mnist",
     ber: Annotated[
         str | None,
@@ -47,9 +38,8 @@ def sweep(
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.cli.live import of_each
-    from radhard.cli.notes import notes, show, show_json
+    from radhard.cli.notes import notes, show_results
     from radhard.report.curve import curve_data, draw_curve
-    from radhard.report.record import envelope
     from radhard.report.sweep import write_csv
     from radhard.report.table import sweep_tables
     from radhard.studies.open_workers import with_open_workers
@@ -74,14 +64,8 @@ def sweep(
         results = of_each(each, measured, console=notes())
     sweeps = [result.sweep for result in results]
 
-    def end() -> None:
-        if output.json_:
-            show_json(envelope(ctx.meta["command"], settings, [result.to_dict() for result in results]))
-        else:
-            show(sweep_tables(sweeps))
-
     written.end(
-        end,
+        lambda: show_results(results, ctx, output=output, settings=settings, parts=lambda: sweep_tables(sweeps)),
         csv=lambda file: write_csv(sweeps, file),
         plot=lambda file: draw_curve(curve_data(sweeps), file),
     )

@@ -11,12 +11,18 @@ from radhard.cli.signature import taken
 def models(ctx: typer.Context, output: Annotated[OutputOptions, taken(only=("json_",))]) -> None:
     """List the models that are shipped, with their accuracies, and say where other names of models come from."""
     from radhard.cli.notes import show, show_json
-    from radhard.report.record import envelope
+    from radhard.report.record import Envelope
     from radhard.report.zoo import form_records, forms_table, shipped, shipped_record, zoo_table
 
     found = shipped()
     if output.json_:
-        record = envelope(ctx.meta["command"], {}, [shipped_record(each) for each in found])
-        show_json({**record, "names": form_records()})
+        show_json(
+            Envelope(
+                command=ctx.meta["command"],
+                settings={},
+                models=[shipped_record(each) for each in found],
+                beside={"names": form_records()},
+            )
+        )
     else:
         show([zoo_table(found), forms_table()])

@@ -5,7 +5,7 @@ from radhard.faults.faults import Faults, check_words
 from radhard.faults.faulty import Faulty
 from radhard.faults.flips import Flips
 from radhard.faults.sample import draw_in_parts, expected, trace
-from radhard.faults.traces import MOST_ROWS, read_trace, replay, write_trace
+from radhard.faults.traces import MOST_ROWS, flip_rows, flips_of, read_trace, replay, write_trace
 from radhard.faults.where import EVERYWHERE, NOWHERE, Where, check_patterns, patch_names
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "expected",
     "exposed",
     "exposures",
+    "flip_rows",
+    "flips_of",
     "patch_names",
     "patches_of",
     "read_trace",

@@ -27,7 +27,8 @@ def trace(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tenso
     >>> model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
     >>> images = torch.ones(2, 8)
     >>> program = rh.quantize(rh.capture(model, images), [images])
-    >>> flips = rh.trace(program, rh.Faults(ber=1e-3, seed=0), torch.arange(2))
+    >>> from radhard.faults import trace
+    >>> flips = trace(program, rh.Faults(ber=1e-3, seed=0), torch.arange(2))
     >>> len(flips) > 0
     True
     """

@@ -38,7 +38,8 @@ def write_trace(flips: Flips | Iterable[Flips], path: str | Path, *, files: Mapp
     >>> images = torch.ones(2, 8)
     >>> program = rh.quantize(rh.capture(model, images), [images])
     >>> import tempfile
-    >>> flips = rh.trace(program, rh.Faults(ber=1e-3, seed=0), torch.arange(2))
+    >>> from radhard.faults import trace
+    >>> flips = trace(program, rh.Faults(ber=1e-3, seed=0), torch.arange(2))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rows = rh.write_trace(flips, f"{folder}/faults.csv")
     ...     again = rh.read_trace(f"{folder}/faults.csv")
@@ -62,6 +63,12 @@ def write_trace(flips: Flips | Iterable[Flips], path: str | Path, *, files: Mapp
                 raise InputError(f"a trace of more than {MOST_ROWS:,} rows: take a lower rate, fewer images or sites")
             writer.write_table(_table(part, files).replace_schema_metadata(schema.metadata))
     return count
+
+
+def flip_rows(flips: Flips, *, files: Mapping[int, str] | None = None) -> list[dict[str, object]]:
+    """The rows that `write_trace` writes, as dicts by column."""
+    rows: list[dict[str, object]] = _table(flips, files).to_pylist()
+    return rows
 
 
 def _table(flips: Flips, files: Mapping[int, str] | None) -> pa.Table:
@@ -96,7 +103,24 @@ def read_trace(path: str | Path, *, trial: int | None = None, words: Words | Non
     ...     rh.read_trace(file).bit.tolist()
     [31]
     """
-    table = _read(path)
+    return _flips(_read(path), path, trial=trial, words=words)
+
+
+def flips_of(rows: Iterable[Mapping[str, object]], *, trial: int | None = None, words: Words | None = None) -> Flips:
+    """Rows of a table, as dicts by column: what `read_trace` reads of a file. Errors are the same.
+
+    >>> from radhard.faults import flips_of
+    >>> flips_of([{"trial": 0, "image": 0, "site": "head", "kind": "add", "index": 5, "bit": 31}]).bit.tolist()
+    [31]
+    """
+    try:
+        table = pa.Table.from_pylist([dict(row) for row in rows])
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"rows of a trace: they make no table: {error}; give dicts of {', '.join(COLUMNS)}") from error
+    return _flips(table, "of rows", trial=trial, words=words)
+
+
+def _flips(table: pa.Table, path: str | Path, *, trial: int | None, words: Words | None) -> Flips:
     for name in COLUMNS:
         if (times := table.column_names.count(name)) != 1:
             state = f"{times} times" if times else "missing"
@@ -203,7 +227,8 @@ def replay(program: Program, images: Tensor, flips: Flips, *, ids: Tensor | None
     >>> images = torch.ones(2, 8)
     >>> program = rh.quantize(rh.capture(model, images), [images])
     >>> faults = rh.Faults(ber=1e-3, seed=0)
-    >>> again = rh.replay(program, images, rh.trace(program, faults, torch.arange(2)))
+    >>> from radhard.faults import replay, trace
+    >>> again = replay(program, images, trace(program, faults, torch.arange(2)))
     >>> torch.equal(again.logits, rh.run(program, images, rh.Faulty(rh.Clean(), faults)).logits)
     True
     """

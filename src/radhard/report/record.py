@@ -1,25 +1,35 @@
 """The JSON envelope that all commands share, and the record of a setting."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass, field
+from typing import TypedDict
 
 from radhard.campaign.experiment import Setting
 from radhard.version import VERSION
 from radhard.words import Words
 
 
-class Envelope(TypedDict):
-    """What a command prints by --json: who made it, the command line, its settings, and a record for each model."""
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """What a command prints by --json: the command line, its settings, a record for each model, and what is `beside`.
 
-    radhard: str
+    `settings`: all that it was told, as `radhard.studies.settings.settings_of` makes it.
+    """
+
     command: str
-    settings: dict[str, object]
-    models: list[Mapping[str, Any]]
+    settings: Mapping[str, object]
+    models: Sequence[Mapping[str, object]]
+    beside: Mapping[str, object] = field(default_factory=dict)
 
-
-def envelope(command: str, settings: Mapping[str, object], models: Sequence[Mapping[str, Any]]) -> Envelope:
-    """The JSON of a command. `settings`: all that it was told, as `radhard.studies.settings.settings_of` makes it."""
-    return Envelope(radhard=VERSION, command=command, settings=dict(settings), models=list(models))
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON: who made it, too."""
+        return {
+            "radhard": VERSION,
+            "command": self.command,
+            "settings": dict(self.settings),
+            "models": list(self.models),
+            **self.beside,
+        }
 
 
 class WordsRecord(TypedDict):

@@ -112,7 +112,8 @@ def replay_table(replayed: Replayed, *, title: str) -> Table:
         table.add_column(heading, justify="right")
     for record in replayed.records():
         mark = "" if record["prediction"] == record["clean"] else " !"
-        table.add_row(*(str(value) for value in list(record.values())[:-1]), f"{record['prediction']}{mark}")
+        known = (record["image"], record["flips"], record["label"], record["clean"])
+        table.add_row(*map(str, known), f"{record['prediction']}{mark}")
     return table
 
 

@@ -12,7 +12,7 @@ from radhard.protection import Exact, Printed, Shape, Volume, cube, optimal_bloc
 from radhard.protection.cost.models import CostModel
 from radhard.report.blocks import BlockRow, BlocksRecord, block_row, blocks_record
 from radhard.report.optimal_blocks import draw_optimal_blocks, draw_optimal_blocks_on, optimal_blocks_data
-from radhard.studies.result import Result, Target
+from radhard.studies.result import DrawnResult, Target
 from radhard.studies.sweep import rates_of
 from radhard.words import Words
 
@@ -20,7 +20,7 @@ ModelName = Literal["all", "printed", "volume", "exact"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class BlocksResult(Result):
+class BlocksResult(DrawnResult):
     """Blocks of one product of `shape` and what they cost, one for each rate and cost model; `chosen` says how.
 
     >>> import radhard as rh

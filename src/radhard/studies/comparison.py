@@ -2,30 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from radhard.analysis.configurations import Configuration
-from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
 from radhard.campaign.rates import whole_curve
 from radhard.campaign.selection import before_any, check_apart, fingerprints
 from radhard.errors import InputError
-from radhard.faults import Where
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Method, read_method
 from radhard.report.configurations.record import ComparedRecord, compared_record
 from radhard.studies.baselines import Baselines, Needed
-from radhard.studies.configurations import ONE_TRIAL, ConfigurationsResult, SetUp, check_whole
+from radhard.studies.configurations import ConfigurationsResult, check_whole, measure
 from radhard.studies.data import Data
 from radhard.studies.model import Model
-from radhard.studies.open_store import open_store
-from radhard.studies.open_workers import open_workers
-from radhard.studies.options import BASELINES, DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.options import ONE_TRIAL, CompareOptions, DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.ordering import Ordering, reporting
 from radhard.studies.percent import share
-from radhard.studies.progress import Note, Report, silent
+from radhard.studies.progress import Note, Report
+from radhard.studies.request import Request, SetUp
 from radhard.studies.sweep import rates_of
-from radhard.studies.under_test import images_taken, under_test
+from radhard.studies.under_test import images_taken
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -34,13 +30,11 @@ class Compared(ConfigurationsResult):
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
-    >>> run = rh.RunOptions(images=40, trials=1)
-    >>> rh.compare(model, (images, labels), schemes=["row-check", "tmr"], ber=1e-5, run=run)
+    >>> run, schemes = rh.RunOptions(images=40, trials=1), rh.CompareOptions(schemes=("row-check", "tmr"))
+    >>> rh.compare(model, (images, labels), ber=1e-5, compare_options=schemes, run=run)
     <Compared: Sequential...>
     """
 
@@ -68,21 +62,15 @@ def compare(
     model: Model,
     data: Data | None = None,
     *,
-    schemes: Sequence[str | Method] = BASELINES,
     ber: float | Sequence[float] | None = None,
-    extent: Literal["all", "needed"] = "all",
-    max_loss: float = 2.0,
-    select: int | None = None,
-    reference: str | None = None,
-    margin: float = 2.0,
-    weights: Weights | None = None,
+    compare_options: CompareOptions | None = None,
     model_options: ModelOptions | None = None,
     data_options: DataOptions | None = None,
     faults: FaultOptions | None = None,
     run: RunOptions | None = None,
     progress: Report | None = None,
 ) -> Compared:
-    """Measure schemes on the products of a model, all under the same faults, and as far as each other.
+    """Measure the schemes of `compare_options` on the products of a model, all under the same faults, equally far.
 
     `extent` "all": each on all products; "needed": on those of the most vulnerable layers, until surely no more than
     `max_loss` percentage points are lost on `select` images, of which none evaluates. Each scheme is paired with the
@@ -92,61 +80,45 @@ def compare(
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
-    >>> run = rh.RunOptions(images=40, trials=1)
-    >>> found = rh.compare(model, (images, labels), schemes=["row-check", "tmr"], ber=1e-5, run=run)
+    >>> run, schemes = rh.RunOptions(images=40, trials=1), rh.CompareOptions(schemes=("row-check", "tmr"))
+    >>> found = rh.compare(model, (images, labels), ber=1e-5, compare_options=schemes, run=run)
     >>> {"row-check", "tmr"} < {row["configuration"] for row in found.rows()}
     True
     """
-    model_options, faults = model_options or ModelOptions(), faults or FaultOptions()
-    run, costs, report, recipe = run or ONE_TRIAL, weights or Weights(), progress or silent, model_options.recipe
+    run = run or ONE_TRIAL
+    request = Request.of(
+        model, data, model_options=model_options, data_options=data_options, faults=faults, run=run, progress=progress
+    )
+    options, report = compare_options or CompareOptions(), request.report
     check_whole(run)
-    lost = share(max_loss, option="--max-loss")
-    methods = _methods(schemes)
-    pairing = _pairing(methods, reference=reference, margin=margin)
+    lost = share(options.max_loss, option="--max-loss")
+    methods = _methods(options.schemes)
+    pairing = _pairing(methods, options)
     rates = None if ber is None else rates_of(ber)
-    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
-
-        def set_up(part: Literal["evaluate", "select"], images: int | None) -> SetUp:
-            bench = under_test(
-                model,
-                data,
-                model_options=model_options,
-                data_options=data_options,
-                images=images,
-                device=run.device,
-                store=store,
-                part=part,
-                places=Where(layers=faults.layer, modules=faults.module),
-                progress=report,
-            )
-            return SetUp(
-                bench=bench, recipe=recipe, faults=faults, run=run, store=store, workers=workers, report=report
-            )
-
-        here = set_up("evaluate", run.images)
+    with request.resources() as resources:
+        here = request.set_up(resources, images=run.images)
         check_labelled(here.bench.data, doing="compare")
         needed, images = None, images_taken(here.bench, run.images, progress=report)
-        if extent == "needed":
-            ordering = _choosing(set_up("select", select), select=select)
+        if options.extent == "needed":
+            selecting = request.set_up(resources, images=options.select, part="select")
+            ordering = _choosing(selecting, select=options.select)
             images = _apart(here, ordering, images=images)
             needed = Needed(choosing=ordering, loss=lost)
         baselines = Baselines(
-            hardening=here.bench.hardening(recipe, words=faults.words),
+            hardening=here.bench.hardening(here.recipe, words=here.faults.words),
             methods=methods,
-            weights=costs,
+            weights=options.weights,
             needed=needed,
         )
-        wanted = rates or whole_curve(here.exposed(0.0).bits, recipe=recipe, points=5)
+        wanted = rates or whole_curve(here.exposed(0.0).bits, recipe=here.recipe, points=5)
         configurations: list[Configuration] = []
         for rate in (one for one in wanted if one > 0):
             under = baselines.configurations(here.at(rate))
             configurations += under if configurations else (*baselines.clean(under), *under)
-        found = here.measure(configurations, images=images, weights=costs, pairing=pairing)
+        found = measure(here, configurations, images=images, weights=options.weights, pairing=pairing)
         return Compared(evaluation=found, reference=pairing.reference)
 
 
@@ -159,9 +131,9 @@ def _methods(schemes: Sequence[str | Method]) -> tuple[Method, ...]:
     return tuple(read_method(one.strip()) if isinstance(one, str) else one for one in given)
 
 
-def _pairing(methods: Sequence[Method], *, reference: str | None, margin: float) -> Pairing:
-    titles = [method.title for method in methods]
-    name = titles[0] if reference is None else reference.strip()
+def _pairing(methods: Sequence[Method], options: CompareOptions) -> Pairing:
+    titles, margin = [method.title for method in methods], options.margin
+    name = titles[0] if options.reference is None else options.reference.strip()
     if name not in titles:
         raise InputError(f"--reference {name}: it is none of --schemes; choose from {', '.join(titles)}")
     within = share(margin, option="--margin")
@@ -191,6 +163,6 @@ def _apart(here: SetUp, ordering: Ordering, *, images: int) -> int:
     if here.run.images is None:
         images = before_any(data, seen=[fingerprints(chosen, images=ordering.images)], most=images)
         text = f"the first {images:,} of them evaluate: the next one chooses layers (--images, --select)"
-        here.report(Note(model=here.bench.model, text=text))
+        here.report(Note(model=here.bench.model, line=text))
     check_apart(data, images=images, chosen=chosen, select=ordering.images)
     return images

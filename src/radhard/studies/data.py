@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from radhard.errors import InputError
+from radhard.errors import InputError, as_option
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.in_memory import InMemory, is_pixels, read_whole
 from radhard.models.data.listing import Listing
@@ -75,4 +75,4 @@ def _check_options(options: DataOptions, *, name: str) -> None:
     unset = DataOptions()
     for field in _OF_FILES:
         if (value := getattr(options, field)) != getattr(unset, field):
-            raise InputError(f"{field} {value}: it is of files, and {name} is in memory; leave it out")
+            raise InputError(f"{as_option(field)} {value}: it is of files, and {name} is in memory; leave it out")

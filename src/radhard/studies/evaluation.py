@@ -1,7 +1,7 @@
 """The verb `evaluate`: accuracy and overhead of plans on images that did not choose them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from radhard.analysis.configurations import Configuration, plan_configurations
@@ -10,20 +10,18 @@ from radhard.analysis.overhead import Weights
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.selection import before_any, check_disjoint, seen_by
 from radhard.errors import InputError
-from radhard.faults import Where
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_plan
 from radhard.report.configurations.record import EvaluatedRecord, evaluated_record
 from radhard.report.configurations.target import target_line
-from radhard.studies.configurations import ONE_TRIAL, ConfigurationsResult, SetUp, check_whole
+from radhard.studies.configurations import ConfigurationsResult, check_whole, measure
 from radhard.studies.data import Data
 from radhard.studies.model import Model
-from radhard.studies.open_store import open_store
-from radhard.studies.open_workers import open_workers
-from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
-from radhard.studies.progress import Note, Report, silent
+from radhard.studies.options import ONE_TRIAL, DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.progress import Note, Report
+from radhard.studies.request import Request
 from radhard.studies.sweep import rates_of
-from radhard.studies.under_test import images_taken, name_of, under_test
+from radhard.studies.under_test import images_taken, name_of
 
 Plans = Plan | str | Path | Sequence[Plan | str | Path]
 """A plan or several, each a value or its file."""
@@ -35,13 +33,11 @@ class Evaluated(ConfigurationsResult):
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
-    >>> run = rh.RunOptions(images=40, trials=1)
-    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> run, within = rh.RunOptions(images=40, trials=1), rh.PlanOptions(scheme="tmr", max_loss=20, max_overhead=250)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, plan_options=within, run=run)
     >>> rh.evaluate(model, (images, labels), plan=planned.plan, run=rh.RunOptions(images=20, trials=1))
     <Evaluated: Sequential...>
     """
@@ -81,51 +77,41 @@ def evaluate(
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
-    >>> run = rh.RunOptions(images=40, trials=1)
-    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> run, within = rh.RunOptions(images=40, trials=1), rh.PlanOptions(scheme="tmr", max_loss=20, max_overhead=250)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, plan_options=within, run=run)
     >>> found = rh.evaluate(model, (images, labels), plan=planned.plan, run=rh.RunOptions(images=20, trials=1))
     >>> "unprotected" in {row["configuration"] for row in found.rows()}
     True
     """
-    faults, run, report = faults or FaultOptions(), run or ONE_TRIAL, progress or silent
+    run = run or ONE_TRIAL
+    request = Request.of(
+        model, data, model_options=model_options, data_options=data_options, faults=faults, run=run, progress=progress
+    )
+    report = request.report
     check_whole(run)
     plans = plans_of(plan)
     rates = None if ber is None else rates_of(ber)
     check_rates(list(plans.values()), model=name_of(model), rates=rates)
-    model_options = _in_their_recipe(
-        model_options or ModelOptions(), list(plans.values()), report=report, model=name_of(model)
-    )
-    recipe = model_options.recipe
-    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
-        bench = under_test(
-            model,
-            data,
-            model_options=model_options,
-            data_options=data_options,
-            images=run.images,
-            device=run.device,
-            store=store,
-            plans=plans,
-            places=Where(layers=faults.layer, modules=faults.module),
-            progress=report,
-        )
+    request = request.in_recipe(plans_recipe(list(plans.values()), request.model_options, model=name_of(model)))
+    recipe = request.model_options.recipe
+    report(Note(model=name_of(model), line=f"{name_of(model)}: recipe {recipe}, which the plan is for"))
+    with request.resources() as resources:
+        set_up = request.set_up(resources, images=run.images, plans=plans)
+        bench = set_up.bench
         check_labelled(bench.data, doing="evaluate")
-        set_up = SetUp(bench=bench, recipe=recipe, faults=faults, run=run, store=store, workers=workers, report=report)
         ordered = sorted(plans.values(), key=lambda one: one.ber)
         images = run.images or _not_chosen(ordered, bench, report=report)
         configurations: list[Configuration] = []
         for one in ordered:
-            one.check(bench.programs[recipe])
+            one.check(bench.programs[set_up.recipe])
             check_disjoint(one, bench.data, images=images)
             settings = [set_up.at(rate) for rate in dict.fromkeys((0.0, *(rates or (one.ber,))))]
             note = f"plan for BER {one.ber:g}" if len(ordered) > 1 else ""
             configurations += plan_configurations(settings, protection=one.protection, note=note)
-        found = set_up.measure(configurations, images=images, weights=weights or Weights())
+        found = measure(set_up, configurations, images=images, weights=weights or Weights())
     checks = (check_target(one, found.outcomes, images=images) for one in ordered)
     return Evaluated(evaluation=found, checks=tuple(check for check in checks if check is not None))
 
@@ -151,26 +137,18 @@ def check_rates(plans: Sequence[Plan], *, model: str, rates: tuple[float, ...] |
         raise InputError(f"--plan: two plans for {model} are for the same bit error rate; give one for each")
 
 
-def check_recipe(plans: Sequence[Plan], *, recipe: str) -> None:
-    """Raise InputError for a plan that is for another recipe."""
-    for one in plans:
-        if one.recipe != recipe:
-            raise InputError(
-                f"--recipe {recipe}: the plan for BER {one.ber:g} is for the recipe {one.recipe}; leave --recipe out, "
-                f"or make a plan for {recipe} with `radhard plan`"
-            )
-
-
-def _in_their_recipe(options: ModelOptions, plans: Sequence[Plan], *, report: Report, model: str) -> ModelOptions:
-    """The options with the plans' recipe. InputError for plans of two, and for an own one that is another."""
-    recipes = list(dict.fromkeys(plan.recipe for plan in plans))
-    if len(recipes) > 1:
-        raise InputError(f"--plan: the plans for {model} are for recipes {' and '.join(recipes)}; give those of one")
-    if options.recipe != ModelOptions().recipe:
-        check_recipe(plans, recipe=options.recipe)
-    if options.recipe != recipes[0]:
-        report(Note(model=model, text=f"{model}: recipe {recipes[0]}, which the plan is for"))
-    return replace(options, recipe=recipes[0])
+def plans_recipe(plans: Sequence[Plan], options: ModelOptions, *, model: str) -> str:
+    """The recipe that plans are for. InputError for plans of two, and where the options state another."""
+    recipe, *others = dict.fromkeys(plan.recipe for plan in plans)
+    if others:
+        names = " and ".join((recipe, *others))
+        raise InputError(f"--plan: the plans for {model} are for recipes {names}; give those of one")
+    if options.recipe not in (None, recipe):
+        raise InputError(
+            f"--recipe {options.recipe}: the plan for BER {plans[0].ber:g} is for the recipe {recipe}; leave --recipe "
+            f"out, or make a plan for {options.recipe} with `radhard plan`"
+        )
+    return recipe
 
 
 def _not_chosen(plans: Sequence[Plan], bench: ModelUnderTest, *, report: Report) -> int:
@@ -181,5 +159,5 @@ def _not_chosen(plans: Sequence[Plan], bench: ModelUnderTest, *, report: Report)
         raise InputError(f"--plan: the first image of {bench.data.name} chose the plan; give other images (--data)")
     if apart < wanted:
         text = f"the first {apart:,} of these are evaluated: the next one chose a plan"
-        report(Note(model=bench.model, text=text))
+        report(Note(model=bench.model, line=text))
     return apart

@@ -18,21 +18,17 @@ from radhard.report.coverage import CoverageRecord, coverage_record
 from radhard.studies.model import Model, loaded_model
 from radhard.studies.options import FaultOptions, ModelOptions
 from radhard.studies.progress import Note, Preparing, Report, silent
-from radhard.studies.result import Result, Target
+from radhard.studies.result import DrawnResult, Target
 from radhard.studies.under_test import assumed, name_of
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class InspectionResult(Result):
+class InspectionResult(DrawnResult):
     """The `anatomy` of a model's `program`: operations and exposed bits of one image's inference, by site or summed.
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
-    >>> labels = model(images).argmax(1)
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
     >>> rh.inspect(model, model_options=rh.ModelOptions(input_shape=(3, 2, 2)))
     <InspectionResult: ...>
     """
@@ -107,11 +103,7 @@ def inspect(
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
-    >>> labels = model(images).argmax(1)
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
     >>> rh.inspect(model, model_options=rh.ModelOptions(input_shape=(3, 2, 2))).program.recipe
     'int8'
     """
@@ -121,6 +113,6 @@ def inspect(
     loaded = loaded_model(model, model_options)
     program = build.build_program(loaded, recipe=model_options.recipe)
     for line in assumed(loaded):
-        report(Note(model=loaded.name, text=line))
+        report(Note(model=loaded.name, line=line))
     found = anatomy(program, kinds=faults.kinds, where=where, words=faults.words, by=by)
     return InspectionResult(anatomy=found, program=program, loaded=loaded)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from radhard.errors import InputError
+from radhard.errors import InputError, as_option
 from radhard.machine import Clean
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.preprocessing import Preprocessing, restated
@@ -98,7 +98,7 @@ def _own(
 ) -> LoadedModel:
     """A model that says nothing of the pixels that it takes."""
     if options.input_shape not in (None, shape):
-        raise InputError(f"input_shape {options.input_shape}: model {name} takes images {list(shape)}; leave it out")
+        raise InputError(f"--input-shape {options.input_shape}: model {name} takes images {list(shape)}; leave it out")
     mean, std = assumed_normalisation(shape[0])
     made = LoadedModel(
         name=name,
@@ -131,7 +131,9 @@ def _check_options(model: object, options: ModelOptions) -> None:
         stated["anatomy"] = options.anatomy
     for field, value in stated.items():
         if value is not None:
-            raise InputError(f"{field} {value}: the {type(model).__name__} that is given has its own; leave it out")
+            raise InputError(
+                f"{as_option(field)} {value}: the {type(model).__name__} that is given has its own; leave it out"
+            )
 
 
 def _shape_of_program(program: Program) -> tuple[Shape, int]:

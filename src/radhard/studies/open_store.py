@@ -25,7 +25,7 @@ def open_store(path: Path | str | None, *, progress: Report | None = None) -> It
     try:
         with Store(path) as store:
             for remark in store.remarks:
-                (progress or silent)(Note(model="", text=remark))
+                (progress or silent)(Note(model="", line=remark))
             try:
                 yield store
             except BaseException:

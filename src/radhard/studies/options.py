@@ -4,7 +4,7 @@
 nothing of torch, so that help is fast.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
+    from radhard.analysis.overhead import Weights
     from radhard.campaign.executor import Workers
     from radhard.faults import Where
     from radhard.machine import Kind
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from radhard.models.data.preprocessing import Size
     from radhard.models.loaded import Shape
     from radhard.program import Overrides
+    from radhard.protection import Method
     from radhard.words import Words
 
 
@@ -35,6 +37,12 @@ def _words() -> "Words":
     from radhard.words import Words
 
     return Words()
+
+
+def _weights() -> "Weights":
+    from radhard.analysis.overhead import Weights
+
+    return Weights()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +65,12 @@ class ModelOptions:
         metadata=option("which weights to take from a checkpoint that holds several, such as ema or model.backbone"),
     )
     pretrained: bool = field(default=False, metadata=option("download timm's or torchvision's weights"))
-    recipe: str = field(
-        default="int8",
+    recipe: str | None = field(
+        default=None,
         metadata=option(
             "int8: results requantised with saturation, words that cannot be negative on an unsigned grid; "
-            "int8-symmetric: all on a symmetric grid; int8-float: symmetric too, results left as float; float"
+            "int8-symmetric: all on a symmetric grid; int8-float: symmetric too, results left as float; float. "
+            "Default: what the plan says; of a model that is quantised already its own; else int8"
         ),
     )
     scales: tuple[Path, ...] = field(
@@ -247,6 +256,9 @@ class RunOptions:
     shard: tuple[int, int] = field(default=(1, 1), metadata=option("do part i of n, i/n; merge the stores afterwards"))
 
 
+ONE_TRIAL = RunOptions(trials=1, batch=100, chunk=100)
+"""How plan, evaluate and compare run unless they are told otherwise."""
+
 BASELINES = (
     "lb-abft:policy=leave",
     "lb-abft",
@@ -258,3 +270,82 @@ BASELINES = (
     "row-abft",
 )
 """The schemes that `compare` compares unless it is told others, as `read_method` reads them."""
+
+_WEIGHTS = option("how much a multiplication, an addition and a comparison count in overhead")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What a plan is made of, and its limits: `max_loss` in percentage points, `max_overhead` and `level` in percent.
+
+    >>> import radhard as rh
+    >>> rh.PlanOptions(scheme="tmr", max_overhead=250).max_loss
+    2.0
+    """
+
+    scheme: "str | Method" = field(
+        default="row-abft",
+        metadata=option("how: a scheme and its options behind colons, such as lb-abft:policy=leave:ranges=none"),
+    )
+    max_loss: float = field(default=2.0, metadata=option("percentage points of clean accuracy that may be lost"))
+    max_overhead: float = field(
+        default=2.0, metadata=option("operations of protection, in percent of the model's, by --weights")
+    )
+    level: float = field(
+        default=95.0, metadata=option("confidence of a target called met: of one-sided limits, in percent")
+    )
+    strategy: Literal["algorithm1", "gain"] = field(
+        default="algorithm1",
+        metadata=option("order: layers, then products by vulnerability (Algorithm 1), or by gain an operation"),
+    )
+    grain: Literal["site", "layer"] = field(
+        default="site", metadata=option("protect one product more at a time, or a layer's")
+    )
+    frontier: Literal["whole", "needed"] = field(
+        default="whole", metadata=option("measure all steps, or until a limit is passed")
+    )
+    judge: int | None = field(
+        default=None,
+        metadata=option("how many further images judge whether it meets the target; default: as many", least=1),
+    )
+    weights: "Weights" = field(default_factory=_weights, metadata=_WEIGHTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """Which schemes are compared, how far each protects, and what pairs are: `margin`, `max_loss` in percentage points.
+
+    >>> import radhard as rh
+    >>> rh.CompareOptions(schemes=("row-check", "tmr")).margin
+    2.0
+    """
+
+    schemes: "Sequence[str | Method]" = field(
+        default=BASELINES,
+        metadata=option("schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr"),
+    )
+    extent: Literal["all", "needed"] = field(
+        default="all",
+        metadata=option(
+            "each scheme on all products, or on those of the most vulnerable layers, until surely no more than "
+            "--max-loss is lost; the same for every scheme"
+        ),
+    )
+    max_loss: float = field(default=2.0, metadata=option("percentage points, the target of --extent needed"))
+    select: int | None = field(
+        default=None,
+        metadata=option(
+            "images on which --extent needed chooses layers; none evaluates. Default: 300, or a quarter of fewer than "
+            "1,200",
+            least=1,
+        ),
+    )
+    reference: str | None = field(
+        default=None,
+        metadata=option("the scheme that the others are paired with; default: the first of --schemes"),
+    )
+    margin: float = field(
+        default=2.0,
+        metadata=option("percentage points: two schemes are equivalent if their accuracies surely differ by less"),
+    )
+    weights: "Weights" = field(default_factory=_weights, metadata=_WEIGHTS)

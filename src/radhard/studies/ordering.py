@@ -13,7 +13,7 @@ import torch
 from radhard.analysis.intervals import Interval
 from radhard.analysis.ordering import Candidate, Grain
 from radhard.analysis.overhead import Weights
-from radhard.analysis.vulnerability import Study, explore, vulnerability
+from radhard.analysis.vulnerability import Study, vulnerability
 from radhard.campaign.components import By, take_apart
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import Executor, Skipped
@@ -24,6 +24,7 @@ from radhard.faults import Faulty
 from radhard.machine import MARKED, Clean
 from radhard.program import run
 from radhard.protection import Protection, Scheme
+from radhard.studies.factors import measure_factors
 from radhard.studies.progress import Report, follow
 
 Follow = Callable[[Iterable[Progress | Skipped], str], None]
@@ -60,7 +61,7 @@ class Ordering:
         patterns = tuple(map(glob.escape, only))
         parts = take_apart(self.bench, self.plain, by=by, only=patterns)
         study = Study(parts=parts, images=self.images, trials=self.trials)
-        progress = explore(study, self.store, executor=self.executor, bench=self.bench)
+        progress = measure_factors(study, self.store, executor=self.executor, bench=self.bench)
         self.follow(progress, f"factors by {by}")
         found = vulnerability(study, store=self.store).components
         none = dict.fromkeys(parts.unexposed, Interval(rate=0.0, low=0.0, high=0.0))

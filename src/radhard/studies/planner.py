@@ -15,7 +15,7 @@ from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
 from radhard.campaign.selection import chosen_on
 from radhard.protection import Plan, Protection
-from radhard.protection.planning.grounds import Expected, FrontierStep, Goal, Judged, OrderedProduct
+from radhard.protection.planning.grounds import Expected, Goal, Judged, OrderedProduct, Weighting
 from radhard.studies.choosing import Bound, Chooser
 from radhard.studies.ordering import Ordering
 
@@ -101,16 +101,13 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
         judged=Judged.from_dict(judgement.as_dict(), place="judged"),
         seed=plain.seed,
         words=plain.words.as_dict(),
-        expected=Expected.from_dict(
-            {
-                **decision.chosen.as_dict(),
-                "clean": float(clean.correct.sum() / clean.trials.sum()),
-                "unprotected": judgement.unprotected.as_dict()["accuracy"],
-                "weights": vars(chooser.weights),
-                "remark": decision.remark,
-                "refused": dict(chooser.hardening.products.refused),
-            },
-            place="expected",
+        expected=Expected(
+            **vars(decision.chosen.recorded),
+            clean=float(clean.correct.sum() / clean.trials.sum()),
+            unprotected=judgement.unprotected.as_dict()["accuracy"],
+            weights=Weighting(**vars(chooser.weights)),
+            remark=decision.remark,
+            refused=dict(chooser.hardening.products.refused),
         ),
         chosen_on=chosen_on(
             ordering.bench.data,
@@ -121,7 +118,7 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
             pixels=ordering.bench.pixels,
         ),
         order=tuple(OrderedProduct.from_dict(candidate.as_dict(), place="order") for candidate in decision.order),
-        frontier=tuple(FrontierStep.from_dict(step.as_dict(), place="frontier") for step in decision.frontier),
+        frontier=tuple(step.recorded for step in decision.frontier),
         calibration=ordering.bench.programs[plain.recipe].calibration,
         anatomy=plain.overrides.as_dict(),
     )

@@ -3,52 +3,45 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from matplotlib.axes import Axes
 
 from radhard.analysis.noninferiority import images_needed
-from radhard.analysis.ordering import Grain, Strategy
-from radhard.analysis.overhead import Weights
 from radhard.campaign.model_under_test import ModelUnderTest, shared
 from radhard.errors import InputError
-from radhard.faults import Where
 from radhard.machine.device import device_name
 from radhard.models.data.splits import check_labelled
-from radhard.protection import Method, Plan, read_method
+from radhard.protection import Plan, read_method
 from radhard.report.frontier import frontier_data, frontier_rows
 from radhard.report.frontier_figure import draw_frontier, draw_frontier_on
 from radhard.report.plan import judged_line
 from radhard.report.plan_record import PlannedRecord, planned_record
 from radhard.studies.choosing import Chooser, Target
-from radhard.studies.configurations import ONE_TRIAL, SetUp, check_whole
+from radhard.studies.configurations import check_whole
 from radhard.studies.data import Data
 from radhard.studies.model import Model
-from radhard.studies.open_store import open_store
-from radhard.studies.open_workers import open_workers
-from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.options import ONE_TRIAL, DataOptions, FaultOptions, ModelOptions, PlanOptions, RunOptions
 from radhard.studies.ordering import Ordering, reporting
 from radhard.studies.percent import share
 from radhard.studies.planner import Planner, plan_of
-from radhard.studies.progress import Note, Report, silent
-from radhard.studies.result import Result
+from radhard.studies.progress import Note, Report
+from radhard.studies.request import Request
+from radhard.studies.result import DrawnResult
 from radhard.studies.result import Target as PlotTarget
-from radhard.studies.under_test import under_test
+from radhard.studies.under_test import recipe_of
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Planned(Result):
+class Planned(DrawnResult):
     """A `plan`, which `write_plan` writes and `harden` deploys, and the `device` that measured it.
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
-    >>> run = rh.RunOptions(images=40, trials=1)
-    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> run, within = rh.RunOptions(images=40, trials=1), rh.PlanOptions(scheme="tmr", max_loss=20, max_overhead=250)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, plan_options=within, run=run)
     >>> hardened = rh.harden(model, planned.plan, calibration=[images])
     >>> hardened(images).shape
     torch.Size([160, 4])
@@ -86,103 +79,87 @@ def plan(
     data: Data | None = None,
     *,
     ber: float,
-    scheme: str | Method = "row-abft",
-    max_loss: float = 2.0,
-    max_overhead: float = 2.0,
-    level: float = 95.0,
-    strategy: Strategy = "algorithm1",
-    grain: Grain = "site",
-    frontier: Literal["whole", "needed"] = "whole",
-    judge: int | None = None,
-    weights: Weights | None = None,
+    plan_options: PlanOptions | None = None,
     model_options: ModelOptions | None = None,
     data_options: DataOptions | None = None,
     faults: FaultOptions | None = None,
     run: RunOptions | None = None,
     progress: Report | None = None,
 ) -> Planned:
-    """Choose what to protect so that at most `max_loss` percentage points are lost at bit error rate `ber`.
+    """Choose what to protect so that the model stands bit error rate `ber` within the limits of `plan_options`.
 
-    Protection costs at most `max_overhead` percent of the model's own operations, by `weights`. `run.images` choose
-    (default: 500, or a quarter of fewer than 2,000), `judge` others judge, at a confidence of `level` percent. A target
-    that cannot be met ends with the most protected plan within the overhead. Errors are those of `under_test`, and
-    InputError for numbers that cannot be meant, and where images are too few.
+    `run.images` choose (default: 500, or a quarter of fewer than 2,000), `judge` others judge, at a confidence of
+    `level` percent. A target that cannot be met ends with the most protected plan within the overhead. Errors are those
+    of `under_test`, and InputError for numbers that cannot be meant, and where images are too few.
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(160, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(160, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
-    >>> run = rh.RunOptions(images=40, trials=1)
-    >>> planned = rh.plan(model, (images, labels), ber=1e-5, scheme="tmr", max_loss=20, max_overhead=250, run=run)
+    >>> run, within = rh.RunOptions(images=40, trials=1), rh.PlanOptions(scheme="tmr", max_loss=20, max_overhead=250)
+    >>> planned = rh.plan(model, (images, labels), ber=1e-5, plan_options=within, run=run)
     >>> planned.plan.verdict in ("met", "not met", "cannot tell")
     True
     """
-    model_options, faults = model_options or ModelOptions(), faults or FaultOptions()
-    run, report, recipe = run or ONE_TRIAL, progress or silent, model_options.recipe
+    run = run or ONE_TRIAL
+    request = Request.of(
+        model, data, model_options=model_options, data_options=data_options, faults=faults, run=run, progress=progress
+    )
+    options, report = plan_options or PlanOptions(), request.report
     check_whole(run)
-    target = _target(max_loss, max_overhead, level=level)
-    method = read_method(scheme) if isinstance(scheme, str) else scheme
+    target = _target(options)
+    method = read_method(options.scheme) if isinstance(options.scheme, str) else options.scheme
     if not 0 < ber <= 1:
         why = "nothing flips, and nothing needs protection; give a rate above 0" if ber == 0 else "it is no probability"
         raise InputError(f"--ber {ber:g}: {why}")
-    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
-        bench = under_test(
-            model,
-            data,
-            model_options=model_options,
-            data_options=data_options,
-            images=None if run.images is None else run.images + (judge or run.images),
-            device=run.device,
-            store=store,
-            part="select",
-            places=Where(layers=faults.layer, modules=faults.module),
-            progress=report,
-        )
+    with request.resources() as resources:
+        wanted = None if run.images is None else run.images + (options.judge or run.images)
+        bench = request.under_test(images=wanted, store=resources.store, part="select")
         check_labelled(bench.data, doing="plan")
         choosing = run.images or min(500, max(1, len(bench.data) // 4))
-        judging = judge or choosing
+        judging = options.judge or choosing
         choosers, judges = shared(bench, choosing, judging)
         for line in _on_images(choosing, judging, target=target):
-            report(Note(model=bench.model, text=line))
+            report(Note(model=bench.model, line=line))
 
         def on(images: ModelUnderTest) -> Ordering:
-            set_up = SetUp(
-                bench=images, recipe=recipe, faults=faults, run=run, store=store, workers=workers, report=report
-            )
+            set_up = request.on(images, resources)
             return Ordering(
                 bench=images,
                 plain=set_up.at(ber),
                 images=len(images.data),
                 trials=run.trials,
-                store=store,
+                store=resources.store,
                 executor=set_up.executor,
                 follow=reporting(bench.model, report),
             )
 
         chooser = Chooser(
             ordering=on(choosers),
-            hardening=bench.hardening(recipe, words=faults.words),
+            hardening=bench.hardening(recipe_of(bench, request.model_options), words=request.faults.words),
             method=method,
             target=target,
-            weights=weights or Weights(),
-            strategy=strategy,
-            grain=grain,
-            frontier=frontier,
+            weights=options.weights,
+            strategy=options.strategy,
+            grain=options.grain,
+            frontier=options.frontier,
             chunk=run.chunk,
         )
         planner = Planner(chooser=chooser, judging=on(judges))
         return Planned(plan=plan_of(planner, planner.plan()), device=device_name(bench.device))
 
 
-def _target(max_loss: float, max_overhead: float, *, level: float) -> Target:
+def _target(options: PlanOptions) -> Target:
     """Percent -> shares. InputError names what is out of its range."""
+    level = options.level
     if not 50 < level < 99.9:
         raise InputError(f"--level {level:g}: give the confidence in percent, above 50 and below 99.9, such as 95")
-    loss, overhead = share(max_loss, option="--max-loss"), share(max_overhead, option="--max-overhead")
-    return Target(loss=loss, overhead=overhead, level=level / 100)
+    return Target(
+        loss=share(options.max_loss, option="--max-loss"),
+        overhead=share(options.max_overhead, option="--max-overhead"),
+        level=level / 100,
+    )
 
 
 def _on_images(choosing: int, judging: int, *, target: Target) -> Iterator[str]:

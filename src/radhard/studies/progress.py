@@ -6,56 +6,53 @@ from dataclasses import dataclass
 from radhard.analysis.intervals import Interval, clustered
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import Skipped
+from radhard.errors import in_python
 
 Known = Callable[[Progress], str]
 """What is known so far, in a few words."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
-    """One sentence on what was assumed, left out or found of a model, its images or a store.
-
-    >>> import torch
-    >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
-    >>> labels = model(images).argmax(1)
-    >>> notes = []
-    >>> result = rh.sweep(model, (images, labels), ber=1e-4, run=rh.RunOptions(trials=1), progress=notes.append)
-    >>> any(isinstance(event, rh.Note) for event in notes)
-    True
-    """
+class Event:
+    """Something on the way of a verb, of the model of this name; "" where it is of none."""
 
     model: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preparing:
-    """The model is being captured and calibrated; `done` of `total` images are decoded, 0 of 0 before the first.
+class Note(Event):
+    """One sentence on what was assumed, left out or found of a model, its images or a store.
 
-    >>> import torch
+    `line` names options as the command line writes them, `text` as Python does.
+
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
-    >>> labels = model(images).argmax(1)
-    >>> events = []
-    >>> result = rh.sweep(model, (images, labels), ber=1e-4, run=rh.RunOptions(trials=1), progress=events.append)
-    >>> all(event.done <= event.total for event in events if isinstance(event, rh.Preparing))
-    True
+    >>> rh.Note(model="fashion-vit", line="all 40 images are taken (--images)").text
+    'all 40 images are taken (images)'
     """
 
-    model: str
+    line: str
+
+    @property
+    def text(self) -> str:
+        """The sentence, for a reader who calls from Python."""
+        return in_python(self.line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparing(Event):
+    """The model is being captured and calibrated; `done` of `total` images are decoded, 0 of 0 before the first.
+
+    >>> import radhard as rh
+    >>> rh.Preparing(model="fashion-vit", done=5, total=10).done
+    5
+    """
+
     done: int = 0
     total: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measuring:
+class Measuring(Event):
     """Units `done` of `total` of a `task`, the pace in images a second, the time left in seconds.
 
     `task` names a part of a study, such as `searching`, or is empty. `recipe` and `ber` are those of the unit just
@@ -63,18 +60,13 @@ class Measuring:
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
-    >>> labels = model(images).argmax(1)
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
     >>> events = []
-    >>> result = rh.sweep(model, (images, labels), ber=1e-4, run=rh.RunOptions(trials=1), progress=events.append)
+    >>> result = rh.sweep(model, torch.arange(480.0).reshape(40, 3, 2, 2), ber=1e-4, progress=events.append)
     >>> [event.done == event.total for event in events if isinstance(event, rh.Measuring)][-1]
     True
     """
 
-    model: str
     task: str
     done: int
     total: int
@@ -86,7 +78,7 @@ class Measuring:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobSkipped:
+class JobSkipped(Event):
     """A job that ended its worker several times and is not tried again: its images are missing from the result.
 
     >>> import radhard as rh
@@ -94,12 +86,10 @@ class JobSkipped:
     'vit, int8, BER 1e-07, trial 3, images 200 to 399'
     """
 
-    model: str
     job: str
     why: str
 
 
-Event = Note | Preparing | Measuring | JobSkipped
 Report = Callable[[Event], None]
 
 

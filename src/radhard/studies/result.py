@@ -17,8 +17,8 @@ Target = str | Path | Axes
 """A .png or .svg file, or axes of matplotlib to draw on."""
 
 
-class Result(ABC):
-    """A result of a verb. Values in `rows` and `to_dict` are those of JSON; what is not known is None."""
+class Rows(ABC):
+    """What a verb gives, as rows. Values are those of JSON; what is not known is None."""
 
     @property
     @abstractmethod
@@ -28,14 +28,6 @@ class Result(ABC):
     @abstractmethod
     def rows(self) -> list[dict[str, object]]:
         """One flat row an outcome, the rows that the command writes by --csv."""
-
-    @abstractmethod
-    def to_dict(self) -> Mapping[str, Any]:
-        """The record of the model in the command's --json."""
-
-    @abstractmethod
-    def plot(self, target: Target) -> None:
-        """Draw the command's figure into a .png or .svg file, or its main panel on `target` axes."""
 
     def to_pandas(self) -> Any:
         """The rows as a `pandas.DataFrame`. InputError if pandas is not installed."""
@@ -59,6 +51,22 @@ class Result(ABC):
         more = f"<p>and {len(rows) - _SHOWN:,} more rows</p>" if len(rows) > _SHOWN else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return f"<p>{html.escape(self.headline)}</p>{table}{more}"
+
+
+class Result(Rows):
+    """The result of a verb whose command prints JSON."""
+
+    @abstractmethod
+    def to_dict(self) -> Mapping[str, object]:
+        """The record of the model in the command's --json."""
+
+
+class DrawnResult(Result):
+    """The result of a verb whose command draws."""
+
+    @abstractmethod
+    def plot(self, target: Target) -> None:
+        """Draw the command's figure into a .png or .svg file, or its main panel on `target` axes."""
 
 
 def _cell(value: object) -> str:

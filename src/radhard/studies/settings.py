@@ -34,6 +34,8 @@ def json_of(value: object, *, name: str) -> object:
         return [json_of(each, name=name) for each in value]
     if isinstance(value, Mapping):
         return {str(key): json_of(each, name=name) for key, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: json_of(getattr(value, field.name), name=name) for field in fields(value)}
     raise InputError(f"{name}: {type(value).__name__} has no JSON")
 
 
@@ -41,8 +43,8 @@ def _flat(value: object) -> dict[str, object]:
     if not is_dataclass(value) or isinstance(value, type):
         raise InputError(f"options are a {type(value).__name__}: give a value such as RunOptions()")
     own = {field.name: getattr(value, field.name) for field in fields(value)}
-    within = {n: v for n, v in own.items() if is_dataclass(v) and not isinstance(v, Words | Overrides)}
+    within = [field.name for field in fields(value) if not field.metadata]  # what is no option itself has options
     flat: dict[str, object] = {}
-    for each in within.values():
-        flat |= _flat(each)
+    for name in within:
+        flat |= _flat(own[name])
     return flat | {name: each for name, each in own.items() if name not in within}

@@ -10,37 +10,33 @@ from matplotlib.axes import Axes
 from radhard.analysis.curve import curve
 from radhard.analysis.stopping import UntilWidth
 from radhard.analysis.sweep import Sweep
-from radhard.campaign.execute import Shard, execute
+from radhard.campaign.execute import Shard
 from radhard.campaign.experiment import Campaign, Setting
-from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
+from radhard.campaign.model_under_test import ModelUnderTest, clean_setting
 from radhard.campaign.rates import comparable_curve, whole_curve
 from radhard.campaign.store import Store
 from radhard.errors import InputError
-from radhard.faults import Where
 from radhard.machine.device import device_name
 from radhard.program.coverage import multiply_accumulates
 from radhard.report.curve import curve_data, draw_curve, draw_curve_on
 from radhard.report.sweep import SweepRecord, sweep_record, sweep_rows
 from radhard.studies.data import Data
 from radhard.studies.model import Model
-from radhard.studies.open_store import open_store
-from radhard.studies.open_workers import open_workers
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
-from radhard.studies.progress import Report, follow, silent
-from radhard.studies.result import Result, Target
-from radhard.studies.under_test import images_taken, under_test
+from radhard.studies.progress import Report
+from radhard.studies.request import Request
+from radhard.studies.result import DrawnResult, Target
+from radhard.studies.under_test import images_taken
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SweepResult(Result):
+class SweepResult(DrawnResult):
     """Accuracy of one model at each bit error rate, and with no fault; `sweep` has the points and how they were got.
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
     >>> result = rh.sweep(model, (images, labels), ber=1e-3, run=rh.RunOptions(trials=1))
     >>> result
@@ -95,60 +91,45 @@ def sweep(
 
     >>> import torch
     >>> import radhard as rh
-    >>> draw = torch.Generator().manual_seed(0)
-    >>> nn = torch.nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
-    >>> images = torch.randn(40, 3, 2, 2, generator=draw)  # normalised as the model takes them
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.randn(40, 3, 2, 2, generator=torch.Generator().manual_seed(0))  # as the model takes them
     >>> labels = model(images).argmax(1)
     >>> result = rh.sweep(model, (images, labels), ber=[1e-6, 1e-3], run=rh.RunOptions(trials=1))
     >>> [row["ber"] for row in result.rows()]
     [1e-06, 0.001]
     """
-    model_options, faults, run = model_options or ModelOptions(), faults or FaultOptions(), run or RunOptions()
-    stop, report = None if run.until_width is None else UntilWidth(width=run.until_width / 100), progress or silent
-    shard, where, recipe = Shard(index=run.shard[0], of=run.shard[1]), faults.where, model_options.recipe
-    with open_store(run.store, progress=report) as store, open_workers(run) as workers:
-        bench = under_test(
-            model,
-            data,
-            model_options=model_options,
-            data_options=data_options,
-            images=run.images,
-            device=run.device,
-            store=store,
-            places=Where(layers=faults.layer, modules=faults.module),
-            progress=report,
-        )
-
-        def at(rate: float) -> Setting:
-            return faulty_setting(
-                bench, recipe, ber=rate, kinds=faults.kinds, where=where, seed=faults.seed, words=faults.words
-            )
-
+    request = Request.of(
+        model, data, model_options=model_options, data_options=data_options, faults=faults, run=run, progress=progress
+    )
+    run, report = request.run, request.report
+    stop = None if run.until_width is None else UntilWidth(width=run.until_width / 100)
+    shard = Shard(index=run.shard[0], of=run.shard[1])
+    with request.resources() as resources:
+        set_up = request.set_up(resources, images=run.images)
+        bench, recipe = set_up.bench, set_up.recipe
         own = whole_curve if default == "whole" else comparable_curve
-        rates = own(at(0.0).bits, recipe=recipe) if ber is None else rates_of(ber)
+        rates = own(set_up.exposed(0.0).bits, recipe=recipe) if ber is None else rates_of(ber)
         campaign = _campaign(
             bench,
-            tuple(map(at, rates)),
+            tuple(map(set_up.exposed, rates)),
             images=images_taken(bench, run.images, progress=report),
             run=run,
             stop=stop,
         )
-        states = execute(campaign, store, executor=workers.on(bench, batch=run.batch), shard=shard, bench=bench)
-        follow(states, model=bench.model, report=report)
-        return SweepResult(sweep=_measured(bench, campaign, rates=len(rates), store=store))
+        set_up.execute(campaign, shard=shard)
+        return SweepResult(sweep=_measured(bench, campaign, rates=len(rates), store=set_up.store))
 
 
 def rates_of(ber: float | Sequence[float]) -> tuple[float, ...]:
     """One rate or several -> the rates. InputError for none, for one outside [0, 1], and for one given twice."""
     rates = (float(ber),) if isinstance(ber, int | float) else tuple(map(float, ber))
     if not rates:
-        raise InputError("ber is empty: give one bit error rate or more, such as 1e-8")
+        raise InputError("--ber is empty: give one bit error rate or more, such as 1e-8")
     for rate in rates:
         if not 0 <= rate <= 1:
-            raise InputError(f"ber {rate:g}: it is a probability, from 0 to 1, such as 1e-8")
+            raise InputError(f"--ber {rate:g}: it is a probability, from 0 to 1, such as 1e-8")
     if len(set(rates)) < len(rates):
-        raise InputError(f"ber {', '.join(f'{rate:g}' for rate in rates)}: a rate is given twice; give each once")
+        raise InputError(f"--ber {', '.join(f'{rate:g}' for rate in rates)}: a rate is given twice; give each once")
     return rates
 
 

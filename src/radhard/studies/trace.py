@@ -5,30 +5,61 @@ from pathlib import Path
 
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import InputError
-from radhard.faults import MOST_ROWS, Faults, Where, draw_in_parts, expected, write_trace
+from radhard.faults import MOST_ROWS, Faults, Flips, draw_in_parts, expected, flip_rows, write_trace
+from radhard.faults import trace as flips_of_images
 from radhard.studies.data import Data
 from radhard.studies.model import Model
-from radhard.studies.options import DataOptions, FaultOptions, ModelOptions
+from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Report
-from radhard.studies.under_test import images_taken, under_test
+from radhard.studies.request import Request, check_only
+from radhard.studies.result import Rows
+from radhard.studies.under_test import images_taken, recipe_of
 
 DEFAULT_IMAGES = 10
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Trace:
-    """The faults of the first `images` of a model under test, drawn as they are written."""
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trace(Rows):
+    """The faults of the first `images` of a model under test: drawn when they are asked for, and always the same.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.arange(480.0).reshape(40, 3, 2, 2)
+    >>> rh.trace(model, images, ber=1e-3)
+    <Trace: Sequential, int8, BER 0.001, trial 0: ... flips in 10 images>
+    """
 
     bench: ModelUnderTest
     recipe: str
     faults: Faults
     images: int
 
-    def write(self, file: Path) -> int:
-        """Write trial, image, site, kind, index, bit as .csv or .parquet -> how many flips. OSError as files raise."""
+    @property
+    def flips(self) -> Flips:
+        """All of them, in memory."""
+        return flips_of_images(self.bench.programs[self.recipe], self.faults, self.bench.data.ids[: self.images])
+
+    @property
+    def headline(self) -> str:
+        """`fashion-vit, int8, BER 1e-08, trial 0: 12 flips in 10 images`."""
+        faults = self.faults
+        where = f"{self.bench.model}, {self.recipe}, BER {faults.ber:.3g}, trial {faults.trial}"
+        return f"{where}: {len(self.flips):,} flips in {self.images:,} images"
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row a flip: trial, image, site, kind, index, bit, and the file of an image that has one."""
+        return flip_rows(self.flips, files=self._files)
+
+    def write(self, file: str | Path) -> int:
+        """Write the rows as .csv or .parquet, in parts -> how many flips. OSError as files raise."""
         ids = self.bench.data.ids[: self.images]
         parts = draw_in_parts(self.bench.programs[self.recipe], self.faults, ids)
-        return write_trace(parts, file, files=self.bench.data.name_of(ids))
+        return write_trace(parts, file, files=self._files)
+
+    @property
+    def _files(self) -> dict[int, str]:
+        return dict(self.bench.data.name_of(self.bench.data.ids[: self.images]))
 
 
 def trace(
@@ -37,29 +68,37 @@ def trace(
     *,
     ber: float,
     trial: int = 0,
-    images: int | None = None,
     model_options: ModelOptions | None = None,
     data_options: DataOptions | None = None,
     faults: FaultOptions | None = None,
+    run: RunOptions | None = None,
     progress: Report | None = None,
 ) -> Trace:
-    """The faults that a sweep with the same options meets in one trial. InputError for more than a table can have."""
-    faults, model_options = faults or FaultOptions(), model_options or ModelOptions()
-    drawn = Faults(ber=ber, kinds=faults.kinds, where=faults.where, seed=faults.seed, trial=trial, words=faults.words)
-    bench = under_test(
-        model,
-        data,
-        model_options=model_options,
-        data_options=data_options,
-        images=images,
-        places=Where(layers=faults.layer, modules=faults.module),
-        progress=progress,
+    """The faults that a sweep with the same options meets in one trial; of `run` the number of images is taken.
+
+    InputError for more flips than a table can have; other errors are those of `under_test`.
+
+    >>> import torch
+    >>> import radhard as rh
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4)).eval()
+    >>> images = torch.arange(480.0).reshape(40, 3, 2, 2)
+    >>> faults = rh.trace(model, images, ber=1e-3, run=rh.RunOptions(images=5))
+    >>> {row["site"] for row in faults.rows()}
+    {'1'}
+    """
+    request = Request.of(
+        model, data, model_options=model_options, data_options=data_options, faults=faults, run=run, progress=progress
     )
-    taken = images_taken(bench, images, default=DEFAULT_IMAGES, progress=progress)
-    flips = taken * sum(expected(bench.programs[model_options.recipe].costs, drawn).values())
+    run, faults = request.run, request.faults
+    check_only(run, ("images",), verb="trace")
+    drawn = Faults(ber=ber, kinds=faults.kinds, where=faults.where, seed=faults.seed, trial=trial, words=faults.words)
+    bench = request.under_test(images=run.images)
+    recipe = recipe_of(bench, request.model_options)
+    taken = images_taken(bench, run.images, default=DEFAULT_IMAGES, progress=request.report)
+    flips = taken * sum(expected(bench.programs[recipe].costs, drawn).values())
     if flips > MOST_ROWS:
         raise InputError(
             f"--ber {ber:g}: some {flips:,.3g} flips in {taken} images are expected, a table has at most "
             f"{MOST_ROWS:,}: take a lower --ber, fewer --images, or some sites (--layer, --module, --operator, --site)"
         )
-    return Trace(bench=bench, recipe=model_options.recipe, faults=drawn, images=taken)
+    return Trace(bench=bench, recipe=recipe, faults=drawn, images=taken)

@@ -51,7 +51,7 @@ def under_test(
     data, report = EMBEDDED if data is None else data, progress or silent
     chosen = choose_device(device)
     if (line := device_chosen(device)) is not None:
-        report(Note(model="", text=line))
+        report(Note(model="", line=line))
     name = name_of(model)
     report(Preparing(model=name))
     known = given(model_options.scales)
@@ -74,12 +74,18 @@ def under_test(
         *assumed(loaded),
         *_of_data(bench),
         *_of_scales(bench),
-        *guessed(bench.programs[model_options.recipe], places),
+        *_of_recipe(bench, model_options),
+        *guessed(bench.programs[recipe_of(bench, model_options)], places),
         *(unused(store, bench) if store else ()),
     )
     for line in lines:
-        report(Note(model=loaded.name, text=line))
+        report(Note(model=loaded.name, line=line))
     return bench
+
+
+def recipe_of(bench: ModelUnderTest, options: ModelOptions) -> str:
+    """The recipe that the options state; else that of a model that is quantised already; else int8."""
+    return options.recipe or next((recipe for recipe in bench.programs if recipe != "float"), "float")
 
 
 def name_of(model: Model) -> str:
@@ -99,7 +105,7 @@ def images_taken(
             f"{bench.data.name} has fewer images than the {default:,} that are taken by default: all {count:,} are "
             "taken (--images)"
         )
-        (progress or silent)(Note(model=bench.model, text=text))
+        (progress or silent)(Note(model=bench.model, line=text))
     return min(default, count)
 
 
@@ -150,6 +156,12 @@ def _of_data(bench: ModelUnderTest) -> list[str]:
     if data.skipped:
         lines.append(f"{len(data.skipped)} image(s) could not be read and are left out: {', '.join(data.skipped)}")
     return lines
+
+
+def _of_recipe(bench: ModelUnderTest, options: ModelOptions) -> list[str]:
+    """Of a model that decides its recipe itself: which it is."""
+    recipe = recipe_of(bench, options)
+    return [] if options.recipe or "float" in bench.programs else [f"{bench.model}: recipe {recipe}, the model's own"]
 
 
 def _of_scales(bench: ModelUnderTest) -> list[str]:

@@ -102,12 +102,12 @@ def test_several_that_fit_are_refused_and_one_is_chosen_by_its_key(model: str, t
     prefixed = {"state_dict": under("student.", OTHER) | under("nets.b.", WANTED)}
     for content in (both, prefixed):
         torch.save(content, tmp_path / "w.pth")
-        with pytest.raises(ModelError, match=r"several sets of weights, .*nets\.b, .*student: .*--checkpoint-key"):
+        with pytest.raises(ModelError, match=r"several sets of weights, .*nets\.b, .*student: .*checkpoint_key"):
             load(model, tmp_path / "w.pth", input_shape=(3, 8, 8))
         for key in ("nets.b",):
             chosen = load(model, tmp_path / "w.pth", checkpoint_key=key, input_shape=(3, 8, 8))
             assert torch.equal(weights(chosen), WANTED["5.weight"])
-        with pytest.raises(ModelError, match=r"has no weights under 'teacher' \(--checkpoint-key\); it has "):
+        with pytest.raises(ModelError, match=r"has no weights under 'teacher' \(checkpoint_key\); it has "):
             load(model, tmp_path / "w.pth", checkpoint_key="teacher", input_shape=(3, 8, 8))
     with pytest.raises(InputError, match="none is given"):
         load(model, checkpoint_key="net", input_shape=(3, 8, 8))

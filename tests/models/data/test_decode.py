@@ -98,7 +98,7 @@ def test_bad_images_stop_the_run_by_name_and_count(tree: Path) -> None:
     assert text.startswith("2 of the 7 images of val cannot be read: ")
     assert "dog/cut.jpg (OSError: image file is truncated" in text
     assert "dog/text.jpg (UnidentifiedImageError" in text
-    assert "--skip-bad" in text
+    assert "skip_bad" in text
 
 
 def test_bad_images_are_left_out_when_asked(tree: Path) -> None:
@@ -118,7 +118,7 @@ def test_nothing_is_left_when_all_are_bad(tree: Path) -> None:
     bad = [listing.names.index("dog/cut.jpg")]
     with pytest.raises(InputError, match="1 of the 1 images") as caught:
         decoded(listing, bad, bad="skip")
-    assert "--skip-bad" not in str(caught.value)
+    assert "skip_bad" not in str(caught.value)
 
 
 def test_pixels_of_16_bits_are_not_cut_to_8(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_sample_is_the_beginning_of_a_longer_one(folder: Path) -> None:
     assert short.names == whole.names[:20]
     assert same_apart.digest == apart.digest
     assert supplied(folder, seed=8, samples=20)[0].names != short.names
-    with pytest.raises(InputError, match=r"--samples 49: val has 48 images"):
+    with pytest.raises(InputError, match=r"samples 49: val has 48 images"):
         supplied(folder, samples=49)
 
 
@@ -125,7 +125,7 @@ def test_images_that_calibrate_can_be_named(folder: Path) -> None:
 def test_what_cannot_be_meant_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="data 'imagenet' is not known; it is fashion-mnist, a folder"):
         supplied("imagenet")
-    with pytest.raises(InputError, match="--data-root"):
+    with pytest.raises(InputError, match="data_root"):
         supplied(folder, root=folder)
     with pytest.raises(InputError, match="data 3 has 6 images: a fifth of them is too few"):
         supplied(folder / "3")
@@ -184,7 +184,7 @@ def test_embedded_images_are_resized_if_so_asked() -> None:
     whole = fashion_mnist("test")
     first = Image.fromarray(whole.images[found.evaluated.ids[0], 0].numpy()).resize((32, 32), Image.Resampling.BICUBIC)
     assert torch.equal(found.evaluated.images[0, 0], torch.from_numpy(np.array(first)))
-    with pytest.raises(InputError, match="--split val: the embedded images have their own"):
+    with pytest.raises(InputError, match="split val: the embedded images have their own"):
         split_data(DataChoice(split="val"), loaded)
 
 

@@ -578,12 +578,12 @@ class OfTokens(nn.Module):
 def test_a_model_without_tokens_has_no_grid_of_its_own() -> None:
     program = program_of(Mean(nn.Conv2d(1, 4, 3, padding=1)), 1, 12, 10)
     assert token_grid(program) is None
-    with pytest.raises(InputError, match=r"no tokens .* images of 12 x 10 pixels .* --grid, such as 7x7"):
+    with pytest.raises(InputError, match=r"no tokens .* images of 12 x 10 pixels .* grid, such as 7x7"):
         grid_of(program)
     many = program_of(OfTokens((1, 1)), 1, 17, 16)
     assert token_grid(many) == (17, 16)
     assert MOST_PATCHES < 17 * 16
-    with pytest.raises(InputError, match=r"17 x 16 patches, .* --grid, such as 14x14"):
+    with pytest.raises(InputError, match=r"17 x 16 patches, .* grid, such as 14x14"):
         grid_of(many)
 
 
@@ -621,7 +621,7 @@ def test_the_words_of_the_image() -> None:
     assert words_of_image(twice).select(twice.sites) == image_words(twice)
     flipped = named(twice, (1, 8))["two.load"][:7]
     assert flipped == [f"0,{x}" for x in range(6, -1, -1)]
-    with pytest.raises(InputError, match=r"reads no word of the image .* \(--mean, --std\)"):
+    with pytest.raises(InputError, match=r"reads no word of the image .* \(mean, std\)"):
         image_words(program_of(Ahead(), 1, 8, 8))
 
 

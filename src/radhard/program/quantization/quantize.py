@@ -24,6 +24,7 @@ from radhard.program.program import Program
 from radhard.program.quantization.batches import images_of
 from radhard.program.quantization.calibration import Calibration, feed_images
 from radhard.program.quantization.observers import give, scales_of
+from radhard.program.quantization.pt2e import import_pt2e
 from radhard.program.quantization.quantizer import IntegerRecipe, quantizer
 from radhard.program.quantization.shifts import Shifted, correct
 
@@ -67,12 +68,11 @@ def quantize(
     if program.host is not None:
         integer = quantize(program.host, batches, recipe=recipe, anatomy=anatomy, calibration=calibration)
         return integer.to(program.device)
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
+    flow = import_pt2e("quantize_pt2e")
     where = choose_device(device)
     with warnings.catch_warnings(), undisturbed(), undisturbed(where):
         warnings.simplefilter("ignore")
-        graph = prepare_pt2e(_copy(program.graph), quantizer(recipe))
+        graph = flow.prepare_pt2e(_copy(program.graph), quantizer(recipe))
         if calibration is None:
             calibration = _calibrated(graph, program, batches, recipe=recipe, device=where)
         else:
@@ -80,7 +80,7 @@ def quantize(
         give(graph, calibration.scales)
         if recipe == "int8":
             correct(graph, calibration.shifts)
-        graph = _with_shapes(convert_pt2e(graph, fold_quantize=True))
+        graph = _with_shapes(flow.convert_pt2e(graph, fold_quantize=True))
     said = Overrides.of(anatomy)
     lowered = lower(
         graph,

@@ -19,6 +19,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from radhard.program.quantization.fused import CONVOLUTIONS, WITH_WEIGHTS, activation_after
+from radhard.program.quantization.pt2e import import_pt2e
 from radhard.program.quantization.unsigned import never_negative
 
 IntegerRecipe = Literal["int8", "int8-symmetric", "int8-float"]
@@ -28,6 +29,7 @@ _OF_ACTIVATIONS = {_ATEN.matmul.default, _ATEN.bmm.default}
 
 def quantizer(recipe: IntegerRecipe) -> Any:
     """The recipe as a `Quantizer` of torchao."""
+    import_pt2e("quantizer")  # what follows finds it imported
     from torchao.quantization.pt2e import HistogramObserver, MinMaxObserver, PerChannelMinMaxObserver
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec, Quantizer
 
