@@ -232,7 +232,7 @@ def test_a_sweep_that_cannot_be_meant(options: dict[str, Any], says: str) -> Non
         ({"ber": 0.0}, "at BER 0 nothing flips"),
         ({"loss": 100}, "not between 0 and 100"),
         ({"loss": (10, 10)}, "given twice"),
-        ({"grid": (2, 2)}, "are for --by patch"),
+        ({"grid": (2, 2)}, "are for by patch"),
         ({"by": "patch", "faults": rh.FaultOptions(layer=("0",))}, "the input image alone"),
         ({"run": rh.RunOptions(shard=(1, 2))}, "not split"),
         ({"run": rh.RunOptions(until_width=0.0)}, "above 0 and up to 100"),
