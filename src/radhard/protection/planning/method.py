@@ -42,8 +42,8 @@ class Method:
     scheme: str = "row-abft"
     options: tuple[tuple[str, Value], ...] = ()
     ranges: Annotated[RangeBounds, "Bounds of non-linear operators."] = "observed"
-    outside: Annotated[Outside, "What becomes of values outside their range."] = "zero"
-    margin: Annotated[float, Least(0), "Observed ranges are wider by this share of their distance."] = 0.05
+    outside: Annotated[Outside, "Replacement of values outside their range."] = "zero"
+    margin: Annotated[float, Least(0), "Observed ranges are widened by this share of their width."] = 0.05
     checks: Annotated[CheckExposure, "Whether faults reach the checks."] = "exposed"
     name: str = field(default="", compare=False)
 
@@ -172,8 +172,8 @@ def own_options(name: str) -> tuple[Option, ...]:
     return tuple(own)
 
 
-_OF_BLOCKS = "Blocks to choose from: as large along every axis, of any proportions, or as deep as the product."
-_OF_FLIPS = "Most flips that a block may expect."
+_OF_BLOCKS = "Shapes of blocks: equal along every axis, any proportions, or as deep as the product."
+_OF_FLIPS = "Largest expected number of flips in a block."
 
 
 def read_method(text: str) -> Method:

@@ -21,7 +21,7 @@ from radhard.protection.schemes.registry import scheme
 from radhard.words import Words, canonical
 
 
-@scheme("dmr", about="Two runs of any operator, and a third of an image in which they differ.", takes="any operator")
+@scheme("dmr", about="Two runs of any operator; where they differ, a third run of the image.", takes="any operator")
 @dataclass(frozen=True, kw_only=True)
 class Dmr:
     """Costs one run where nothing is wrong, two where something is."""

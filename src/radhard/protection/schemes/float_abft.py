@@ -33,7 +33,7 @@ Rows = tuple[Tensor, Tensor]  # of products [e], and in them [e]
 
 @scheme(
     "float-abft",
-    about="Every row of a float product is summed, and compared within a bound of its rounding errors.",
+    about="Every row sum of a float product is checked within a rounding bound.",
     takes="float products",
 )
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,10 @@ class FloatAbft:
     that is off after its repair is taken up again at most `retries` times. What is not finite counts as off.
     """
 
-    deviations: Annotated[float, Above(0), "Of the bound; beyond 6 are one in 500 million by chance."] = 6.0
-    width: Annotated[int | None, Least(1), "Words of a row to a check; null: all."] = None
-    lanes: Annotated[int, Least(1), "Partial sums in which the device adds."] = 1
-    retries: Annotated[int, Least(0), "How often a row is taken up again; 0 leaves a repair unchecked."] = 1
+    deviations: Annotated[float, Above(0), "Bound in standard deviations; 6: a false alarm in 500 million."] = 6.0
+    width: Annotated[int | None, Least(1), "Words per row check; null: the whole row."] = None
+    lanes: Annotated[int, Least(1), "Partial sums of the device's float addition."] = 1
+    retries: Annotated[int, Least(0), "Attempts to repair a row again; 0 leaves a repair unchecked."] = 1
 
     def __post_init__(self) -> None:
         check_options(self)

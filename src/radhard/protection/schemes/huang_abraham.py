@@ -20,7 +20,7 @@ from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
 
 
-@scheme("huang-abraham", about="Full checksums carried through the product, and one word of it put right.")
+@scheme("huang-abraham", about="Full checksums computed with the product; they correct one word.")
 @dataclass(frozen=True, kw_only=True)
 class HuangAbraham:
     """Full checksums, in 32 bits that wrap; puts one word of each product right."""

@@ -27,7 +27,7 @@ Hides = Literal["ideal", "measured"]
 
 @scheme(
     "intensity-guided",
-    about="Standard ABFT, whose detection is supposed to run while the product waits for memory.",
+    about="Standard ABFT; detection is assumed to run while the product waits for memory.",
     spellings=(
         Spelling(name="intensity-ideal", fixed={"hides": "ideal"}, called={}),
         Spelling(
@@ -51,9 +51,9 @@ class IntensityGuided:
     on which nothing depends.
     """
 
-    hides: Annotated[Hides, "All of detection, or as much as the roofline of a device lets."] = "ideal"
-    operations_per_byte: Annotated[float | None, Least(0), "Of the device; with measured only."] = None
-    batch: Annotated[int, Least(1), "Images for which a weight is moved once."] = 1
+    hides: Annotated[Hides, "Hide all of detection, or as much as a roofline allows."] = "ideal"
+    operations_per_byte: Annotated[float | None, Least(0), "Operations per byte; only with measured."] = None
+    batch: Annotated[int, Least(1), "Images per load of a weight from memory."] = 1
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -29,7 +29,7 @@ Repair = Literal["all", "visible"]
 
 @scheme(
     "lb-abft",
-    about="Light-weight block ABFT in three stages: the product, its blocks, the faulty words of a block.",
+    about="Light-weight block ABFT: checks the product, then its blocks, then corrects faulty words.",
     search=Search(exact=Exact, blocks="cube", limited=True),
 )
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ class LbAbft:
     """
 
     block: Block
-    policy: Annotated[RecoveryPolicy, "What becomes of a block with several faulty words."] = "intersect"
-    retries: Annotated[int, Least(0), "How often a repair is tried again; 0 leaves it unchecked."] = 1
-    repair: Annotated[Repair, "Every block that is off, or those that can be seen in a word of 8 bits."] = "all"
-    width: Annotated[Width, "Bits of the sums of detection."] = 32
+    policy: Annotated[RecoveryPolicy, "How a block with several faulty words is repaired."] = "intersect"
+    retries: Annotated[int, Least(0), "Attempts to repair a block again; 0 leaves a repair unchecked."] = 1
+    repair: Annotated[Repair, "Repair all faulty blocks, or those whose error is visible in 8-bit words."] = "all"
+    width: Annotated[Width, "Bits of the checksums of detection."] = 32
 
     def __post_init__(self) -> None:
         check_options(self)

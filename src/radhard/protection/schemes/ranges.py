@@ -27,7 +27,7 @@ Outside = Literal["zero", "clamp"]
 
 @scheme(
     "ranges",
-    about="What an operator yields is compared with two bounds, and replaced outside them.",
+    about="Outputs are compared with two bounds; values outside are replaced.",
     takes="any operator",
     spellings=(),
 )
@@ -40,7 +40,7 @@ class Ranges:
 
     low: Annotated[float, "Values from here on pass."]
     high: Annotated[float, "Values up to here pass."]
-    outside: Annotated[Outside, "What becomes of others: 0, or the nearer bound."] = "zero"
+    outside: Annotated[Outside, "Replacement of values outside: 0, or the nearer bound."] = "zero"
 
     def __post_init__(self) -> None:
         if not self.low <= self.high or not (math.isfinite(self.low) and math.isfinite(self.high)):

@@ -38,7 +38,7 @@ from radhard.words import Words
 
 @scheme(
     "row-abft",
-    about="The detection of LB-ABFT in long flat blocks, whose faulty rows are put right one by one.",
+    about="Detection as LB-ABFT, in long flat blocks; faulty rows are corrected one by one.",
     search=Search(exact=ExactRows, blocks="box", limited=False),
 )
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class RowAbft:
     """
 
     block: Block
-    retries: Annotated[int, Least(0), "How often a row is taken up again; 0 leaves a repair unchecked."] = 1
-    width: Annotated[Width, "Bits of the sums of detection."] = 32
+    retries: Annotated[int, Least(0), "Attempts to repair a row again; 0 leaves a repair unchecked."] = 1
+    width: Annotated[Width, "Bits of the checksums of detection."] = 32
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -43,7 +43,7 @@ class StoredDigits:
     parts: tuple[sums.SummedWeight, ...]
 
 
-@scheme("row-check", about="Every row is summed as it is written, and rows that differ are computed again.")
+@scheme("row-check", about="Every row sum is checked as the row is written; wrong rows are recomputed.")
 @dataclass(frozen=True, kw_only=True)
 class RowCheckAbft:
     """Any number of faulty words in any number of rows is put right."""

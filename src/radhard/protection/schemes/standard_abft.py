@@ -17,7 +17,7 @@ from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
 
 
-@scheme("standard-abft", about="One check of the product, and one word of it put right.")
+@scheme("standard-abft", about="One check of the whole product; an alarm corrects one word.")
 @dataclass(frozen=True, kw_only=True)
 class StandardAbft:
     """LB-ABFT with one block, in which several faulty words are left, and no check of the repair."""

@@ -26,7 +26,7 @@ VoteBy = Literal["word", "bitwise"]
 
 @scheme(
     "tmr",
-    about="Three copies of any operator, and a vote on their words or on each bit.",
+    about="Three runs of any operator, and a vote on words or on single bits.",
     takes="any operator",
     spellings=(Spelling(name="tmr", defaults={"vote": "bitwise"}),),
 )
@@ -34,7 +34,7 @@ VoteBy = Literal["word", "bitwise"]
 class Tmr:
     """Protects any operator. The word that the voter yields is exposed as one that is loaded is."""
 
-    vote: Annotated[VoteBy, "On whole words, or on each bit by itself."] = "word"
+    vote: Annotated[VoteBy, "Vote on whole words, or on each bit."] = "word"
 
     def __post_init__(self) -> None:
         check_options(self)
