@@ -329,7 +329,7 @@ def test_an_empty_trace_and_none_at_all(tmp_path: Path) -> None:
         (("--words", "sum=int16"), ("'sum'", "'product' and 'accumulator'")),
         (("--layer", "block.1"), ("layer pattern 'block.1'", "near ones: blocks.1")),
         (("--site", "head", "--layer", "blocks.0"), ("leaves none", "widen")),
-        (("--except",), ("--except", "name what it spares")),
+        (("--except",), ("--except", "excludes every site")),
         (("--shard", "4/3"), ("--shard 4/3", "i/n")),
         (("--until-width", "0"), ("--until-width 0", "percentage points")),
         (("--shard", "1/2", "--until-width", "10"), ("shard 1/2", "leave one of the two out")),

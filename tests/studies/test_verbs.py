@@ -215,7 +215,7 @@ def test_plots(tmp_path: Path) -> None:
         ({"ber": ()}, "ber is empty"),
         ({"ber": 1.5}, "a probability, from 0 to 1"),
         ({"ber": (1e-4, 1e-4)}, "given twice"),
-        ({"ber": 1e-4, "faults": rh.FaultOptions(except_=True)}, "spares everything"),
+        ({"ber": 1e-4, "faults": rh.FaultOptions(except_=True)}, "excludes every site"),
         ({"ber": 1e-4, "faults": rh.FaultOptions(layer=("none",))}, "matches none"),
         ({"ber": 1e-4, "run": rh.RunOptions(images=100)}, "100 images are asked for"),
     ],

@@ -27,7 +27,7 @@ def blocks(
     model: Annotated[
         Literal["all", "printed", "volume", "exact"],
         typer.Option(
-            help="printed: Algorithm 2 to the letter; volume: faulty as its volume is; exact: every operation",
+            help="printed: Algorithm 2 as printed; volume: fault probability by volume; exact: every operation",
             rich_help_panel=RUN,
         ),
     ] = "all",
@@ -36,7 +36,7 @@ def blocks(
         typer.Option(
             "--block",
             min=1,
-            help="what this block costs, instead of the one that costs least",
+            help="block size to evaluate; default: the cheapest",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -44,7 +44,7 @@ def blocks(
         float,
         typer.Option(
             min=0.0,
-            help="only blocks that expect at most so many flips: recovery repairs one; inf: any",
+            help="largest expected number of flips in a block, as recovery repairs one; inf: no limit",
             rich_help_panel=RUN,
         ),
     ] = 1.0,
@@ -52,8 +52,8 @@ def blocks(
         int | None,
         typer.Option(
             min=1,
-            help="exposed bits of a multiply-accumulate, for printed and volume; default: as printed 1, for volume "
-            "those of --words",
+            help="exposed bits of a multiply-accumulate, for printed and volume; default: 1 for printed, those of "
+            "--words for volume",
             rich_help_panel=FAULTS,
         ),
     ] = None,
@@ -64,12 +64,12 @@ def blocks(
         bool,
         typer.Option(
             "--activation",
-            help="B is an activation, as in attention: its sums are made each time",
+            help="B is an activation, as in attention: its checksums are computed for each image",
             rich_help_panel=MODEL,
         ),
     ] = False,
 ) -> None:
-    """Find the block size of LB-ABFT for a matrix product of m x k and k x n, and what detection and recovery cost."""
+    """Find the cheapest block size of LB-ABFT for a matrix product of m x k and k x n, and its cost."""
     rates = parse.rates(ber)
     written = files.to_write(ctx, csv=output.csv, plot=output.plot)
 

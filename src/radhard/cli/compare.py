@@ -30,17 +30,17 @@ def compare(
     ber: Annotated[
         str | None,
         typer.Option(
-            help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits",
+            help="1e-9,1e-8 or 1e-9:1e-5:9; default: rates that show each model's whole curve",
             rich_help_panel=FAULTS,
         ),
     ] = None,
 ) -> None:
-    """Measure schemes on the products of a model, all under the same faults, and as far as each other.
+    """Compare schemes on the products of a model, under the same faults.
 
-    Each is compared with --reference: the difference of accuracies is paired, its interval holds for all schemes at a
-    rate together, and two one-sided tests say whether two are equivalent within --margin.
-    Ranges of non-linear operators go with every scheme, unless it says ranges=none. A block is the one that costs least
-    at the bit error rate. Checks are those of one image at a time.
+    Each is compared with the baseline --reference by a paired difference of accuracies, whose interval holds for all
+    schemes at a rate together; two one-sided tests decide whether two schemes are equivalent within --margin. Every
+    scheme includes ranges on non-linear operators unless it has ranges=none. Blocks are the cheapest at the bit error
+    rate. Each image is checked separately.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)

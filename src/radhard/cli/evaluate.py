@@ -27,7 +27,7 @@ def evaluate(
     plan: Annotated[
         list[Path],
         typer.Option(
-            help="a plan's file, or a folder of them; repeatable. Each model takes those that are for it",
+            help="a plan file, or a folder of them; repeatable. Each model takes its own plans",
             rich_help_panel=PROTECTION,
         ),
     ],
@@ -42,15 +42,15 @@ def evaluate(
     ber: Annotated[
         str | None,
         typer.Option(
-            help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan a model; default: the rates of the plans",
+            help="1e-9,1e-8 or 1e-9:1e-5:9, with one plan per model; default: the rates of the plans",
             rich_help_panel=FAULTS,
         ),
     ] = None,
 ) -> None:
-    """Measure plans: unprotected, ranges alone, products alone, both; under the same faults, and under none.
+    """Measure plans: unprotected, ranges only, products only, both; under the same faults, and without faults.
 
-    Overhead counts the operations that were executed. Images that chose a plan are refused. Whether a plan meets its
-    target is judged again on these images. The recipe is that of the plan.
+    Overhead counts executed operations. Images that chose a plan are refused. The verdict on the target is repeated on
+    these images. The recipe is that of the plan.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
     paths = parse.files(plan, option="--plan", suffix=".json")

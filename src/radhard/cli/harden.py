@@ -23,14 +23,14 @@ def harden(
     data: options.Data = "fashion-mnist",
     policy: Annotated[
         Literal["raise", "warn", "recompute"],
-        typer.Option(help="what is done about words that cannot be repaired", rich_help_panel=PROTECTION),
+        typer.Option(help="reaction to uncorrectable words", rich_help_panel=PROTECTION),
     ] = "raise",
     out: Annotated[Path, typer.Option(help="the hardened model's file", rich_help_panel=OUTPUT)] = Path("hardened.pt2"),
 ) -> None:
-    """Write the model of a plan as a .pt2 file that checks and repairs itself: normalised images in, logits out.
+    """Write the hardened model of a plan as a .pt2 file: normalised images in, logits out, checks and repairs inside.
 
-    It loads with `torch.export.load` after `import torch, radhard.kernels`. Model, weights and data must be those that
-    the plan was made for: they decide the scales of its words. The recipe is that of the plan.
+    It loads with `torch.export.load` after `import torch, radhard.kernels`. Model, weights and data must be those of
+    the plan, since they determine its scales. The recipe is that of the plan.
     """
     written = files.to_write(ctx, out=out, suffixes=(".pt2",))
 

@@ -21,12 +21,13 @@ def inspect(
     faults: Annotated[FaultOptions, taken(but=("seed",))],
     output: Annotated[OutputOptions, taken(only=("json_",))],
     by: Annotated[
-        Literal["site", "layer", "module", "operator"], typer.Option(help="one row for each", rich_help_panel=OUTPUT)
+        Literal["site", "layer", "module", "operator"],
+        typer.Option(help="one row per site, layer ...", rich_help_panel=OUTPUT),
     ] = "site",
     coverage: Annotated[
         bool,
         typer.Option(
-            "--coverage", help="say of every node of the exported graph what became of it", rich_help_panel=OUTPUT
+            "--coverage", help="list every node of the exported graph and what it became", rich_help_panel=OUTPUT
         ),
     ] = False,
     template: Annotated[

@@ -9,18 +9,18 @@ from radhard.cli.spelling import RUN
 
 
 def merge(
-    out: Annotated[Path, typer.Argument(help="the store to add to, made if there is none")],
-    stores: Annotated[list[Path], typer.Argument(help="the stores to read, of shards or of other campaigns")],
+    out: Annotated[Path, typer.Argument(help="the target store, created if it does not exist")],
+    stores: Annotated[list[Path], typer.Argument(help="the stores to merge")],
     drop_damaged: Annotated[
         bool,
         typer.Option(
             "--drop-damaged",
-            help="leave out units that are damaged, and name them, instead of stopping",
+            help="skip damaged units and name them, instead of stopping",
             rich_help_panel=RUN,
         ),
     ] = False,
 ) -> None:
-    """Add the outcomes of stores to one; outcomes that contradict each other are refused, and so are damaged ones."""
+    """Merge stores into one. Outcomes that contradict each other, and damaged outcomes, are refused."""
     from radhard.campaign.contents import contents, mixed_programs
     from radhard.campaign.merge import merge as merge_stores
     from radhard.campaign.store import Store

@@ -23,9 +23,9 @@ Model = Annotated[str, typer.Argument(help=MODEL_HELP, autocompletion=completion
 Data = Annotated[
     str,
     typer.Option(
-        help="the images that are classified: fashion-mnist (embedded); a folder with a folder of images for each "
-        "class, or with images and a list of labels, or without; .npz, .npy, IDX, CIFAR's files, tars (docs/data.md); "
-        "or timm:NAME for what timm's data set factory reads, such as timm:torch/cifar10",
+        help="images to evaluate: fashion-mnist (embedded); a folder with one folder per class, with a list of labels, "
+        "or with images only; .npz, .npy, IDX or CIFAR files, tars (docs/data.md); or timm:NAME for data sets of "
+        "timm's factory, such as timm:torch/cifar10",
         rich_help_panel=DATA,
     ),
 ]
@@ -33,7 +33,7 @@ Data = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """The models of a command that takes several, and what is said of each: of some by name, of the rest of all."""
+    """The models of a command that takes several, with options for all of them or, as NAME=FILE, for one."""
 
     models: tuple[str, ...] = field(
         metadata={
@@ -52,9 +52,9 @@ class Models:
     anatomy: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "a .json or .toml file that says where sites stand, patterns of their names -> layer, module or "
-            "both; it overrides names and graph (`radhard inspect --template` prints one); with several models "
-            "NAME=FILE, repeatable",
+            "help": "a .json or .toml file that maps patterns of site names to layer, module or both; it overrides "
+            "module names and graph (`radhard inspect --template` prints one); with several models NAME=FILE, "
+            "repeatable",
             "panel": MODEL,
         },
     )
@@ -99,8 +99,8 @@ def written(*, csv: str, plot: str) -> Taken:
 
 
 def one_trial(**helps: str) -> Taken:
-    """What plan, evaluate and compare take of `RunOptions`: all of the work in whole trials, one if nothing is said."""
-    chunk = "images a unit of work: a killed run loses these; the interval of overhead is of units"
+    """The `RunOptions` of plan, evaluate and compare: whole trials without shards; one trial by default."""
+    chunk = "images per unit of work; a killed run loses at most one unit; the interval of overhead is over units"
     return taken(
         but=("shard", "until_width"),
         helps={"chunk": chunk, **helps},

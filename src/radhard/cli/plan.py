@@ -14,9 +14,7 @@ from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, Pla
 def plan(
     ctx: typer.Context,
     model: options.Model,
-    ber: Annotated[
-        str, typer.Option(help="the bit error rate that the model must stand, such as 1e-8", rich_help_panel=FAULTS)
-    ],
+    ber: Annotated[str, typer.Option(help="the bit error rate to plan for, such as 1e-8", rich_help_panel=FAULTS)],
     model_options: ModelOptions,
     data_options: DataOptions,
     faults: FaultOptions,
@@ -36,11 +34,11 @@ def plan(
         typer.Option(help="draw this plan's frontier too; repeatable", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Choose a protection by Algorithm 1 (or by gain an operation) that keeps the accuracy within an overhead.
+    """Choose a protection that keeps the loss of accuracy and the overhead within limits, by Algorithm 1 or by gain.
 
-    Some images choose, others judge: the target is met if the upper limit of the loss on these is within it, not met
-    if the lower one is beyond it; else they cannot tell, and how many would is said. Targets that cannot be met end
-    with the most protected plan within the overhead, and say which limit was in the way.
+    Some images choose the plan, others judge it. The target is met if the upper confidence limit of the loss is within
+    it, and not met if the lower limit is beyond it. Otherwise the images cannot tell, and the command says how many
+    would. If the target cannot be met, the result is the most protected plan within the overhead, with the reason.
     """
     rate = parse.rate(ber)
     others = parse.files(list(beside or []), option="--beside", suffix=".json")

@@ -20,10 +20,10 @@ def quantize(
     data: options.Data = "fashion-mnist",
     out: Annotated[Path, typer.Option(help="the file of the scales", rich_help_panel=OUTPUT)] = Path("scales.json"),
 ) -> None:
-    """Calibrate a model and write its scales, which other commands take by --scales: on any machine, one program.
+    """Calibrate a model and write its scales to a file for --scales, to make the same program on any machine.
 
-    Runs that are split over machines, or compared between them, must have the same scales: those that are calibrated on
-    processors of two kinds can differ in their last bits.
+    Runs that are split over machines, or compared between them, need equal scales: calibration on two kinds of
+    processors can differ in the last bits.
     """
     written = files.to_write(ctx, out=out, suffixes=(".json",))
 

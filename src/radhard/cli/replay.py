@@ -25,13 +25,11 @@ def replay(
     output: Annotated[OutputOptions, taken(only=("json_",))],
     data: options.Data = "fashion-mnist",
     trial: Annotated[
-        int | None, typer.Option(min=0, help="which trial, if the table has several", rich_help_panel=FAULTS)
+        int | None, typer.Option(min=0, help="the trial, if the table has several", rich_help_panel=FAULTS)
     ] = None,
     words: Annotated[
         str | None,
-        typer.Option(
-            help="words of the run that the table is from; default: what the table says", rich_help_panel=FAULTS
-        ),
+        typer.Option(help="number formats of the table's run; default: from the table", rich_help_panel=FAULTS),
     ] = None,
     logits: Annotated[
         Path | None,

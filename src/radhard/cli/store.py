@@ -12,10 +12,10 @@ from radhard.errors import StoreError
 
 def store(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="the store to look into; it is read, never changed")],
+    file: Annotated[Path, typer.Argument(help="the store to read; it is not changed")],
     output: Annotated[OutputOptions, taken(only=("json_",))],
 ) -> None:
-    """Show what a store holds by model, program and data, and check every unit of it; exit 2 if one is damaged."""
+    """List a store's contents by model, program and data, and verify every unit; exit code 2 if one is damaged."""
     from radhard.campaign.contents import held, mixed_programs
     from radhard.campaign.opening import salvage_hint
     from radhard.campaign.salvage import salvage

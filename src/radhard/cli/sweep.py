@@ -25,12 +25,12 @@ def sweep(
     ber: Annotated[
         str | None,
         typer.Option(
-            help="1e-9,1e-8 or 1e-9:1e-5:9; default: each model's whole curve, by its exposed bits",
+            help="1e-9,1e-8 or 1e-9:1e-5:9; default: rates that show each model's whole curve",
             rich_help_panel=FAULTS,
         ),
     ] = None,
 ) -> None:
-    """Measure accuracy over the bit error rate, with faults in every exposed operation.
+    """Measure accuracy over the bit error rate, with faults in all exposed operations.
 
     Several models are measured one after another, drawn in one figure and compared in a table.
     """

@@ -29,7 +29,7 @@ def trace(
     data: options.Data = "fashion-mnist",
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0", rich_help_panel=FAULTS)] = 0,
 ) -> None:
-    """Write the faults that a sweep with the same options meets: trial, image, site, kind, index, bit.
+    """Write the faults of a sweep with the same options: trial, image, site, kind, index, bit.
 
     `index` counts the operations of a kind at a site in an image, in the order that docs/traces.md describes.
     """

@@ -25,13 +25,13 @@ def train(
     models: Annotated[
         list[str] | None, typer.Argument(help="models of the zoo, such as fashion-vit; default: all of them")
     ] = None,
-    seed: Annotated[int, typer.Option(help="what weights and batches are drawn from", rich_help_panel=MODEL)] = 0,
+    seed: Annotated[int, typer.Option(help="seed of weights and batches", rich_help_panel=MODEL)] = 0,
     seeds: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="train each model from so many seeds, --seed the first: weights named by seed, and seeds.json with "
-            "the accuracies in float and int8",
+            help="number of seeds to train each model from, beginning with --seed: writes weights named by seed, and "
+            "seeds.json with the accuracies in float and int8",
             rich_help_panel=MODEL,
         ),
     ] = None,

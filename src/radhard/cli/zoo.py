@@ -9,7 +9,7 @@ from radhard.cli.signature import taken
 
 
 def models(ctx: typer.Context, output: Annotated[OutputOptions, taken(only=("json_",))]) -> None:
-    """List the models that are shipped, with their accuracies, and say where other names of models come from."""
+    """List the shipped models with their accuracies, and the forms of other model names."""
     from radhard.cli.notes import show, show_json
     from radhard.report.record import Envelope
     from radhard.report.zoo import form_records, forms_table, shipped, shipped_record, zoo_table

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def option(text: str, *, least: int | None = None) -> Mapping[str, object]:
-    """A field's metadata: what its option's help says, and the least value that it takes."""
+    """A field's metadata: the help text of its option, and its minimum."""
     return {"help": text, "least": least}
 
 
@@ -47,7 +47,7 @@ def _weights() -> "Weights":
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """How a model is loaded, prepared and quantised; None leaves to the model's source what it says.
+    """How a model is loaded, prepared and quantised; None takes the value of the model's source.
 
     `input_shape`: (channels, height, width). `mean`, `std`: of pixels in [0, 1], one number or one a channel.
     `resize`: pixels of the shorter edge, (height, width), or "none". `scales`: files of `radhard quantize`.
@@ -57,106 +57,104 @@ class ModelOptions:
     'int8-symmetric'
     """
 
-    checkpoint: Path | None = field(
-        default=None, metadata=option("weights to load, a file of safetensors or of torch.save")
-    )
+    checkpoint: Path | None = field(default=None, metadata=option("file of weights to load: safetensors or torch.save"))
     checkpoint_key: str | None = field(
         default=None,
-        metadata=option("which weights to take from a checkpoint that holds several, such as ema or model.backbone"),
+        metadata=option("key of the weights in a checkpoint that holds several, such as ema or model.backbone"),
     )
     pretrained: bool = field(default=False, metadata=option("download timm's or torchvision's weights"))
     recipe: str | None = field(
         default=None,
         metadata=option(
-            "int8: results requantised with saturation, words that cannot be negative on an unsigned grid; "
-            "int8-symmetric: all on a symmetric grid; int8-float: symmetric too, results left as float; float. "
-            "Default: what the plan says; of a model that is quantised already its own; else int8"
+            "int8: results requantised with saturation, unsigned words where values cannot be negative; "
+            "int8-symmetric: all words signed and symmetric; int8-float: symmetric, results stay float; float. "
+            "Default: the plan's recipe; pt2e for a model that is already quantised; else int8"
         ),
     )
     scales: tuple[Path, ...] = field(
         default=(),
         metadata=option(
-            "scales of the integer program, a file that `radhard quantize` made on this or another machine, instead of "
-            "calibrating; repeatable, a file for each model"
+            "file of scales, written by `radhard quantize` on this or another machine; replaces calibration. "
+            "Repeatable, one file per model"
         ),
     )
     input_shape: "Shape | None" = field(
-        default=None, metadata=option("C,H,W of the images, such as 3,224,224; default: what the model's source says")
+        default=None, metadata=option("C,H,W of the images, such as 3,224,224; default: from the model's source")
     )
     mean: tuple[float, ...] | None = field(
         default=None,
-        metadata=option("mean of pixels in [0, 1], one number or one a channel; default: as --input-shape"),
+        metadata=option("mean of pixels in [0, 1], one number or one per channel; default: from the model's source"),
     )
     std: tuple[float, ...] | None = field(
-        default=None, metadata=option("standard deviation of pixels in [0, 1]; default: as --input-shape")
+        default=None, metadata=option("standard deviation of pixels in [0, 1]; default: from the model's source")
     )
     resize: "int | Size | Literal['none'] | None" = field(
         default=None,
         metadata=option(
-            "resize images to so many pixels of the shorter edge and cut the middle out, such as 248; or to height x "
-            "width, such as 32x32; none: not at all. Default: what the model's configuration states; where none does, "
-            "images must be of the model's size"
+            "resize the shorter edge to this many pixels, such as 248, and crop the centre; or resize to height x "
+            "width, such as 32x32; none: no resizing. Default: from the model's configuration; without one, images "
+            "must have the model's size"
         ),
     )
     crop_pct: float | None = field(
         default=None,
-        metadata=option("resize so that this share of the image, such as 0.875, is the model's size, and cut that out"),
+        metadata=option("crop this share of the image, such as 0.875, from the centre, resized to the model's size"),
     )
     interpolation: str | None = field(
-        default=None, metadata=option("how images are resized: nearest, bilinear, bicubic, lanczos, box, hamming")
+        default=None,
+        metadata=option("interpolation of resized images: nearest, bilinear, bicubic, lanczos, box, hamming"),
     )
     anatomy: "Overrides | None" = field(
         default=None,
         metadata=option(
-            "a .json or .toml file that says where sites stand, patterns of their names -> layer, module or both; it "
-            "overrides names and graph (`radhard inspect --template` prints one)"
+            "a .json or .toml file that maps patterns of site names to layer, module or both; it overrides module "
+            "names and graph (`radhard inspect --template` prints one)"
         ),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Which images of the data are seen, which of them calibrate, and what labels they have.
+    """Which images of the data are evaluated, which calibrate, and their labels.
 
     >>> import radhard as rh
     >>> rh.DataOptions(samples=1000, data_seed=3).samples
     1000
     """
 
-    data_root: Path | None = field(default=None, metadata=option("where the images of timm:NAME are"))
+    data_root: Path | None = field(default=None, metadata=option("folder of the data set timm:NAME"))
     split: str | None = field(
         default=None,
         metadata=option(
-            "which split is classified, where the data have several: train, validation, test, or a name of their own; "
-            "default: of timm:NAME validation, else the one beside train. none: folders called so are classes"
+            "split to evaluate: train, validation, test, or the data set's name for it; default: validation for "
+            "timm:NAME, else the split that is not train. none: folders with such names are classes"
         ),
     )
-    samples: int | None = field(default=None, metadata=option("draw so many of the images; default: all", least=1))
-    data_seed: int = field(default=0, metadata=option("what samples and their order are drawn from"))
+    samples: int | None = field(default=None, metadata=option("number of images to sample; default: all", least=1))
+    data_seed: int = field(default=0, metadata=option("seed of the samples and their order"))
     calibration: "str | InMemory | None" = field(
         default=None,
         metadata=option(
-            "other images to calibrate the quantisation on, named as for --data; default: 512 of the data, or a fifth "
-            "of fewer than 2,560, are set apart and not classified"
+            "other images for calibration, named as for --data; default: 512 of the data, or a fifth of fewer than "
+            "2,560, which are then not evaluated"
         ),
     )
     calibration_split: str | None = field(
         default=None,
-        metadata=option("which split calibrates, with --calibration; default: train, where there are several"),
+        metadata=option("split of --calibration; default: train, if there are several"),
     )
-    skip_bad: bool = field(default=False, metadata=option("leave out images that cannot be read, instead of stopping"))
+    skip_bad: bool = field(default=False, metadata=option("skip images that cannot be read, instead of stopping"))
     labels: str | None = field(
         default=None,
         metadata=option(
-            "a CSV or text file with the label of each image of --data; none: no labels, so that sweep and "
-            "vulnerability count the answers that change. Default: folders are classes, or a list of labels "
-            "that lies there"
+            "a CSV or text file with the label of each image of --data; none: no labels, then sweep and "
+            "vulnerability count changed predictions. Default: folders are classes, or a list of labels in the folder"
         ),
     )
     classes: Path | None = field(
         default=None,
         metadata=option(
-            "a file with the name of a class in each line, in the order of the model's outputs; default: names in "
+            "a file with one class name per line, in the order of the model's outputs; default: names in "
             "sorted order, numbers 0 ... K - 1 as numbers"
         ),
     )
@@ -164,10 +162,10 @@ class DataOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class FaultOptions:
-    """Which operations' results can flip, and what the flips are drawn from; the rate is an argument of the verb.
+    """Which results can flip, and the seed of the flips; the rate is an argument of the verb.
 
-    `layer`, `module`, `operator`, `site`: patterns of names, as `fnmatch` reads them; all of the four must match.
-    `except_`: the sites so selected are the only ones that are protected.
+    `layer`, `module`, `operator`, `site`: patterns of names, as `fnmatch` reads them; all four must match. `except_`
+    inverts the selection: faults hit all sites but the selected ones.
 
     >>> import radhard as rh
     >>> rh.FaultOptions(module=("MHA-LF",), seed=3).where.modules
@@ -184,13 +182,11 @@ class FaultOptions:
     )
     operator: tuple[str, ...] = field(default=(), metadata=option("only sites of this operator; a pattern, repeatable"))
     site: tuple[str, ...] = field(default=(), metadata=option("only sites of this name; a pattern, repeatable"))
-    except_: bool = field(
-        default=False, metadata=option("everything but the selected sites: these are perfectly protected")
-    )
-    seed: int = field(default=0, metadata=option("what all faults are drawn from"))
+    except_: bool = field(default=False, metadata=option("expose all sites but the selected ones"))
+    seed: int = field(default=0, metadata=option("seed of all faults"))
     words: "Words" = field(
         default_factory=_words,
-        metadata=option("words of integer products and running sums, and which low bits can flip"),
+        metadata=option("number formats of integer products and running sums, and the low bits that can flip"),
     )
 
     @property
@@ -201,16 +197,17 @@ class FaultOptions:
         where = Where(layers=self.layer, modules=self.module, operators=self.operator, sites=self.site)
         if self.except_ and where == EVERYWHERE:
             raise InputError(
-                "--except without --layer, --module, --operator or --site spares everything: name what it spares"
+                "--except without --layer, --module, --operator or --site excludes every site: select sites with one "
+                "of them"
             )
         return ~where if self.except_ else where
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How much is run, where, and what is kept of it. `until_width`: percentage points. `shard`: part i of n.
+    """How much is run, where, and what is stored. `until_width`: percentage points. `shard`: part i of n.
 
-    `workers`: how many processes of this machine, or workers that are open already.
+    `workers`: number of processes on this machine, or open workers.
 
     >>> import radhard as rh
     >>> rh.RunOptions(images=500, trials=2).trials
@@ -219,45 +216,47 @@ class RunOptions:
 
     images: int | None = field(
         default=None,
-        metadata=option("how many test images, from the first on; default: 1000, or all of fewer", least=1),
+        metadata=option("number of test images, from the first on; default: 1000, or all if there are fewer", least=1),
     )
-    trials: int = field(default=5, metadata=option("how often each image is run at each BER", least=1))
+    trials: int = field(default=5, metadata=option("runs of each image at each BER", least=1))
     until_width: float | None = field(
         default=None,
         metadata=option(
-            "end the trials once the 95 % interval, of accuracy at a rate or of every factor, is so narrow, in "
+            "end the trials once the 95 % interval of the accuracy, or of every factor, is at most this wide, in "
             "percentage points, such as 0.5"
         ),
     )
     batch: int = field(
         default=64,
         metadata=option(
-            "images at a time: changes speed and memory, not the result; in products that are computed in float32 "
-            "(recipe float) the last bits of logits may differ",
+            "images at a time; changes speed and memory, not the result, except for the last bits of logits where "
+            "products are float32 (recipe float)",
             least=1,
         ),
     )
     device: str = field(
         default="cpu",
         metadata=option(
-            "where the model runs: cpu; cuda or cuda:N, a GPU; auto, a GPU where one can be used. Calibration stays on "
-            "the CPU, so that scales are the same on all (docs/devices.md)"
+            "device of the model: cpu; cuda or cuda:N, a GPU; auto, a GPU if one is usable. Scales are the same on all "
+            "devices (docs/devices.md)"
         ),
     )
-    chunk: int = field(default=200, metadata=option("images a unit of work, which a killed run loses at most", least=1))
-    store: Path | None = field(default=None, metadata=option("keep outcomes in this file, and go on from it"))
+    chunk: int = field(
+        default=200, metadata=option("images per unit of work; a killed run loses at most one unit", least=1)
+    )
+    store: Path | None = field(default=None, metadata=option("file that keeps outcomes, to resume and reuse them"))
     workers: "int | Workers | None" = field(
         default=None,
         metadata=option(
-            "run on so many processes of this machine, each with its share of the cores; default: in this one alone. "
+            "number of processes on this machine, each with its share of the cores; default: this process only. "
             "The result is the same"
         ),
     )
-    shard: tuple[int, int] = field(default=(1, 1), metadata=option("do part i of n, i/n; merge the stores afterwards"))
+    shard: tuple[int, int] = field(default=(1, 1), metadata=option("run part i of n, i/n; merge the stores afterwards"))
 
 
 ONE_TRIAL = RunOptions(trials=1, batch=100, chunk=100)
-"""How plan, evaluate and compare run unless they are told otherwise."""
+"""The default run of plan, evaluate and compare."""
 
 BASELINES = (
     "lb-abft:policy=leave",
@@ -269,14 +268,14 @@ BASELINES = (
     "tmr",
     "row-abft",
 )
-"""The schemes that `compare` compares unless it is told others, as `read_method` reads them."""
+"""The default schemes of `compare`, as `read_method` reads them."""
 
-_WEIGHTS = option("how much a multiplication, an addition and a comparison count in overhead")
+_WEIGHTS = option("weights of a multiplication, an addition and a comparison in the overhead")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """What a plan is made of, and its limits: `max_loss` in percentage points, `max_overhead` and `level` in percent.
+    """Scheme, order and limits of a plan: `max_loss` in percentage points, `max_overhead` and `level` in percent.
 
     >>> import radhard as rh
     >>> rh.PlanOptions(scheme="tmr", max_overhead=250).max_loss
@@ -285,35 +284,35 @@ class PlanOptions:
 
     scheme: "str | Method" = field(
         default="row-abft",
-        metadata=option("how: a scheme and its options behind colons, such as lb-abft:policy=leave:ranges=none"),
+        metadata=option("a scheme, with options after colons, such as lb-abft:policy=leave:ranges=none"),
     )
-    max_loss: float = field(default=2.0, metadata=option("percentage points of clean accuracy that may be lost"))
+    max_loss: float = field(default=2.0, metadata=option("allowed loss of clean accuracy, in percentage points"))
     max_overhead: float = field(
-        default=2.0, metadata=option("operations of protection, in percent of the model's, by --weights")
+        default=2.0, metadata=option("allowed operations of protection, in percent of the model's, by --weights")
     )
-    level: float = field(
-        default=95.0, metadata=option("confidence of a target called met: of one-sided limits, in percent")
-    )
+    level: float = field(default=95.0, metadata=option("confidence of the verdict: of one-sided limits, in percent"))
     strategy: Literal["algorithm1", "gain"] = field(
         default="algorithm1",
-        metadata=option("order: layers, then products by vulnerability (Algorithm 1), or by gain an operation"),
+        metadata=option(
+            "order of products: layers, then products by vulnerability (Algorithm 1), or by gain per operation"
+        ),
     )
     grain: Literal["site", "layer"] = field(
-        default="site", metadata=option("protect one product more at a time, or a layer's")
+        default="site", metadata=option("protect one more product at each step, or one more layer")
     )
     frontier: Literal["whole", "needed"] = field(
-        default="whole", metadata=option("measure all steps, or until a limit is passed")
+        default="whole", metadata=option("measure all steps, or stop at the first limit")
     )
     judge: int | None = field(
         default=None,
-        metadata=option("how many further images judge whether it meets the target; default: as many", least=1),
+        metadata=option("number of further images that judge the plan; default: as many as --images", least=1),
     )
     weights: "Weights" = field(default_factory=_weights, metadata=_WEIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """Which schemes are compared, how far each protects, and what pairs are: `margin`, `max_loss` in percentage points.
+    """Schemes to compare, their extent and their baseline; `margin` and `max_loss` are percentage points.
 
     >>> import radhard as rh
     >>> rh.CompareOptions(schemes=("row-check", "tmr")).margin
@@ -322,30 +321,30 @@ class CompareOptions:
 
     schemes: "Sequence[str | Method]" = field(
         default=BASELINES,
-        metadata=option("schemes with options behind colons, such as lb-abft:policy=leave:checks=immune,tmr"),
+        metadata=option("schemes, with options after colons, such as lb-abft:policy=leave:checks=immune,tmr"),
     )
     extent: Literal["all", "needed"] = field(
         default="all",
         metadata=option(
-            "each scheme on all products, or on those of the most vulnerable layers, until surely no more than "
-            "--max-loss is lost; the same for every scheme"
+            "protect all products, or those of the most vulnerable layers, until the upper limit of the loss is "
+            "within --max-loss; the same rule for every scheme"
         ),
     )
     max_loss: float = field(default=2.0, metadata=option("percentage points, the target of --extent needed"))
     select: int | None = field(
         default=None,
         metadata=option(
-            "images on which --extent needed chooses layers; none evaluates. Default: 300, or a quarter of fewer than "
-            "1,200",
+            "images on which --extent needed chooses layers; they do not evaluate. Default: 300, or a quarter of fewer "
+            "than 1,200",
             least=1,
         ),
     )
     reference: str | None = field(
         default=None,
-        metadata=option("the scheme that the others are paired with; default: the first of --schemes"),
+        metadata=option("baseline scheme of the paired differences; default: the first of --schemes"),
     )
     margin: float = field(
         default=2.0,
-        metadata=option("percentage points: two schemes are equivalent if their accuracies surely differ by less"),
+        metadata=option("largest accuracy difference of equivalent schemes, in percentage points"),
     )
     weights: "Weights" = field(default_factory=_weights, metadata=_WEIGHTS)
