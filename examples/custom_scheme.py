@@ -9,13 +9,13 @@ from radhard.protection import Protected
 class ThirdRun:
     """A scheme is what protects one application of an operator."""
 
-    def protect(self, work):
-        """The repaired result of `work`, whose arithmetic is counted and can be hit."""
-        first, second = work.compute(), work.copy(2)  # copies have faults of their own
+    def protect(self, application, checks):
+        """The repaired result of `application`; what `checks` execute is counted, and can be hit."""
+        first, second = application.compute(), checks.copy(2)  # copies have faults of their own
         differ = first != second
-        work.checks.count(cmp=first.numel())
-        work.checks.note(checks=first.numel(), flagged=int(differ.sum()))
-        return torch.where(differ, work.copy(3), first)
+        checks.count(cmp=first.numel())
+        checks.note(checks=first.numel(), flagged=int(differ.sum()))
+        return torch.where(differ, checks.copy(3), first)
 
 
 torch.manual_seed(0)

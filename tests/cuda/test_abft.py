@@ -11,6 +11,8 @@ from radhard.machine import Clean, Gemm, Operator, Site
 from radhard.operators import Linear
 from radhard.protection import Block, LbAbft, StandardAbft
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
+from radhard.protection.abft.checksum_cache import ChecksumCache
 from radhard.protection.abft.detection import detect as detect_on_host
 from radhard.protection.abft.detection import locate as locate_on_host
 from radhard.protection.abft.stages import Accumulated
@@ -52,11 +54,10 @@ def case(kind: str, left: torch.dtype) -> tuple[Operator, tuple[Tensor | None, .
     return Gemm(), (a, int8s(BATCH, N, K, seed=1).mT)
 
 
-def work(kind: str, left: torch.dtype, hits: list[Hit]) -> ProtectedApplication:
+def checked(kind: str, left: torch.dtype, hits: list[Hit]) -> tuple[ProtectedApplication, Checks]:
     operator, inputs = case(kind, left)
-    return ProtectedApplication(
-        operator=operator, inputs=inputs, site=here(), inner=Struck(hits), stored={}, exposed=False
-    )
+    application = ProtectedApplication(operator=operator, inputs=inputs, site=here(), machine=Struck(hits))
+    return application, Checks(application, exposed=False, stored=ChecksumCache())
 
 
 def on_device(kind: str, left: torch.dtype, block: tuple[int, int, int], device: torch.device) -> Factors:
@@ -95,17 +96,17 @@ def test_detection(kind: str, left: torch.dtype, block: tuple[int, int, int], de
     slabs = -(-K // block[1])
     for count in (5,):
         hits = drawn(slabs, count, seed=count)
-        own, blocks = work(kind, left, hits), Block(m=block[0], k=block[1], n=block[2])
+        own, blocks = checked(kind, left, hits), Block(m=block[0], k=block[1], n=block[2])
         factors = on_device(kind, left, block, device)
         sums = struck(factors, hits)
-        wanted, found = detect_on_host(own, blocks), detect(factors, sums)
+        wanted, found = detect_on_host(*own, block=blocks), detect(factors, sums)
         assert torch.equal(sums.cpu(), wanted.sums)
         assert torch.equal(found.tiles.cpu(), wanted.tiles.transpose(0, 1))
         assert torch.equal(found.left.blocks.cpu().long(), wanted.left.blocks[..., :K])
         assert torch.equal(found.alarmed.cpu().nonzero()[:, 0], wanted.alarmed)
         assert found.alarms.places[: found.alarms.count].sort()[0].tolist() == wanted.alarmed.tolist()
         flagged = locate(factors, found)
-        at = locate_on_host(own, blocks, wanted).flagged if len(wanted.alarmed) else None
+        at = locate_on_host(*own, found=wanted).flagged if len(wanted.alarmed) else None
         _, _, i, j = wanted.tiles.shape
         places = [] if at is None else (((at.g * slabs + at.q) * i + at.i) * j + at.j).tolist()
         assert flagged.places[: flagged.count].sort()[0].tolist() == places
@@ -128,11 +129,11 @@ def test_recovery(
 ) -> None:
     m, k, n = block
     hits = drawn(-(-K // k), count, seed=count)
-    own = work(kind, left, hits)
-    wanted = LbAbft(block=Block(m=m, k=k, n=n), policy=several, retries=0).protect(own)
+    own = checked(kind, left, hits)
+    wanted = LbAbft(block=Block(m=m, k=k, n=n), policy=several, retries=0).protect(*own)
     total, outcomes, _ = repaired(on_device(kind, left, block, device), hits, several=several, whole=False)
     assert torch.equal(total.view(BATCH, M, N), wanted.view(BATCH, M, N))
-    account = own.checks.account
+    account = own[1].account
     assert outcomes == {name: getattr(account, name) for name in OUTCOMES}
     assert sum(outcomes.values()) == account.flagged > 0
 
@@ -140,21 +141,21 @@ def test_recovery(
 @KINDS
 def test_hits_that_leave_no_trace_in_rows_or_columns(kind: str, device: torch.device) -> None:
     hits = [(0, 0, 3, 4, 99), (0, 0, 3, 6, -98), (0, 0, 4, 4, -99), (1, 1, 2, 2, 7), (2, 1, 2, 2, 9), (0, 1, 2, 8, -7)]
-    block, own = (8, 15, 9), work(kind, torch.int8, hits)
-    wanted = LbAbft(block=Block(m=8, k=15, n=9), retries=0).protect(own)
+    block, own = (8, 15, 9), checked(kind, torch.int8, hits)
+    wanted = LbAbft(block=Block(m=8, k=15, n=9), retries=0).protect(*own)
     total, outcomes, _ = repaired(on_device(kind, torch.int8, block, device), hits, several="intersect", whole=False)
     assert torch.equal(total.view(BATCH, M, N), wanted.view(BATCH, M, N))
-    assert outcomes == {name: getattr(own.checks.account, name) for name in OUTCOMES}
+    assert outcomes == {name: getattr(own[1].account, name) for name in OUTCOMES}
 
 
 @pytest.mark.parametrize(("kind", "left"), [("weight", torch.int8), ("activation", torch.uint8)])
 @pytest.mark.parametrize("count", [1, 2])
 def test_standard_abft(kind: str, left: torch.dtype, count: int, device: torch.device) -> None:
     hits, block = drawn(1, count, seed=count), (M, K, N)
-    own = work(kind, left, hits)
-    wanted = StandardAbft().protect(own)
+    own = checked(kind, left, hits)
+    wanted = StandardAbft().protect(*own)
     total, outcomes, found = repaired(on_device(kind, left, block, device), hits, several="leave", whole=True)
     assert torch.equal(total.view(BATCH, M, N), wanted.view(BATCH, M, N))
-    account = own.checks.account
+    account = own[1].account
     assert int(found.alarms.count) == account.alarms > 0
     assert outcomes == {name: getattr(account, name) for name in OUTCOMES}

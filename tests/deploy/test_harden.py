@@ -21,6 +21,7 @@ from radhard.models.load import load
 from radhard.program import Apply, Program, capture, quantize, run
 from radhard.protection import FloatAbft, HuangAbraham, Protection, Ranges, Scheme, Tmr
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
 from tests.support.hardened import LB, all_products, checked_rows, flip_of, hit_sums, products
 from tests.support.models import MultiheadViT, TinyViT, images, seeded, tiny_program
 
@@ -283,8 +284,9 @@ def test_a_plan_is_for_its_program() -> None:
 class Unknown:
     """A scheme that says nothing of a deployed form."""
 
-    def protect(self, work: ProtectedApplication) -> torch.Tensor:
-        return work.compute()
+    def protect(self, application: ProtectedApplication, checks: Checks) -> torch.Tensor:
+        del checks
+        return application.compute()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Flips
 from radhard.machine import Clean, Counting, Part, Plain, Rows, Site, Sum, WriteBack, read_cost
 from radhard.operators import Add, Linear
-from radhard.protection import Ranges
+from radhard.protection import Ranges, Scheme
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checks import Dot
+from radhard.protection.abft.checks import Checks, Dot
+from radhard.protection.abft.checksum_cache import ChecksumCache
 from radhard.protection.abft.products import matrices
 from radhard.protection.abft.stages import Accumulated
 from radhard.words import Int, Words
@@ -179,18 +180,19 @@ def test_a_quantised_operator_taken_apart_has_the_same_faults(case: str) -> None
             if machine is whole:
                 outs.append(machine.apply(chosen.operator, chosen.inputs, chosen.site))
             else:  # a range that holds every finite number; what is not finite becomes 0, as it does in an int8 word
-                outs.append(Ranges(low=-3.4e38, high=3.4e38).protect(work_of(chosen, machine)))
+                outs.append(protect(Ranges(low=-3.4e38, high=3.4e38), work_of(chosen, machine)))
         finite = whole.non_finite == 0
         assert torch.equal(outs[0][finite], outs[1][finite])
         differ += not torch.equal(outs[0], chosen.clean())
     assert differ >= 4
 
 
+def protect(scheme: Scheme, application: ProtectedApplication) -> Tensor:
+    return scheme.protect(application, Checks(application, exposed=True, stored=ChecksumCache()))
+
+
 def work_of(case: Case, machine: Faulty) -> ProtectedApplication:
-    stored: dict[str, object] = {}
-    return ProtectedApplication(
-        operator=case.operator, inputs=case.inputs, site=case.site, inner=machine, stored=stored, exposed=True
-    )  # fmt: skip
+    return ProtectedApplication(operator=case.operator, inputs=case.inputs, site=case.site, machine=machine)
 
 
 # --- parts of a site ---

@@ -67,7 +67,4 @@ class Step(Fixed, ABC):
 
     def work(self, machine: Machine, *given: Tensor | None) -> ProtectedApplication:
         """The application on a machine, in its stages."""
-        inputs = self.inputs(*given)
-        return ProtectedApplication(
-            operator=self.whole, inputs=inputs, site=self.site, inner=machine, stored={}, exposed=False
-        )
+        return ProtectedApplication(operator=self.whole, inputs=self.inputs(*given), site=self.site, machine=machine)

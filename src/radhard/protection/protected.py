@@ -10,6 +10,8 @@ from radhard.errors import InputError
 from radhard.machine import Cost, Machine, Operator, Shape, Site, Wrapping, read_cost
 from radhard.protection.abft.account import Account
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
+from radhard.protection.abft.checksum_cache import ChecksumCache
 from radhard.protection.cost.models import Overhead
 from radhard.protection.forms import Form
 from radhard.words import Words
@@ -20,8 +22,8 @@ CheckExposure = Literal["exposed", "immune"]
 class Scheme(Protocol):
     """A way to protect one application of an operator: a frozen value, one file each."""
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
-        """The repaired result of `application`; all arithmetic goes through it, and it keeps the account."""
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
+        """The repaired result of `application`; arithmetic of the scheme goes through `checks`, which count it."""
         ...
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
@@ -50,7 +52,7 @@ class Protected(Wrapping):
         self.plan = dict(plan)
         self.checks = checks
         self.accounts: dict[str, Account] = {}
-        self.stored: dict[str, object] = {}
+        self.stored = ChecksumCache()
         self._known: set[Site] = set()
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
@@ -77,16 +79,10 @@ class Protected(Wrapping):
             cost, axis = read_cost(operator, tuple(inputs), site), site.batch_axis
             images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
             self._begin({site: cost}, torch.arange(images))
-        application = ProtectedApplication(
-            operator=operator,
-            inputs=tuple(inputs),
-            site=site,
-            inner=self.inner,
-            stored=self.stored,
-            exposed=self.checks == "exposed",
-        )
-        out = scheme.protect(application)
-        self.accounts[site.name] = self.accounts.get(site.name, Account()) + application.checks.account
+        application = ProtectedApplication(operator=operator, inputs=tuple(inputs), site=site, machine=self.inner)
+        checks = Checks(application, exposed=self.checks == "exposed", stored=self.stored)
+        out = scheme.protect(application, checks)
+        self.accounts[site.name] = self.accounts.get(site.name, Account()) + checks.account
         if alone:
             self._known = set()
         return out

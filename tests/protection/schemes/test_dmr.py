@@ -99,5 +99,5 @@ def test_its_file_makes_it_known() -> None:
 
 def test_it_is_not_deployed_and_says_so() -> None:
     program = tiny_program("int8")
-    with pytest.raises(InputError, match=r"dmr is not deployed: .* third run .*such as"):
+    with pytest.raises(InputError, match=r"dmr is not deployed: .* third run .*row-check.*tmr"):
         harden(program, Protection.of({"head": Dmr()}))

@@ -31,7 +31,8 @@ class TmrModule(Step):
     def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
         """The same of three runs on a machine, of which the second and the third are sites of their own."""
         work = self.step.work(machine, *given)
-        return self._voted(work.compute(), work.copy(2), work.copy(3))
+        copies = (machine.apply(work.operator, work.inputs, work.beside(f"copy{number}")) for number in (2, 3))
+        return self._voted(work.compute(), *copies)
 
     def _voted(self, *copies: Tensor) -> Tensor:
         on_uncorrectable = self.on_uncorrectable

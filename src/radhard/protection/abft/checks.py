@@ -1,4 +1,4 @@
-"""The arithmetic of checks: integer sums and dot products on the inner machine, counted per site.
+"""The arithmetic of checks: integer sums and dot products on the application's machine, counted per site.
 
 Detection wraps at 32 bits, as accumulators do; location, after a mismatch, has 64. Either way the words are integers:
 without a fault both sides of a check are equal, and no tolerance is needed.
@@ -11,7 +11,7 @@ application (a product, a block, a word), and its number among all such pieces a
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -21,7 +21,7 @@ from radhard.machine import (
     CHECK,
     Add,
     Arithmetic,
-    Machine,
+    Load,
     Note,
     Operator,
     Part,
@@ -33,8 +33,10 @@ from radhard.machine import (
 )
 from radhard.machine.operator import unravel
 from radhard.machine.primitives import tensors
-from radhard.machine.site import Column
 from radhard.protection.abft.account import Account
+from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checksum_cache import ChecksumCache
+from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.gather import dots
 from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.shape import pieces
@@ -81,35 +83,16 @@ class Dot(Operator):
         return (x[..., :, None, :] * y[..., None, :, :]).sum(-1, dtype=x.dtype)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Entries:
-    """The first axis of a check: piece `piece[f]` of `pieces` of the image in slot `slot[f]`, columns [F] int64."""
-
-    slot: Column
-    piece: Column
-    pieces: int
-
-    def __len__(self) -> int:
-        return len(self.slot)
-
-    def only(self, index: Tensor) -> "Entries":
-        """Those at `index` [f]."""
-        at = index.cpu().numpy()
-        return Entries(slot=self.slot[at], piece=self.piece[at], pieces=self.pieces)
-
-    def inner(self, index: Tensor, number: Tensor, count: int) -> "Entries":
-        """Entry `index` [f] falls into `count` finer ones, of which these are `number` [f]."""
-        chosen = self.only(index)
-        return replace(chosen, piece=chosen.piece * count + number.cpu().numpy(), pieces=self.pieces * count)
-
-
 class Checks:
-    """Applies checks of `site` on `inner`, and keeps the account."""
+    """The checks of one application, on its machine; they keep the account.
 
-    def __init__(self, inner: Machine, site: Site, *, exposed: bool) -> None:
-        self.inner = inner
-        self.site = site
+    `exposed`: faults reach them. `stored` is what is kept of weights from run to run.
+    """
+
+    def __init__(self, application: ProtectedApplication, *, exposed: bool, stored: ChecksumCache) -> None:
+        self.application = application
         self.exposed = exposed
+        self.stored = stored
         self._events: Counter[str] = Counter()
         self._executed = Operations()
         self._hidden = Operations()
@@ -122,7 +105,7 @@ class Checks:
     def apply(self, name: str, operator: Operator, inputs: Sequence[Tensor], entries: Entries) -> Tensor:
         """The operator's output at the site `<site>/check/<name>`; what it costs goes to the account."""
         part = Part(slot=entries.slot, piece=entries.piece, pieces=entries.pieces, exposed=self.exposed)
-        host = self.site
+        host = self.application.site
         site = Site(
             name=f"{host.name}{CHECK}{name}",
             operator=host.operator,
@@ -135,7 +118,25 @@ class Checks:
         )
         cost = read_cost(operator, tuple(inputs), site)
         self.count(mul=cost.operations("mul"), add=cost.operations("add"))
-        return self.inner.apply(operator, inputs, site)
+        return self.application.machine.apply(operator, inputs, site)
+
+    def loaded(self, name: str, words: Tensor) -> Tensor:
+        """Words [...] in the layout of the output, at `<site>/check/<name>`: exposed like words in memory."""
+        host = self.application
+        return host.machine.apply(Load(), (words,), host.beside(name)) if self.exposed else words
+
+    def copy(self, number: int, *, images: int | None = None) -> Tensor:
+        """The operator once more, at the site `<site>/check/copy<number>`, with faults of its own.
+
+        Its operations are those of so many images, default all: others need no copy, and nobody reads theirs.
+        """
+        host = self.application
+        site = host.beside(f"copy{number}")
+        cost = read_cost(host.operator, host.inputs, site)
+        if images is None:
+            images = host.operator.units(host.inputs).count // max(cost.units, 1)
+        self.count(mul=images * cost.operations("mul"), add=images * cost.operations("add"))
+        return host.machine.apply(host.operator, host.inputs, site)
 
     def count(self, *, mul: int = 0, add: int = 0, cmp: int = 0) -> None:
         """So many operations more."""

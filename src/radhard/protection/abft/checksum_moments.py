@@ -7,21 +7,19 @@ from torch import Tensor
 
 from radhard.machine import Add, Mul
 from radhard.machine.matrices import Matrices
-from radhard.protection.abft.checks import Checks, Entries
+from radhard.protection.abft.checks import Checks
+from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.rounding import Rounding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChecksumMoments:
-    """Of B over blocks of `width` columns, both [h, j, terms] float32; of a `weight`, made once while it is trusted.
+    """Of B over blocks of columns, both [h, j, terms] float32.
 
     A row of A times `sums` is what a row of C must sum to. The squares of that row times `spread` are the variance of
     both, as far as it is known before the product: of the chains of C, of the sums themselves, of the dot product.
     """
 
-    weight: Tensor | None
-    width: int
-    rounding: Rounding
     sums: Tensor
     spread: Tensor
 
@@ -34,14 +32,14 @@ def with_bias(products: Matrices) -> tuple[Tensor, Tensor]:
     return torch.cat([a, torch.ones_like(a[..., :1])], 2), torch.cat([b, bias.float()[..., None]], 2)
 
 
-def stored_moments(b: Tensor, weight: Tensor, *, width: int, rounding: Rounding) -> ChecksumMoments:
+def stored_moments(b: Tensor, *, width: int, rounding: Rounding) -> ChecksumMoments:
     """B [h, n, terms] float32 -> its moments, summed in float64 and rounded once."""
     parts = b.double().split(width, 1)
     sums = torch.stack([part.sum(1) for part in parts], 1)
     squares = torch.stack([part.square().sum(1) for part in parts], 1)
     chain = rounding.of_terms(b.shape[2]) + 1
     spread = chain * squares + (chain + 1) * sums.square()
-    return ChecksumMoments(weight=weight, width=width, rounding=rounding, sums=sums.float(), spread=spread.float())
+    return ChecksumMoments(sums=sums.float(), spread=spread.float())
 
 
 def made_moments(b: Tensor, *, width: int, rounding: Rounding, checks: Checks, entries: Entries) -> ChecksumMoments:
@@ -55,4 +53,4 @@ def made_moments(b: Tensor, *, width: int, rounding: Rounding, checks: Checks, e
     total = checks.apply("encode_b/total", Mul(), (sums, sums), entries)
     total = checks.apply("encode_b/scaled", Mul(), (total, torch.full_like(total, own[1])), entries)
     spread = checks.apply("encode_b/spread", Add(), (scaled, total), entries)
-    return ChecksumMoments(weight=None, width=width, rounding=rounding, sums=sums, spread=spread)
+    return ChecksumMoments(sums=sums, spread=spread)

@@ -5,31 +5,57 @@ of B (Huang & Abraham, *Algorithm-based fault tolerance for matrix operations*, 
 one more row of B, and A has a column of ones: k grows by one term. Sums of a weight are made once and stored.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from radhard.machine.matrices import Matrices
-from radhard.protection.abft.checks import Checks, Dot, Entries
-from radhard.protection.abft.stored import BlockSums
+from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks, Dot
+from radhard.protection.abft.entries import Entries
+from radhard.protection.abft.stored import BlockSums, StoredSums, store, with_bias
 
 
-def column_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> BlockSums:
-    """The same of a factor that is an activation, at every application: [g, j, k]."""
-    wide = products.b.to(torch.int32)
-    blocks = checks.sums("encode_b", wide, dim=1, step=step, entries=entries)
+def column_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> BlockSums:
+    """Sums over blocks of `step` columns of B [g, j, terms], one for each product; those of a weight are stored."""
+    x, entries = application.products, application.entries
+    if x.stored:
+        known = _of_weight(application, checks, step=step).sums
+        return BlockSums(blocks=x.of_weight(known.blocks, x.every), all=x.of_weight(known.all, x.every))
+    blocks = checks.sums("encode_b", x.b.to(torch.int32), dim=1, step=step, entries=entries)
     return _of_blocks("encode_b/all", blocks, checks=checks, entries=entries)
 
 
-def row_sums(products: Matrices, step: int, *, checks: Checks, entries: Entries) -> BlockSums:
+def weighted_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> Tensor | None:
+    """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
+    return _of_weight(application, checks, step=step).weighted if application.products.stored else None
+
+
+def _of_weight(application: ProtectedApplication, checks: Checks, *, step: int) -> StoredSums:
+    weight = application.inputs[1]
+    assert weight is not None
+    make = partial(store, application.products, weight, step=step)
+    return checks.stored.kept(application.site.name, weight, key=("sums", step), make=make)
+
+
+def row_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> BlockSums:
     """Sums over blocks of `step` rows of A, [g, i, terms]; a bias is met once by every row."""
-    m = products.a.shape[1]
-    blocks = checks.sums("encode_a", products.a.to(torch.int32), dim=1, step=step, entries=entries)
+    x, entries = application.products, application.entries
+    m = x.shape.m
+    blocks = checks.sums("encode_a", x.a.to(torch.int32), dim=1, step=step, entries=entries)
     sums = _of_blocks("encode_a/all", blocks, checks=checks, entries=entries)
-    if products.bias is None:
+    if x.bias is None:
         return sums
     rows = torch.tensor([min(step, m - first) for first in range(0, m, step)], device=blocks.device)
     ones = rows.expand(len(blocks), -1)[..., None]
     return BlockSums(blocks=torch.cat([sums.blocks, ones], 2), all=torch.cat([sums.all, ones.sum(1)], 1))
+
+
+def with_ones(x: Matrices) -> tuple[Tensor, Tensor]:
+    """A [g, m, terms] and B [g, n, terms] int32 of each product; a bias is the last term, which a one meets in A."""
+    a, b = x.a.int(), x.of_weight(with_bias(x).int(), x.every)
+    return (a if x.bias is None else torch.cat([a, torch.ones_like(a[..., :1])], 2)), b
 
 
 def _of_blocks(name: str, blocks: Tensor, *, checks: Checks, entries: Entries) -> BlockSums:

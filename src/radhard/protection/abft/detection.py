@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checksums import predicted
+from radhard.protection.abft.audit import audit_total
+from radhard.protection.abft.checks import Checks
+from radhard.protection.abft.checksums import column_sums, predicted, row_sums
 from radhard.protection.abft.stored import BlockSums
 from radhard.protection.cost.shape import Block
 
@@ -37,13 +39,14 @@ class FlaggedBlocks:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detection:
-    """What detection made and found, for all products [g].
+    """What detection made and found, for all products [g], by blocks of `block`.
 
     `sums` [q, g, m, n] int32 are the running sums after each slab of k, `tiles` [g, q, i, j] their sums over blocks;
-    `uncorrected` and `right` the sums of A and B; `whole` [g] what the last tiles must add up to; `alarmed` [f] int64
+    `left` and `right` the sums of A and B; `whole` [g] what the last tiles must add up to; `alarmed` [f] int64
     the products for which they do not. Tiles and wholes are int32, or int64 where sums have 64 bits.
     """
 
+    block: Block
     sums: Tensor
     tiles: Tensor
     left: BlockSums
@@ -51,21 +54,27 @@ class Detection:
     whole: Tensor
     alarmed: Tensor
 
+    @property
+    def total(self) -> Tensor:
+        """The products as computed, [g, m, n] int32."""
+        return self.sums[-1]
 
-def detect(application: ProtectedApplication, block: Block, *, width: Width = 32) -> Detection:
+
+def detect(application: ProtectedApplication, checks: Checks, *, block: Block, width: Width = 32) -> Detection:
     """Compute the products, their sums over blocks, and check each as a whole."""
-    checks, everyone, shape = application.checks, application.entries, application.products.shape
+    everyone, shape = application.entries, application.products.shape
     sums, dtype = application.accumulators(block.k), torch.int32 if width == 32 else torch.int64
     rows = checks.sums("tiles/columns", sums.transpose(0, 1).to(dtype), dim=3, step=block.n, entries=everyone)
     tiles = checks.sums("tiles", rows, dim=2, step=block.m, entries=everyone)
     last = tiles[:, -1].flatten(1)
     total = checks.sums("total", last, dim=1, step=last.shape[1], entries=everyone)[:, 0]
-    left, right = application.row_sums(block.m), application.column_sums(block.n)
+    left = row_sums(application, checks, step=block.m)
+    right = column_sums(application, checks, step=block.n)
     factors = (left.all[:, None], right.all[:, None])
     whole = predicted("wanted", *factors, slabs=[shape.terms], checks=checks, entries=everyone, dtype=dtype)[:, 0, 0, 0]
     alarmed = checks.differ(total, whole).nonzero()[:, 0]
     checks.note(checks=len(total), alarms=len(alarmed))
-    return Detection(sums=sums, tiles=tiles, left=left, right=right, whole=whole, alarmed=alarmed)
+    return Detection(block=block, sums=sums, tiles=tiles, left=left, right=right, whole=whole, alarmed=alarmed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,9 +86,9 @@ class Suspects:
     expected: Tensor
 
 
-def locate(application: ProtectedApplication, block: Block, found: Detection) -> Suspects:
+def locate(application: ProtectedApplication, checks: Checks, *, found: Detection) -> Suspects:
     """Check every block of the products with an alarm. Where no block explains it, stored sums are compared."""
-    checks, alarmed, shape = application.checks, found.alarmed, application.products.shape
+    alarmed, shape, block = found.alarmed, application.products.shape, found.block
     slabs, some = len(found.sums), application.entries.only(found.alarmed)
     terms = [block.k] * (slabs - 1) + [shape.terms - (slabs - 1) * block.k]
     factors = (found.left.blocks[alarmed], found.right.blocks[alarmed])
@@ -91,5 +100,5 @@ def locate(application: ProtectedApplication, block: Block, found: Detection) ->
     wrong = checks.differ(actual[alarmed], expected[alarmed])
     f, q, i, j = wrong.nonzero(as_tuple=True)
     checks.note(flagged=len(f))
-    application.audit_total(alarmed[~wrong.flatten(1).any(1)], found.right)
+    audit_total(application, checks, at=alarmed[~wrong.flatten(1).any(1)], sums=found.right)
     return Suspects(flagged=FlaggedBlocks(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)

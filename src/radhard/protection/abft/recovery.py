@@ -18,79 +18,103 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radhard.protection.abft.correction import Blocks, Correction, Places, where
-from radhard.protection.abft.detection import FlaggedBlocks
+from radhard.protection.abft.correction import Correction, where
+from radhard.protection.abft.faulty_blocks import FaultyBlocks, Places
 
 RecoveryPolicy = Literal["leave", "intersect", "row", "block"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recovery:
-    """Recovers blocks by `policy`; each is checked after its repair, and taken up again at most `retries` times.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Syndrome:
+    """What rows [f, h] and columns [f, w] of blocks are off by, and which of them are."""
 
-    With `retries=0` a repair is not checked.
+    rows: Tensor
+    columns: Tensor
+    wrong_rows: Tensor
+    wrong_columns: Tensor
+
+    @property
+    def counts(self) -> tuple[Tensor, Tensor]:
+        """How many rows, and how many columns, of each block [f] are off."""
+        return self.wrong_rows.sum(1), self.wrong_columns.sum(1)
+
+
+def recover(correction: Correction, *, policy: RecoveryPolicy, retries: int) -> Tensor:
+    """Put the flagged blocks right by `policy` -> the products [f] in which nothing was wrong.
+
+    Each block is checked after its repair, and taken up again at most `retries` times; with 0 it is not checked.
     """
+    false_alarms = [_recover(correction, blocks, policy=policy, retries=retries) for blocks in correction.blocks()]
+    return torch.cat(false_alarms) if false_alarms else correction.suspects.flagged.g
 
-    policy: RecoveryPolicy
-    retries: int
 
-    def run(self, correction: Correction, flagged: FlaggedBlocks) -> Tensor:
-        """Repair the blocks; -> the products [f] in which nothing was wrong."""
-        false_alarms = [self._recover(correction, blocks) for blocks in correction.alike(flagged)]
-        return torch.cat(false_alarms) if false_alarms else flagged.g
+def _recover(correction: Correction, blocks: FaultyBlocks, *, policy: RecoveryPolicy, retries: int) -> Tensor:
+    checks, false_alarms = correction.checks, blocks.at.g[:0]
+    for attempt in range(retries + 1):
+        label = blocks.sizes + (f"#{attempt + 1}" if attempt else "")
+        syndrome = _syndrome(correction, label, blocks)
+        in_rows, in_columns = syndrome.counts
+        nothing, both = (in_rows + in_columns) == 0, (in_rows > 0) & (in_columns > 0)
+        if not attempt:
+            false_alarms = blocks.at.g[nothing]
+        checks.note(**{"repaired" if attempt else "false_alarms": int(nothing.sum())})
+        correction.audit(blocks, where((in_rows > 0) & (in_columns == 0)))
 
-    def _recover(self, correction: Correction, blocks: Blocks) -> Tensor:
-        (_, h, w), terms, checks = blocks.values.shape, blocks.a.shape[2], correction.checks
-        false_alarms = blocks.at.g[:0]
-        for attempt in range(self.retries + 1):
-            label = f"{h}x{terms}x{w}" + (f"#{attempt + 1}" if attempt else "")
-            rows, columns = correction.rows(label, blocks)[0], correction.columns(label, blocks)[0]
-            wrong_rows, wrong_columns = checks.differ(rows, 0), checks.differ(columns, 0)
-            in_rows, in_columns = wrong_rows.sum(1), wrong_columns.sum(1)
-            nothing, both = (in_rows + in_columns) == 0, (in_rows > 0) & (in_columns > 0)
-            if not attempt:
-                false_alarms = blocks.at.g[nothing]
-            checks.note(**{"repaired" if attempt else "false_alarms": int(nothing.sum())})
-            correction.audit(blocks, where((in_rows > 0) & (in_columns == 0)))
+        corrected = _correct(correction, label, blocks, syndrome=syndrome)
+        several = both & ~corrected
+        recomputed = several if policy != "leave" else torch.zeros_like(several)
+        if len((at := _chosen(syndrome, recomputed, policy=policy))[0]):
+            correction.recompute(label, blocks, at)
+        checks.note(inconsistent=int((~nothing & ~both).sum()), uncorrected=int((several & ~recomputed).sum()))
 
-            one = (in_rows == 1) & (in_columns == 1)
-            at = _meeting(wrong_rows & one[:, None], wrong_columns)
-            if len(at[0]):
-                same = ~checks.differ(rows[at[0], at[1]], columns[at[0], at[2]])
-                one[at[0]] = same
-                f, r, c = (index[same] for index in at)
-                if len(f):
-                    correction.put(label, blocks, (f, r, c), correction.corrected(label, blocks, (f, r, c), rows[f, r]))
-            more = both & ~one if self.policy != "leave" else torch.zeros_like(one)
-            at = self._chosen(wrong_rows & more[:, None], wrong_columns)
-            if len(at[0]):
-                correction.put(label, blocks, at, correction.again(label, blocks, at))
-            checks.note(inconsistent=int((~nothing & ~both).sum()), uncorrected=int((both & ~one & ~more).sum()))
+        touched = where(corrected | recomputed)
+        failed = _recheck(correction, label, blocks.only(touched), retries=retries)
+        right = touched[~failed]
+        checks.note(repaired=int(corrected[right].sum()), recomputed=int(recomputed[right].sum()))
+        blocks = blocks.only(touched[failed])
+        if not len(blocks):
+            return false_alarms
+    checks.note(uncorrected=len(blocks))
+    return false_alarms
 
-            touched = where(one | more)
-            failed = self._recheck(correction, label, blocks.only(touched))
-            checks.note(repaired=int(one[touched[~failed]].sum()), recomputed=int(more[touched[~failed]].sum()))
-            blocks = blocks.only(touched[failed])
-            if not len(blocks):
-                return false_alarms
-        checks.note(uncorrected=len(blocks))
-        return false_alarms
 
-    def _chosen(self, rows: Tensor, columns: Tensor) -> Places:
-        """Which words of blocks with several faulty ones are computed again."""
-        if self.policy == "intersect":
-            return _meeting(rows, columns)
-        if self.policy == "block":
-            rows = rows.any(1, keepdim=True).expand_as(rows)
-        return _meeting(rows, torch.ones_like(columns))
+def _syndrome(correction: Correction, label: str, blocks: FaultyBlocks) -> Syndrome:
+    rows, columns = correction.rows(label, blocks)[0], correction.columns(label, blocks)[0]
+    wrong_rows, wrong_columns = correction.checks.differ(rows, 0), correction.checks.differ(columns, 0)
+    return Syndrome(rows=rows, columns=columns, wrong_rows=wrong_rows, wrong_columns=wrong_columns)
 
-    def _recheck(self, correction: Correction, label: str, blocks: Blocks) -> Tensor:
-        """Which of the blocks [f] still do not sum to what they must."""
-        if not self.retries or not len(blocks):
-            return torch.zeros(len(blocks), dtype=torch.bool, device=blocks.values.device)
-        flat, checks = blocks.values.flatten(1), correction.checks
-        again = checks.sums(f"{label}/recheck", flat, dim=1, step=flat.shape[1], entries=blocks.entries)[:, 0]
-        return checks.differ(again.to(blocks.expected.dtype), blocks.expected)
+
+def _correct(correction: Correction, label: str, blocks: FaultyBlocks, *, syndrome: Syndrome) -> Tensor:
+    """Put the word right of each block in which one row and one column are off by the same -> which these are [f]."""
+    in_rows, in_columns = syndrome.counts
+    one = (in_rows == 1) & (in_columns == 1)
+    f, r, c = _meeting(syndrome.wrong_rows & one[:, None], syndrome.wrong_columns)
+    if len(f):
+        same = ~correction.checks.differ(syndrome.rows[f, r], syndrome.columns[f, c])
+        one[f] = same
+        f, r, c = f[same], r[same], c[same]
+    if len(f):
+        correction.correct(label, blocks, (f, r, c), syndrome.rows[f, r])
+    return one
+
+
+def _chosen(syndrome: Syndrome, several: Tensor, *, policy: RecoveryPolicy) -> Places:
+    """Which words of blocks with `several` faulty ones [f] are computed again."""
+    rows, columns = syndrome.wrong_rows & several[:, None], syndrome.wrong_columns
+    if policy == "intersect":
+        return _meeting(rows, columns)
+    if policy == "block":
+        rows = rows.any(1, keepdim=True).expand_as(rows)
+    return _meeting(rows, torch.ones_like(columns))
+
+
+def _recheck(correction: Correction, label: str, blocks: FaultyBlocks, *, retries: int) -> Tensor:
+    """Which of the blocks [f] still do not sum to what they must."""
+    if not retries or not len(blocks):
+        return torch.zeros(len(blocks), dtype=torch.bool, device=blocks.values.device)
+    flat, checks = blocks.values.flatten(1), correction.checks
+    again = checks.sums(f"{label}/recheck", flat, dim=1, step=flat.shape[1], entries=blocks.entries)[:, 0]
+    return checks.differ(again.to(blocks.expected.dtype), blocks.expected)
 
 
 def _meeting(rows: Tensor, columns: Tensor) -> Places:

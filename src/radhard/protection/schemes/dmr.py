@@ -14,6 +14,7 @@ from radhard.kernels.bits import bits
 from radhard.kernels.votes import voted
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import Form, NoForm
@@ -26,20 +27,20 @@ from radhard.words import Words, canonical
 class Dmr:
     """Costs one run where nothing is wrong, two where something is."""
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Two runs, a comparison, and where they differ a third."""
-        first, second = application.compute(), application.copy(2)
+        first, second = application.compute(), checks.copy(2)
         a, b = bits(canonical(first)), bits(canonical(second))
         differ = a != b
         found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
-        application.checks.count(cmp=a.numel() + 2 * found)  # the third with both
-        application.checks.note(checks=a.numel(), alarms=images, flagged=found)
+        checks.count(cmp=a.numel() + 2 * found)  # the third with both
+        checks.note(checks=a.numel(), alarms=images, flagged=found)
         if not found:
-            return application.voted(first)
-        c = bits(canonical(application.copy(3, images=images)))
+            return checks.loaded("vote", first)
+        c = bits(canonical(checks.copy(3, images=images)))
         left = int((differ & (a != c) & (b != c)).sum())
-        application.checks.note(recomputed=found - left, uncorrected=left)
-        return application.voted(voted(a, b, c.where(differ, a), by="word").view(first.dtype))
+        checks.note(recomputed=found - left, uncorrected=left)
+        return checks.loaded("vote", voted(a, b, c.where(differ, a), by="word").view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """A second run of a product, and a third where a fault hit either; two comparisons more a word in doubt."""

@@ -11,6 +11,7 @@ Huang & Abraham (IEEE Trans. Computers C-33, 1984) for the check, V-ABFT (2026) 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -19,8 +20,9 @@ from torch import Tensor
 from radhard.machine import Add, Mul, Shape, Sum
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checks import Dot, Entries
+from radhard.protection.abft.checks import Checks, Dot
 from radhard.protection.abft.checksum_moments import ChecksumMoments, made_moments, stored_moments, with_bias
+from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.products import float_matrices
 from radhard.protection.abft.rounding import Rounding, per_deviation
 from radhard.protection.forms import Form, NoForm
@@ -52,10 +54,10 @@ class FloatAbft:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The inner machine's output itself, unless a row of it is wrong."""
         out = application.compute()
-        rows = CheckedRows(application, scheme=self, out=out)
+        rows = CheckedRows(application, checks, scheme=self, out=out)
         return out if rows.repair() else rows.merged()
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
@@ -71,10 +73,10 @@ class FloatAbft:
 class CheckedRows:
     """One application: its rows [g, m] against what they must sum to, each cut into pieces of `width` columns."""
 
-    def __init__(self, application: ProtectedApplication, *, scheme: FloatAbft, out: Tensor) -> None:
-        self._work, self._scheme, self._checks = application, scheme, application.checks
+    def __init__(self, application: ProtectedApplication, checks: Checks, *, scheme: FloatAbft, out: Tensor) -> None:
+        self._work, self._scheme, self._checks = application, scheme, checks
         self._products = x = float_matrices(application.operator, application.inputs, application.site)
-        self._entries = Entries(slot=x.slot, piece=x.piece, pieces=x.pieces)
+        self._entries = Entries.of(x)
         self._width = min(scheme.width or x.shape.n, x.shape.n)
         self._rounding = Rounding(lanes=scheme.lanes)
         self._type = out.dtype
@@ -156,18 +158,16 @@ class CheckedRows:
 
     def _moments(self) -> ChecksumMoments:
         x, application = self._products, self._work
-        how = {"width": self._width, "rounding": self._rounding}
         if not x.stored:
             b = self._b[x.every % len(self._b)]
-            return made_moments(b, checks=self._checks, entries=self._entries, **how)  # type: ignore[arg-type]
+            return made_moments(
+                b, width=self._width, rounding=self._rounding, checks=self._checks, entries=self._entries
+            )
         weight = application.inputs[1]
         assert weight is not None
-        known = application.stored.get(application.site.name)
-        if not isinstance(known, ChecksumMoments) or known.weight is not weight or known.width != self._width:
-            known = None
-        if known is None or known.rounding != self._rounding:
-            known = application.stored[application.site.name] = stored_moments(self._b, weight, **how)  # type: ignore[arg-type]
-        return known
+        key = ("moments", self._width, self._rounding)
+        make = partial(stored_moments, self._b, width=self._width, rounding=self._rounding)
+        return self._checks.stored.kept(application.site.name, weight, key=key, make=make)
 
     def _audit(self, g: Tensor, j: Tensor) -> None:
         """Make the stored sums of blocks `j` [f] of products `g` [f] once more, where nothing else was wrong."""

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checks import Dot
+from radhard.protection.abft.audit import audit_blocks, audit_total
+from radhard.protection.abft.checks import Checks, Dot
+from radhard.protection.abft.checksums import column_sums, row_sums, with_ones
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import Form, NoForm
@@ -25,21 +27,21 @@ from radhard.words import Words
 class HuangAbraham:
     """Full checksums, in 32 bits that wrap; puts one word of each product right."""
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The extended product, its sums, and one correction."""
-        checks, entries, shape = application.checks, application.entries, application.products.shape
+        entries, shape = application.entries, application.products.shape
         total = application.accumulators(shape.k)[0]
-        of_b = application.column_sums(shape.n)
-        left, right = application.row_sums(shape.m).all.int(), of_b.all.int()
-        a, b = application.factors()
+        of_b = column_sums(application, checks, step=shape.n)
+        left, right = row_sums(application, checks, step=shape.m).all.int(), of_b.all.int()
+        a, b = with_ones(application.products)
         below = checks.apply("row", Dot(), (left[:, None], b), entries)  # [g, 1, n]
         beside = checks.apply("column", Dot(), (a, right[:, None]), entries)  # [g, m, 1]
         corner = checks.apply("corner", Dot(), (left[:, None], right[:, None]), entries)  # [g, 1, 1]
         rows = torch.cat([torch.cat([total, below], 1), torch.cat([beside, corner], 1)], 2)
-        row_sums = checks.sums("rows", rows[:, :, :-1], dim=2, step=shape.n, entries=entries)[:, :, 0]
-        column_sums = checks.sums("columns", rows[:, :-1], dim=1, step=shape.m, entries=entries)[:, 0]
-        wrong_rows = checks.differ(row_sums, rows[:, :, -1])
-        wrong_columns = checks.differ(column_sums, rows[:, -1])
+        in_rows = checks.sums("rows", rows[:, :, :-1], dim=2, step=shape.n, entries=entries)[:, :, 0]
+        in_columns = checks.sums("columns", rows[:, :-1], dim=1, step=shape.m, entries=entries)[:, 0]
+        wrong_rows = checks.differ(in_rows, rows[:, :, -1])
+        wrong_columns = checks.differ(in_columns, rows[:, -1])
         count = torch.stack([wrong_rows.sum(1), wrong_columns.sum(1)], 1)
         alarmed = (count > 0).any(1)
         one = (count == 1).all(1)
@@ -58,12 +60,12 @@ class HuangAbraham:
         if len(g):
             total, some = total.clone(), entries.only(g)
             place = (g, row[g], column[g])
-            delta = checks.minus("off", row_sums[g, row[g]], beside[g, row[g], 0], some)
+            delta = checks.minus("off", in_rows[g, row[g]], beside[g, row[g], 0], some)
             total[place] = checks.minus("correct", total[place], delta, some)
         suspects = ((count[:, 0] > 0) & (count[:, 1] == 0)).nonzero()[:, 0]
-        application.audit_total(suspects, of_b)
+        audit_total(application, checks, at=suspects, sums=of_b)
         if len(suspects):
-            application.audit(suspects, torch.zeros_like(suspects), of_b, step=shape.n)
+            audit_blocks(application, checks, at=(suspects, torch.zeros_like(suspects)), sums=of_b, step=shape.n)
         return application.write(total)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:

@@ -14,6 +14,7 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
 from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import BlockCheck, Form
@@ -63,13 +64,11 @@ class IntensityGuided:
                 "the number of the device, the ideal one takes none"
             )
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
-        found, x = detect_whole(application), application.products
-        application.checks.hide(
-            self._share(application, application.checks.account.executed.arithmetic), images=len(x.a) // x.pieces
-        )
-        return recover_one(application, found)
+        found, x = detect_whole(application, checks), application.products
+        checks.hide(self._share(application, checks.account.executed.arithmetic), images=len(x.a) // x.pieces)
+        return recover_one(application, checks, found=found)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
         """The ideal form: standard ABFT without detection. None of the measured form, which depends on the output."""

@@ -5,7 +5,7 @@ which must be read at the end of each slab, before they are gone: these sums are
 and the check of the whole is a by-product of the last ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
@@ -14,9 +14,10 @@ from torch import Tensor
 from radhard.kernels.octets import OCTETS
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
 from radhard.protection.abft.correction import Correction, where
-from radhard.protection.abft.detection import FlaggedBlocks, Suspects, Width, detect, locate
-from radhard.protection.abft.recovery import Recovery, RecoveryPolicy
+from radhard.protection.abft.detection import Suspects, Width, detect, locate
+from radhard.protection.abft.recovery import RecoveryPolicy, recover
 from radhard.protection.cost.models import Exact, Overhead
 from radhard.protection.cost.shape import Block
 from radhard.protection.forms import BlockCheck, Form
@@ -60,39 +61,38 @@ class LbAbft:
             block=self.block, recovery=self.policy, retries=self.retries, repair=self.repair, width=self.width
         )
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
-        """The three stages, each for the images that need it."""
-        block = self.block.clipped(application.products.shape)
-        found = detect(application, block, width=self.width)
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
+        """Detect, locate, correct, write back: each for the products that need it."""
+        found = detect(application, checks, block=self.block.clipped(application.products.shape), width=self.width)
         if not len(found.alarmed):
-            return application.write(found.sums[-1])
-        suspects = locate(application, block, found)
-        flagged = suspects.flagged
+            return application.write(found.total)
+        suspects = locate(application, checks, found=found)
         if self.repair == "visible":
-            flagged = self._visible(application, suspects, block=block)
-        correction = Correction(application, block=block, found=found, expected=suspects.expected)
-        Recovery(policy=self.policy, retries=self.retries).run(correction, flagged)
+            suspects = visible(application, checks, suspects=suspects, step=found.block.n)
+        correction = Correction(application, checks, found=found, suspects=suspects)
+        recover(correction, policy=self.policy, retries=self.retries)
         return application.write(correction.total)
 
-    def _visible(self, application: ProtectedApplication, suspects: Suspects, *, block: Block) -> FlaggedBlocks:
-        """The blocks that are off by enough to be seen in a word of 8 bits."""
-        write_back, at = application.write_back, suspects.flagged
-        if write_back is None or write_back.dtype not in OCTETS or not len(at.g):
-            return at
-        _, q, i, j = suspects.actual.shape
-        entries = application.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)
-        place = (at.g, at.q, at.i, at.j)
-        off = application.checks.minus("off", suspects.actual[place], suspects.expected[place], entries).long().abs()
-        largest = _largest_multiplier(application, block)[at.g % len(application.products.b), at.j]
-        application.checks.count(cmp=len(off))
-        seen = where(off * largest >= 0.5)
-        application.checks.note(excluded=len(off) - len(seen))
-        return at.only(seen)
+
+def visible(application: ProtectedApplication, checks: Checks, *, suspects: Suspects, step: int) -> Suspects:
+    """Those of the blocks, `step` columns wide, whose errors show in a word of 8 bits; others are excluded."""
+    write_back, at = application.write_back, suspects.flagged
+    if write_back is None or write_back.dtype not in OCTETS or not len(at.g):
+        return suspects
+    _, q, i, j = suspects.actual.shape
+    entries = application.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)
+    place = (at.g, at.q, at.i, at.j)
+    off = checks.minus("off", suspects.actual[place], suspects.expected[place], entries).long().abs()
+    largest = _largest_multiplier(application, step)[at.g % len(application.products.b), at.j]
+    checks.count(cmp=len(off))
+    seen = where(off * largest >= 0.5)
+    checks.note(excluded=len(off) - len(seen))
+    return replace(suspects, flagged=at.only(seen))
 
 
-def _largest_multiplier(application: ProtectedApplication, block: Block) -> Tensor:
-    """The largest scale of the columns of each block [h, j] float64, known before the run."""
+def _largest_multiplier(application: ProtectedApplication, step: int) -> Tensor:
+    """The largest scale of every `step` columns [h, j] float64, known before the run."""
     assert application.write_back is not None
     (h, n), multiplier = application.products.b.shape[:2], application.write_back.multiplier.double().abs()
     columns = multiplier.expand(h * n) if multiplier.numel() == 1 else multiplier.repeat(h * n // multiplier.numel())
-    return torch.stack([part.amax(1) for part in columns.view(h, n).split(block.n, 1)], 1)
+    return torch.stack([part.amax(1) for part in columns.view(h, n).split(step, 1)], 1)

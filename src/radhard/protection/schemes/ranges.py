@@ -16,6 +16,7 @@ from radhard.kernels.ranges import replaced
 from radhard.machine import MatrixProduct, Shape, read_cost
 from radhard.operators import Quantized
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
 from radhard.protection.abft.stages import Requantized
 from radhard.protection.forms import Bounds, Form
 from radhard.protection.schemes.options import check_options
@@ -47,19 +48,20 @@ class Ranges:
             raise InputError(f"range from {self.low} to {self.high}: give two finite bounds, the lower one first")
         check_options(self)
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Two comparisons a value."""
-        operator = application.operator
+        operator, inputs, site = application.operator, application.inputs, application.site
         if isinstance(operator, MatrixProduct) and operator.write_back is not None:
             x = application.products
-            return application.write(self._within(application, application.accumulators(x.shape.k)[0], layout=x.merge))
+            total = application.accumulators(x.shape.k)[0]
+            return application.write(self._within(application, checks, total, layout=x.merge))
         if not isinstance(operator, Quantized) or operator.writes is None:
-            return self._within(application, application.compute())
+            return self._within(application, checks, application.compute())
         before = operator.unwritten
-        value = self._within(application, application.inner.apply(before, application.inputs, application.site))
-        steps = len(read_cost(before, application.inputs, application.site).steps)
+        value = self._within(application, checks, application.machine.apply(before, inputs, site))
+        steps = len(read_cost(before, inputs, site).steps)
         finish = Requantized(whole=operator, writes=operator.writes, first_step=steps)
-        return application.inner.apply(finish, (value, *application.inputs), application.site)
+        return application.machine.apply(finish, (value, *inputs), site)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
         """None: comparisons alone, two a value."""
@@ -71,16 +73,21 @@ class Ranges:
         return Bounds(low=self.low, high=self.high, outside=self.outside)
 
     def _within(
-        self, application: ProtectedApplication, x: Tensor, *, layout: Callable[[Tensor], Tensor] = lambda mask: mask
+        self,
+        application: ProtectedApplication,
+        checks: Checks,
+        x: Tensor,
+        *,
+        layout: Callable[[Tensor], Tensor] = lambda mask: mask,
     ) -> Tensor:
         """The values, those outside replaced; `layout` makes of a mask of them one of the operator's output."""
         outside = ~((x >= self.low) & (x <= self.high))
         found = int(outside.sum())
-        application.checks.count(cmp=2 * x.numel())
-        application.checks.note(checks=x.numel(), flagged=found, repaired=found)
+        checks.count(cmp=2 * x.numel())
+        checks.note(checks=x.numel(), flagged=found, repaired=found)
         if not found:
             return x
-        application.checks.note(alarms=int((application.site.per_image(layout(outside)) > 0).sum()))
+        checks.note(alarms=int((application.site.per_image(layout(outside)) > 0).sum()))
         return replaced(x, outside, low=self.low, high=self.high, outside=self.outside)
 
 

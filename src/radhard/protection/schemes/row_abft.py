@@ -23,9 +23,11 @@ from torch import Tensor
 
 from radhard.machine import Mul, Shape
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checks import Dot
-from radhard.protection.abft.correction import Blocks, Correction, where
+from radhard.protection.abft.checks import Checks, Dot
+from radhard.protection.abft.checksums import weighted_sums
+from radhard.protection.abft.correction import Correction, where
 from radhard.protection.abft.detection import Width, detect, locate
+from radhard.protection.abft.faulty_blocks import FaultyBlocks
 from radhard.protection.abft.stored import numbers
 from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.row_cost import ExactRows
@@ -64,22 +66,20 @@ class RowAbft:
         """Its blocks, recovered by rows."""
         return BlockCheck(block=self.block, recovery="weighted", retries=self.retries, width=self.width)
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The product, its blocks after an alarm, the rows of those that are flagged."""
-        block = self.block.clipped(application.products.shape)
-        found = detect(application, block, width=self.width)
+        found = detect(application, checks, block=self.block.clipped(application.products.shape), width=self.width)
         if not len(found.alarmed):
-            return application.write(found.sums[-1])
-        suspects = locate(application, block, found)
-        correction = Correction(application, block=block, found=found, expected=suspects.expected)
-        weighted = application.weighted_sums(block.n)
-        for blocks in correction.alike(suspects.flagged):
+            return application.write(found.total)
+        suspects = locate(application, checks, found=found)
+        correction = Correction(application, checks, found=found, suspects=suspects)
+        weighted = weighted_sums(application, checks, step=found.block.n)
+        for blocks in correction.blocks():
             self._recover(correction, blocks, weighted)
         return application.write(correction.total)
 
-    def _recover(self, correction: Correction, blocks: Blocks, weighted: Tensor | None) -> None:
-        checks, (_, h, w), terms = correction.checks, blocks.values.shape, blocks.a.shape[2]
-        label = f"{h}x{terms}x{w}"
+    def _recover(self, correction: Correction, blocks: FaultyBlocks, weighted: Tensor | None) -> None:
+        checks, (_, h, w), label = correction.checks, blocks.values.shape, blocks.sizes
         off, wanted = correction.rows(label, blocks)
         f, r = checks.differ(off, 0).nonzero(as_tuple=True)
         whole = torch.ones(len(blocks), dtype=torch.bool, device=f.device)
@@ -97,7 +97,7 @@ class RowAbft:
             one = column >= 0
             at = (f[one], r[one], column[one])
             if len(at[0]):
-                correction.put(name, blocks, at, correction.corrected(name, blocks, at, delta[one]))
+                correction.correct(name, blocks, at, delta[one])
             rest = where(~one)
             if len(rest):
                 changed = self._again(name, correction, blocks, f[rest], r[rest])
@@ -125,7 +125,7 @@ class RowAbft:
         self,
         name: str,
         correction: Correction,
-        blocks: Blocks,
+        blocks: FaultyBlocks,
         at: tuple[Tensor, Tensor],
         delta: Tensor,
         weighted: Tensor,
@@ -150,12 +150,12 @@ class RowAbft:
             column[mine[checks.differ(square, off[mine, 1])]] = -1
         return column
 
-    def _again(self, name: str, correction: Correction, blocks: Blocks, f: Tensor, r: Tensor) -> Tensor:
+    def _again(self, name: str, correction: Correction, blocks: FaultyBlocks, f: Tensor, r: Tensor) -> Tensor:
         """Compute rows [e] again -> which of them [e] changed. Others were not wrong: the sums of B may be."""
         w = blocks.values.shape[2]
         at = (f.repeat_interleave(w), r.repeat_interleave(w), torch.arange(w, device=f.device).repeat(len(f)))
         old = blocks.values[f, r]
-        correction.put(name, blocks, at, correction.again(name, blocks, at))
+        correction.recompute(name, blocks, at)
         changed = correction.checks.differ(old, blocks.values[f, r]).any(1)
         correction.audit(blocks, f[~changed])
         return changed

@@ -24,7 +24,7 @@ from radhard.kernels.operands import SPARE
 from radhard.machine import Add, Shape
 from radhard.protection import forms
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checks import Dot
+from radhard.protection.abft.checks import Checks, Dot
 from radhard.protection.abft.stored import with_bias
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
@@ -35,26 +35,18 @@ _CHUNK = 1 << 22  # factors of rows that are computed again at a time
 _BASE = (1, 256, 65536)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StoredDigits:
-    """What is stored of a `weight`: words and sums of each of its groups."""
-
-    weight: Tensor
-    parts: tuple[sums.SummedWeight, ...]
-
-
 @scheme("row-check", about="Every row sum is checked as the row is written; wrong rows are recomputed.")
 @dataclass(frozen=True, kw_only=True)
 class RowCheckAbft:
     """Any number of faulty words in any number of rows is put right."""
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The product, its rows, and again those that differ."""
-        rows = ProductRows(application)
+        rows = ProductRows(application, checks)
         wrong = rows.wrong()
         g, i = wrong.nonzero(as_tuple=True)
         alarms = len(np.unique(application.products.slot[g.cpu().numpy()]))
-        application.checks.note(checks=wrong.numel(), alarms=alarms, flagged=len(g))
+        checks.note(checks=wrong.numel(), alarms=alarms, flagged=len(g))
         if len(g):
             rows.repair(g, i)
         return application.write(rows.total)
@@ -87,24 +79,25 @@ class RowCheckAbft:
 class ProductRows:
     """The rows of one application's products, `total` [g, m, n] int32, put right in place."""
 
-    def __init__(self, application: ProtectedApplication) -> None:
-        self._work, self._checks, self._entries = application, application.checks, application.entries
+    def __init__(self, application: ProtectedApplication, checks: Checks) -> None:
+        self._work, self._checks, self._entries = application, checks, application.entries
         self._products = x = application.products
         self._stored = self._of_weight() if x.stored else ()
         self.total = application.accumulators(x.shape.k)[0]
 
     def _of_weight(self) -> tuple[sums.SummedWeight, ...]:
         """What is stored of each group, made while the weight is trusted."""
-        application, x = self._work, self._products
+        application = self._work
         weight = application.inputs[1]
         assert weight is not None
-        known = application.stored.get(application.site.name)
-        if not isinstance(known, StoredDigits) or known.weight is not weight:
-            zero = torch.zeros(x.shape.n, dtype=torch.int32, device=weight.device)
-            biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
-            parts = tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
-            known = application.stored[application.site.name] = StoredDigits(weight=weight, parts=parts)
-        return known.parts
+        return self._checks.stored.kept(application.site.name, weight, key="digits", make=self._store)
+
+    def _store(self) -> tuple[sums.SummedWeight, ...]:
+        """Words and sums of each group of the weight."""
+        x = self._products
+        zero = torch.zeros(x.shape.n, dtype=torch.int32, device=x.b.device)
+        biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
+        return tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
 
     def wrong(self) -> Tensor:
         """Rows [g, m] that do not add up to what their digits say."""

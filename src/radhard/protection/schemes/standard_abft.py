@@ -6,9 +6,11 @@ from torch import Tensor
 
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.audit import audit_total
+from radhard.protection.abft.checks import Checks
 from radhard.protection.abft.correction import Correction
-from radhard.protection.abft.detection import Detection, FlaggedBlocks, detect
-from radhard.protection.abft.recovery import Recovery
+from radhard.protection.abft.detection import Detection, FlaggedBlocks, Suspects, detect
+from radhard.protection.abft.recovery import recover
 from radhard.protection.cost.models import Overhead, correct, exposed_bits, probability, residuals
 from radhard.protection.cost.models import detect as detection
 from radhard.protection.cost.shape import Block
@@ -22,9 +24,9 @@ from radhard.words import Words
 class StandardAbft:
     """LB-ABFT with one block, in which several faulty words are left, and no check of the repair."""
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Detection, then row and column sums of the products that it found faulty."""
-        return recover_one(application, detect_whole(application))
+        return recover_one(application, checks, found=detect_whole(application, checks))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """By the exact model, with at most one faulty word in the product."""
@@ -44,20 +46,20 @@ class StandardAbft:
         return BlockCheck()
 
 
-def detect_whole(application: ProtectedApplication) -> Detection:
+def detect_whole(application: ProtectedApplication, checks: Checks) -> Detection:
     """Check each product as one block."""
     shape = application.products.shape
-    return detect(application, Block(m=shape.m, k=shape.k, n=shape.n))
+    return detect(application, checks, block=Block(m=shape.m, k=shape.k, n=shape.n))
 
 
-def recover_one(application: ProtectedApplication, found: Detection) -> Tensor:
+def recover_one(application: ProtectedApplication, checks: Checks, *, found: Detection) -> Tensor:
     """Put one word right in each product with an alarm, and write all of them back."""
     if not len(found.alarmed):
-        return application.write(found.sums[-1])
-    shape, zero = application.products.shape, found.alarmed.new_zeros(len(found.alarmed))
-    whole = Block(m=shape.m, k=shape.k, n=shape.n)
-    correction = Correction(application, block=whole, found=found, expected=found.whole[:, None, None, None])
-    application.checks.note(flagged=len(found.alarmed))
+        return application.write(found.total)
+    zero = found.alarmed.new_zeros(len(found.alarmed))
     faulty = FlaggedBlocks(g=found.alarmed, i=zero, q=zero, j=zero)
-    application.audit_total(Recovery(policy="leave", retries=0).run(correction, faulty), found.right)
+    checks.note(flagged=len(found.alarmed))
+    suspects = Suspects(flagged=faulty, actual=found.tiles, expected=found.whole[:, None, None, None])
+    correction = Correction(application, checks, found=found, suspects=suspects)
+    audit_total(application, checks, at=recover(correction, policy="leave", retries=0), sums=found.right)
     return application.write(correction.total)

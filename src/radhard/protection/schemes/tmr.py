@@ -14,6 +14,7 @@ from radhard.kernels.bits import bits
 from radhard.kernels.votes import voted
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
+from radhard.protection.abft.checks import Checks
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import Form, Vote
@@ -39,24 +40,22 @@ class Tmr:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def protect(self, application: ProtectedApplication) -> Tensor:
+    def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Three copies, one vote."""
-        first, second, third = application.compute(), application.copy(2), application.copy(3)
+        first, second, third = application.compute(), checks.copy(2), checks.copy(3)
         a, b, c = (bits(canonical(x)) for x in (first, second, third))
         differ = (a != b) | (a != c)
         out = voted(a, b, c, by=self.vote)
         if self.vote == "bitwise":
-            application.checks.count(cmp=4 * a.numel())
+            checks.count(cmp=4 * a.numel())
             undecided = 0
         else:
             asked = a != b  # these first; c only where they differ
-            application.checks.count(cmp=a.numel() + 2 * int(asked.sum()))
+            checks.count(cmp=a.numel() + 2 * int(asked.sum()))
             undecided = int((asked & (b != c) & (a != c)).sum())
         found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
-        application.checks.note(
-            checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, uncorrected=undecided
-        )
-        return application.voted(out.view(first.dtype))
+        checks.note(checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, uncorrected=undecided)
+        return checks.loaded("vote", out.view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """Two copies more of a product, and the vote, which asks the third copy where the others differ."""
