@@ -9,13 +9,13 @@ from radhard.machine import Clean
 from radhard.program import run
 from radhard.protection import Method, Protection
 from radhard.studies.ordering import executed
-from tests.support.choosing import HARD
+from tests.support.choosing import PROTECTABLE
 from tests.support.guarded import bench, plain
 
 
 def test_operations_are_those_of_the_images_that_plan() -> None:
     program = bench().programs["int8"]
-    schemes = HARD.linear(Method(), ber=plain().ber)
+    schemes = Method().schemes_of(PROTECTABLE, ber=plain().ber)
     weights = Weights(mul=2.0, add=1.0, cmp=0.5)
     found = executed(bench(), plain(), Protection.of(schemes), images=3, weights=weights)
     expected = dict.fromkeys(schemes, 0.0)

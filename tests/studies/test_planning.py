@@ -135,7 +135,7 @@ def real(store: Store, on: ModelUnderTest, **options: Any) -> Planner:
     choosers, judges = shared(on, 8, 8)
     chooser = Chooser(
         ordering=ordering(choosers),
-        hardening=on.hardening("int8", words=Words()),
+        protectable=on.protectable("int8", words=Words()),
         method=read_method("row-abft:margin=0.1"),
         weights=Weights(),
         **{"target": Target(loss=0.2, overhead=0.6), "grain": "layer", "chunk": 4, **options},

@@ -9,7 +9,7 @@ from radhard.analysis.intervals import Interval
 from radhard.analysis.judging import ProtectionStep
 from radhard.analysis.ordering import Candidate, Grain
 from radhard.analysis.overhead import Spent, Weights
-from radhard.protection import Hardening, Method, products_of
+from radhard.protection import Method, Protectable, products_of
 from radhard.studies.choosing import Chooser, Target
 from radhard.words import Words
 from tests.support.campaigns import setting
@@ -97,13 +97,13 @@ class Tabled(Chooser):
         return Interval(rate=-0.1, low=-0.2, high=-0.01 if worse else 0.01)
 
 
-def hardening() -> Hardening:
+def protectable() -> Protectable:
     program = tiny_program("int8")
     limits = {"norm": (-1.0, 1.0)}
-    return Hardening(program=program, products=products_of(program), limits=limits, words=Words())
+    return Protectable(program=program, products=products_of(program), limits=limits, words=Words())
 
 
-HARD = hardening()
+PROTECTABLE = protectable()
 SITES = ("blocks.0.attn.qkv", "blocks.1.attn.qkv", "blocks.0.mlp.fc1", "blocks.1.mlp.fc1")
 LAYERS = ("blocks.0", "blocks.1", "blocks.0", "blocks.1")
 
@@ -118,7 +118,7 @@ def chooser(without: list[Row], also: list[Row] | None = None, **options: Any) -
     method = Method(scheme="standard-abft", ranges="none" if also is None else "observed")
     return Tabled(
         ordering=Given(order=order),  # type: ignore[arg-type]
-        hardening=HARD,
+        protectable=PROTECTABLE,
         method=method,
         without=tuple(without),
         also=tuple(also or ()),

@@ -17,7 +17,7 @@ from radhard.models.data.same import same_pictures
 from radhard.models.data.splits import CALIBRATION_IMAGES
 from radhard.program import Program
 from radhard.program.description import describe
-from radhard.protection import Hardening, Protection, observed_limits, products_of
+from radhard.protection import Protectable, Protection, observed_limits, products_of
 from radhard.version import VERSION
 from radhard.words import Words
 
@@ -50,8 +50,8 @@ class ModelUnderTest:
             return self
         return replace(self, programs={r: p.to(chosen) for r, p in self.programs.items()}, device=chosen)
 
-    def hardening(self, recipe: str, *, words: Words) -> Hardening:
-        """What protecting the program of a recipe needs: its products, and the ranges that it has when calibrated."""
+    def protectable(self, recipe: str, *, words: Words) -> Protectable:
+        """What of the program of a recipe can be protected: its products, and the ranges on calibration images."""
         program = self.programs[recipe]
         if self.calibration is None:
             raise InputError(
@@ -59,7 +59,7 @@ class ModelUnderTest:
             )
         batches = calibration_batches(self.calibration, mean=self.mean, std=self.std)
         limits = observed_limits(program, batches)
-        return Hardening(program=program, products=products_of(program), limits=limits, words=words)
+        return Protectable(program=program, products=products_of(program), limits=limits, words=words)
 
     def images(self, indices: Tensor) -> Tensor:
         """`indices` int64 [B], places in the data -> float32 [B, C, H, W] on the device: what the programs take.

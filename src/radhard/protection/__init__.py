@@ -8,12 +8,11 @@ from radhard.protection.cost.models import CostModel, Exact, Overhead, Printed, 
 from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.row_cost import ExactRows, boxes
 from radhard.protection.cost.shape import Block, cube
-from radhard.protection.planning.bounds import Limits, observed_limits, ranges_of
+from radhard.protection.planning.bounds import Limits, observed_limits
 from radhard.protection.planning.grounds import ChosenOn
-from radhard.protection.planning.hardening import Hardening
-from radhard.protection.planning.method import Method, read_method
+from radhard.protection.planning.method import Method, ranges_of, read_method
 from radhard.protection.planning.plan import Plan, read_plan, write_plan
-from radhard.protection.planning.products import Product, Products, products_of
+from radhard.protection.planning.products import Product, Products, Protectable, products_of
 from radhard.protection.planning.protection import Protection
 from radhard.protection.protected import Protected, Scheme
 from radhard.protection.residual import Residual
@@ -38,7 +37,6 @@ __all__ = [
     "Exact",
     "ExactRows",
     "FloatAbft",
-    "Hardening",
     "HuangAbraham",
     "IntensityGuided",
     "LbAbft",
@@ -51,6 +49,7 @@ __all__ = [
     "Printed",
     "Product",
     "Products",
+    "Protectable",
     "Protected",
     "Protection",
     "Ranges",

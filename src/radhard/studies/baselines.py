@@ -7,7 +7,7 @@ from radhard.analysis.configurations import Configuration
 from radhard.analysis.overhead import Weights
 from radhard.campaign.experiment import Setting
 from radhard.campaign.model_under_test import protected
-from radhard.protection import Hardening, Method
+from radhard.protection import Method, Protectable
 from radhard.studies.choosing import Chooser, Target
 from radhard.studies.ordering import Ordering
 
@@ -27,7 +27,7 @@ class Needed:
 class Baselines:
     """All `methods` on one program, each on all of its products; or each, layer by layer, as far as it is `needed`."""
 
-    hardening: Hardening
+    protectable: Protectable
     methods: tuple[Method, ...]
     weights: Weights
     needed: Needed | None = None
@@ -37,10 +37,10 @@ class Baselines:
         found = [Configuration(name="unprotected", setting=plain)]
         for method in self.methods:
             products, note = None, ""
-            if self.needed is not None and self.hardening.linear(method, ber=plain.ber):
+            if self.needed is not None and method.schemes_of(self.protectable, ber=plain.ber):
                 products = self.layers(method, needed=self.needed, ber=plain.ber)
-                note = f"{len(products)} of {len(self.hardening.products.found)} products"
-            protection = self.hardening.protect(method, ber=plain.ber, products=products)
+                note = f"{len(products)} of {len(self.protectable.products.found)} products"
+            protection = method.protect(self.protectable, ber=plain.ber, products=products)
             shield = protection if protection.sites else None  # it may need no layer
             found.append(Configuration(name=method.title, setting=protected(plain, shield), note=note))
         return tuple(found)
@@ -55,7 +55,7 @@ class Baselines:
         """The products of as many of the most vulnerable layers as the target needs."""
         chooser = Chooser(
             ordering=replace(needed.choosing, plain=replace(needed.choosing.plain, ber=ber)),
-            hardening=self.hardening,
+            protectable=self.protectable,
             method=method,
             target=Target(loss=needed.loss, overhead=math.inf),
             weights=self.weights,

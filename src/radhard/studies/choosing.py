@@ -22,7 +22,7 @@ from radhard.campaign.counted import count
 from radhard.campaign.execute import execute
 from radhard.campaign.model_under_test import protected
 from radhard.errors import InputError
-from radhard.protection import Hardening, Method, Protection
+from radhard.protection import Method, Protectable, Protection
 from radhard.studies.ordering import Ordering
 
 Bound = Literal["accuracy", "overhead", "products"]
@@ -73,7 +73,7 @@ class Chooser:
     """
 
     ordering: Ordering
-    hardening: Hardening
+    protectable: Protectable
     method: Method
     target: Target
     weights: Weights
@@ -85,7 +85,7 @@ class Chooser:
     def choose(self, bare: ProtectionStep | None = None) -> Choice:
         """Order the products, measure the steps, choose one, add the ranges. `bare`: nothing protected, if known."""
         plain = self.ordering.plain
-        linear = self.hardening.linear(self.method, ber=plain.ber)
+        linear = self.method.schemes_of(self.protectable, ber=plain.ber)
         order: tuple[Candidate, ...] = ()
         if linear:
             candidates = self.ordering.candidates(linear, weights=self.weights, grain=self.grain)
@@ -152,7 +152,7 @@ class Chooser:
 
     def _foreseen(self, products: Sequence[str], *, chosen: ProtectionStep, order: Sequence[Candidate]) -> float:
         """The overhead of these products, from that of the chosen ones and the operations of the others."""
-        mul, add = own_operations(self.hardening.program.costs)
+        mul, add = own_operations(self.protectable.program.costs)
         own = self.weights.mul * mul + self.weights.add * add
         more = sum(c.operations for c in order if c.site in products and c.site not in chosen.products)
         return chosen.overhead + more / own
@@ -164,7 +164,7 @@ class Chooser:
 
         Where it was the overhead that kept them out, and the target is not reached, it is what ended the plan.
         """
-        if self.method.ranges == "none" or not self.hardening.limits:
+        if self.method.ranges == "none" or not self.protectable.limits:
             return chosen, reached, bound, ""
         spent: Bound = "accuracy" if reached else "overhead"
         place = next(k for k, step in enumerate(steps) if step is chosen)
@@ -197,7 +197,7 @@ class Chooser:
     def protection(self, products: Sequence[str], *, ranges: bool) -> Protection:
         """What a step protects."""
         method = self.method if ranges else replace(self.method, ranges="none")
-        return self.hardening.protect(method, ber=self.ordering.plain.ber, products=products)
+        return method.protect(self.protectable, ber=self.ordering.plain.ber, products=products)
 
     def step(self, products: Sequence[str], *, ranges: bool) -> ProtectionStep:
         """A step on the images that choose."""

@@ -108,7 +108,7 @@ def compare(
             images = _apart(here, ordering, images=images)
             needed = Needed(choosing=ordering, loss=lost)
         baselines = Baselines(
-            hardening=here.bench.hardening(here.recipe, words=here.faults.words),
+            protectable=here.bench.protectable(here.recipe, words=here.faults.words),
             methods=methods,
             weights=options.weights,
             needed=needed,

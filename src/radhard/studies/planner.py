@@ -107,7 +107,7 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
             unprotected=judgement.unprotected.as_dict()["accuracy"],
             weights=Weighting(**vars(chooser.weights)),
             remark=decision.remark,
-            refused=dict(chooser.hardening.products.refused),
+            refused=dict(chooser.protectable.products.refused),
         ),
         chosen_on=chosen_on(
             ordering.bench.data,

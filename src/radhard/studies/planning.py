@@ -137,7 +137,7 @@ def plan(
 
         chooser = Chooser(
             ordering=on(choosers),
-            hardening=bench.hardening(recipe_of(bench, request.model_options), words=request.faults.words),
+            protectable=bench.protectable(recipe_of(bench, request.model_options), words=request.faults.words),
             method=method,
             target=target,
             weights=options.weights,

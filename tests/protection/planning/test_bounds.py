@@ -12,7 +12,7 @@ from radhard.errors import InputError
 from radhard.machine import Clean, Operator, Site
 from radhard.operators import Quantized
 from radhard.program import run
-from radhard.protection import Hardening, Method, Protected, Ranges, observed_limits, products_of, ranges_of
+from radhard.protection import Method, Protectable, Protected, Ranges, observed_limits, products_of, ranges_of
 from radhard.words import Words
 from tests.support.models import images, tiny_program
 
@@ -126,29 +126,29 @@ def test_bounds_that_are_too_narrow_are_noticed() -> None:
     assert (account.checks, account.alarms, account.repaired) == (act.numel(), images, int(outside.sum()))
 
 
-def hardening(recipe: str = "int8") -> Hardening:
+def protectable(recipe: str = "int8") -> Protectable:
     program = tiny_program(recipe)
-    return Hardening(program=program, products=products_of(program), limits=limits_of(recipe), words=Words())
+    return Protectable(program=program, products=products_of(program), limits=limits_of(recipe), words=Words())
 
 
 def test_a_method_protects_the_sites_it_says() -> None:
-    hard = hardening()
-    every = hard.protect(Method(scheme="standard-abft"), ber=1e-7)
-    assert set(every.schemes) == NON_LINEAR | set(hard.products.found)
-    some = hard.protect(Method(scheme="standard-abft", ranges="none", checks="immune"), ber=1e-7, products=["head"])
+    what = protectable()
+    every = Method(scheme="standard-abft").protect(what, ber=1e-7)
+    assert set(every.schemes) == NON_LINEAR | set(what.products.found)
+    some = Method(scheme="standard-abft", ranges="none", checks="immune").protect(what, ber=1e-7, products=["head"])
     assert set(some.schemes) == {"head"}
     assert some.checks == "immune"
-    assert set(hard.protect(Method(scheme="none"), ber=1e-7).schemes) == NON_LINEAR
-    assert hard.protect(Method(scheme="none", ranges="none"), ber=1e-7).sites == ()
+    assert set(Method(scheme="none").protect(what, ber=1e-7).schemes) == NON_LINEAR
+    assert Method(scheme="none", ranges="none").protect(what, ber=1e-7).sites == ()
     machine = every.on(Clean())
-    assert torch.equal(run(hard.program, BATCHES[1], machine).logits, run(hard.program, BATCHES[1]).logits)
+    assert torch.equal(run(what.program, BATCHES[1], machine).logits, run(what.program, BATCHES[1]).logits)
 
 
 def test_products_of_floats_cannot_be_protected_but_their_ranges_can() -> None:
-    hard = hardening("float")
+    what = protectable("float")
     with pytest.raises(InputError, match=r"no product can be protected by row-abft: site .*torch\.float32"):
-        hard.protect(Method(), ber=1e-7)
-    assert set(hard.protect(Method(scheme="none"), ber=1e-7).schemes) == NON_LINEAR
-    lacking = replace(hard, products=replace(hard.products, refused={}))
+        Method().protect(what, ber=1e-7)
+    assert set(Method(scheme="none").protect(what, ber=1e-7).schemes) == NON_LINEAR
+    lacking = replace(what, products=replace(what.products, refused={}))
     with pytest.raises(InputError, match="it has no matrix product"):
-        lacking.linear(Method(), ber=1e-7)
+        Method().schemes_of(lacking, ber=1e-7)

@@ -1,15 +1,12 @@
-"""Ranges of a program's non-linear operators, from their outputs on calibration images."""
+"""The ranges in which the outputs of a program's non-linear operators lie, observed on calibration images."""
 
 import math
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from radhard.errors import InputError
 from radhard.program import Program, run
 from radhard.protection.calibrating import Calibrating
-from radhard.protection.planning.method import Method
-from radhard.protection.schemes.ranges import SOFTMAX, Ranges, observed_range, paper_range
 
 NON_LINEAR = "NLF"
 """The module category whose sites have ranges: softmax, activations, normalisations, means."""
@@ -39,28 +36,3 @@ def _at_least(value: float) -> float:
         return value
     fraction, exponent = math.frexp(value)
     return math.ldexp(math.ceil(fraction * 2**LIMIT_BITS), exponent - LIMIT_BITS)
-
-
-def ranges_of(program: Program, limits: Limits, method: Method) -> dict[str, Ranges]:
-    """The range of each non-linear site by the method; a softmax's is known.
-
-    Raises InputError, naming the site, where the limits are not finite or "paper" leaves nothing between its bounds.
-    """
-    if method.ranges == "none":
-        return {}
-    operators = {site.name: site.operator for site in program.costs}
-    found = {}
-    for name, (low, high) in limits.items():
-        if operators[name] == "softmax":
-            found[name] = Ranges(low=SOFTMAX.low, high=SOFTMAX.high, outside=method.outside)
-            continue
-        try:
-            if method.ranges == "paper":
-                found[name] = paper_range(low, high, outside=method.outside)
-            else:
-                found[name] = observed_range(low, high, margin=method.margin, outside=method.outside)
-        except InputError as error:
-            raise InputError(
-                f"site {name!r} yields {low:g} to {high:g}, {method.ranges!r} makes of it a {error}"
-            ) from error
-    return found

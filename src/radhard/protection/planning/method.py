@@ -1,24 +1,28 @@
-"""A method to protect a model: one scheme for its matrix products, and ranges for non-linear operators.
+"""`Method`: how a model is protected, one scheme for its matrix products and ranges for non-linear operators.
 
 Written as text it is the name of a scheme and options behind colons, such as `lb-abft:policy=leave:ranges=none`. Which
 names there are, and which options each of them has, the registry of schemes says.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from radhard.errors import InputError
 from radhard.machine import Shape
+from radhard.program import Program
 from radhard.protection.cost.blocks import cubes, optimal_block
 from radhard.protection.cost.models import CostModel, Printed, Volume
 from radhard.protection.cost.row_cost import boxes, sheets
 from radhard.protection.cost.shape import Block
+from radhard.protection.planning.bounds import Limits
+from radhard.protection.planning.products import Protectable
+from radhard.protection.planning.protection import Protection
 from radhard.protection.protected import CheckExposure, Scheme
 from radhard.protection.schemes.options import Least, Option, Value, options_of
-from radhard.protection.schemes.ranges import Outside
+from radhard.protection.schemes.ranges import SOFTMAX, Outside, Ranges, observed_range, paper_range
 from radhard.protection.schemes.registry import Entry, Spelling, Takes, entries
 from radhard.words import Words
 
@@ -113,9 +117,53 @@ class Method:
             own["block"] = best_block(self, shape, ber=ber, words=words)  # type: ignore[assignment]
         return entry.kind(**spelling.fixed, **own)
 
+    def schemes_of(self, what: Protectable, *, ber: float) -> dict[str, Scheme]:
+        """The schemes of all products at bit error rate `ber`. InputError if there is a scheme and there are none."""
+        if self.scheme == NONE:
+            return {}
+        products = what.products.of(self.takes)
+        if not products:
+            why = next(iter(what.products.refused.values()), "it has no matrix product")
+            if what.products.found:
+                why = f"its products are of int8 words, and the scheme takes {self.takes}"
+            raise InputError(f"{what.program.name}: no product can be protected by {self.title}: {why}")
+        chosen = {name: self.scheme_of(product.shape, ber=ber, words=what.words) for name, product in products.items()}
+        return {name: scheme for name, scheme in chosen.items() if scheme is not None}
+
+    def protect(self, what: Protectable, *, ber: float, products: Collection[str] | None = None) -> Protection:
+        """The products (default: all) by the scheme, the non-linear sites by their ranges."""
+        schemes = self.schemes_of(what, ber=ber)
+        chosen = schemes if products is None else {name: schemes[name] for name in products if name in schemes}
+        return Protection.of({**chosen, **ranges_of(what.program, what.limits, self)}, checks=self.checks)
+
 
 COMMON = options_of(Method, besides=("scheme", "options", "name"))
 """Options that every method has."""
+
+
+def ranges_of(program: Program, limits: Limits, method: Method) -> dict[str, Ranges]:
+    """The range of each non-linear site by the method; a softmax's is known.
+
+    Raises InputError, naming the site, where the limits are not finite or "paper" leaves nothing between its bounds.
+    """
+    if method.ranges == "none":
+        return {}
+    operators = {site.name: site.operator for site in program.costs}
+    found = {}
+    for name, (low, high) in limits.items():
+        if operators[name] == "softmax":
+            found[name] = Ranges(low=SOFTMAX.low, high=SOFTMAX.high, outside=method.outside)
+            continue
+        try:
+            if method.ranges == "paper":
+                found[name] = paper_range(low, high, outside=method.outside)
+            else:
+                found[name] = observed_range(low, high, margin=method.margin, outside=method.outside)
+        except InputError as error:
+            raise InputError(
+                f"site {name!r} yields {low:g} to {high:g}, {method.ranges!r} makes of it a {error}"
+            ) from error
+    return found
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The matrix products of a program that checksums can protect, and their sizes."""
+"""What of a program can be protected: the matrix products that checksums fit, with their sizes, and more."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,7 +11,9 @@ from radhard.errors import InputError
 from radhard.machine import Clean, MatrixProduct, Operator, Shape, Site
 from radhard.program import Program, run
 from radhard.protection.abft.products import float_matrices, matrices
+from radhard.protection.planning.bounds import Limits
 from radhard.protection.schemes.registry import Takes
+from radhard.words import Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,19 @@ class Products:
         """Those that a scheme which `takes` such can protect."""
         both = {"int8 products": self.found, "float products": self.floats}
         return both.get(takes, {**self.found, **self.floats})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Protectable:
+    """What of `program` can be protected: its `products`, and its non-linear sites, whose outputs are within `limits`.
+
+    `words` are those that its products compute in.
+    """
+
+    program: Program
+    products: Products
+    limits: Limits
+    words: Words
 
 
 def products_of(program: Program) -> Products:
