@@ -215,8 +215,8 @@ def test_parts_are_sent_once_and_are_the_same_there() -> None:
 def test_settings_with_schemes_and_ranges_arrive_whole(scheme: str) -> None:
     bench = tiny_bench()
     plain = faulty_setting(bench, "int8", ber=1e-4)
-    hardening = bench.hardening("int8", words=plain.words)
-    setting = replace(plain, protection=hardening.protect(read_method(scheme), ber=1e-4))
+    protectable = bench.protectable("int8", words=plain.words)
+    setting = replace(plain, protection=read_method(scheme).protect(protectable, ber=1e-4))
     there: Setting = unpacked(packed(setting))
     assert there.text == setting.text
     assert there == setting
