@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from radhard.report.json_schema import schema_of
+from radhard.json_schema import schema_of
 from radhard.report.schemas import RECORDS, command_schema, text_of
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schema"

@@ -46,10 +46,10 @@ def devices(incomplete: str) -> list[str]:
 
 def schemes(incomplete: str) -> list[str]:
     """Names of schemes; after a comma another one."""
-    from radhard.protection.schemes.registry import SCHEMES
+    from radhard.protection.planning.method import methods
 
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _beginning(last, SCHEMES)]
+    return [f"{before}{comma}{name}" for name in _beginning(last, methods())]
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from radhard.json_schema import Schema, schema_of
 from radhard.report.anatomy import AnatomyRecord
 from radhard.report.blocks import BlocksRecord
 from radhard.report.configurations.record import ComparedRecord, EvaluatedRecord
 from radhard.report.coverage import CoverageRecord
-from radhard.report.json_schema import Schema, schema_of
 from radhard.report.plan_record import PlannedRecord
 from radhard.report.replay import ReplayRecord
 from radhard.report.store import StoreRecord

@@ -8,11 +8,12 @@ import pytest
 
 import radhard.protection.schemes
 from radhard.errors import InputError
+from radhard.json_record import Above, Least
 from radhard.machine import Shape
 from radhard.protection import SCHEMES, Block, scheme_dict, scheme_from
 from radhard.protection.forms import Form, NoForm
 from radhard.protection.planning.method import COMMON, Method, entry_named, methods, own_options
-from radhard.protection.schemes.options import Above, Least, Option, check_options, options_of
+from radhard.protection.schemes.options import Option, check_options, options_of
 from radhard.protection.schemes.registry import entries, scheme
 from radhard.words import Words
 from tests.support.protections import ALL

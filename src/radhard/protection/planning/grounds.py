@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from radhard.protection.planning.record import Matches, Most, Record
-from radhard.protection.schemes.options import Least
+from radhard.json_record import Least, Matches, Most, Record
 
 Share = Annotated[float, Least(0), Most(1)]
 Amount = Annotated[float, Least(0)]

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from radhard.errors import InputError
+from radhard.json_record import Least
 from radhard.machine import Shape
 from radhard.program import Program
 from radhard.protection.cost.blocks import cubes, optimal_block
@@ -21,7 +22,7 @@ from radhard.protection.planning.bounds import Limits
 from radhard.protection.planning.products import Protectable
 from radhard.protection.planning.protection import Protection
 from radhard.protection.protected import CheckExposure, Scheme
-from radhard.protection.schemes.options import Least, Option, Value, options_of
+from radhard.protection.schemes.options import Option, Value, options_of
 from radhard.protection.schemes.ranges import SOFTMAX, Outside, Ranges, observed_range, paper_range
 from radhard.protection.schemes.registry import Entry, Spelling, Takes, entries
 from radhard.words import Words

@@ -12,11 +12,11 @@ from typing import Any, Literal, get_type_hints
 
 from radhard import strict_json
 from radhard.errors import InputError
+from radhard.json_record import Record, read
 from radhard.program import Calibration, Program
 from radhard.protection.planning.grounds import ChosenOn, Digest, Expected, FrontierStep, Goal, Judged, OrderedProduct
 from radhard.protection.planning.method import Method
 from radhard.protection.planning.protection import Protection
-from radhard.protection.planning.record import Record, read
 
 FORMAT = 2
 _MAKERS = "radhard or torch"

@@ -7,9 +7,9 @@ import json
 from dataclasses import fields
 from typing import Any, get_type_hints
 
+from radhard.json_schema import part_of
 from radhard.protection.planning.method import COMMON, ONCE, methods, own_options
 from radhard.protection.planning.plan import FORMAT, Plan
-from radhard.protection.planning.record import schema_of
 from radhard.protection.schemes.options import Option
 from radhard.protection.schemes.registry import Entry, entries
 
@@ -55,9 +55,9 @@ def plan_schema() -> dict[str, Any]:
         if name in ("protection", "method", "calibration"):
             found: dict[str, Any] = {"$ref": f"#/$defs/{name}"}
         else:
-            found = schema_of(hints[name], parts)
+            found = part_of(hints[name], parts)
         if name in _MAYBE:
-            part = found if name == "method" else found["oneOf"][0]
+            part = found if name == "method" else found["anyOf"][0]
             found = {"anyOf": [part, {"type": "object", "maxProperties": 0}]}
         if name == "calibration":
             found = {"oneOf": [{"type": "null"}, found]}

@@ -17,6 +17,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from radhard.json_record import Above, Least
 from radhard.machine import Add, Mul, Shape, Sum
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
@@ -26,7 +27,7 @@ from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.products import float_matrices
 from radhard.protection.abft.rounding import Rounding, per_deviation
 from radhard.protection.forms import Form, NoForm
-from radhard.protection.schemes.options import Above, Least, check_options
+from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
 

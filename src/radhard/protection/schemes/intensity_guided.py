@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.json_record import Least
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks
 from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.operations import Operations
 from radhard.protection.forms import BlockCheck, Form
-from radhard.protection.schemes.options import Least, check_options
+from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import Spelling, scheme
 from radhard.protection.schemes.standard_abft import StandardAbft, detect_whole, recover_one
 from radhard.words import Words

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from radhard.json_record import Least
 from radhard.kernels.octets import OCTETS
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
@@ -21,7 +22,7 @@ from radhard.protection.abft.recovery import RecoveryPolicy, recover
 from radhard.protection.cost.models import Exact, Overhead
 from radhard.protection.cost.shape import Block
 from radhard.protection.forms import BlockCheck, Form
-from radhard.protection.schemes.options import Least, check_options
+from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import Search, scheme
 from radhard.words import Words
 

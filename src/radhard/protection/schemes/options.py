@@ -8,27 +8,14 @@ import math
 from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from radhard.errors import InputError
+from radhard.json_record import Above, Least, unpacked
 from radhard.protection.cost.shape import Block
 
 Value = str | int | float | None
 OptionKind = Literal["choice", "whole number", "number", "block"]
-
-
-@dataclass(frozen=True)
-class Least:
-    """A number from `value` on."""
-
-    value: float
-
-
-@dataclass(frozen=True)
-class Above:
-    """A number above `value`."""
-
-    value: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +96,7 @@ class Option:
             name = "integer" if self.kind == "whole number" else "number"
             found["type"] = [name, "null"] if self.optional else name
         if self.bound is not None:
-            least = int(self.bound.value) if self.bound.value == int(self.bound.value) else self.bound.value
-            found["minimum" if isinstance(self.bound, Least) else "exclusiveMinimum"] = least
+            found |= self.bound.schema
         return found if self.required else {**found, "default": self.default}
 
 
@@ -131,10 +117,7 @@ def check_options(value: Any) -> None:
 
 
 def _option(name: str, hint: Any, default: Any) -> Option:
-    notes: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *rest = get_args(hint)
-        notes = tuple(rest)
+    hint, notes = unpacked(hint)
     kinds = {Block: "block", int: "whole number", float: "number"}
     given = [one for one in get_args(hint) if one is not NoneType] if NoneType in get_args(hint) else [hint]
     choices: tuple[Value, ...] = get_args(given[0]) if get_origin(given[0]) is Literal else ()

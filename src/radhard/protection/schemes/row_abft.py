@@ -21,6 +21,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from radhard.json_record import Least
 from radhard.machine import Mul, Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks, Dot
@@ -33,7 +34,7 @@ from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.row_cost import ExactRows
 from radhard.protection.cost.shape import Block
 from radhard.protection.forms import BlockCheck, Form
-from radhard.protection.schemes.options import Least, check_options
+from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import Search, scheme
 from radhard.words import Words
 
