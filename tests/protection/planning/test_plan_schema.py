@@ -174,7 +174,7 @@ def test_the_schema_has_the_fields_of_what_is_written() -> None:
     assert PARTS["OrderedProduct"]["properties"].keys() == candidate(0).as_dict().keys() | {"guessed"}  # where it is
     of_format_1 = set(PARTS["FrontierStep"]["required"])
     since = {"differing", "changed_low", "changed_high"}
-    assert PARTS["FrontierStep"]["properties"].keys() == of_format_1 | since == step(1).as_dict().keys()
+    assert PARTS["FrontierStep"]["properties"].keys() == of_format_1 | since == step(1).recorded.as_dict().keys()
     assert PARTS["Expected"]["properties"].keys() == plan().as_dict()["expected"].keys()
     data = SimpleNamespace(name="toy", digest="cd" * 32, images=torch.zeros(1, 1, 2, 2), ids=torch.tensor([31]))
     on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1)).as_dict()
