@@ -107,6 +107,7 @@ SAME = {
     "coverage": "what became of each node of an exported graph: found, and shown",
     "curve": "accuracy over the bit error rate: from outcomes, and as a figure",
     "elementwise": "operators word by word: defined, and on a GPU",
+    "factors": "vulnerability factors: found for a plan or a study, and shown",
     "fused": "operators that become one: when computed, and when quantised",
     "harden": "from a plan to a module, and its command",
     "inspection": "what a model computes: the verb, and the command",
