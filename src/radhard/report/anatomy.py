@@ -2,11 +2,11 @@
 
 from typing import TypedDict
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.analysis.anatomy import Anatomy, Row
 from radhard.machine import KINDS, MARKED, Kind
+from radhard.report.fitted import FittedTable
 from radhard.report.record import WordsRecord, words_record
 
 _HEADINGS: dict[Kind, str] = {
@@ -69,12 +69,12 @@ def anatomy_record(found: Anatomy, *, weights: str) -> AnatomyRecord:
 def anatomy_table(found: Anatomy) -> Table:
     """Anatomy -> a table with one line a row that computes something, and the totals."""
     kinds = [kind for kind in KINDS if kind in {"mul", "add"} | found.kinds]
-    table = Table(title=f"{found.model}, recipe {found.recipe}: one image", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column(found.by, overflow="fold")
+    table = FittedTable(f"{found.model}, recipe {found.recipe}: one image")
+    table.add_column(found.by)
     for heading in ("layer", "module") if found.by == "site" else ("sites",):
-        table.add_column(heading, justify="left" if found.by == "site" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if found.by == "site" else "right")
     for heading in (*(_HEADINGS[kind] for kind in kinds), "exposed bits"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     for row in (*found.rows, found.total):
         if row is found.total:
             table.add_section()

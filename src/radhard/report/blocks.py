@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.protection import PricedBlock, Shape
+from radhard.report.fitted import FittedTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +59,13 @@ def block_row(choice: PricedBlock, *, shape: Shape, ber: float, model: str) -> B
 def blocks_table(rows: Sequence[BlockRow], *, shape: Shape) -> Table:
     """One row a rate and a model."""
     title = f"LB-ABFT of one product {shape.m} x {shape.k} x {shape.n}: the cube that costs least, expected operations"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
+    table = FittedTable(title, keys=3)
     headings = (
         "BER", "model", "block", "mul", "add", "cmp", "overhead", "detection", "recovery", "of it mul", "GEMM faulty",
         "block faulty",
     )  # fmt: skip
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
+        table.add_column(heading, justify="left" if heading == "model" else "right")
     for row in rows:
         table.add_row(
             f"{row.ber:.3g}",

@@ -2,10 +2,10 @@
 
 from typing import TypedDict
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.program.coverage import Coverage
+from radhard.report.fitted import FittedTable
 
 
 class OpRecord(TypedDict):
@@ -53,15 +53,13 @@ def coverage_record(found: Coverage, *, torch_macs: int | None) -> CoverageRecor
 
 def coverage_table(found: Coverage) -> Table:
     """Coverage -> a table with one line an operation and role."""
-    table = Table(
-        title=f"{found.model}, recipe {found.recipe}: the {found.nodes:,} nodes of the exported graph, one image",
-        title_justify="left",
-        box=SIMPLE_HEAD,
+    table = FittedTable(
+        f"{found.model}, recipe {found.recipe}: the {found.nodes:,} nodes of the exported graph, one image"
     )
-    table.add_column("operation", overflow="fold")
+    table.add_column("operation")
     table.add_column("what it is")
     for heading in ("nodes", "multiplications", "additions", "special", "scalings"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     for row in found.rows:
         counts = [row.operations[kind] for kind in ("mul", "add", "special", "scale")]
         table.add_row(row.op, row.meaning, f"{row.nodes:,}", *(f"{n:,}" for n in counts))

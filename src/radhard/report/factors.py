@@ -3,7 +3,6 @@
 import math
 from statistics import median
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.analysis.intervals import Interval
@@ -11,6 +10,7 @@ from radhard.analysis.uniformity import Uniformity
 from radhard.analysis.vulnerability import Vulnerability
 from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.report.anatomy import MARK
+from radhard.report.fitted import FittedTable
 
 
 def factors_table(at: VulnerabilityPoint) -> Table:
@@ -19,12 +19,12 @@ def factors_table(at: VulnerabilityPoint) -> Table:
     setting, by = found.setting, found.study.parts.by
     of = "percentage points" if setting.labelled else "percentage points of SDC (answers that change; no labels)"
     title = f"{setting.model}, recipe {setting.recipe}, {at.label}: vulnerability by {by}, {of}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
+    table = FittedTable(title, keys=2)
     headings = (
         "rank", by, "factor", "95 % interval", "all at once", "operations", "exposed bits", "points a Gbit", "unpaired",
     )  # fmt: skip
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == by else "right", overflow="fold")
+        table.add_column(heading, justify="left" if heading == by else "right")
     for c in found.ranked:
         ranks = sum(c.rank == other.rank for other in found.components)
         table.add_row(

@@ -8,18 +8,20 @@ from radhard.protection import Plan, Ranges, Scheme, scheme_dict, scheme_name
 from radhard.protection.planning.grounds import Estimate, Expected, OrderedProduct
 from radhard.report.anatomy import MARK
 from radhard.report.configurations.table import fixed, percent, points
-from radhard.report.table import narrow
+from radhard.report.fitted import FittedTable
 
 
 def plan_table(plan: Plan) -> Table:
     """One row a protected site, by layers in the order in which they were taken; factors in percentage points."""
-    table = narrow(
+    table = FittedTable(
         f"{plan.model}, recipe {plan.recipe}, at BER {plan.ber:.3g}: what is protected; factors in percentage points; "
-        "operations: of a product's protection an image, by weights, and their share of those of all protected products"
+        "operations: of a product's protection an image, by weights, and their share of those of all protected "
+        "products",
+        keys=2,
     )
     for heading in ("layer", "site", "scheme", "factor", "95 % interval", "operations", "share"):
         left = heading in ("layer", "site", "scheme")
-        table.add_column(heading, justify="left" if left else "right", overflow="fold")
+        table.add_column(heading, justify="left" if left else "right")
     order = {product.site: product for product in plan.order}
     schemes = plan.protection.schemes
     total = sum(order[site].operations for site in schemes if site in order)

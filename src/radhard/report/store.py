@@ -6,6 +6,7 @@ from typing import TypedDict
 from rich.table import Table
 
 from radhard.campaign.contents import Held
+from radhard.report.fitted import FittedTable
 
 
 class StoreRecord(TypedDict):
@@ -39,7 +40,7 @@ def store_record(held: Held) -> StoreRecord:
 
 def store_table(groups: Sequence[Held], *, title: str) -> Table:
     """One row a model, program and data set."""
-    table = Table(title=title)
+    table = FittedTable(title, keys=4)
     for name in ("model", "recipe", "program", "data", "devices"):
         table.add_column(name)
     for name in ("settings", "units", "images x trials"):

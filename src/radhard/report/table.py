@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from radhard.analysis.crossing import Crossing
 from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
 from radhard.campaign.replay import Replayed
+from radhard.report.fitted import FittedTable
 
 
 def sweep_tables(sweeps: Sequence[Sweep]) -> list[Table]:
@@ -28,11 +28,11 @@ def sweep_tables(sweeps: Sequence[Sweep]) -> list[Table]:
 
 def points_table(points: Sequence[Point], *, title: str) -> Table:
     """One row a point of a sweep; without accuracy where no image has a label."""
-    table = narrow(title)
+    table = FittedTable(title)
     labelled = not points or not all(math.isnan(p.accuracy) for p in points if p.n)
     measured = ("accuracy", "95 % interval", "of clean", "changed") if labelled else ("SDC (changed)", "95 % interval")
     for heading in ("BER", "trials", "n", "flips expected", "flips", *measured, "non-finite"):
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right")
     for p in points:
         table.add_row(
             f"{p.ber:.3g}",
@@ -61,7 +61,7 @@ def _share(share: float) -> str:
 
 def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
     """One row a recipe: its accuracy with no fault."""
-    table = Table(title=title, title_justify="left")
+    table = FittedTable(title)
     for heading in ("program", "n", "accuracy", "95 % interval"):
         table.add_column(heading, justify="left" if heading == "program" else "right")
     for recipe, p in clean.items():
@@ -74,15 +74,14 @@ def comparison_table(sweeps: Sequence[Sweep]) -> Table:
     """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
     labelled = all(sweep.labelled for sweep in sweeps)
     lost = ("10 points lost", "half lost") if labelled else ("10 % change", "half change")
-    table = narrow(
+    table = FittedTable(
         f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the BER at which "
         f"{'accuracy is lost' if labelled else 'answers change'}, between two that were measured"
     )
     recipes = tuple(dict.fromkeys(recipe for sweep in sweeps for recipe in sweep.clean if sweep.labelled))
     headings = ("MACs", "exposed bits", *recipes, *lost)
     for heading in ("model", *headings):
-        numbers = heading in ("MACs", "exposed bits")
-        table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold", no_wrap=numbers)
+        table.add_column(heading, justify="left" if heading == "model" else "right")
     for sweep in sweeps:
         clean = (sweep.clean.get(recipe) for recipe in recipes)
         table.add_row(
@@ -107,7 +106,7 @@ def where_lost(crossing: Crossing) -> str:
 
 def replay_table(replayed: Replayed, *, title: str) -> Table:
     """One row an image: its flips, its label, the class without and with the faults (-1: a logit is NaN)."""
-    table = Table(title=title, title_justify="left")
+    table = FittedTable(title)
     for heading in ("image", "flips", "label", "clean", "prediction"):
         table.add_column(heading, justify="right")
     for record in replayed.records():
@@ -115,8 +114,3 @@ def replay_table(replayed: Replayed, *, title: str) -> Table:
         known = (record["image"], record["flips"], record["label"], record["clean"])
         table.add_row(*map(str, known), f"{record['prediction']}{mark}")
     return table
-
-
-def narrow(title: str) -> Table:
-    """A table without frames for many columns: in a terminal of 80 it wraps, and drops no digit."""
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False)

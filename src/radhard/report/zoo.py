@@ -10,6 +10,7 @@ from rich.table import Table
 
 from radhard.models.sources.names import FORMS
 from radhard.models.zoo import TEST_IMAGES, ZOO, ZooEntry
+from radhard.report.fitted import FittedTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +86,7 @@ def form_records() -> list[FormRecord]:
 def zoo_table(models: Sequence[Shipped]) -> Table:
     """One row a model: its size, and its accuracy by recipe."""
     images = models[0].images
-    table = Table(
-        title=f"The zoo: Fashion-MNIST, accuracy on all {images:,} test images, no faults", title_justify="left"
-    )
+    table = FittedTable(f"The zoo: Fashion-MNIST, accuracy on all {images:,} test images, no faults")
     table.add_column("model")
     table.add_column("parameters", justify="right")
     recipes = tuple(models[0].correct)
@@ -102,7 +101,7 @@ def zoo_table(models: Sequence[Shipped]) -> Table:
 
 def forms_table() -> Table:
     """One row a form of names."""
-    table = Table(title="Names of models", title_justify="left")
+    table = FittedTable("Names of models")
     for heading in ("name", "source", "weights", "such as"):
         table.add_column(heading)
     for form in FORMS:

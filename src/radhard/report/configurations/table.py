@@ -9,7 +9,7 @@ from radhard.analysis.configurations import Evaluation
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, own_operations
 from radhard.report.configurations.record import setting_of
-from radhard.report.table import narrow
+from radhard.report.fitted import FittedTable
 
 _HEADINGS = (
     "BER\nn", "configuration", "accu-\nracy\n%", "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
@@ -21,13 +21,14 @@ _NAME = 14  # letters of a configuration's name in a line
 def configurations_table(evaluation: Evaluation) -> Table:
     """One row a configuration and BER, the clean ones first; 95 % intervals under the numbers that have them."""
     setting = setting_of(evaluation)
-    table = narrow(
+    table = FittedTable(
         f"{setting.model}, recipe {setting.recipe}, {setting.data}: {evaluation.on.images:,} images, flips in "
-        f"{', '.join(sorted(setting.kinds)) or 'nothing'}"
+        f"{', '.join(sorted(setting.kinds)) or 'nothing'}",
+        keys=2,
     )
     for heading in _HEADINGS:
         name = heading == "configuration"
-        table.add_column(heading, justify="left" if name else "right", overflow="fold", no_wrap=name)
+        table.add_column(heading, justify="left" if name else "right")
     shown = sorted(
         evaluation.outcomes, key=lambda outcome: outcome.configuration.ber
     )  # stable: as they were given at each rate
@@ -42,21 +43,19 @@ def configurations_table(evaluation: Evaluation) -> Table:
             end_section=k + 1 < len(shown) and shown[k + 1].configuration.ber != outcome.configuration.ber,
         )
     table.caption = "\n".join(_legend(evaluation))
-    table.caption_justify = "left"
     return table
 
 
 def pairs_table(evaluation: Evaluation) -> Table:
     """One row a pair and BER: the difference of accuracies with its interval, and what it says."""
     first = evaluation.pairs[0]
-    table = narrow(
+    table = FittedTable(
         f"{setting_of(evaluation).model}: accuracy minus that of {first.reference}, in percentage points, under the "
-        "same faults on the same images"
+        "same faults on the same images",
+        keys=3,
     )
     for heading in ("BER", "n", "configuration", "difference", "interval", "one-sided limits", "relation"):
-        table.add_column(
-            heading, justify="left" if heading in ("configuration", "relation") else "right", overflow="fold"
-        )
+        table.add_column(heading, justify="left" if heading in ("configuration", "relation") else "right")
     shown = sorted(evaluation.pairs, key=lambda one: one.ber)
     for k, one in enumerate(shown):
         table.add_row(
@@ -74,7 +73,6 @@ def pairs_table(evaluation: Evaluation) -> Table:
         f"equivalent: both one-sided limits ({100 * first.level:.4g} % each) within {100 * first.margin:g} points; "
         "better, worse: the interval leaves out 0"
     )
-    table.caption_justify = "left"
     return table
 
 
