@@ -9,7 +9,7 @@ SYMMETRIC := --recipe int8-symmetric
 RUN = --images $(IMAGES) --trials 1 $(SYMMETRIC) --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
-.PHONY: demo test lint nightly docs calibrations train bench clean results results-sweep results-layer \
+.PHONY: demo test tests-on-cpu lint nightly docs calibrations train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
 	results-protection results-silicon results-real results-plans results-evaluate results-compare results-frontier results-options results-gpu
 
@@ -19,9 +19,13 @@ demo: .venv/installed
 # each process has a block of neighbouring tests, which share models, and takes from another's when done
 PROCESSES := -n auto --maxprocesses 8 --dist worksteal
 
-test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PROCESSES) -m "not slow" --ignore tests/cuda
+# lint takes one core, most of the time for mypy: the tests start beside it
+test: .venv/installed
+	$(MAKE) --jobs 2 lint tests-on-cpu
 	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest $(PROCESSES) -m "not slow" tests/cuda
+
+tests-on-cpu: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PROCESSES) -m "not slow" --ignore tests/cuda
 
 lint: .venv/installed
 	$(BIN)/ruff check .

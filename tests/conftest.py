@@ -2,7 +2,12 @@
 
 import pytest
 
-LONGEST = ("tests/test_readme.py", "tests/cli/test_hardening_commands.py", "tests/deploy/test_export.py")
+LONGEST = (
+    "tests/test_readme.py",
+    "tests/cli/test_hardening_commands.py",
+    "tests/campaign/test_kill.py",
+    "tests/deploy/test_export.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
