@@ -20,7 +20,7 @@ def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with torch.random.fork_rng():
         for block in blocks(PAGE, "python"):
             exec(compile(block, "README.md", "exec"), session)
-    assert {row["name"] for row in session["found"].rows()} >= {"1", "3"}  # type: ignore[attr-defined]
+    assert {row["name"] for row in session["result"].rows()} >= {"1", "3"}  # type: ignore[attr-defined]
     assert Path("vulnerability.png").stat().st_size > 10_000
 
 
