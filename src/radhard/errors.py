@@ -51,6 +51,10 @@ class DeviceMemoryError(RadhardError):
     """The memory of a device ran out."""
 
 
+class StoppedError(RadhardError):
+    """Whoever was asked whether to go on said no."""
+
+
 class WorkerError(RadhardError):
     """Processes that run the jobs of a campaign cannot be started or reached, or met an error that is none of ours."""
 

@@ -18,7 +18,7 @@ from radhard.campaign.experiment import Setting
 from radhard.campaign.model_under_test import faulty_setting
 from radhard.campaign.store import Store
 from radhard.campaign.workers.local import MOST_ENDS, LocalWorkers
-from radhard.campaign.workers.parcel import MOST_MODELS, Sent, Shelf, bench_of, packed, parts_of, unpacked
+from radhard.campaign.workers.parcel import MOST_MODELS, Sent, Shelf, packed, part_list_of, parts_of, unpacked
 from radhard.errors import InputError, WorkerError
 from radhard.protection import read_method
 from tests.support.driven import UNITS, dies, lacks_memory, poisoned, rows, run
@@ -188,7 +188,7 @@ def test_a_number_of_workers_that_cannot_be() -> None:
 
 def test_parts_are_sent_once_and_are_the_same_there() -> None:
     bench = tiny_bench()
-    name, sent, shelf = bench_of(bench), Sent(), Shelf()
+    name, sent, shelf = part_list_of(bench), Sent(), Shelf()
     assert sent.lacking(name) == name.parts
     shelf.put(name, parts_of(bench))
     sent.note(name)
@@ -202,12 +202,12 @@ def test_parts_are_sent_once_and_are_the_same_there() -> None:
             assert torch.equal(value, other)
             assert value.stride() == other.stride()
     other = replace(bench, data=bench.data.take(torch.arange(10), name="few"))
-    assert sent.lacking(bench_of(other)) == {other.data.digest}  # the programs are there
+    assert sent.lacking(part_list_of(other)) == {other.data.digest}  # the programs are there
     for number in range(MOST_MODELS + 1):
         more = replace(bench, data=bench.data.take(torch.arange(number, 20), name="some"))
-        lacking = sent.lacking(bench_of(more))
-        shelf.put(bench_of(more), {d: c for d, c in parts_of(more).items() if d in lacking})
-        sent.note(bench_of(more))
+        lacking = sent.lacking(part_list_of(more))
+        shelf.put(part_list_of(more), {d: c for d, c in parts_of(more).items() if d in lacking})
+        sent.note(part_list_of(more))
     assert shelf.parts.keys() == {part for known in sent.benches for part in known.parts}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from radhard.campaign.file_system import journal_for
 from radhard.campaign.salvage import Sound, salvage
 from radhard.campaign.store import Store
 from radhard.errors import InputError
@@ -43,7 +44,7 @@ def merge(into: Path, sources: Sequence[Path], *, damaged: Literal["refuse", "dr
                 whole.append(stack.enter_context(Store(source, mode="read")))
         fresh = not into.exists()
         try:
-            store = stack.enter_context(Store(into))
+            store = stack.enter_context(Store(into, journal=journal_for(into)))
             before = len(store.keys())
             with store.transaction():
                 for one in whole:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from radhard.campaign.experiment import Unit
+from radhard.campaign.file_system import Journal, check_journal
 from radhard.campaign.opening import connect, connect_to_read, salvage_hint, short, telling, writable
 from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
 from radhard.campaign.schema import (
@@ -59,12 +60,14 @@ class Store:
     `remarks`: what a user should know of how it was opened.
     """
 
-    def __init__(self, path: Path, *, mode: Literal["write", "read", "salvage"] = "write") -> None:
+    def __init__(
+        self, path: Path, *, mode: Literal["write", "read", "salvage"] = "write", journal: Journal = "wal"
+    ) -> None:
         """Open the store at `path`; in mode "write" make it if there is none.
 
         One that is there and cannot be written is read: only what it lacks is refused. In mode "salvage" it may be
         damaged: what is read is checked row by row. Raises StoreError, naming the file, what was found and what was
-        expected, if it is no store of ours.
+        expected, if it is no store of ours; and for the `journal` "wal" on a network file system.
         """
         self.path = path
         self.remarks: list[str] = []
@@ -73,6 +76,7 @@ class Store:
             raise StoreError(f"store {path} does not exist; check the path, or make it with `radhard sweep`")
         if not path.parent.is_dir():
             raise StoreError(f"store {path}: the folder {path.parent} does not exist; make it first")
+        self._journal: Journal = journal
         self._reads = mode != "write"
         if mode == "write" and path.is_file() and path.stat().st_size and not writable(path):
             self._reads = True
@@ -81,6 +85,7 @@ class Store:
             if self._reads:
                 self._file, self._copy = connect_to_read(path)
             else:
+                check_journal(path, journal)
                 self._file = connect(path, mode="mode=rwc")
         try:
             with telling(path):
@@ -91,6 +96,9 @@ class Store:
 
     def _open(self, mode: str) -> None:
         if not self._reads:
+            if self._journal == "rollback":  # no memory is shared: others wait until this process is done
+                self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+                self._file.execute("PRAGMA journal_mode = DELETE")
             self._file.execute("PRAGMA foreign_keys = ON")
             if self._pragma("schema_version") == 0:
                 # A process killed between making the file and filling it leaves it empty: a new store, too.
@@ -119,7 +127,8 @@ class Store:
         self.settings()
         if not self._reads:
             self._upgrade()
-            self._file.execute("PRAGMA journal_mode = WAL")
+            if self._journal == "wal":
+                self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = FULL")
 
     def _upgrade(self) -> None:

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -126,7 +127,18 @@ def _kept(ctx: Any) -> str:
         return "nothing is kept"
     if store == "":
         return "nothing is kept: with --store FILE, a command that is stopped goes on where it was"
-    return f"what was measured is kept in {store}; the same command goes on from there"
+    return f"what was measured is kept in {store}{_units_in(store)}; the same command goes on from there"
+
+
+def _units_in(store: str) -> str:
+    """` (1,234 units of work)`; nothing if that cannot be read now."""
+    from radhard.campaign.store import Store
+
+    try:
+        with Store(Path(store), mode="salvage") as opened:
+            return f" ({len(opened.keys()):,} units of work)"
+    except Exception:  # it is said on the way out: nothing may go wrong here
+        return ""
 
 
 def _let_go_of_stdout(error: Exception) -> None:

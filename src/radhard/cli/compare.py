@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radhard.cli import files, options, parse
-from radhard.cli.options import OutputOptions
+from radhard.cli.options import OutputOptions, ProgressOptions
 from radhard.cli.spelling import FAULTS
 from radhard.studies.options import CompareOptions, DataOptions, FaultOptions, ModelOptions, RunOptions
 
@@ -24,6 +24,7 @@ def compare(
     data_options: DataOptions,
     faults: FaultOptions,
     run: Annotated[RunOptions, options.one_trial()],
+    told: ProgressOptions,
     output: Annotated[OutputOptions, options.written(csv="one row a scheme and BER", plot="accuracy and overhead")],
     compare_options: CompareOptions,
     data: options.Data = "fashion-mnist",
@@ -71,7 +72,7 @@ def compare(
         )
 
     with with_open_workers(run) as run:  # one set of workers for all models
-        results = of_each(each, measured, console=notes())
+        results = of_each(each, measured, console=notes(), told=told)
     evaluations = [result.evaluation for result in results]
 
     def parts() -> "Iterator[RenderableType]":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radhard.cli import files, options, parse
-from radhard.cli.options import OutputOptions
+from radhard.cli.options import OutputOptions, ProgressOptions
 from radhard.cli.signature import taken
 from radhard.cli.spelling import FAULTS, PROTECTION
 from radhard.errors import InputError
@@ -34,6 +34,7 @@ def evaluate(
     data_options: DataOptions,
     faults: FaultOptions,
     run: Annotated[RunOptions, options.one_trial()],
+    told: ProgressOptions,
     output: Annotated[
         OutputOptions, options.written(csv="one row a configuration and BER", plot="accuracy and overhead")
     ],
@@ -98,7 +99,7 @@ def evaluate(
         )
 
     with with_open_workers(run) as run:  # one set of workers for all models
-        results = of_each(each, measured, console=notes())
+        results = of_each(each, measured, console=notes(), told=told)
     evaluations = [result.evaluation for result in results]
 
     def parts() -> "Iterator[RenderableType]":

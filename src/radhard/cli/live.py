@@ -11,12 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.status import Status
+from rich.table import Column
 
+from radhard.cli.options import ProgressOptions
+from radhard.errors import StoppedError
 from radhard.studies.model import loaded_model
 from radhard.studies.options import ModelOptions
 from radhard.studies.progress import Event, JobSkipped, Measuring, Note, Preparing, Report
 
 T = TypeVar("T")
+
+MINUTE, HOUR = 60.0, 3600.0
+"""Seconds between lines where there is no terminal; of a run before which a terminal is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,25 +58,57 @@ def waiting(text: str, *, console: Console) -> Iterator[None]:
 class _Watch:
     """Draws one model's events on a console that is a terminal, and prints its notes, each sentence once."""
 
-    def __init__(self, position: Position, *, console: Console, told: set[str]) -> None:
-        self._position, self._console, self._told = position, console, told
+    def __init__(self, position: Position, *, console: Console, told: set[str], asked: ProgressOptions) -> None:
+        self._position, self._console, self._told, self._asked = position, console, told, asked
+        self._estimated, self._logged = False, time.monotonic()
         self._status: Status | None = None
         self._bar: Bar | None = None
         self._task: str | None = None
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        if isinstance(event, Note | JobSkipped):
-            text = event.line if isinstance(event, Note) else f"skipped: {event.job}: {event.why}"
-            if text not in self._told:
-                self._told.add(text)
-                self._console.print(text, soft_wrap=True, markup=False, highlight=False)
-        elif not self._console.is_terminal:
+        if isinstance(event, Measuring) and event.ber > 0 and not self._estimated:
+            self._estimate(event)
+        if isinstance(event, JobSkipped):
+            self._tell(f"skipped: {event.job}: {event.why}")
+        elif self._asked.quiet:
             return
+        elif isinstance(event, Note):
+            self._tell(event.line)
+        elif not self._console.is_terminal:
+            self._log(event)
         elif isinstance(event, Preparing):
             self._prepare(event)
         elif isinstance(event, Measuring):
             self._measure(event)
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    def _estimate(self, event: Measuring) -> None:
+        """Say how long it will take, from the first unit with faults; ask a terminal if that is over an hour.
+
+        StoppedError if the answer is no.
+        """
+        self._estimated = True
+        left = self._position.seconds_left(event.seconds_left)
+        if left > MINUTE and not self._asked.quiet:
+            self._tell(f"{self._position.name}: about {clock(left)} for {event.total - event.done:,} units of work")
+        if left <= HOUR or self._asked.yes or not self._console.is_terminal:
+            return
+        self.end()
+        answer = self._console.input(f"This takes about {clock(left)}. Go on? [Y/n] ")
+        if answer.strip().lower() not in ("", "y", "yes"):
+            raise StoppedError("stopped before a long run (--yes does not ask); fewer --images or --trials take less")
+
+    def _log(self, event: Event) -> None:
+        """A line a minute where there is no terminal."""
+        if isinstance(event, Measuring) and time.monotonic() - self._logged >= MINUTE:
+            self._logged = time.monotonic()
+            text = f"{event.done:,}/{event.total:,} {describe(event, position=self._position)}"
+            self._console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def end(self) -> None:
         """Take away what is drawn."""
@@ -93,8 +131,16 @@ class _Watch:
     def _measure(self, event: Measuring) -> None:
         if self._bar is None or self._task != event.task:
             self.end()
-            columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-            self._bar, self._task = Bar(*columns, console=self._console, transient=True), event.task
+            whole = Column(no_wrap=True)
+            columns = (
+                BarColumn(bar_width=24 if self._console.width > 100 else 10, table_column=whole),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                TextColumn(
+                    "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+                ),
+            )
+            bar = Bar(*columns, console=self._console, transient=True, refresh_per_second=1, expand=True)
+            self._bar, self._task = bar, event.task
             self._bar.add_task("", total=None)
             self._bar.start()
         text = describe(event, position=self._position)
@@ -102,9 +148,11 @@ class _Watch:
 
 
 @contextmanager
-def watching(position: Position, *, console: Console, told: set[str] | None = None) -> Iterator[Report]:
+def watching(
+    position: Position, *, console: Console, told: set[str] | None = None, asked: ProgressOptions | None = None
+) -> Iterator[Report]:
     """What a verb reports to. Notes that were `told` are not told again."""
-    watch = _Watch(position, console=console, told=set() if told is None else told)
+    watch = _Watch(position, console=console, told=set() if told is None else told, asked=asked or ProgressOptions())
     try:
         yield watch
     finally:
@@ -112,27 +160,37 @@ def watching(position: Position, *, console: Console, told: set[str] | None = No
 
 
 def of_each(
-    models: Mapping[str, ModelOptions], verb: Callable[[str, ModelOptions, Report], T], *, console: Console
+    models: Mapping[str, ModelOptions],
+    verb: Callable[[str, ModelOptions, Report], T],
+    *,
+    console: Console,
+    told: ProgressOptions | None = None,
 ) -> list[T]:
     """What a `verb` gives for each model in turn, with its options and what it reports to."""
     if len(models) > 1:  # a name that is wrong is told now, not after the models before it
         for model, options in models.items():
             loaded_model(model, options)
     found: list[T] = []
-    began, told = time.perf_counter(), set[str]()
+    began, notes = time.perf_counter(), set[str]()
     for place, (model, options) in enumerate(models.items(), start=1):
         position = Position(model=model, place=place, of=len(models), began=began)
-        with watching(position, console=console, told=told) as report:
+        with watching(position, console=console, told=notes, asked=told) as report:
             found.append(verb(model, options, report))
         gc.collect()  # a captured graph holds itself in cycles: free this model before the next is captured
     return found
 
 
+def clock(seconds: float) -> str:
+    """`1:02:30`, hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
 def describe(event: Measuring, *, position: Position) -> str:
     """`fashion-vit: 412 images/s, 0:01:10 left, int8, BER 1e-08: accuracy 78.1 % (76.0 - 80.2)`."""
-    minutes, seconds = divmod(round(position.seconds_left(event.seconds_left)), 60)
-    hours, minutes = divmod(minutes, 60)
+    time_left = clock(position.seconds_left(event.seconds_left))
     left = "left" if position.of == 1 else "left for all"
     name = replace(position, model=f"{position.model}, {event.task}" if event.task else position.model).name
-    text = f"{name}: {event.images_per_second:,.0f} images/s, {hours}:{minutes:02}:{seconds:02} {left}"
+    text = f"{name}: {event.images_per_second:,.0f} images/s, {time_left} {left}"
     return f"{text}, {event.recipe}, BER {event.ber:.2g}: {event.known}" if event.known else text

@@ -62,8 +62,15 @@ def show_results(
     """Print results as one JSON object where the output is that, else their `parts`: tables and sentences."""
     from radhard.report.record import Envelope
 
+    skipped = [job for result in results for job in result.skipped]
+    if skipped:
+        notes().print(
+            f"{len(skipped)} job{'s' if len(skipped) > 1 else ''} ended their workers again and again: their images "
+            "are missing from the result, and the same command tries them again (--json names them)"
+        )
     if output.json_:
         records = [result.to_dict() for result in results]
-        show_json(Envelope(command=ctx.meta["command"], settings=settings, models=records))
+        beside = {"skipped": skipped} if skipped else {}
+        show_json(Envelope(command=ctx.meta["command"], settings=settings, models=records, beside=beside))
     else:
         show(parts())

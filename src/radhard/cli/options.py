@@ -11,7 +11,7 @@ import typer
 
 from radhard.cli import completion, parse
 from radhard.cli.signature import Taken, taken
-from radhard.cli.spelling import DATA, MODEL, OUTPUT
+from radhard.cli.spelling import DATA, MODEL, OUTPUT, RUN
 from radhard.errors import InputError
 from radhard.studies.options import ONE_TRIAL, ModelOptions
 
@@ -78,6 +78,19 @@ class Models:
             )
             for name in names
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressOptions:
+    """What a command that runs trials tells of its way, and asks."""
+
+    quiet: bool = field(
+        default=False,
+        metadata={"help": "no progress and no notes: errors and jobs that are skipped alone", "panel": RUN},
+    )
+    yes: bool = field(
+        default=False, metadata={"help": "do not ask before a run that takes more than an hour", "panel": RUN}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from radhard.cli import files, options, parse
-from radhard.cli.options import OutputOptions
+from radhard.cli.options import OutputOptions, ProgressOptions
 from radhard.cli.spelling import FAULTS, OUTPUT
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, PlanOptions, RunOptions
 
@@ -26,6 +26,7 @@ def plan(
             trials="how often each image is run",
         ),
     ],
+    told: ProgressOptions,
     output: Annotated[OutputOptions, options.written(csv="the frontier", plot="accuracy over overhead")],
     data: options.Data = "fashion-mnist",
     out: Annotated[Path, typer.Option(help="the plan's file", rich_help_panel=OUTPUT)] = Path("plan.json"),
@@ -55,7 +56,7 @@ def plan(
 
     drawn = [read_plan(path) for path in others]
     settings = settings_of(model_options, data_options, faults, run, plan_options, model=model, data=data, ber=rate)
-    with watching(Position(model=model), console=notes()) as report:
+    with watching(Position(model=model), console=notes(), asked=told) as report:
         result = verb(
             model,
             data,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from radhard.cli import files, options, parse
-from radhard.cli.options import OutputOptions
+from radhard.cli.options import OutputOptions, ProgressOptions
 from radhard.cli.spelling import FAULTS
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 
@@ -20,6 +20,7 @@ def sweep(
     data_options: DataOptions,
     faults: FaultOptions,
     run: RunOptions,
+    told: ProgressOptions,
     output: Annotated[OutputOptions, options.written(csv="the points", plot="the curves")],
     data: options.Data = "fashion-mnist",
     ber: Annotated[
@@ -61,7 +62,7 @@ def sweep(
 
     settings = settings_of(models, data_options, faults, run, data=data, ber=rates)
     with with_open_workers(run) as run:  # one set of workers for all models
-        results = of_each(each, measured, console=notes())
+        results = of_each(each, measured, console=notes(), told=told)
     sweeps = [result.sweep for result in results]
 
     written.end(

@@ -119,7 +119,7 @@ def compare(
             under = baselines.configurations(here.at(rate))
             configurations += under if configurations else (*baselines.clean(under), *under)
         found = measure(here, configurations, images=images, weights=options.weights, pairing=pairing)
-        return Compared(evaluation=found, reference=pairing.reference)
+        return Compared(evaluation=found, reference=pairing.reference, skipped=request.skipped)
 
 
 def _methods(schemes: Sequence[str | Method]) -> tuple[Method, ...]:

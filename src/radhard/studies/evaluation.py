@@ -113,7 +113,8 @@ def evaluate(
             configurations += plan_configurations(settings, protection=one.protection, note=note)
         found = measure(set_up, configurations, images=images, weights=weights or Weights())
     checks = (check_target(one, found.outcomes, images=images) for one in ordered)
-    return Evaluated(evaluation=found, checks=tuple(check for check in checks if check is not None))
+    met = tuple(check for check in checks if check is not None)
+    return Evaluated(evaluation=found, checks=met, skipped=request.skipped)
 
 
 def plans_of(plan: Plans) -> dict[str, Plan]:

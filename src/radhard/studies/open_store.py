@@ -6,24 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from radhard.campaign.file_system import Journal, journal_for
 from radhard.campaign.store import Store
 from radhard.studies.progress import Note, Report, silent
 
 
 @contextmanager
-def open_store(path: Path | str | None, *, progress: Report | None = None) -> Iterator[Store]:
+def open_store(path: Path | str | None, *, journal: Journal = "wal", progress: Report | None = None) -> Iterator[Store]:
     """The store at `path`, or one that is gone afterwards; so is a new one if an error leaves it without a unit.
 
     `progress` is told what a user should know of how it was opened. Errors are those of `Store`.
     """
     if path is None:
-        with tempfile.TemporaryDirectory(prefix="radhard-") as folder, Store(Path(folder) / "run.db") as store:
+        with (
+            tempfile.TemporaryDirectory(prefix="radhard-") as folder,
+            Store(Path(folder) / "run.db", journal=journal_for(Path(folder))) as store,
+        ):
             yield store
         return
     path = Path(path)
     new, empty = not os.path.lexists(path), False
     try:
-        with Store(path) as store:
+        with Store(path, journal=journal) as store:
             for remark in store.remarks:
                 (progress or silent)(Note(model="", line=remark))
             try:

@@ -245,11 +245,26 @@ class RunOptions:
         default=200, metadata=option("images per unit of work; a killed run loses at most one unit", least=1)
     )
     store: Path | None = field(default=None, metadata=option("file that keeps outcomes, to resume and reuse them"))
+    journal: Literal["wal", "rollback"] = field(
+        default="wal",
+        metadata=option(
+            "journal of the store: wal, a write-ahead log; rollback, for a store on a network file system, which one "
+            "process at a time can use"
+        ),
+    )
     workers: "int | Workers | None" = field(
         default=None,
         metadata=option(
             "number of processes on this machine, each with its share of the cores; default: this process only. "
             "The result is the same"
+        ),
+    )
+    cluster: str | None = field(
+        default=None,
+        metadata=option(
+            "run on a Dask cluster: local:N, so many workers on this machine; tcp://HOST:PORT, a scheduler that is "
+            "there; slurm:FILE.yaml, pbs:FILE.yaml, lsf:FILE.yaml, jobs of a queue (docs/cluster.md). The result is "
+            "the same"
         ),
     )
     shard: tuple[int, int] = field(default=(1, 1), metadata=option("run part i of n, i/n; merge the stores afterwards"))

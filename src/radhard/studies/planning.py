@@ -147,7 +147,8 @@ def plan(
             chunk=run.chunk,
         )
         planner = Planner(chooser=chooser, judging=on(judges))
-        return Planned(plan=plan_of(planner, planner.plan()), device=device_name(bench.device))
+        found = plan_of(planner, planner.plan())
+        return Planned(plan=found, device=device_name(bench.device), skipped=request.skipped)
 
 
 def _target(options: PlanOptions) -> Target:

@@ -1,7 +1,7 @@
 """Progress events of a verb: frozen values passed to a callback. A verb prints nothing itself."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from radhard.analysis.intervals import Interval, clustered
 from radhard.campaign.execute import Progress
@@ -91,6 +91,20 @@ class JobSkipped(Event):
 
 
 Report = Callable[[Event], None]
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """What a verb tells, passed on to `report`; the jobs that were `skipped` on the way."""
+
+    report: Report
+    skipped: list[str] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Pass an event on."""
+        if isinstance(event, JobSkipped):
+            self.skipped.append(f"{event.job}: {event.why}")
+        self.report(event)
 
 
 def silent(event: Event) -> None:

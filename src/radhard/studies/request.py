@@ -19,7 +19,7 @@ from radhard.studies.model import Model
 from radhard.studies.open_store import open_store
 from radhard.studies.open_workers import open_workers
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
-from radhard.studies.progress import Known, Report, accuracy_so_far, follow, silent
+from radhard.studies.progress import Known, Report, Watched, accuracy_so_far, follow, silent
 from radhard.studies.under_test import recipe_of, under_test
 
 
@@ -85,7 +85,7 @@ class Request:
     data_options: DataOptions
     faults: FaultOptions
     run: RunOptions
-    report: Report
+    report: Watched
 
     def __post_init__(self) -> None:
         _ = self.faults.where  # what is wrong with a selection is told before the work
@@ -110,7 +110,7 @@ class Request:
             data_options=data_options or DataOptions(),
             faults=faults or FaultOptions(),
             run=run or RunOptions(),
-            report=progress or silent,
+            report=Watched(report=progress or silent),
         )
 
     def in_recipe(self, recipe: str) -> "Request":
@@ -140,10 +140,18 @@ class Request:
             progress=self.report,
         )
 
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The jobs that were skipped so far."""
+        return tuple(self.report.skipped)
+
     @contextmanager
     def resources(self) -> Iterator[Resources]:
         """The store and the workers that `run` names, open until the end of the block."""
-        with open_store(self.run.store, progress=self.report) as store, open_workers(self.run) as workers:
+        with (
+            open_store(self.run.store, journal=self.run.journal, progress=self.report) as store,
+            open_workers(self.run) as workers,
+        ):
             yield Resources(store=store, workers=workers)
 
     def set_up(

@@ -3,6 +3,7 @@
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,18 @@ class Rows(ABC):
         return f"<p>{html.escape(self.headline)}</p>{table}{more}"
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result(Rows):
-    """The result of a verb whose command prints JSON."""
+    """The result of a verb whose command prints JSON.
+
+    `skipped`: jobs that ended their workers again and again; their images are missing, and counts are without them.
+    """
+
+    skipped: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        missing = f"; {len(self.skipped)} jobs skipped" if self.skipped else ""
+        return f"<{type(self).__name__}: {self.headline}{missing}>"
 
     @abstractmethod
     def to_dict(self) -> Mapping[str, object]:

@@ -117,7 +117,8 @@ def sweep(
             stop=stop,
         )
         set_up.execute(campaign, shard=shard)
-        return SweepResult(sweep=_measured(bench, campaign, rates=len(rates), store=set_up.store))
+        found = _measured(bench, campaign, rates=len(rates), store=set_up.store)
+        return SweepResult(sweep=found, skipped=request.skipped)
 
 
 def rates_of(ber: float | Sequence[float]) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ import radhard.errors
 from radhard.campaign.executor import Done, Skipped
 from radhard.campaign.measure import Job
 from radhard.campaign.model_under_test import ModelUnderTest
-from radhard.campaign.workers.parcel import Sent, bench_of, order_of, packed, parts_of, unpacked
+from radhard.campaign.workers.parcel import Sent, order_of, packed, part_list_of, parts_of, unpacked
 from radhard.campaign.workers.process import DONE, MEMORY, READY
 from radhard.errors import InputError, RadhardError, WorkerError
 
@@ -195,7 +195,7 @@ class _Round:
     def __init__(self, executor: LocalExecutor, jobs: Iterator[Job]) -> None:
         self._pool, self._batch, self._jobs = executor.workers, executor.batch, jobs
         self._under_test = executor.bench
-        self._bench = bench_of(executor.bench)
+        self._bench = part_list_of(executor.bench)
         self._parts: dict[str, bytes] = {}
         self._again: deque[_Waiting] = deque()
         self._waiting: _Waiting | None = None

@@ -53,7 +53,7 @@ class PartList:
         return frozenset((self.data, *(digest for _, digest in self.programs)))
 
 
-def bench_of(under_test: ModelUnderTest) -> PartList:
+def part_list_of(under_test: ModelUnderTest) -> PartList:
     """What names a model under test."""
     return PartList(
         model=under_test.model,
