@@ -55,7 +55,7 @@ def on_nfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_write_ahead_log_is_refused_there_with_the_way_out(on_nfs: Path) -> None:
-    with pytest.raises(StoreError, match=r"network file system \(nfs4\).*--journal rollback"):
+    with pytest.raises(StoreError, match=r"network file system \(nfs4\).*journal rollback"):
         Store(on_nfs)
     assert not on_nfs.exists()
     check_journal(on_nfs, "rollback")

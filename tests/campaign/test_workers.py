@@ -182,7 +182,7 @@ def test_no_more_starts_where_none_gets_ready(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_a_number_of_workers_that_cannot_be() -> None:
-    with pytest.raises(InputError, match="--workers 0"):
+    with pytest.raises(InputError, match="workers 0"):
         LocalWorkers(0)
 
 

@@ -69,7 +69,7 @@ def test_the_first_unit_with_faults_gives_an_estimate() -> None:
 @pytest.mark.parametrize("answer", ["n", "No", "q"])
 def test_a_terminal_is_asked_before_more_than_an_hour(answer: str) -> None:
     long = replace(UNIT, seconds_left=2 * 3600.0)
-    with pytest.raises(StoppedError, match="--yes"):
+    with pytest.raises(StoppedError, match="yes does not ask"):
         told(long, terminal=True, answer=answer)
 
 

@@ -45,13 +45,8 @@ def serve(connection: Connection) -> None:
             reply = DONE, packed(shelf.run(order))
         except Exception as error:
             kind = MEMORY if out_of_memory_here(error) else FAILED
-            reply = kind, packed((_sendable(error), str(error)))
+            reply = kind, packed((type(error).__name__, getattr(error, "on_command_line", str(error))))
         connection.send(reply)
-
-
-def _sendable(error: Exception) -> str:
-    """The name of radhard's class of an error, or the type of another, as the driver is to raise or tell it."""
-    return type(error).__name__
 
 
 def _end_with(lifeline: int) -> None:
