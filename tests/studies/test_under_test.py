@@ -14,7 +14,7 @@ from radhard.models.load import load
 from radhard.program import capture
 from radhard.studies.options import DataOptions, ModelOptions
 from radhard.studies.progress import Preparing
-from radhard.studies.under_test import images_taken, under_test
+from radhard.studies.under_test import images_taken, recipe_of, under_test
 from tests.support.verbs import Told, floats, folder, network, pictures
 
 PIXELS, LABELS = pictures()
@@ -96,6 +96,19 @@ def test_a_program_is_taken_as_it_is() -> None:
     assert programs(under_test(original, (FLOATS, LABELS))) == programs(bench)
     with pytest.raises(InputError, match="is of the recipe int8, which 'int8-symmetric' is not"):
         under_test(bench.programs["int8"], (FLOATS, LABELS), model_options=ModelOptions(recipe="int8-symmetric"))
+
+
+def test_the_recipe_that_is_left_out_is_the_models_own() -> None:
+    symmetric = under_test(network(), (FLOATS, LABELS), model_options=ModelOptions(recipe="int8-symmetric"))
+    told = Told()
+    again = under_test(symmetric.programs["int8-symmetric"], (FLOATS, LABELS), progress=told)
+    assert programs(again) == {"int8-symmetric": symmetric.programs["int8-symmetric"].digest}
+    assert recipe_of(again, ModelOptions()) == "int8-symmetric"
+    assert "Sequential: recipe int8-symmetric, the model's own" in told.notes
+    plain = under_test(network(), (FLOATS, LABELS), progress=(usual := Told()))
+    assert recipe_of(plain, ModelOptions()) == "int8"
+    assert recipe_of(plain, ModelOptions(recipe="float")) == "float"
+    assert not [line for line in usual.notes if "recipe" in line]
 
 
 def test_an_exported_program_and_a_loaded_model() -> None:

@@ -73,11 +73,11 @@ def take_apart(
         exposed = exposures(program.costs, faults, patches=patches, inside=where)
         inside = {place: exposure for place, exposure in exposed.items() if place[1] in kinds}
         bits = sum(exposure.bits for exposure in inside.values())
-        left = replace(whole, kinds=whole.kinds - kinds) if by == "kind" else whole
+        others = replace(whole, kinds=whole.kinds - kinds) if by == "kind" else whole
         protected = whole.where if by == "kind" else whole.where.protecting(where)
         return Component(
             name=name,
-            protected=replace(left, where=protected, bits=whole.bits - bits),
+            protected=replace(others, where=protected, bits=whole.bits - bits),
             operations=sum(exposure.operations for exposure in inside.values()),
             bits=bits,
             guessed=any(_source(site, by) in MARKED for site, _ in inside),

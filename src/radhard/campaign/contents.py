@@ -120,15 +120,15 @@ def mixed_programs(found: Iterable[Held]) -> list[str]:
     groups: dict[tuple[str, str], dict[str, list[Held]]] = {}
     for one in found:
         groups.setdefault((one.model, one.recipe), {}).setdefault(one.program, []).append(one)
-    told = []
+    sentences = []
     for (model, recipe), programs in groups.items():
         if len(programs) < 2:
             continue
         counts = ", ".join(f"{sum(h.units for h in own):,} of {program[:12]}" for program, own in programs.items())
         first, second = (own[0].description for own in list(programs.values())[:2])
         why = "" if first is None or second is None else f": they differ in {difference(first, second)}"
-        told.append(
+        sentences.append(
             f"{model}, {recipe}: units of {len(programs)} programs ({counts}){why}. A run uses those of one; measure "
             "all shards with the same --scales FILE, which `radhard quantize` makes"
         )
-    return told
+    return sentences

@@ -236,12 +236,12 @@ def _run_part(part: _Answers, places: Tensor, kept: KeptRun, *, flips: Flips) ->
     """Run again what differs without the flips that a part spares; an image that spares all is clean."""
     program, faults = part.program, part.unit.setting.faults(part.unit.trial)
     chosen = exposed(flips, program.costs, faults, patches=patches_of(program, faults.where))
-    left = flips.take(chosen)
-    counts = _counted(left, kept.ids)
+    remaining = flips.take(chosen)
+    counts = _counted(remaining, kept.ids)
     part.count(places, counts)
     hit = counts > 0
     touched = {site: (_counted(gone, kept.ids) > 0) & hit for site, gone in flips.take(~chosen).by_site().items()}
-    again = rerun(kept, Faulty(Clean(), left), touched=touched)
+    again = rerun(kept, Faulty(Clean(), remaining), touched=touched)
     result = RunResult(logits=again.result.logits.cpu()[hit], non_finite=again.result.non_finite[hit])
     part.put(places[hit], result, work=again.work)
 

@@ -56,7 +56,7 @@ def salvage(path: Path) -> Sound:
                 if key[0] not in settings:
                     raise StoreError(f"setting {key[0][:12]}, trial {key[1]}: what the setting is was lost")
                 if key not in hows:
-                    raise StoreError(f"{store.told(key)}: how it was measured was lost")
+                    raise StoreError(f"{store.name(key)}: how it was measured was lost")
             except (StoreError, sqlite3.Error) as error:
                 damaged.note(short(str(error).split("; `radhard merge")[0].removeprefix(f"store {path}: ")))
                 continue

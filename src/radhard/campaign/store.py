@@ -208,7 +208,7 @@ class Store:
         elif found != packed:
             column = next(name for name, a, b in zip(COLUMNS, found, packed, strict=True) if a != b)
             raise StoreError(
-                f"store {self.path} already holds another outcome of {self.told(key)}: column {column!r} differs. One "
+                f"store {self.path} already holds another outcome of {self.name(key)}: column {column!r} differs. One "
                 "of the two was made by a radhard or a machine that computes something else; measure it again into a "
                 "new store"
             )
@@ -253,9 +253,9 @@ class Store:
 
     def damaged(self, key: Key, what: str) -> StoreError:
         """The error that names a damaged unit, and what to do."""
-        return StoreError(f"store {self.path}: {self.told(key)} is damaged: {short(what)}; {salvage_hint(self.path)}")
+        return StoreError(f"store {self.path}: {self.name(key)} is damaged: {short(what)}; {salvage_hint(self.path)}")
 
-    def told(self, key: Key) -> str:
+    def name(self, key: Key) -> str:
         """A unit in words: its model, rate, trial and images, the first digits of its setting."""
         digest, trial, start, stop = key
         name = f"setting {digest!s:.12}"

@@ -14,10 +14,10 @@ def settings_of(*options: object, **own: object) -> dict[str, object]:
 
     Options within options stand beside the others. InputError for a value that has no JSON: ask before the work.
     """
-    told: dict[str, object] = {}
+    values: dict[str, object] = {}
     for value in options:
-        told |= _flat(value)
-    return {name.rstrip("_"): json_of(value, name=name) for name, value in {**told, **own}.items()}
+        values |= _flat(value)
+    return {name.rstrip("_"): json_of(value, name=name) for name, value in {**values, **own}.items()}
 
 
 def json_of(value: object, *, name: str) -> object:
