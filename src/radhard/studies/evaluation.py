@@ -9,7 +9,7 @@ from radhard.analysis.judging import TargetCheck, check_target
 from radhard.analysis.overhead import Weights
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.selection import before_any, check_disjoint, seen_by
-from radhard.errors import InputError
+from radhard.errors import InputError, in_python
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_plan
 from radhard.report.configurations.record import EvaluatedRecord, evaluated_record
@@ -47,7 +47,7 @@ class Evaluated(ConfigurationsResult):
     @property
     def headline(self) -> str:
         """`fashion-vit: plan for BER 1e-08: met: at most 1.30 points are lost ...`."""
-        found = [target_line(check) for check in self.checks]
+        found = [in_python(target_line(check)) for check in self.checks]
         return f"{self.evaluation.bench.model}: {'; '.join(found) or 'plans that state no target'}"
 
     def to_dict(self) -> EvaluatedRecord:

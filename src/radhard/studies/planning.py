@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from radhard.analysis.noninferiority import images_needed
 from radhard.campaign.model_under_test import ModelUnderTest, shared
-from radhard.errors import InputError
+from radhard.errors import InputError, in_python
 from radhard.machine.device import device_name
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_method
@@ -55,7 +55,7 @@ class Planned(DrawnResult):
         """`fashion-vit at BER 1e-08, 12 sites protected: met: at most 1.90 points are lost (...)`."""
         plan, count = self.plan, len(self.plan.protection.sites)
         protected = f"{count} site{'' if count == 1 else 's'} protected"
-        return f"{plan.model} at BER {plan.ber:.3g}, {protected}: {judged_line(plan)}"
+        return f"{plan.model} at BER {plan.ber:.3g}, {protected}: {in_python(judged_line(plan))}"
 
     def rows(self) -> list[dict[str, object]]:
         """One row a step of the frontier, the chosen one marked."""

@@ -111,11 +111,11 @@ def test_a_timm_model_for_another_size_has_no_stated_resize() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"resize": 36, "crop_pct": 0.9}, "--resize 36 with --crop-pct 0.9: either one says the resize"),
+        ({"resize": 36, "crop_pct": 0.9}, "resize 36 with crop_pct 0.9: either one says the resize"),
         ({"resize": 30}, r"32 x 32 pixels cannot be cut out of 30 x 30; give at least 32 or 32x32"),
-        ({"resize": 99_999}, r"--resize 99999: at most 16,384 pixels an edge"),
+        ({"resize": 99_999}, r"resize 99999: at most 16,384 pixels an edge"),
         ({"crop_pct": 1e-6}, r"at most 16,384 pixels an edge"),
-        ({"crop_pct": 1.5}, r"--crop-pct 1\.5: it is the share"),
+        ({"crop_pct": 1.5}, r"crop_pct 1\.5: it is the share"),
         ({"interpolation": "cubic", "resize": 40}, "'cubic' is not known; it is nearest, bilinear"),
         ({"interpolation": "bilinear"}, "nothing is resized; say to what"),
     ],
