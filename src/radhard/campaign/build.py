@@ -6,10 +6,11 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from radhard.campaign.cache.cache import Cache
+from radhard.campaign.cache.prepared import Calibrating, Original, original, quantized, scales
 from radhard.campaign.model_under_test import ModelUnderTest, calibration_batches
-from radhard.campaign.scales import Known, chosen, shipped
+from radhard.campaign.scales import Known, shipped
 from radhard.errors import InputError
-from radhard.models.checkpoints.finite import check_finite
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.decode import Progress
 from radhard.models.data.fashion import fashion_mnist
@@ -17,7 +18,7 @@ from radhard.models.data.listing import Listing
 from radhard.models.data.pixels import pixels_of
 from radhard.models.data.splits import DataChoice, split_data
 from radhard.models.loaded import LoadedModel
-from radhard.program import IntegerRecipe, Program, Recipe, capture, quantize
+from radhard.program import IntegerRecipe, Program, Recipe
 
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 INTEGER: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
@@ -33,6 +34,7 @@ def build(
     progress: Progress | None = None,
     known: Sequence[Known] | None = None,
     device: str | torch.device = "cpu",
+    cache: Cache | None = None,
 ) -> ModelUnderTest:
     """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
 
@@ -40,8 +42,9 @@ def build(
     quantised already is its only program, of its own recipe. Calibration sees images set apart for it, never those that
     are evaluated. `whole`: images in memory, which take the place of those that `data` names. `progress` is told of
     images decoded. `known`: scales that may take the place of calibration; default: those that the model brings. The
-    programs are on `device`, which calibrates too. Raises InputError for an unknown recipe or another one than the
-    model's, for data that do not fit the model, and if more `images` are wanted than there are.
+    programs are on `device`, which calibrates too. What the `cache` holds is not made again. Raises InputError for an
+    unknown recipe or another one than the model's, for data that do not fit the model, and if more `images` are wanted
+    than there are.
     """
     wanted = None if recipe is None else read_recipe(recipe)
     supplied = split_data(data or DataChoice(), loaded, whole=whole, progress=progress)
@@ -50,18 +53,20 @@ def build(
         raise InputError(
             f"{images} images are asked for, {evaluated.name} has {len(evaluated)}: ask for fewer (--images)"
         )
-    batches = calibration_batches(supplied.calibration, mean=loaded.mean, std=loaded.std)
-    original = _captured(loaded, batches[0], recipe=wanted)
-    programs: dict[str, Program] = {original.recipe: original}
-    if original.recipe == "float":  # a program that is quantised already is the only one
+    calibrating = _of_data(supplied.calibration, loaded)
+    start = original(loaded, calibrating, cache=cache)
+    _check_recipe(start, loaded, recipe=wanted)
+    programs: dict[str, Program] = {start.program.recipe: start.program}
+    found, kept = None, start.kept
+    if start.program.recipe == "float":  # a program that is quantised already is the only one
         integer = _integer(wanted)
         known = shipped(loaded) if known is None else known
-        found = chosen(known, original, recipe=integer, batches=batches)
-        programs[integer] = _quantized(original, batches, recipe=integer, found=found, device=device)
-    else:
-        found = None
-        if any(one.when == "given" for one in known or ()):
-            raise InputError(f"--scales: {loaded.name} is quantised already, and has its own; leave --scales out")
+        found = scales(known, start, recipe=integer, calibrating=calibrating, cache=cache)
+        programs[integer], kept = quantized(
+            loaded, start, recipe=integer, found=found, calibrating=calibrating, device=device, cache=cache
+        )
+    elif any(one.when == "given" for one in known or ()):
+        raise InputError(f"--scales: {loaded.name} is quantised already, and has its own; leave --scales out")
     return ModelUnderTest(
         model=loaded.name,
         programs=programs,
@@ -72,34 +77,35 @@ def build(
         scales_from="" if found is None else found.source,
         calibration=supplied.calibration,
         pixels=pixels_of(evaluated, loaded=loaded),
+        from_cache=kept,
     ).on(device)
 
 
-def _quantized(
-    original: Program,
-    batches: list[Tensor],
-    *,
-    recipe: IntegerRecipe,
-    found: Known | None,
-    device: str | torch.device = "cpu",
-) -> Program:
-    if found is None:
-        return quantize(original, batches, recipe=recipe, device=device)
-    return quantize(original, recipe=recipe, calibration=found.calibration)
-
-
-def build_program(loaded: LoadedModel, *, recipe: str | None) -> Program:
+def build_program(loaded: LoadedModel, *, recipe: str | None, cache: Cache | None = None) -> Program:
     """A loaded model -> its program for counting, calibrated on noise if the embedded images do not fit it."""
     wanted = None if recipe is None else read_recipe(recipe)
     embedded = fashion_mnist("calibration")
     fits = tuple(embedded.images.shape[1:]) == tuple(loaded.input_shape)
-    batches = calibration_batches(embedded, mean=loaded.mean, std=loaded.std) if fits else noise(loaded)
-    original = _captured(loaded, batches[0], recipe=wanted)
-    if original.recipe == wanted or (wanted is None and original.recipe != "float"):
-        return original
+    calibrating = _of_data(embedded, loaded) if fits else _of_noise(loaded)
+    start = original(loaded, calibrating, cache=cache)
+    _check_recipe(start, loaded, recipe=wanted)
+    if start.program.recipe == wanted or (wanted is None and start.program.recipe != "float"):
+        return start.program
     integer = _integer(wanted)
-    found = chosen(shipped(loaded), original, recipe=integer, batches=batches)
-    return _quantized(original, batches, recipe=integer, found=found)
+    found = scales(shipped(loaded), start, recipe=integer, calibrating=calibrating, cache=cache)
+    program, _ = quantized(
+        loaded, start, recipe=integer, found=found, calibrating=calibrating, device="cpu", cache=cache
+    )
+    return program
+
+
+def _of_data(data: Dataset, loaded: LoadedModel) -> Calibrating:
+    identity = {"images": data.digest, "mean": list(loaded.mean), "std": list(loaded.std)}
+    return Calibrating(identity=identity, read=lambda: calibration_batches(data, mean=loaded.mean, std=loaded.std))
+
+
+def _of_noise(loaded: LoadedModel) -> Calibrating:
+    return Calibrating(identity={"noise": list(loaded.input_shape)}, read=lambda: noise(loaded))
 
 
 def _integer(recipe: Recipe | None) -> IntegerRecipe:
@@ -107,28 +113,20 @@ def _integer(recipe: Recipe | None) -> IntegerRecipe:
     return next((known for known in INTEGER if known == recipe), "int8")
 
 
-def _captured(loaded: LoadedModel, batch: Tensor, *, recipe: Recipe | None) -> Program:
-    """The program as the model is. InputError if it is quantised and a stated recipe is not, or the other way round."""
+def _check_recipe(start: Original, loaded: LoadedModel, *, recipe: Recipe | None) -> None:
+    """Raise InputError if the model is quantised and a stated recipe is not for that, or the other way round."""
+    program = start.program
+    if recipe is None:
+        return
     if isinstance(loaded.module, Program):
-        return _as_given(loaded.module, recipe=recipe)
-    check_finite(loaded.module, source=loaded.name)
-    program = capture(loaded.module, batch, name=loaded.name, anatomy=loaded.overrides)
-    if recipe is not None and (program.recipe == "pt2e") != (recipe == "pt2e"):
+        if (program.recipe == "float" and recipe == "pt2e") or program.recipe not in ("float", recipe):
+            raise InputError(
+                f"program {program.name} is of the recipe {program.recipe}, which {recipe!r} is not: take the recipe "
+                f"{program.recipe}, or give the float program"
+            )
+    elif (program.recipe == "pt2e") != (recipe == "pt2e"):
         state, fix = ("quantised already", "pt2e") if program.recipe == "pt2e" else ("not quantised by PT2E", "int8")
         raise InputError(f"model {loaded.name} is {state}: recipe {recipe!r} is not for it; take --recipe {fix}")
-    return program
-
-
-def _as_given(program: Program, *, recipe: Recipe | None) -> Program:
-    """A program as it is given. InputError if it is quantised otherwise than a stated recipe says."""
-    if recipe is None:
-        return program.on_host
-    if (program.recipe == "float" and recipe == "pt2e") or program.recipe not in ("float", recipe):
-        raise InputError(
-            f"program {program.name} is of the recipe {program.recipe}, which {recipe!r} is not: take the recipe "
-            f"{program.recipe}, or give the float program"
-        )
-    return program.on_host
 
 
 def noise(loaded: LoadedModel, *, seed: int = 0) -> list[Tensor]:

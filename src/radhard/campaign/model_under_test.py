@@ -38,6 +38,8 @@ class ModelUnderTest:
     calibrated_on: str = ""
     calibration: Dataset | None = None
     scales_from: str = ""
+    from_cache: bool = False
+    """Whether the program of the recipe was made before, and not here."""
     pixels: Pixels | None = None
     """What was done to the images' pixels; None where the images came as a tensor."""
     device: torch.device = CPU

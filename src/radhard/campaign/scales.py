@@ -1,19 +1,16 @@
 """Known quantisation scales (from files, plans, a store, or shipped), and which of them a run uses."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-from torch import Tensor
 
 from radhard.campaign.contents import contents
 from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.models.loaded import LoadedModel
 from radhard.program import Calibration, Program, read_calibration
-from radhard.program.quantization.calibration import matching
 from radhard.protection import Plan
 
 When = Literal["given", "same model", "same images"]
@@ -65,8 +62,10 @@ def shipped(loaded: LoadedModel) -> list[Known]:
     return [Known(calibration=one, source="the model", when="same images") for one in loaded.calibrations]
 
 
-def chosen(known: Sequence[Known], program: Program, *, recipe: str, batches: Sequence[Tensor]) -> Known | None:
-    """The one of `known` that the integer program of a float one takes, or None: the `batches` are to calibrate it.
+def chosen(known: Sequence[Known], program: Program, *, recipe: str, images: Callable[[], str]) -> Known | None:
+    """The one of `known` that the integer program of a float one takes, or None: it is to be calibrated on `images`.
+
+    These are asked for by their digest, where that matters.
 
     Raises InputError if files are given, and none is for that program and recipe.
     """
@@ -82,6 +81,6 @@ def chosen(known: Sequence[Known], program: Program, *, recipe: str, batches: Se
             f"--scales: none of the {len(files)} files is for {program.name}, its weights and recipe {recipe}: make "
             f"one with `radhard quantize {program.name}`, or leave --scales out"
         )
-    same = [k for k in fitting if k.when == "same images"]
-    found = matching([k.calibration for k in same], program=program.digest, recipe=recipe, batches=batches)
-    return next((k for k in same if k.calibration is found), None)
+    same = [k for k in fitting if k.when == "same images" and k.calibration.images]
+    digest = images() if same else ""
+    return next((k for k in same if k.calibration.images == digest), None)

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from radhard.cli.blocks import blocks
+from radhard.cli.cache import cache
 from radhard.cli.compare import compare
 from radhard.cli.demo import demo
 from radhard.cli.ending import Ended
@@ -176,7 +177,7 @@ for heading, group in {
     "Begin": (demo, models, inspect),
     "Measure": (sweep, vulnerability, trace, replay),
     "Protect": (blocks, plan, evaluate, compare, harden),
-    "Scales, stores, weights": (quantize, store, merge, train),
+    "Scales, stores, weights": (quantize, store, merge, cache, train),
 }.items():
     for each in group:
         app.command(cls=CheckedCommand, rich_help_panel=heading)(command(each))

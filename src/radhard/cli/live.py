@@ -15,7 +15,7 @@ from rich.table import Column
 
 from radhard.cli.options import ProgressOptions
 from radhard.errors import StoppedError
-from radhard.studies.model import loaded_model
+from radhard.studies.model import cache_of, loaded_model
 from radhard.studies.options import ModelOptions
 from radhard.studies.progress import Event, JobSkipped, Measuring, Note, Preparing, Report
 
@@ -169,7 +169,7 @@ def of_each(
     """What a `verb` gives for each model in turn, with its options and what it reports to."""
     if len(models) > 1:  # a name that is wrong is told now, not after the models before it
         for model, options in models.items():
-            loaded_model(model, options)
+            loaded_model(model, options, cache=cache_of(options))
     found: list[T] = []
     began, notes = time.perf_counter(), set[str]()
     for place, (model, options) in enumerate(models.items(), start=1):

@@ -1,5 +1,6 @@
 """`radhard sweep`: accuracy over the bit error rate, for one or several models."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +41,6 @@ def sweep(
 
     from radhard.cli.live import of_each
     from radhard.cli.notes import notes, show_results
-    from radhard.report.curve import curve_data, draw_curve
     from radhard.report.sweep import write_csv
     from radhard.report.table import sweep_tables
     from radhard.studies.open_workers import with_open_workers
@@ -65,8 +65,13 @@ def sweep(
         results = of_each(each, measured, console=notes(), told=told)
     sweeps = [result.sweep for result in results]
 
+    def plot(file: Path) -> None:
+        from radhard.report.curve import curve_data, draw_curve
+
+        draw_curve(curve_data(sweeps), file)
+
     written.end(
         lambda: show_results(results, ctx, output=output, settings=settings, parts=lambda: sweep_tables(sweeps)),
         csv=lambda file: write_csv(sweeps, file),
-        plot=lambda file: draw_curve(curve_data(sweeps), file),
+        plot=plot,
     )

@@ -125,21 +125,28 @@ def proves_itself(backend: Backend, device: torch.device) -> bool:
     """Whether the back end equals int64 on full-range operands, extreme operands and odd shapes."""
     if backend.proof is not None:
         return backend.proof(device)
-    draw = torch.Generator().manual_seed(0x5EED)
+    for a, b, expected in _examples():
+        for layout in (b, b.mT.contiguous().mT):
+            try:
+                found = backend.product(a.to(device), layout.to(device)).cpu()
+            except RuntimeError:  # the device or its shapes are not supported: no proof
+                return False
+            if not torch.equal(found.to(torch.int64), expected):
+                return False
+    return True
+
+
+@cache
+def _examples() -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
+    """Operands of a proof, a [g, m, k] and b [g, n, k], and a b^T in int64; some 10 MB."""
+    draw, found = torch.Generator().manual_seed(0x5EED), []
     for g, m, k, n in _ODD:
         for of_a, of_b in _OPERANDS:
             a = torch.randint(*of_a, (g, m, k), dtype=torch.int16, generator=draw)
             a = a.to(torch.uint8 if of_a[1] > 128 else torch.int8)
             b = torch.randint(*of_b, (g, n, k), dtype=torch.int8, generator=draw)
-            expected = torch.from_numpy(a.numpy().astype("int64") @ b.mT.numpy().astype("int64"))
-            for layout in (b, b.mT.contiguous().mT):
-                try:
-                    found = backend.product(a.to(device), layout.to(device)).cpu()
-                except RuntimeError:  # the device or its shapes are not supported: no proof
-                    return False
-                if not torch.equal(found.to(torch.int64), expected):
-                    return False
-    return True
+            found.append((a, b, torch.from_numpy(a.numpy().astype("int64") @ b.mT.numpy().astype("int64"))))
+    return tuple(found)
 
 
 def choose(shape: FactorKind, device: torch.device, candidates: Sequence[Backend] = BACKENDS) -> Backend:

@@ -20,7 +20,7 @@ from radhard.models.sources.from_torchvision import from_torchvision
 from radhard.models.sources.from_zoo import from_deepvit, from_zoo
 from radhard.models.zoo import ZOO, listed
 
-__all__ = ["LoadedModel", "load"]
+__all__ = ["LoadedModel", "load", "source_of"]
 
 Source = Callable[[Wanted], LoadedModel]
 
@@ -74,12 +74,12 @@ def load(
         input_shape=input_shape,
     )
     with drawn_from(torch.Generator().manual_seed(seed)):
-        model = _source(name)(wanted)
+        model = source_of(name)(wanted)
     pixels = restated(model.preprocessing, resize=resize, crop_pct=crop_pct, interpolation=interpolation)
     return replace(normalised(model, mean=mean, std=std), preprocessing=pixels)
 
 
-def _source(name: str) -> Source:
+def source_of(name: str) -> Source:
     """Where a model of that name comes from. ModelError for a name of no known form."""
     if name in ZOO:
         return from_zoo

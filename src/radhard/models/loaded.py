@@ -1,9 +1,9 @@
 """What a source of models is asked for (`Wanted`), and what it returns (`LoadedModel`)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,18 @@ class Wanted:
     input_shape: Shape | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Unbuilt:
+    """A model of which all is known but its module: `build` loads it, once."""
+
+    build: "Callable[[], LoadedModel]"
+
+    @cached_property
+    def module(self) -> nn.Module | ExportedProgram | Program:
+        """The module or program."""
+        return self.build().built
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedModel:
     """A module in eval mode, float32, an exported program, or a `Program`; and what it takes: `input_shape` (C, H, W).
@@ -46,7 +58,8 @@ class LoadedModel:
     `mean` and `std` are one a channel, of pixels in [0, 1]; `preprocessing` comes before them. `weights` says where
     the weights are from: a file, a source or a seed. `assumed` names the fields that nothing stated. `calibrations` are
     scales that come with the weights, each for a recipe. `overrides`: what the user says of its anatomy.
-    `class_names` are those of the outputs, where they are stated.
+    `class_names` are those of the outputs, where they are stated. `origin`: a digest of all that decides the module,
+    where that is known without looking at it, else "".
 
     >>> import radhard as rh
     >>> loaded = rh.load("fashion-vit")
@@ -55,7 +68,7 @@ class LoadedModel:
     """
 
     name: str
-    module: nn.Module | ExportedProgram | Program
+    module: nn.Module | ExportedProgram | Program | Unbuilt
     input_shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -66,6 +79,12 @@ class LoadedModel:
     calibrations: tuple[Calibration, ...] = ()
     overrides: Overrides = NONE
     class_names: tuple[str, ...] = ()
+    origin: str = ""
+
+    @property
+    def built(self) -> nn.Module | ExportedProgram | Program:
+        """The module or program, loaded where it has not been."""
+        return self.module.module if isinstance(self.module, Unbuilt) else self.module
 
 
 def check_size(shape: Shape, *, of: str) -> Shape:

@@ -13,13 +13,15 @@ from radhard.errors import ModelError
 
 _BROKEN = "operator torchvision::nms does not exist"
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_LIBRARIES = ("timm", "torchvision")
+_imported: set[str] = set()  # those that were first imported here
 _declared: list[Any] = []  # a torch.library.Library's declarations end with the object: it is kept here
 
 
 def import_timm() -> ModuleType:
     """The module timm, after a torchvision that works. Call this instead of `import timm`."""
     import_torchvision()
-    return importlib.import_module("timm")
+    return _import("timm")
 
 
 def import_transformers() -> ModuleType:
@@ -33,7 +35,18 @@ def import_transformers() -> ModuleType:
 def import_torchvision() -> ModuleType:
     """The module torchvision; one that works is left untouched. Whoever imports it first gets it so."""
     repair_on_import()
-    return importlib.import_module("torchvision")
+    return _import("torchvision")
+
+
+def imported_by_others() -> bool:
+    """Whether a program has imported timm or torchvision itself, before this module did: it may have changed them."""
+    return any(name in sys.modules and name not in _imported for name in _LIBRARIES)
+
+
+def _import(name: str) -> ModuleType:
+    if name not in sys.modules:
+        _imported.add(name)
+    return importlib.import_module(name)
 
 
 def repair_on_import() -> None:

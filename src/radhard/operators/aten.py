@@ -25,6 +25,7 @@ class Lowered:
 Lowering = Callable[..., Lowered]
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 _KNOWN: dict[Any, Lowering | None] = {}  # None: it moves or compares data, and is no operator
+_OURS: set[Any] = set()
 
 
 def lowers(*ops: Any) -> Callable[[Declared], Declared]:
@@ -47,6 +48,16 @@ def claim(ops: Iterable[Any], lowering: Lowering | None) -> None:
         if op in _KNOWN:
             raise ValueError(f"{op} is registered already")
         _KNOWN[op] = lowering
+
+
+def claim_ours(*ops: Any) -> None:
+    """Mark `ops`, or all that are registered so far, as radhard's own."""
+    _OURS.update(ops or _KNOWN)
+
+
+def registered_by_others() -> bool:
+    """Whether somebody has registered an operation that radhard does not know by itself."""
+    return len(_KNOWN) > len(_OURS)
 
 
 def is_registered(op: Any) -> bool:

@@ -97,8 +97,8 @@ class Program:
     """What a model computes, from images [B, *input_shape] float32 to logits [B, classes] float32.
 
     `constants` are weights and other tensors by value number. `graph` is the exported graph that the steps were
-    lowered from; `quantize` starts from it. `accounts` says what became of each of its nodes, in their order.
-    `calibration` holds the scales that an integer program was made with.
+    lowered from; `quantize` starts from it; None where the program was read from a file. `accounts` says what became of
+    each of its nodes, in their order. `calibration` holds the scales that an integer program was made with.
     `overrides`: what the user says of the anatomy.
     A program runs on one `device`; one that `to` has moved keeps the one on the `host` that it is a copy of, which says
     what it costs and which program it is.
@@ -121,7 +121,7 @@ class Program:
     constants: Mapping[int, Tensor]
     input: int
     output: int
-    graph: GraphModule
+    graph: GraphModule | None
     accounts: tuple[NodeAccount, ...] = ()
     calibration: Calibration | None = None
     overrides: Overrides = NONE

@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.axes import Axes
-
 from radhard.analysis.configurations import Configuration, Configurations, Evaluation, Trials
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pairing
 from radhard.campaign.model_under_test import clean_setting
 from radhard.errors import InputError
-from radhard.report.configurations.figure import draw_configurations, draw_configurations_on
-from radhard.report.configurations.points import configurations_data
 from radhard.report.configurations.record import ConfigurationsRecord, configurations_record, configurations_rows
 from radhard.studies.options import RunOptions
 from radhard.studies.request import SetUp
@@ -41,11 +37,14 @@ class ConfigurationsResult(DrawnResult):
 
     def plot(self, target: Target) -> None:
         """Draw accuracy and overhead over the rate into a file; accuracy alone on axes."""
+        from radhard.report.configurations.figure import draw_configurations, draw_configurations_on
+        from radhard.report.configurations.points import configurations_data
+
         data = configurations_data([self.evaluation])
-        if isinstance(target, Axes):
-            draw_configurations_on(data, target)
-        else:
+        if isinstance(target, str | Path):
             draw_configurations(data, Path(target))
+        else:
+            draw_configurations_on(data, target)
 
 
 def measure(

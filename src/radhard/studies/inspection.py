@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from matplotlib.axes import Axes
 from torch import nn
 
 from radhard.analysis.anatomy import Anatomy, By, anatomy
@@ -13,9 +12,8 @@ from radhard.models.loaded import LoadedModel
 from radhard.program import Program, template
 from radhard.program.coverage import Coverage, counted_by_torch, coverage
 from radhard.report.anatomy import AnatomyRecord, anatomy_record, row_record
-from radhard.report.anatomy_figure import draw_anatomy, draw_anatomy_on
 from radhard.report.coverage import CoverageRecord, coverage_record
-from radhard.studies.model import Model, loaded_model
+from radhard.studies.model import Model, cache_of, loaded_model
 from radhard.studies.options import FaultOptions, ModelOptions
 from radhard.studies.progress import Note, Preparing, Report, silent
 from radhard.studies.result import DrawnResult, Target
@@ -61,10 +59,12 @@ class InspectionResult(DrawnResult):
 
     def plot(self, target: Target) -> None:
         """Draw the exposed bits of each row."""
-        if isinstance(target, Axes):
-            draw_anatomy_on(self.anatomy, target)
-        else:
+        from radhard.report.anatomy_figure import draw_anatomy, draw_anatomy_on
+
+        if isinstance(target, str | Path):
             draw_anatomy(self.anatomy, Path(target))
+        else:
+            draw_anatomy_on(self.anatomy, target)
 
     @property
     def coverage(self) -> Coverage:
@@ -74,9 +74,10 @@ class InspectionResult(DrawnResult):
     @property
     def torch_macs(self) -> int | None:
         """Multiply-accumulates of an image by PyTorch's own counter; None for a program, which it cannot count."""
-        if not isinstance(self.loaded.module, nn.Module):
+        module = self.loaded.built
+        if not isinstance(module, nn.Module):
             return None
-        return counted_by_torch(self.loaded.module, torch.zeros(1, *self.loaded.input_shape))
+        return counted_by_torch(module, torch.zeros(1, *self.loaded.input_shape))
 
     def coverage_to_dict(self) -> CoverageRecord:
         """The record of the model in `radhard inspect --coverage --json`."""
@@ -110,8 +111,10 @@ def inspect(
     model_options, faults, report = model_options or ModelOptions(), faults or FaultOptions(), progress or silent
     where = faults.where
     report(Preparing(model=name_of(model)))
-    loaded = loaded_model(model, model_options)
-    program = build.build_program(loaded, recipe=model_options.recipe)
+    name = name_of(model)
+    cache = cache_of(model_options, tell=lambda text: report(Note(model=name, line=text)))
+    loaded = loaded_model(model, model_options, cache=cache)
+    program = build.build_program(loaded, recipe=model_options.recipe, cache=cache)
     for line in assumed(loaded):
         report(Note(model=loaded.name, line=line))
     found = anatomy(program, kinds=faults.kinds, where=where, words=faults.words, by=by)

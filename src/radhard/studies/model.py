@@ -7,12 +7,16 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from radhard.campaign.cache.cache import Cache, user_cache
+from radhard.campaign.cache.folder import Tell
+from radhard.campaign.cache.origin import origin
+from radhard.campaign.cache.remembered import remembered
 from radhard.errors import InputError, as_option
 from radhard.machine import Clean
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.preprocessing import Preprocessing, restated
 from radhard.models.load import load
-from radhard.models.loaded import LoadedModel, Shape, assumed_normalisation, check_size, normalised
+from radhard.models.loaded import LoadedModel, Shape, WeightSource, assumed_normalisation, check_size, normalised
 from radhard.models.sources.from_archive import shapes_of
 from radhard.program import NONE, Program, run
 from radhard.program.capture.accepted import check_module, check_state, unwrapped_module
@@ -23,14 +27,17 @@ Model = str | Path | nn.Module | ExportedProgram | Program | LoadedModel
 """A name as `radhard.load` takes it, a file, a module in eval mode, a program; or what `radhard.load` gave."""
 
 
-def loaded_model(model: Model, options: ModelOptions, *, images: Shape | None = None) -> LoadedModel:
+def loaded_model(
+    model: Model, options: ModelOptions, *, images: Shape | None = None, cache: Cache | None = None
+) -> LoadedModel:
     """The model with what the options say of it. `images`: the shape of those that it is to see, where it is known.
 
-    A module stays as it was. Raises ModelError and InputError as `radhard.load` does; InputError for a module in
-    training mode or without a known shape of images, and for options that say what a module or program says itself.
+    What a `cache` knows of a name is taken from there, and the model not built. A module stays as it was. Raises
+    ModelError and InputError as `radhard.load` does; InputError for a module in training mode or without a known shape
+    of images, and for options that say what a module or program says itself.
     """
     if isinstance(model, str | Path):
-        return _named(str(model), options, images=images)
+        return _named(str(model), options, images=images, cache=cache)
     _check_options(model, options)
     if isinstance(model, LoadedModel):
         return _restated(model, options)
@@ -48,26 +55,46 @@ def loaded_model(model: Model, options: ModelOptions, *, images: Shape | None = 
     )
 
 
+def cache_of(options: ModelOptions, *, tell: Tell | None = None) -> Cache | None:
+    """The user's cache of programs, unless the options say none; `tell` is told what is wrong with its files."""
+    return None if options.no_cache else user_cache(tell)
+
+
 def embedded_shape() -> Shape:
     """(C, H, W) of the embedded images."""
     channels, height, width = fashion_mnist("calibration").images.shape[1:]
     return channels, height, width
 
 
-def _named(name: str, options: ModelOptions, *, images: Shape | None) -> LoadedModel:
+def _named(name: str, options: ModelOptions, *, images: Shape | None, cache: Cache | None) -> LoadedModel:
     def at(shape: Shape | None) -> LoadedModel:
-        return load(
-            name,
-            options.checkpoint,
-            checkpoint_key=options.checkpoint_key,
-            weights="pretrained" if options.pretrained else "random",
-            input_shape=shape,
-            mean=options.mean,
-            std=options.std,
-            resize=options.resize,
-            crop_pct=options.crop_pct,
-            interpolation=options.interpolation,
-        )
+        weights: WeightSource = "pretrained" if options.pretrained else "random"
+        told = {
+            "checkpoint_key": options.checkpoint_key,
+            "weights": weights,
+            "input_shape": shape,
+            "mean": options.mean,
+            "std": options.std,
+            "resize": options.resize,
+            "crop_pct": options.crop_pct,
+            "interpolation": options.interpolation,
+        }
+
+        def build() -> LoadedModel:
+            return load(
+                name,
+                options.checkpoint,
+                checkpoint_key=options.checkpoint_key,
+                weights=weights,
+                input_shape=shape,
+                mean=options.mean,
+                std=options.std,
+                resize=options.resize,
+                crop_pct=options.crop_pct,
+                interpolation=options.interpolation,
+            )
+
+        return remembered(cache, lambda: origin(name, checkpoint=options.checkpoint, options=told), build=build)
 
     loaded = at(options.input_shape)
     if images is not None and images != loaded.input_shape and "input_shape" in loaded.assumed:

@@ -111,6 +111,13 @@ class ModelOptions:
             "names and graph (`radhard inspect --template` prints one)"
         ),
     )
+    no_cache: bool = field(
+        default=False,
+        metadata=option(
+            "capture, calibrate and quantise anew: neither take programs from the cache nor put them there "
+            "(docs/cache.md)"
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from radhard.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _SHOWN = 30
 """Rows that a notebook shows."""
 
-Target = str | Path | Axes
+Target: TypeAlias = "str | Path | Axes"
 """A .png or .svg file, or axes of matplotlib to draw on."""
 
 

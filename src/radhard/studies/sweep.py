@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from matplotlib.axes import Axes
-
 from radhard.analysis.curve import curve
 from radhard.analysis.stopping import UntilWidth
 from radhard.analysis.sweep import Sweep
@@ -18,7 +16,6 @@ from radhard.campaign.store import Store
 from radhard.errors import InputError
 from radhard.machine.device import device_name
 from radhard.program.coverage import multiply_accumulates
-from radhard.report.curve import curve_data, draw_curve, draw_curve_on
 from radhard.report.sweep import SweepRecord, sweep_record, sweep_rows
 from radhard.studies.data import Data
 from radhard.studies.model import Model
@@ -64,11 +61,13 @@ class SweepResult(DrawnResult):
 
     def plot(self, target: Target) -> None:
         """Draw accuracy over the rate, and relative to clean, into a file; accuracy alone on axes."""
+        from radhard.report.curve import curve_data, draw_curve, draw_curve_on
+
         data = curve_data([self.sweep])
-        if isinstance(target, Axes):
-            draw_curve_on(data, target)
-        else:
+        if isinstance(target, str | Path):
             draw_curve(data, Path(target))
+        else:
+            draw_curve_on(data, target)
 
 
 def sweep(

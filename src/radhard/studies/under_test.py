@@ -16,7 +16,7 @@ from radhard.models.loaded import LoadedModel
 from radhard.program import Program
 from radhard.protection import Plan
 from radhard.studies.data import Data, as_taken, choice_of, held, shape_of
-from radhard.studies.model import Model, loaded_model
+from radhard.studies.model import Model, cache_of, loaded_model
 from radhard.studies.options import DataOptions, ModelOptions
 from radhard.studies.progress import Note, Preparing, Report, silent
 
@@ -56,7 +56,8 @@ def under_test(
     report(Preparing(model=name))
     known = given(model_options.scales)
     whole = held(data)
-    loaded = loaded_model(model, model_options, images=shape_of(data, whole))
+    cache = cache_of(model_options, tell=lambda text: report(Note(model=name, line=text)))
+    loaded = loaded_model(model, model_options, images=shape_of(data, whole), cache=cache)
     loaded = as_taken(loaded, whole, options=model_options)
     if scales == "known":
         known += [*of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
@@ -69,8 +70,10 @@ def under_test(
         progress=lambda done, total: report(Preparing(model=name, done=done, total=total)),
         known=known,
         device=chosen,
+        cache=cache,
     )
     lines = (
+        *_of_cache(bench),
         *assumed(loaded),
         *_of_data(bench),
         *_of_scales(bench),
@@ -162,6 +165,10 @@ def _of_recipe(bench: ModelUnderTest, options: ModelOptions) -> list[str]:
     """Of a model that decides its recipe itself: which it is."""
     recipe = recipe_of(bench, options)
     return [] if options.recipe or "float" in bench.programs else [f"{bench.model}: recipe {recipe}, the model's own"]
+
+
+def _of_cache(bench: ModelUnderTest) -> list[str]:
+    return [f"{bench.model}: program from the cache (--no-cache makes it anew)"] if bench.from_cache else []
 
 
 def _of_scales(bench: ModelUnderTest) -> list[str]:

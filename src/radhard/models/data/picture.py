@@ -18,7 +18,7 @@ from torch import Tensor
 
 from radhard.models.data.deep import deep_pixels
 from radhard.models.data.preprocessing import Preprocessing, Size, by
-from radhard.models.vision import import_timm
+from radhard.models.data.resizing import resizing
 
 Array = npt.NDArray[Any]
 Picture = Image.Image | Array
@@ -133,9 +133,8 @@ class Frame:
 
         It raises MisfitError for a size, ValueError for channels that the model does not take.
         """
-        import_timm()
-        steps = _steps(self.preprocessing, fill=[round(255 * value) for value in self.mean])
-        grey = _steps(self.preprocessing, fill=[0])
+        steps = resizing(self.preprocessing, fill=[round(255 * value) for value in self.mean])
+        grey = resizing(self.preprocessing, fill=[0])
         return lambda picture: self._fitted(picture, steps=steps, grey=grey)
 
     def _fitted(self, picture: Picture, *, steps: Callable[..., Any], grey: Callable[..., Any]) -> Tensor:
@@ -207,33 +206,6 @@ def recoloured(array: Array, *, channels: int) -> Array:
         grey: Array = (luma if array.dtype.kind == "f" else np.rint(luma)).astype(array.dtype)
         return grey[:, :, None]
     raise ValueError(f"it has {array.shape[2]} channel(s), the model takes {channels}")
-
-
-def _steps(how: Preprocessing, *, fill: list[int]) -> Callable[..., Any]:
-    """PIL image -> PIL image: what timm's and torchvision's transforms for evaluation do."""
-    if how.crop_mode == "none":
-        return lambda image: image
-    from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio, str_to_interp_mode
-    from torchvision import transforms
-
-    height, width = how.size
-    crop: Callable[..., Any] = transforms.CenterCrop((height, width))
-    if how.resize is None:
-        return crop
-    kind = str_to_interp_mode(how.interpolation)
-    if how.crop_mode == "border":
-        steps = [
-            ResizeKeepRatio(how.resize, interpolation=how.interpolation, longest=1.0),
-            CenterCropOrPad((height, width), fill=fill if len(fill) > 1 else fill[0]),
-        ]
-    elif how.crop_mode == "squash":
-        steps = [transforms.Resize(how.resize, interpolation=kind), crop]
-    elif how.resize[0] == how.resize[1]:
-        steps = [transforms.Resize(how.resize[0], interpolation=kind), crop]
-    else:
-        steps = [ResizeKeepRatio(how.resize, interpolation=how.interpolation), crop]
-    whole: Callable[..., Any] = transforms.Compose(steps)
-    return whole
 
 
 def _bytes(image: Image.Image) -> Tensor:

@@ -15,14 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.export.pt2_archive import PT2ArchiveReader, PT2ArchiveWriter
 
 from radhard.errors import ModelError
 from radhard.models.sources.archive_tensors import TensorMeta, check_values, stored_tensors
 from radhard.program.capture.user_code import first_line
+
+if TYPE_CHECKING:
+    from torch.export.pt2_archive import PT2ArchiveReader
 
 _FORMAT = frozenset({"archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id"})
 _MODEL = "models/model.json"
@@ -73,6 +75,8 @@ def checked(path: Path) -> CheckedArchive:
 
     Guards on inputs are left out: they are Python text, and a program takes no inputs but those that it is run for.
     """
+    from torch.export.pt2_archive import PT2ArchiveReader, PT2ArchiveWriter  # which imports half of torch.compile
+
     try:
         reader = PT2ArchiveReader(str(path))
         names = reader.get_file_names()
@@ -99,7 +103,7 @@ def checked(path: Path) -> CheckedArchive:
     return CheckedArchive(archive=buffer, calls=calls)
 
 
-def _read(path: Path, reader: PT2ArchiveReader, name: str) -> bytes:
+def _read(path: Path, reader: "PT2ArchiveReader", name: str) -> bytes:
     """The bytes of a member. ModelError where they are not those that the archive's checksum says."""
     try:
         found: bytes = reader.read_bytes(name)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch._export.serde.serialize import _SERIALIZE_TO_TORCH_DTYPE
 
 from radhard.errors import ModelError
 
@@ -79,6 +78,8 @@ def check_values(path: Path, graph: Mapping[str, Any], tensors: Mapping[str, Ten
 
 def _meta(said: Any) -> TensorMeta | None:
     """A tensor's entry in the file; None where it is no such entry."""
+    from torch._export.serde.serialize import _SERIALIZE_TO_TORCH_DTYPE  # which imports half of torch.compile
+
     try:
         sizes = tuple(size["as_int"] for size in said["sizes"])
         strides = tuple(stride["as_int"] for stride in said["strides"])

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from radhard.operators.aten import claim
+from radhard.operators.aten import claim, claim_ours
 
 MovedWords = Literal["any", "zero", "plain"]
 
@@ -212,6 +212,15 @@ MOVES: dict[Any, MoveRule] = {
     _ATEN.im2col.default: MoveRule(function=_InFloats(_ATEN.im2col.default), words="zero"),
 }
 claim([*MOVES, *ALIASES], None)
+claim_ours(*MOVES, *ALIASES)
+WRAPPED: dict[str, type[_Around]] = {"in_floats": _InFloats, "of_sizes": _OfSizes}
+"""What stands around an ATen operation, by the name that a program's file has for it."""
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    f"{rule.function.__module__}.{rule.function.__qualname__}": rule.function
+    for rule in MOVES.values()
+    if not isinstance(rule.function, _Around | torch._ops.OpOverload)
+}
+"""The other functions that moves call, by the names that a program's file has for them; none that users register."""
 _PADDINGS = {_ATEN.pad.default: 3, _ATEN.constant_pad_nd.default: 2}  # where the padded value stands
 
 

@@ -7,7 +7,7 @@ on one machine are therefore kept, and used again on others: `quantize(program, 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -135,17 +135,6 @@ def feed_images(state: Any, images: Tensor) -> None:
     """Feed one batch into the hash that `digest_of_images` is."""
     state.update(f"{images.dtype}{list(images.shape)}".encode())
     state.update(images.detach().cpu().contiguous().numpy().data)
-
-
-def matching(
-    known: Sequence[Calibration], *, program: str, recipe: str, batches: Sequence[Tensor]
-) -> Calibration | None:
-    """The first of `known` of that float program and recipe that saw these images; None if there is none."""
-    found = [one for one in known if one.program == program and one.recipe == recipe and one.images]
-    if not found:
-        return None
-    images = digest_of_images(batches)
-    return next((one for one in found if one.images == images), None)
 
 
 def _pairs(scales: Mapping[str, tuple[float, int]]) -> dict[str, list[float | int]]:

@@ -65,6 +65,8 @@ def quantize(
         raise InputError(f"recipe {recipe!r} is not known; choose from {', '.join(RECIPES)}")
     if program.recipe != "float":
         raise InputError(f"{program.name} is quantised already (recipe {program.recipe}); start from the float program")
+    if program.graph is None:
+        raise InputError(f"{program.name} was read from a file, without its exported graph: capture the model again")
     if program.host is not None:
         integer = quantize(program.host, batches, recipe=recipe, anatomy=anatomy, calibration=calibration)
         return integer.to(program.device)
@@ -130,7 +132,7 @@ def _calibrated(
 
 def _check_values(program: Program, images: Tensor, number: int) -> None:
     """Raise InputError if the float program yields what is not finite on a batch of finite images."""
-    if (place := first_non_finite(program.graph, images)) is not None:
+    if program.graph is not None and (place := first_non_finite(program.graph, images)) is not None:
         raise InputError(
             f"{program.name}: on calibration batch {number} {place} yields NaN or infinite values: its weights are too "
             "large for float32 or damaged, or the images are normalised for another model"

@@ -1,0 +1,1 @@
+"""The cache of programs: nothing is captured, calibrated or quantised twice."""
