@@ -11,7 +11,7 @@ out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
 .PHONY: demo test tests-on-cpu lint nightly docs calibrations train bench clean results results-sweep results-layer \
 	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
-	results-protection results-silicon results-real results-plans results-evaluate results-compare results-frontier results-options results-gpu
+	results-protection results-silicon results-recipes results-real results-plans results-evaluate results-compare results-frontier results-options results-gpu
 
 demo: .venv/installed
 	$(BIN)/radhard demo
@@ -59,7 +59,7 @@ train: .venv/installed
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
 results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
-	results-products results-sizes results-protection results-silicon results-evaluate results-compare results-frontier \
+	results-products results-sizes results-protection results-silicon results-recipes results-evaluate results-compare results-frontier \
 	results-options
 
 results-sweep: .venv/installed
@@ -103,6 +103,11 @@ results-sizes: .venv/installed
 # faults that no scheme was made for: fault class by scheme
 results-silicon: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.silicon
+
+# the default recipe beside the symmetric one, on the zoo
+results-recipes: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.recipes
+	$(BIN)/python -m benchmarks.claims
 
 # trained networks on photographs; needs `pip install radhard[real]`
 results-real: .venv/installed

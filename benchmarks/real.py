@@ -7,9 +7,9 @@ the ViT, which has no classes, is which of the other crops is nearest by the cos
 other photographs than those that are classified.
 
 The protocol, fixed before its figures were seen: EfficientNet-Lite0 classifies 200 crops of seed 99. ViT-S/14 is shown
-eight sets of 24 crops, seeds 99 to 106, and the nearest other crop is sought within each set: the mean cosine to float of
-the 192 crops with a 95 % interval, and the answers kept of 192 with Wilson's. The first set stands alone beside them,
-since figures of earlier versions are of it; faults hit crops of the first set.
+eight sets of 24 crops, seeds 99 to 106, and the nearest other crop is sought within each set: the mean cosine to float
+of the 192 crops with a 95 % interval, and the answers kept of 192 with Wilson's. The first set stands alone beside
+them, since figures of earlier versions are of it; faults hit crops of the first set.
 """
 
 import argparse
@@ -314,9 +314,9 @@ def _text(known: dict[str, dict]) -> str:
             )
     lines += [
         "",
-        "ViT-S/14 is shown eight sets of 24 crops (seeds 99 to 106), the nearest crop is sought within each; the first set",
-        "alone is what earlier figures are of. Intervals: Wilson's of the answers, normal of the mean cosine, over crops;",
-        "the crops are of few photographs, so other photographs may differ by more.",
+        "ViT-S/14 is shown eight sets of 24 crops (seeds 99 to 106), the nearest crop is sought within each; the first",
+        "set alone is what earlier figures are of. Intervals: Wilson's of the answers, normal of the mean cosine, over",
+        "crops; the crops are of few photographs, so other photographs may differ by more.",
         "Aims: EfficientNet-Lite0 keeps 95 % of 200 answers at a cosine of 0.99, ViT-S/14 80 % at 0.98. The",
         "pictures that calibrate must reach as far as those that are classified: in a first run words of the cat,",
         "whose logits are largest, saturated, and its answers tied. The cat calibrates since; the astronaut is tested.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.claims import blocks, gpu, options, parts, protection, vulnerability
+from benchmarks.claims import blocks, gpu, options, parts, protection, recipes, vulnerability
 from benchmarks.claims.data import RESULTS
 
 ZOO = "zoo-evaluate"
@@ -43,6 +43,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "better": parts.better,
     "speed": parts.speed,
     "gpu": gpu.gpu,
+    "recipes": recipes.recipes,
 }
 BLOCK = re.compile(r"<!-- claims: (?P<name>[^\n]*?) -->\n.*?<!-- claims end -->", re.DOTALL)
 

@@ -16,9 +16,8 @@ def test_efficientnet_lite0() -> None:
 
 
 def test_vit_s_14() -> None:
-    """Eight sets of 24 crops; of the first alone, too."""
-    for seeds in (NETWORKS["vit-s-14"].seeds, NETWORKS["vit-s-14"].seeds[:1]):
-        found = quality("vit-s-14", "int8", count=24, seeds=seeds)
-        assert found.n == 24 * len(seeds)
-        assert found.cosine >= 0.98
-        assert found.kept >= 0.8 * found.n
+    """Eight sets of 24 crops: the aims of results/real.md."""
+    found = quality("vit-s-14", "int8", count=24, seeds=NETWORKS["vit-s-14"].seeds)
+    assert found.n == 192
+    assert found.cosine - found.margin >= 0.98
+    assert found.kept >= 0.8 * found.n

@@ -62,6 +62,9 @@ def difference(one: Description, other: Description) -> str:
 
 
 def _of_scales(one: object, other: object) -> str:
+    formats = [each.get("radhard_calibration") if isinstance(each, Mapping) else None for each in (one, other)]
+    if None not in formats and formats[0] != formats[1]:
+        return "its recipe: int8 had no words with zero points in the earlier version of radhard that made one of them"
     seen = [each.get("images") if isinstance(each, Mapping) else None for each in (one, other)]
     if seen[0] == seen[1] and seen[0]:
         return "its scales: the same images calibrated both, on processors or libraries that round otherwise"

@@ -66,8 +66,9 @@ class ModelOptions:
     recipe: str | None = field(
         default=None,
         metadata=option(
-            "int8: results requantised with saturation, unsigned words where values cannot be negative; "
-            "int8-symmetric: all words signed and symmetric; int8-float: symmetric, results stay float; float. "
+            "int8: results requantised with saturation, unsigned words where values cannot be negative, a zero point "
+            "for GELU outputs and softmax scores; int8-symmetric: all words signed and symmetric; int8-float: "
+            "symmetric, results stay float; float. "
             "Default: the plan's recipe; pt2e for a model that is already quantised; else int8"
         ),
     )

@@ -79,7 +79,7 @@ def test_a_file_of_scales_is_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"radhard_calibration": 2}, "is no calibration of format 1"),
+        ({"radhard_calibration": 3}, "is no calibration of format 1 or 2"),
         ({"model": 5}, "'model' is 5, not a text"),
         ({"count": -1}, "'count' is -1"),
         ({"count": True}, "'count' is True"),

@@ -1,4 +1,7 @@
-"""One program on every kind of processor: the instruction sets that this one can be limited to."""
+"""One program on every kind of processor: the instruction sets that this one can be limited to.
+
+With scales that are known, and, of the recipe `int8`, with scales and shifts that each finds for itself.
+"""
 
 import json
 import os
@@ -54,7 +57,9 @@ if not scales.exists():
     from radhard.program import write_calibration
     write_calibration(rh.quantize(captured, [images]).calibration, scales)
 mine = rh.quantize(captured, calibration=read_calibration(scales))
-print(json.dumps([zoo.digest, mine.digest, answers(zoo, images), answers(mine, images)]))
+found = [rh.quantize(program, [images]).calibration for program in (captured, bench.programs["float"])]
+assert all(map(any, found[1].shifts.values()))
+print(json.dumps([zoo.digest, mine.digest, answers(zoo, images), answers(mine, images), [one.digest for one in found]]))
 """
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import Faulty
-from radhard.machine import Clean, Gemm, MatrixProduct, Operator, Site, read_cost
+from radhard.machine import SYMMETRIC, Clean, Gemm, Grid, MatrixProduct, Operator, Site, read_cost
 from radhard.operators import Affine, Load, Quantized, Softmax
 from radhard.program import RECIPES, Apply, Program, capture, quantize, run
 from tests.support.flips import flips_of
@@ -49,9 +49,11 @@ def test_every_product_has_int8_operands(recipe: str, kind: type) -> None:
     for step in products(program):
         _, inputs, out = seen[step.site.name]
         of_softmax = recipe == "int8" and step.site.name.endswith("matmul#2")
-        assert inputs[0].dtype == (torch.uint8 if of_softmax else torch.int8)
+        of_gelu = recipe == "int8" and step.site.name.endswith("fc2")
+        scores = recipe == "int8" and step.site.name.endswith("matmul")
+        assert inputs[0].dtype == (torch.uint8 if of_softmax or of_gelu else torch.int8)
         assert inputs[1].dtype == torch.int8
-        assert out.dtype == (torch.float32 if recipe == "int8-float" else torch.int8)
+        assert out.dtype == (torch.float32 if recipe == "int8-float" else torch.uint8 if scores else torch.int8)
         if len(inputs) == 3:
             assert inputs[2] is None or inputs[2].dtype == torch.int32
 
@@ -71,18 +73,19 @@ def test_weights_are_symmetric_per_channel(recipe: str) -> None:
         assert (words - (weight / scale)).abs().max() <= 0.5001
 
 
-def scale_into(program: Program, name: str) -> float:
-    """The scale of the words that a product at `name` reads: of the operator that wrote them."""
+def affine_into(program: Program, name: str) -> Affine:
+    """What the words that a product at `name` reads stand for: as the operator says that wrote them."""
     steps = [step for step in program.steps if isinstance(step, Apply)]
     (place,) = [place for place, step in enumerate(steps) if step.site.name == name]
     load = next(step for step in steps[place - 1 :: -1] if isinstance(step.operator, Load))
     source = next(step for step in steps if step.out == load.inputs[0].number)
     assert isinstance(source.operator, Quantized)
-    return source.operator.writes.scale
+    return source.operator.writes
 
 
-def saturated(value: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(value), -128, 127).astype(np.int8)
+def saturated(value: np.ndarray, grid: Grid = SYMMETRIC) -> np.ndarray:
+    words = np.clip(np.rint(value) + grid.zero, grid.low, grid.high)
+    return words.astype(np.uint8 if grid.dtype == torch.uint8 else np.int8)
 
 
 @EACH
@@ -97,8 +100,11 @@ def test_a_linear_layer_by_hand(recipe: str, name: str) -> None:
     bias = bias - np.array(program.calibration.shifts.get(name, 0.0))  # what recipe int8 takes back
     scale = np.float32(np.abs(layer.weight.detach().numpy()).max(1) / np.float32(127)).astype(np.float64)
     words = np.rint(weight / scale[:, None]).astype(np.int64)
-    of_input = scale_into(program, name)
-    total = x.numpy().astype(np.int64) @ words.T + np.rint(bias / (scale * of_input)).astype(np.int64)
+    reads = affine_into(program, name)
+    assert (reads.grid.zero > 0) == (recipe == "int8" and name.endswith("fc2"))
+    of_input = reads.scale
+    total = (x.numpy().astype(np.int64) - reads.grid.zero) @ words.T
+    total += np.rint(bias / (scale * of_input)).astype(np.int64)
     if recipe == "int8-float":
         np.testing.assert_allclose(out.numpy(), total * scale * of_input, rtol=1e-5, atol=1e-6)
         return
@@ -120,7 +126,9 @@ def test_an_attention_product_by_hand(recipe: str) -> None:
     assert multiplier.shape == (1,)
     value = total.astype(np.float32) * multiplier
     assert out.shape == (3, 2, 17, 17)
-    np.testing.assert_array_equal(out.numpy(), value if recipe == "int8-float" else saturated(value))
+    grid = operator.write_back.grid
+    assert (grid.zero > 0) == (recipe == "int8")
+    np.testing.assert_array_equal(out.numpy(), value if recipe == "int8-float" else saturated(value, grid))
 
 
 @EACH

@@ -290,9 +290,11 @@ def test_the_bias_takes_back_what_rounding_adds() -> None:
         model.conv.weight.copy_(torch.tensor([127.0, *[3.4] * 8]).view(1, 1, 3, 3) / 127)
     x = images(32, seed=9)
     mine = quantize(capture(model, images(2)), [x])
-    error = (torch.tensor([127.0, *[3.0] * 8]) - torch.tensor([127.0, *[3.4] * 8])).view(1, 1, 3, 3) / 127
-    added = functional.conv2d(x.relu(), error, padding=1).mean()
     assert mine.calibration is not None
+    step, rounded = mine.calibration.scales["relu"][0], torch.tensor([127.0, *[3.0] * 8]).view(1, 1, 3, 3) / 127
+    words = (x.relu() / step).round().clamp(0, 255) * step
+    exact = functional.conv2d(x.relu(), model.conv.weight.detach(), padding=1)
+    added = (functional.conv2d(words, rounded, padding=1) - exact).mean()
     (shift,) = mine.calibration.shifts["conv"]
     assert shift == pytest.approx(float(added), rel=0.02)
     with torch.no_grad():

@@ -18,16 +18,19 @@ from torch import Tensor
 from radhard import strict_json
 from radhard.errors import InputError
 
-FORMAT = 1
+FORMATS = {"int8": 2}
+"""Formats of files by recipe; 1 where none is named. In format 1 the recipe int8 has no words with zero points."""
+EARLIER = "int8 of format 1"
+"""The recipe of a calibration that was made for int8 before its words had zero points."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """`scales`: by the name of an observed value (module path and operator), its scale and zero point.
 
-    `shifts`: by the name of a layer, what the rounding of its weights adds to each of its channels on average, which
-    its bias takes back (recipe int8). `program`: digest of the float program, `recipe` that of the integer one;
-    `images`: digest of the batches that were seen, "" if unknown, and `count` how many images these are.
+    `shifts`: by the name of a layer, what rounding adds to each of its channels on average, which its bias takes back
+    (recipe int8). `program`: digest of the float program, `recipe` that of the integer one, or `EARLIER`; `images`:
+    digest of the batches that were seen, "" if unknown, and `count` how many images these are.
     """
 
     model: str
@@ -49,9 +52,9 @@ class Calibration:
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON, in which floats are exact: the shortest decimal that reads back as the same."""
         return {
-            "radhard_calibration": FORMAT,
+            "radhard_calibration": FORMATS.get(self.recipe, 1),
             "model": self.model,
-            "recipe": self.recipe,
+            "recipe": "int8" if self.recipe == EARLIER else self.recipe,
             "program": self.program,
             "images": self.images,
             "count": self.count,
@@ -62,10 +65,10 @@ class Calibration:
     @staticmethod
     def from_dict(values: object, *, place: str) -> "Calibration":
         """Inverse of `as_dict`. InputError names the `place` and what is wrong with it."""
-        if not isinstance(values, dict) or values.get("radhard_calibration") != FORMAT:
+        version = values.get("radhard_calibration") if isinstance(values, dict) else None
+        if not isinstance(values, dict) or version not in (1, *FORMATS.values()):
             raise InputError(
-                f"{place} is no calibration of format {FORMAT} ('radhard_calibration': {FORMAT}); `radhard quantize` "
-                "makes one"
+                f"{place} is no calibration of format 1 or 2 ('radhard_calibration': 2); `radhard quantize` makes one"
             )
         texts = ("model", "recipe", "program", "images")
         if unknown := sorted(values.keys() - {*texts, "radhard_calibration", "count", "scales", "shifts"}, key=str):
@@ -81,8 +84,11 @@ class Calibration:
             raise InputError(f"{place}: 'shifts' is {shifts!r}, not a mapping of names to numbers")
         if not isinstance(scales, dict):
             raise InputError(f"{place}: 'scales' is {scales!r}, not a mapping of names to [scale, zero point]")
+        found = {name: values[name] for name in texts}
+        if version == 1 and found["recipe"] in FORMATS:
+            found["recipe"] = EARLIER
         return Calibration(
-            **{name: values[name] for name in texts},
+            **found,
             count=count,
             scales={name: _scale(pair, place=f"{place}: scale {name!r}") for name, pair in scales.items()},
             shifts={name: _numbers(found, place=f"{place}: shifts {name!r}") for name, found in shifts.items()},

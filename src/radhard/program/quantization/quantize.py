@@ -3,7 +3,7 @@
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -22,11 +22,12 @@ from radhard.program.capture.probe import attribute_rows
 from radhard.program.lowering.lower import lower
 from radhard.program.program import Program
 from radhard.program.quantization.batches import images_of
-from radhard.program.quantization.calibration import Calibration, feed_images
+from radhard.program.quantization.calibration import EARLIER, Calibration, feed_images
+from radhard.program.quantization.doubled import Doubled
 from radhard.program.quantization.observers import give, scales_of
 from radhard.program.quantization.pt2e import import_pt2e
 from radhard.program.quantization.quantizer import IntegerRecipe, quantizer
-from radhard.program.quantization.shifts import Shifted, correct
+from radhard.program.quantization.shifts import MEASURED, correct, measured
 
 RECIPES: tuple[IntegerRecipe, ...] = get_args(IntegerRecipe)
 SCALE_BITS: dict[str, int] = {"int8": 12}
@@ -101,13 +102,13 @@ def _calibrated(
 ) -> Calibration:
     """Run the images through a prepared graph, and keep what its observers found."""
     seen, count, scales = hashlib.sha256(), 0, dict[str, tuple[float, int]]()
-    shifted = Shifted(graph, device=device) if recipe == "int8" else None
-    observe: Callable[[Tensor], Tensor] = graph if shifted is None else shifted.observe
+    doubled = Doubled(graph, device=device) if recipe == "int8" else None
+    first: list[Tensor] = []
     for number, batch in enumerate(batches):
         images = images_of(batch, input_shape=program.input_shape, place=f"calibration batch {number}")
         _check(program, images, number)
         try:
-            logits = observe(images)
+            logits = graph(images) if doubled is None else doubled.run(images.to(device))
             scales = scales_of(graph, bits=SCALE_BITS.get(recipe))
         except (RuntimeError, ValueError) as error:  # of an observer, which cannot sort what is not finite
             _check_values(program, images, number)
@@ -115,10 +116,13 @@ def _calibrated(
         if not (bool(logits.float().isfinite().all()) and all(math.isfinite(scale) for scale, _ in scales.values())):
             _check_values(program, images, number)
         feed_images(seen, images)
+        if count < MEASURED:
+            first.append(images[: MEASURED - count])
         count += len(images)
     graph.cpu()
     if not count:
         raise InputError(f"{program.name}: no calibration images; give at least one batch of typical images")
+    shifts = {} if doubled is None else measured(graph, scales, first, device=device)
     return Calibration(
         model=program.name,
         recipe=recipe,
@@ -126,7 +130,7 @@ def _calibrated(
         images=seen.hexdigest(),
         count=count,
         scales=scales,
-        shifts={} if shifted is None else shifted.shifts,
+        shifts=shifts,
     )
 
 
@@ -144,6 +148,11 @@ def _check_calibration(
 ) -> None:
     if list(batches):
         raise InputError(f"{program.name}: both images and a calibration are given; leave one of the two out")
+    if calibration.recipe == EARLIER and recipe == "int8":
+        raise InputError(
+            f"{program.name}: the calibration is of the recipe int8 as it was before its words had zero points: "
+            "calibrate again with `radhard quantize`, and make plans again with `radhard plan`"
+        )
     if calibration.recipe != recipe:
         raise InputError(
             f"{program.name}: the calibration is for recipe {calibration.recipe}, and {recipe} is asked for: take that "

@@ -3,11 +3,13 @@
 Both operands of every matrix product have 8 bits, of QK^T and AV too. Of these recipes
 
 * `int8` writes every product's result back in 8 bits, after the activation that it feeds alone, as integer accelerators
-  do; words that cannot be negative stand on an unsigned grid, all others and all weights on symmetric ones. The right
-  factor of a product of activations is always one of these: products are words of 16 bits. Grids reach as far as the
-  values that calibrate, for outliers of transformers carry meaning and cut answers tie; only signed words around a
-  convolution are cut where that lessens the mean squared error. The bias of a layer takes back what the rounding of its
-  weights adds on average (`radhard.program.quantization.shifts`);
+  do. Words that cannot be negative stand on an unsigned grid. So do, with a zero point, those of GELU and its kin that
+  a linear layer reads, and the scores of a softmax (`radhard.program.quantization.zero_points`). All others and all
+  weights stand on symmetric grids. The right factor of a product of activations is always one of these: products are
+  words of 16 bits. Grids reach as far as the values that calibrate, for outliers of transformers carry meaning and cut
+  answers tie; only signed words around a convolution are cut where that lessens the mean squared error. The bias of a
+  layer takes back what rounding adds on average, of its weights and of all words before it
+  (`radhard.program.quantization.shifts`);
 * `int8-symmetric` writes every result back, before any activation, all on symmetric grids;
 * `int8-float` reads as `int8-symmetric` does and leaves results as float32.
 """
@@ -21,6 +23,7 @@ from torch.fx import GraphModule, Node
 from radhard.program.quantization.fused import CONVOLUTIONS, WITH_WEIGHTS, activation_after
 from radhard.program.quantization.pt2e import import_pt2e
 from radhard.program.quantization.unsigned import never_negative
+from radhard.program.quantization.zero_points import barely_negative, read_by_softmax
 
 IntegerRecipe = Literal["int8", "int8-symmetric", "int8-float"]
 _ATEN = torch.ops.aten
@@ -66,9 +69,11 @@ def quantizer(recipe: IntegerRecipe) -> Any:
         def annotate(self, model: GraphModule) -> GraphModule:
             """Both operands of 8 bits; the result too where the recipe writes it back so."""
             known = never_negative(model) if recipe == "int8" else frozenset()
+            barely = barely_negative(model) if recipe == "int8" else frozenset()
             for node in model.graph.nodes:
                 signed = whole if recipe == "int8" and node.target not in CONVOLUTIONS else symmetric
-                operands = {n: unsigned if n in known else signed for n in node.args[:1] if isinstance(n, Node)}
+                left = known | barely if node.target is _ATEN.linear.default else known
+                operands = {n: unsigned if n in left else signed for n in node.args[:1] if isinstance(n, Node)}
                 if node.target in WITH_WEIGHTS:
                     operands[node.args[1]] = weight
                 elif node.target not in _OF_ACTIVATIONS:
@@ -76,7 +81,8 @@ def quantizer(recipe: IntegerRecipe) -> Any:
                 else:
                     operands |= {n: signed for n in node.args[1:2] if isinstance(n, Node)}
                 written = activation_after(node) if recipe == "int8" and node.target in WITH_WEIGHTS else None
-                result = None if recipe == "int8-float" or written is not None else signed
+                scores = recipe == "int8" and read_by_softmax(node)
+                result = None if recipe == "int8-float" or written is not None else unsigned if scores else signed
                 _annotate(node, input_qspec_map=operands, output_qspec=result)
                 if written is not None:
                     _annotate(written, output_qspec=unsigned if written in known else signed)

@@ -1,14 +1,18 @@
-"""Bias correction: removes the mean shift of a layer's outputs that comes from rounding its weights.
+"""Bias correction: removes the mean shift of a layer's outputs that rounding of weights and activations causes.
 
-A channel's rounded weights add up to a little more or less than the weights themselves. As words after a ReLU are never
-negative, that shifts all of the channel's results alike, and in a deep network of thin filters such shifts, not the
-noise of rounding, are what moves the answers (Nagel et al., *Data-free quantization through weight equalization and
-bias correction*, ICCV 2019). They are measured on the images that calibrate.
+A channel's rounded weights add up to a little more or less than the weights themselves, and rounded and saturated words
+of activations to a little more or less than their numbers. As words after a ReLU or a GELU lie on one side of 0, that
+shifts all of the channel's results alike, and in a deep network such shifts, not the noise of rounding, are what moves
+the answers (Nagel et al., *Data-free quantization through weight equalization and bias correction*, ICCV 2019).
+
+They are measured on images that calibrate, layer after layer: a shift is the mean of what the quantised graph yields,
+whose earlier layers are corrected already, less the mean of what the float graph yields. All is computed in float64,
+and words are rounded from float32, so that a value in the middle between two words becomes the same on every processor.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,45 +23,115 @@ from radhard.errors import InputError
 from radhard.program.capture.fold import constant
 from radhard.program.lowering.sites import path_of
 from radhard.program.quantization.doubled import Doubled
-from radhard.program.quantization.fused import WITH_WEIGHTS
+from radhard.program.quantization.fused import CONVOLUTIONS, WITH_WEIGHTS
+from radhard.program.quantization.observers import PER_CHANNEL, Scales, give
 
 Shifts = Mapping[str, tuple[float, ...]]
+MEASURED = 128
+"""How many images shifts are measured on, at most: the first that calibrate. All of their values lie in memory."""
 _BITS = 6  # significant bits of a shift: 1 % of it, which is less than what the images leave open
+_LEAST = 2.0**-20  # of what a channel yields: a smaller shift moves no word, and would be of float64's rounding
 
 
-class Shifted(Doubled):
-    """Runs a prepared graph in float64, and measures the mean of what the rounding of each weight adds."""
+def measured(
+    graph: GraphModule, scales: Scales, batches: Sequence[Tensor], *, device: torch.device
+) -> dict[str, tuple[float, ...]]:
+    """The shifts of the channels of each layer of a prepared graph with these `scales`, on `batches` of [B, ...]."""
+    give(graph, scales)
+    layers = {node: name for name, node in _layers(graph)}
+    exact = _Float(graph, layers, device=device)
+    for images in batches:
+        exact.run(images.to(device))
+    rounded, found = _Rounded(graph, device=device), dict[str, tuple[float, ...]]()
+    values: list[dict[Node, Any]] = [{} for _ in batches]
+    for node in graph.graph.nodes:
+        for images, known in zip(batches, values, strict=True):
+            rounded.step(node, known, images.to(device))
+        if node in layers:
+            mean = _Mean()
+            for known in values:
+                mean.add(_channels(node, known[node]))
+            found[layers[node]] = shifts = mean.shifts_from(exact.means[layers[node]])
+            for known in values:
+                _channels(node, known[node]).sub_(torch.tensor(shifts, dtype=torch.float64, device=device))
+    graph.cpu()
+    return found
 
-    def __init__(self, graph: GraphModule, *, device: torch.device) -> None:
+
+class _Mean:
+    """The mean of each channel over batches of a layer's results, and the mean of their magnitudes."""
+
+    def __init__(self) -> None:
+        self._sum, self._magnitude, self._rows = torch.zeros(()), torch.zeros(()), 0
+
+    def add(self, results: Tensor) -> None:
+        """Add results [..., channels] float64."""
+        rows = results.flatten(0, -2)
+        self._sum = self._sum.to(rows.device) + rows.sum(0)
+        self._magnitude = self._magnitude.to(rows.device) + rows.abs().sum(0)
+        self._rows += len(rows)
+
+    def shifts_from(self, exact: "_Mean") -> tuple[float, ...]:
+        """What each channel's mean is more than that of `exact`, rounded; 0 where that is next to nothing."""
+        differences = self._sum / self._rows - exact._sum / exact._rows
+        nothing = differences.abs() <= _LEAST * exact._magnitude / exact._rows
+        return tuple(_rounded(value) for value in differences.masked_fill(nothing, 0.0).tolist())
+
+
+class _Float(Doubled):
+    """Runs a prepared graph in float64, past its observers, and keeps the mean of what each layer yields."""
+
+    def __init__(self, graph: GraphModule, layers: Mapping[Node, str], *, device: torch.device) -> None:
         super().__init__(graph, device=device)
-        self._names = {node: name for name, node in _layers(graph)}
-        self._errors = {node: _error(graph, node) for node in self._names}
-        self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._layers = layers
+        self.means = {name: _Mean() for name in layers.values()}
 
     def run_node(self, n: Node) -> Any:
-        """The node's value; of a layer, what the error of its weights makes of the same input is summed too."""
-        if n in self._names:
-            (x, _, *rest), kwargs = self.fetch_args_kwargs_from_env(n)
-            added = n.target(x, self._errors[n], None, *rest[1:], **{k: v for k, v in kwargs.items() if k != "bias"})  # type: ignore[operator]
-            channels = added.movedim(1, -1) if "conv" in str(n.target) else added
-            total = channels.flatten(0, -2).to(torch.float64).mean(0) * len(x)
-            name = self._names[n]
-            self._sums[name] = self._sums.get(name, torch.zeros(())) + total
-        return super().run_node(n)
+        """The node's value."""
+        if n.op == "call_module":
+            return self.fetch_args_kwargs_from_env(n)[0][0]
+        out = super().run_node(n)
+        if n in self._layers:
+            self.means[self._layers[n]].add(_channels(n, out))
+        return out
 
-    def observe(self, images: Tensor) -> Any:
-        """Run one batch of images [B, ...] -> what the graph gives."""
-        self._count += len(images)
-        return self.run(images.to(self._device))
 
-    @property
-    def shifts(self) -> dict[str, tuple[float, ...]]:
-        """Of each layer, the mean shift of each of its channels."""
-        return {
-            name: tuple(_rounded(value) for value in (total / self._count).tolist())
-            for name, total in self._sums.items()
-        }
+class _Rounded(Doubled):
+    """Runs a prepared graph in float64, node by node, each observer as a rounding to the words of its grid."""
+
+    def step(self, node: Node, known: dict[Node, Any], images: Tensor) -> None:
+        """Add the value of `node` to those that are `known` of one batch, and drop those that nothing else reads."""
+        self.env = known
+        if node.op == "placeholder":
+            known[node] = images.to(torch.float64)
+        elif node.op != "output":
+            known[node] = self.run_node(node)
+        for last in self.user_to_last_uses.get(node, ()):
+            del known[last]
+
+    def run_node(self, n: Node) -> Any:
+        """The node's value."""
+        if n.op != "call_module":
+            return super().run_node(n)
+        (x, *_), _ = self.fetch_args_kwargs_from_env(n)
+        observer: Any = self.submodules[n.target]
+        return _nearest(observer, x) if hasattr(observer, "calculate_qparams") else x
+
+
+def _nearest(observer: Any, x: Tensor) -> Tensor:
+    """Numbers -> those that the nearest words of the observer's grid stand for, float64."""
+    scale, zero = (found.to(x.device) for found in observer.calculate_qparams())
+    if observer.qscheme in PER_CHANNEL:
+        scale, zero = (found.view(-1, *(1 for _ in x.shape[1:])) for found in (scale, zero))
+    words = (x / scale.to(torch.float64)).to(torch.float32).round() + zero
+    words = words.clamp(observer.quant_min, observer.quant_max) - zero
+    numbers: Tensor = words.to(torch.float64) * scale.to(torch.float64)
+    return numbers
+
+
+def _channels(node: Node, results: Tensor) -> Tensor:
+    """Results of a layer with their channels last: a view."""
+    return results.movedim(-3, -1) if node.target in CONVOLUTIONS else results
 
 
 def correct(graph: GraphModule, shifts: Shifts) -> None:
@@ -87,34 +161,17 @@ def _layers(graph: GraphModule) -> Iterator[tuple[str, Node]]:
     """Every layer whose weights are rounded channel by channel, named by its module; those of one module numbered."""
     numbers: Counter[str] = Counter()
     for node in graph.graph.nodes:
-        if node.target in WITH_WEIGHTS and _weight(graph, node) is not None:
+        if node.target in WITH_WEIGHTS and _is_observed_constant(node.args[1]):
             name = path_of(node)
             numbers[name] += 1
             yield name if numbers[name] == 1 else f"{name}#{numbers[name]}", node
 
 
-def _weight(graph: GraphModule, node: Node) -> tuple[Tensor, Any] | None:
-    """A layer's weight and its observer; None where the weight is not a constant."""
-    observer = node.args[1]
-    if not isinstance(observer, Node) or observer.op != "call_module":
-        return None
-    (source,) = observer.args
-    if not isinstance(source, Node) or source.op != "get_attr":
-        return None
-    return constant(graph, source), graph.get_submodule(str(observer.target))
-
-
-def _error(graph: GraphModule, node: Node) -> Tensor:
-    """What rounding adds to the weight of a layer."""
-    found = _weight(graph, node)
-    assert found is not None
-    weight, observer = found
-    observer(weight)
-    scale, _ = observer.calculate_qparams()
-    column = scale.view(-1, *(1 for _ in weight.shape[1:]))
-    words = (weight / column).round().clamp(observer.quant_min, observer.quant_max)
-    error: Tensor = words.to(torch.float64) * column.to(torch.float64) - weight.to(torch.float64)
-    return error
+def _is_observed_constant(weight: Any) -> bool:
+    if not isinstance(weight, Node) or weight.op != "call_module":
+        return False
+    (source,) = weight.args
+    return isinstance(source, Node) and source.op == "get_attr"
 
 
 def _rounded(value: float) -> float:

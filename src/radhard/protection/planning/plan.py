@@ -84,6 +84,8 @@ class Plan:
         own, other = self.calibration, program.calibration
         if own is None or other is None:
             return "its weights or its scales are other ones, and the plan does not say which it was made with"
+        if own.recipe != other.recipe:
+            return "the recipe int8 had no words with zero points in the earlier version of radhard that made the plan"
         if own.program != other.program:
             return f"its weights or its architecture are other ones, or another version of {_MAKERS} captures it"
         if own.digest == other.digest:
