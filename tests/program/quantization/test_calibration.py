@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from radhard.campaign.contents import contents, mixed_programs
 from radhard.campaign.merge import merge
+from radhard.campaign.scales import Known, chosen
 from radhard.campaign.store import Store
 from radhard.cli import compare, evaluate, harden, plan, replay, sweep, trace, vulnerability
 from radhard.cli import quantize as quantizing
@@ -19,8 +20,9 @@ from radhard.cli.commands import app
 from radhard.cli.signature import command
 from radhard.errors import InputError
 from radhard.program import Calibration, capture, quantize, read_calibration, write_calibration
+from radhard.program.description import describe, difference
 from radhard.program.quantization.observers import _rounded
-from radhard.protection import read_plan
+from radhard.protection import Plan, Protection, read_plan
 from tests.cli.test_commands import call, refused
 from tests.support.models import TinyViT, images, seeded, tiny_program
 
@@ -116,6 +118,36 @@ def test_scales_of_another_program_are_refused_with_the_reason() -> None:
     del fewer["images"]
     with pytest.raises(InputError, match="1 of its values differ, the model has 'images' alone"):
         quantize(program, calibration=replace(calibration, scales=fewer))
+
+
+def of_format_1(calibration: Calibration | None) -> Calibration:
+    """As a file had it before words had zero points."""
+    assert calibration is not None
+    return Calibration.from_dict({**calibration.as_dict(), "radhard_calibration": 1}, place="here")
+
+
+def test_scales_of_int8_before_it_had_zero_points_are_refused_with_the_cure() -> None:
+    program, earlier = tiny_program(), of_format_1(tiny_program("int8").calibration)
+    assert earlier.as_dict()["radhard_calibration"] == 1
+    assert Calibration.from_dict(earlier.as_dict(), place="here") == earlier
+    with pytest.raises(InputError, match="before its words had zero points: calibrate again with `radhard quantize`"):
+        quantize(program, calibration=earlier)
+    known = Known(calibration=earlier, source="plan.json", when="same model")
+    assert chosen([known], program, recipe="int8", batches=[images(2)]) is None  # it is calibrated anew
+    plan = Plan(model="m", program="0" * 64, recipe="int8", ber=1e-6, protection=Protection(), calibration=earlier)
+    with pytest.raises(InputError, match=r"int8 had no words with zero points in .* that made the plan; make a plan"):
+        plan.check(tiny_program("int8"))
+    here = describe(tiny_program("int8"))
+    there = {**here, "scales": "others", "calibration": earlier.as_dict()}
+    assert "int8 had no words with zero points" in difference(there, here)  # of a store's programs
+
+
+@pytest.mark.parametrize("recipe", ["int8-symmetric", "int8-float"])
+def test_scales_of_other_recipes_are_of_format_1_as_ever(recipe: str) -> None:
+    known = tiny_program(recipe).calibration
+    assert known is not None
+    assert known.as_dict()["radhard_calibration"] == 1
+    assert of_format_1(known) == known
 
 
 def test_rounding_keeps_the_nearest_number_of_so_many_bits() -> None:

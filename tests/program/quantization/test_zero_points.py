@@ -18,7 +18,7 @@ from radhard.protection import Block, LbAbft, Protection, RowAbft, StandardAbft,
 from radhard.protection.schemes.row_check import RowCheckAbft
 from tests.support.flips import flips_of
 from tests.support.hardened import all_products
-from tests.support.models import TinyViT, images, seeded, tiny_program
+from tests.support.models import images, seeded, tiny_program
 
 BARELY: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -148,6 +148,19 @@ def is_product(operator: Operator) -> bool:
     return isinstance(operator, Gemm | Linear) and operator.write_back is not None
 
 
+class Unbounded(nn.Module):
+    """Attention and GELU without a normalisation: their words go as far as the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.fc, self.head = (nn.Linear(8, 8) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, 0]
+        x = (self.q(x) @ self.k(x).transpose(1, 2)).softmax(-1) @ x
+        return self.head(functional.gelu(self.fc(x))).mean(1)
+
+
 @pytest.fixture(scope="module")
 def far() -> Tensor:
     """Images that reach further than those that calibrated."""
@@ -155,14 +168,14 @@ def far() -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def vit() -> Program:
-    """Calibrated on images near grey: others saturate its words at both ends."""
-    return quantize(capture(seeded(TinyViT()), images(2), name="vit"), [0.05 * images(16, seed=2)])
+def unbounded() -> Program:
+    """Calibrated on others: these saturate its words at both ends."""
+    return quantize(capture(seeded(Unbounded()), images(2)), [images(16, seed=2)])
 
 
-def test_scores_and_gelu_saturate_at_both_ends(vit: Program, far: Tensor) -> None:
+def test_scores_and_gelu_saturate_at_both_ends(unbounded: Program, far: Tensor) -> None:
     """By hand: the accumulator in int64, scaled, rounded, moved by the zero point, cut at 0 and 255."""
-    seen, ends, zeros = watched(vit, far), set(), set()
+    seen, ends, of_gelu = watched(unbounded, far), set(), set()
     for operator, inputs, out in seen.values():
         if isinstance(operator, Gemm) and operator.write_back is not None and operator.write_back.grid.zero:
             a, b = (x.numpy().astype(np.int64) for x in inputs[:2] if x is not None)
@@ -170,19 +183,19 @@ def test_scores_and_gelu_saturate_at_both_ends(vit: Program, far: Tensor) -> Non
             zero = operator.write_back.grid.zero
             np.testing.assert_array_equal(out.numpy(), np.clip(np.rint(value) + zero, 0, 255).astype(np.uint8))
             ends |= {int(out.min()), int(out.max())}
-            zeros.add(zero)
         if isinstance(operator, Quantized) and isinstance(operator.inner, Gelu):
             assert operator.writes is not None
             assert operator.writes.grid.zero > 0
             assert out.dtype == torch.uint8
-            assert int(out.max()) == 255
+            of_gelu |= {int(out.min()), int(out.max())}
     assert ends == {0, 255}
-    assert zeros
+    assert min(of_gelu) == 0
+    assert max(of_gelu) in (254, 255)  # what it reads is saturated itself
 
 
-def test_softmax_reads_scores_less_their_zero_point(vit: Program) -> None:
-    seen = watched(vit, images(3))
-    (scores,) = [s for name, s in seen.items() if name == "blocks.0.attn.softmax"]
+def test_softmax_reads_scores_less_their_zero_point(unbounded: Program) -> None:
+    seen = watched(unbounded, images(3))
+    (scores,) = [s for name, s in seen.items() if name == "softmax"]
     operator, (x, *_), out = scores
     assert isinstance(operator, Quantized)
     assert isinstance(operator.inner, Softmax)
@@ -195,19 +208,21 @@ def test_softmax_reads_scores_less_their_zero_point(vit: Program) -> None:
     assert (out.double() - wanted).abs().max() < 0.5001
 
 
-def test_saturated_words_are_deployed_counted_hit_and_protected(vit: Program, far: Tensor) -> None:
-    clean = run(vit, far).logits
-    module = harden(vit, all_products(vit))
+def test_saturated_words_are_deployed_counted_hit_and_protected(unbounded: Program, far: Tensor) -> None:
+    clean = run(unbounded, far).logits
+    module = harden(unbounded, all_products(unbounded))
     assert torch.equal(module(far), clean)
     assert not module.counters[:, 1:].any()
-    faults = Faults(ber=1e-5, seed=1, kinds=frozenset({"mul", "add", "load"}))
-    whole = run(vit, far, Faulty(Clean(), faults)).logits
+    faults = Faults(ber=1e-4, seed=1, kinds=frozenset({"mul", "add", "load"}))
+    whole = run(unbounded, far, Faulty(Clean(), faults)).logits
     assert not torch.equal(whole, clean)
-    parts = [run(vit, far[i : i + 1], Faulty(Clean(), faults), ids=torch.tensor([i])).logits for i in range(len(far))]
+    parts = [run(unbounded, far[i : i + 1], Faulty(Clean(), faults), ids=torch.tensor([i])).logits for i in range(6)]
     assert torch.equal(whole, torch.cat(parts))
 
 
-@pytest.mark.parametrize("scheme", [LbAbft, RowAbft, StandardAbft, RowCheckAbft, Tmr], ids=lambda scheme: scheme.__name__)
+@pytest.mark.parametrize(
+    "scheme", [LbAbft, RowAbft, StandardAbft, RowCheckAbft, Tmr], ids=lambda scheme: scheme.__name__
+)
 def test_every_scheme_repairs_products_of_words_with_zero_points(scheme: type) -> None:
     """One flip of a high bit in each of the scores' and of the layer that reads GELU's words: put right."""
     vit, x = tiny_program("int8"), images(4, seed=3)
