@@ -21,7 +21,7 @@ from radhard.kernels import backends
 from radhard.kernels.library import no_events
 from radhard.kernels.matmul import columns_summed, rows_summed
 from radhard.kernels.sums import store
-from radhard.kernels.write import mismatched, write
+from radhard.kernels.write import WriteBack, mismatched, write
 
 OPS = torch.ops.radhard
 GRID = [0, -128, 127]
@@ -83,7 +83,7 @@ def linear(m: int, k: int, n: int) -> Measured:
             "unfused": unfused,
             "requantised": lambda: OPS.linear(x, weight, bias, scale, GRID, torch.int8),
             "fused": checked,
-            "written": lambda: write(narrow, bias, scale, torch.int8, grid=(0, -128, 127)),
+            "written": lambda: write(narrow, bias, WriteBack(multiplier=scale, dtype=torch.int8)),
             **{f"recover {rows}": recover(rows) for rows in (1, 8, 64)},
         },
         multiplications=m * k * n,

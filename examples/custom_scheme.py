@@ -3,6 +3,7 @@
 import torch
 
 import radhard as rh
+from radhard.kernels.events import Events
 from radhard.protection import Protected
 
 
@@ -14,7 +15,7 @@ class ThirdRun:
         first, second = application.compute(), checks.copy(2)  # copies have faults of their own
         differ = first != second
         checks.count(cmp=first.numel())
-        checks.note(checks=first.numel(), flagged=int(differ.sum()))
+        checks.note(Events(checks=first.numel(), flagged=int(differ.sum())))
         return torch.where(differ, checks.copy(3), first)
 
 

@@ -15,6 +15,7 @@ from radhard.kernels.cuda.checked import Checked, Variant, checked_product, chos
 from radhard.kernels.cuda.configs import Config
 from radhard.kernels.cuda.products import launch
 from radhard.kernels.sums import store
+from radhard.kernels.write import WriteBack
 
 OPS = torch.ops.radhard
 BATCHES, TINY_BATCHES = (64, 8, 1), (2,)
@@ -55,20 +56,21 @@ def sizes(device: torch.device) -> Iterator[Record]:
             x = operands(kind, batch=64, device=device)
             assert x.bias is not None
             a, weight, bias = x.a.flatten(0, 1), x.b[0], x.bias[0]
-            scale, stored = torch.full((len(weight),), 1e-5, device=device), store(weight, bias)
+            back = WriteBack(multiplier=torch.full((len(weight),), 1e-5, device=device), dtype=torch.int8)
+            stored = store(weight, bias)
             out = torch.empty(len(a), len(weight), dtype=torch.int8, device=device)
             variant = product_proof.Variant(
                 config=config, unsigned=False, b_by_k=True, whole=a.shape[1] % config.depth == 0, k_aligned=True,
-                n_aligned=True, a_aligned=True, b_aligned=True, c_aligned=True, biased=True, centred=True, one=False,
-                dtype=torch.int8,
+                n_aligned=True, a_aligned=True, b_aligned=True, c_aligned=True,
+                writes=product_proof.Writes(biased=True, centred=True, one=False, dtype=torch.int8),
             )  # fmt: skip
             times = laps(
                 {
                     "unchecked": partial(
-                        launch, variant, a[None, None], weight[None, None], out[None, None], bias, scale, (0, -128, 127)
+                        launch, variant, a[None, None], weight[None, None], out[None, None], bias, back
                     ),
                     "checked": partial(
-                        checked_product, a, stored, scale, dtype=torch.int8, grid=(0, -128, 127),
+                        checked_product, a, stored, back,
                         variant=variant_of(a, len(weight), dtype=torch.int8, config=config)
                     ),
                 },
@@ -96,11 +98,12 @@ def one(kind: Kind, *, batch: int, device: torch.device, rounds: int) -> Record:
         out: Tensor = OPS.linear(x, weight, bias, scale, GRID, torch.int8)
         return out
 
-    variant = chosen(a, stored, scale, dtype=torch.int8, grid=(0, -128, 127))
+    back = WriteBack(multiplier=scale, dtype=torch.int8)
+    variant = chosen(a, stored, back)
     plain = variant_of(a, n, dtype=torch.int8)
 
     def checked(x: Tensor, variant: Variant | None = variant) -> Checked:
-        return checked_product(x, stored, scale, dtype=torch.int8, grid=(0, -128, 127), variant=variant)
+        return checked_product(x, stored, back, variant=variant)
 
     cases = {
         "unchecked": lambda: [unchecked(x) for x in many],

@@ -14,9 +14,10 @@ from benchmarks.gpu.clock import laps
 from benchmarks.gpu.journal import Record
 from radhard.kernels.cuda.configs import TINY, Config
 from radhard.kernels.cuda.layout import layout_of
-from radhard.kernels.cuda.product_proof import Variant
+from radhard.kernels.cuda.product_proof import Variant, Writes
 from radhard.kernels.cuda.products import launch, variants_of
 from radhard.kernels.octets import as_signed
+from radhard.kernels.write import WriteBack
 
 ROUNDS, THREADS = 12, 12
 
@@ -79,7 +80,7 @@ VALUES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """g products of m x k and k x n, the left words of `uncorrected`; `by_columns`: b lies so, as V does."""
+    """g products of m x k and k x n, the left words of `left`; `by_columns`: b lies so, as V does."""
 
     size: tuple[int, int, int, int]
     configs: tuple[Config, ...]
@@ -147,13 +148,13 @@ def _steps(shape: Shape, device: torch.device) -> dict[str, Callable[[], object]
     layout = layout_of((*groups, m, n), y, spread=True)
     out = layout.empty(torch.int8, device)
     unsigned = shape.left == torch.uint8
-    variant, *_ = variants_of(
-        x, y, layout.steps, unsigned=unsigned, biased=bias is not None, centred=True, one=g > 1, dtype=torch.int8
-    )
+    writes = Writes(biased=bias is not None, centred=True, one=g > 1, dtype=torch.int8)
+    variant, *_ = variants_of(x, y, layout.steps, unsigned=unsigned, writes=writes)
+    back = WriteBack(multiplier=multiplier, dtype=torch.int8)
 
     def fused(config: Config) -> Callable[[], object]:
         own: Variant = replace(variant, config=config, whole=k % config.depth == 0)
-        return lambda: launch(own, x, y, out, bias, multiplier, (0, -128, 127))
+        return lambda: launch(own, x, y, out, bias, back)
 
     steps = {_name(c): fused(c) for c in shape.configs}
     steps |= _torch(a.flatten(0, 1), b.flatten(0, 1))

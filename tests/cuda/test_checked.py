@@ -9,12 +9,18 @@ from torch import Tensor
 from radhard.kernels.cuda import checked
 from radhard.kernels.cuda.checked import Checked, checked_product, wrong_rows
 from radhard.kernels.cuda.configs import STAYING, TINY
+from radhard.kernels.grid import SYMMETRIC, Grid
 from radhard.kernels.library import no_events
 from radhard.kernels.sums import SummedWeight, store
+from radhard.kernels.write import WriteBack
 from tests.support.protections import int8s, int32s, scales
 
 OPS = torch.ops.radhard
-GRIDS = {torch.int8: (3, -100, 90), torch.uint8: (9, 4, 250), torch.float32: (0, 0, 0)}
+GRIDS = {
+    torch.int8: Grid(zero=3, low=-100, high=90),
+    torch.uint8: Grid(zero=9, low=4, high=250, dtype=torch.uint8),
+    torch.float32: SYMMETRIC,
+}
 SHAPES = [(33, 70, 37), (1, 32, 16), (40, 64, 64), (5, 7, 3), (1, 1, 1)]
 
 
@@ -34,7 +40,7 @@ def lost(total: Tensor, a: Tensor, stored: SummedWeight) -> Tensor:
 
 
 def word(total: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
-    value, (zero, low, high) = total.to(torch.float32) * scale, GRIDS[dtype]
+    value, (zero, low, high) = total.to(torch.float32) * scale, GRIDS[dtype].limits
     return value if dtype == torch.float32 else (value.round() + zero).clamp(low, high).to(dtype)
 
 
@@ -44,7 +50,8 @@ def moved(stored: SummedWeight, device: torch.device) -> SummedWeight:
 
 def run(a: Tensor, stored: SummedWeight, dtype: torch.dtype, device: torch.device) -> tuple[Checked, int]:
     scale = scales(len(stored.bias)).to(device)
-    made = checked_product(a.to(device), moved(stored, device), scale, dtype=dtype, grid=GRIDS[dtype])
+    back = WriteBack(multiplier=scale, dtype=dtype, grid=GRIDS[dtype])
+    made = checked_product(a.to(device), moved(stored, device), back)
     return made, int(wrong_rows([made]))
 
 

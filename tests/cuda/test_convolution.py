@@ -1,5 +1,7 @@
 """Convolutions of 8-bit words on a device, against sums in float64, which are exact, and the plain path."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ pytest.importorskip("triton")
 from radhard.kernels.convolution import convolution
 from radhard.kernels.cuda.convolve import convolved
 from radhard.kernels.geometry import Geometry
+from radhard.kernels.write import WriteBack
 from tests.cuda.reference import plain
 
 CASES: dict[str, tuple[tuple[int, int, int, int], int, Geometry]] = {
@@ -52,16 +55,16 @@ def test_a_convolution_is_exact(name: str, end: str, dtype: torch.dtype, device:
     if geometry.groups == 1:
         x[:1], weight[0] = torch.tensor(-128, dtype=torch.int8).view(dtype), -128
     bias = torch.randint(-(2**31), 2**31 - 1, (n,), dtype=torch.int32, generator=torch.Generator().manual_seed(3))
-    ends = {"geometry": geometry, "dtype": kind, "grid": GRIDS.get(kind, (0, 0, 0))}
+    back = None if multiplier is None else WriteBack.of(multiplier, GRIDS.get(kind, (0, -128, 127)), kind)
+    there = None if back is None else replace(back, multiplier=back.multiplier.to(device))
     for given in (bias, None):
         moved = [None if one is None else one.to(device) for one in (x, weight, given)]
-        scale = None if multiplier is None else multiplier.to(device)
-        found = convolved(*moved, multiplier=scale, **ends)
+        found = convolved(*moved, geometry=geometry, back=there)
         assert found is not None
         assert found.is_contiguous()
         for expected in (
-            plain(lambda *all_: convolution(*all_, multiplier=multiplier, **ends), x, weight, given),
-            convolution(*moved, multiplier=scale, **ends).cpu(),
+            plain(lambda *all_: convolution(*all_, geometry=geometry, back=back), x, weight, given),
+            convolution(*moved, geometry=geometry, back=there).cpu(),
         ):
             assert torch.equal(found.cpu(), expected)
         if kind == torch.int32:
@@ -76,6 +79,6 @@ def test_words_of_channels_side_by_side_are_read_where_they_lie(name: str, devic
     shape, n, geometry = CASES[name]
     x = words(shape, torch.int8, 1)
     weight = words((n, shape[1] // geometry.groups * 9), torch.int8, 2).to(device)
-    ends = {"geometry": geometry, "multiplier": None, "dtype": torch.int32, "grid": (0, 0, 0)}
+    ends = {"geometry": geometry, "back": None}
     last = x.to(device).to(memory_format=torch.channels_last)
     assert torch.equal(convolved(last, weight, None, **ends), convolved(x.to(device), weight, None, **ends))

@@ -11,11 +11,11 @@ from torch import Tensor
 from radhard.kernels import backends
 from radhard.kernels.cuda.configs import SMALL, TINY, WEIGHT
 from radhard.kernels.cuda.fastest import fastest
-from radhard.kernels.cuda.product_proof import Variant, right
+from radhard.kernels.cuda.product_proof import Variant, Writes, right
 from radhard.kernels.cuda.products import can_be_described, launch, variants_of, written
 from radhard.kernels.octets import as_signed
 from radhard.kernels.repair import exactly, from_scratch
-from radhard.machine.gemm import WriteBack
+from radhard.kernels.write import WriteBack
 from radhard.operators import Gemm, Linear
 from tests.support.operators import BARE
 
@@ -64,7 +64,7 @@ def check(
     if lie == "by columns":
         y = y.mT.contiguous().mT
     given = None if bias is None else bias.to(device)
-    out = written(x, y, bias=given, multiplier=factors.to(device), dtype=dtype, limits=limits)
+    out = written(x, y, bias=given, back=WriteBack.of(factors.to(device), limits, dtype))
     assert out is not None
     assert out.is_contiguous()
     assert out.dtype == dtype
@@ -94,28 +94,28 @@ def test_operands_that_lie_otherwise(device: torch.device) -> None:
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # [2, 2, 9, 16], of one tensor on the device too
     on = qkv.to(device).permute(2, 0, 3, 1, 4).unbind(0)
     one = torch.ones(1)
-    out = written(on[0], on[1], bias=None, multiplier=one.to(device), dtype=torch.int32, limits=INT8)
+    out = written(on[0], on[1], bias=None, back=WriteBack.of(one.to(device), INT8, torch.int32))
     assert torch.equal(out.cpu(), expected(q, k, None, one, torch.int32, INT8))
     scores = drawn(2, 2, 9, 9, seed=5, dtype=torch.uint8)
-    out = written(scores.to(device), on[2].mT, bias=None, multiplier=one.to(device), dtype=torch.int32, limits=INT8)
+    out = written(scores.to(device), on[2].mT, bias=None, back=WriteBack.of(one.to(device), INT8, torch.int32))
     assert torch.equal(out.cpu(), expected(scores, v.mT, None, one, torch.int32, INT8))
 
 
 def test_words_that_are_spread(device: torch.device) -> None:
-    one, how = torch.ones(1, device=device), {"bias": None, "dtype": torch.int8, "limits": INT8, "spread": True}
+    back = WriteBack.of(torch.ones(1, device=device), INT8, torch.int8)
     a, b = drawn(2, 3, 5, 16, seed=1), drawn(2, 3, 130, 16, seed=2)
-    out = written(a.to(device), b.to(device), multiplier=one, **how)
+    out = written(a.to(device), b.to(device), bias=None, back=back, spread=True)
     assert out is not None
     assert out.stride() == (3 * 5 * 144, 5 * 144, 144, 1)
     assert torch.equal(out.cpu(), expected(a, b, None, torch.ones(1), torch.int8, INT8))
     values = drawn(2, 130, 3, 32, seed=3)
     v = values.to(device).transpose(1, 2)  # [2, 3, 130, 32]: heads side by side
-    again = written(out, v.mT, multiplier=one, **how)
+    again = written(out, v.mT, bias=None, back=back, spread=True)
     assert again is not None
     assert again.transpose(1, 2).is_contiguous()
     right = expected(out.cpu(), values.transpose(1, 2).mT, None, torch.ones(1), torch.int8, INT8)
     assert torch.equal(again.cpu(), right)
-    whole = written(out, v.mT, multiplier=one, **{**how, "spread": False})
+    whole = written(out, v.mT, bias=None, back=back)
     assert whole is not None
     assert whole.is_contiguous()
 
@@ -125,14 +125,14 @@ def test_groups(device: torch.device) -> None:
     check(device, drawn(2, 2, 2, 3, 6, seed=1), drawn(2, 1, 2, 5, 6, seed=2), dtype=torch.int32)
     check(device, drawn(1, 6, seed=1).expand(4, 6), drawn(5, 6, seed=2), dtype=torch.int32)
     x, weight = drawn(6, 4, seed=1), drawn(40, 6, seed=2)
-    out = written(x.to(device).T, weight.to(device)[::2], bias=None, multiplier=None, dtype=torch.int32, limits=INT8)
+    out = written(x.to(device).T, weight.to(device)[::2], bias=None, back=None)
     assert torch.equal(out.cpu(), expected(x.T, weight[::2], None, torch.ones(1), torch.int32, INT8))
 
 
 def test_nothing_is_not_served(device: torch.device) -> None:
     for a, b in (((0, 3), (5, 3)), ((2, 0), (5, 0)), ((2, 3), (0, 3))):
         x, y = (torch.zeros(size, dtype=torch.int8, device=device) for size in (a, b))
-        assert written(x, y, bias=None, multiplier=None, dtype=torch.int32, limits=INT8) is None
+        assert written(x, y, bias=None, back=None) is None
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")  # numpy's, where kernels are interpreted
@@ -229,7 +229,7 @@ def test_the_plain_product(device: torch.device) -> None:
 
 VARIANT = Variant(
     config=TINY, unsigned=False, b_by_k=True, whole=False, k_aligned=False, n_aligned=False, a_aligned=False,
-    b_aligned=False, c_aligned=False, biased=True, centred=False, one=False, dtype=torch.int8,
+    b_aligned=False, c_aligned=False, writes=Writes(biased=True, centred=False, one=False, dtype=torch.int8),
 )  # fmt: skip
 
 
@@ -248,9 +248,7 @@ def test_the_proof_finds_a_liar(device: torch.device) -> None:
         b_by_k=False,
         b_aligned=True,
         c_aligned=True,
-        biased=False,
-        centred=True,
-        dtype=torch.float32,
+        writes=replace(variant.writes, biased=False, centred=True, dtype=torch.float32),
     )
     assert right(launch, other, device)
 
@@ -263,9 +261,8 @@ def test_operands_that_are_described(device: torch.device, dtype: torch.dtype, p
     x, y = drawn(1, 1, 39, 48, seed=1).to(device), drawn(1, 1, 32, 48, seed=2).to(device)
     bias, multiplier = torch.arange(32, dtype=torch.int32), torch.linspace(1e-3, 4e-3, 32)
     out = torch.empty(1, 1, 39, 32, dtype=dtype, device=device)
-    (variant, *_) = variants_of(
-        x, y, out.stride()[:3], unsigned=False, biased=True, centred=limits[0] == 0, one=False, dtype=dtype
-    )
+    writes = Writes(biased=True, centred=limits[0] == 0, one=False, dtype=dtype)
+    (variant, *_) = variants_of(x, y, out.stride()[:3], unsigned=False, writes=writes)
     assert can_be_described(variant, x)
     launch(
         replace(variant, config=replace(config, persistent=persistent)),
@@ -273,8 +270,7 @@ def test_operands_that_are_described(device: torch.device, dtype: torch.dtype, p
         y,
         as_signed(out),
         bias.to(device),
-        multiplier.to(device),
-        limits,
+        WriteBack.of(multiplier.to(device), limits, dtype),
     )
     assert torch.equal(out.cpu(), expected(x.cpu(), y.cpu(), bias, multiplier, dtype, limits))
 

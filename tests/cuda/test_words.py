@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels import write
+from radhard.kernels.grid import SYMMETRIC, Grid
 from tests.cuda.reference import plain
 
 DRAW = torch.Generator().manual_seed(3)
@@ -39,9 +40,9 @@ NUMBERS = {
     "none": numbers(0, 3),
 }
 GRIDS = {
-    "int8": ((0, -128, 127), torch.int8),
-    "uint8": ((5, 0, 255), torch.uint8),
-    "narrow": ((-9, -100, 90), torch.int8),
+    "int8": SYMMETRIC,
+    "uint8": Grid(zero=5, low=0, high=255, dtype=torch.uint8),
+    "narrow": Grid(zero=-9, low=-100, high=90),
 }
 
 
@@ -60,15 +61,13 @@ def test_words_are_looked_up(x: Tensor, table: Tensor, device: torch.device) -> 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 @pytest.mark.parametrize("factor", [1.0, 1 / 0.0173, 1e3])
 @pytest.mark.parametrize("x", NUMBERS.values(), ids=NUMBERS.keys())
-def test_numbers_are_written(
-    x: Tensor, factor: float, grid: tuple[write.Limits, torch.dtype], device: torch.device
-) -> None:
+def test_numbers_are_written(x: Tensor, factor: float, grid: Grid, device: torch.device) -> None:
     def written(x: Tensor) -> tuple[Tensor, Tensor | None]:
-        return write.write_float(x, factor, grid=grid[0], dtype=grid[1])
+        return write.write_float(x, factor, grid)
 
     found, non_finite = written(x.to(device))
     expected, _ = plain(written, x)
     assert torch.equal(found.cpu(), expected)
     assert non_finite is not None
     assert torch.equal(non_finite.cpu(), ~(x * factor).isfinite())
-    assert torch.equal(write.quantize(x.to(device), factor, grid=grid[0], dtype=grid[1]).cpu(), expected)
+    assert torch.equal(write.quantize(x.to(device), factor, grid).cpu(), expected)

@@ -15,10 +15,11 @@ import radhard.kernels  # noqa: F401  # declares torch.ops.radhard
 from radhard.deploy.forms.ranged import TableWithin
 from radhard.errors import FaultError, InputError
 from radhard.kernels import write
-from radhard.kernels.library import no_events
-from radhard.kernels.linear import checked
+from radhard.kernels.library import OnUncorrectable, no_events
+from radhard.kernels.linear import CheckedRows, checked
 from radhard.kernels.repair import exactly
 from radhard.kernels.sums import digits, examine, store
+from radhard.kernels.write import WriteBack
 from radhard.machine import Grid
 from radhard.operators import Affine, Gelu, Quantized
 from radhard.protection.forms import Bounds
@@ -88,9 +89,10 @@ def test_a_hit_row_is_computed_again_by_no_back_end(left: torch.dtype) -> None:
     stored, expected = store(weight, bias), slow_linear(x, weight, bias, scale)
     exact = torch.from_numpy(x.numpy().astype(np.int64) @ weight.T.numpy().astype(np.int64))
     assert torch.equal(exactly(x, weight), exact)
-    known, total, events = tuple(vars(stored).values()), (exact + bias).to(torch.int32), no_events()
+    total, events = (exact + bias).to(torch.int32), no_events()
     total[3, 2] ^= 1 << 19
-    out = checked(x, known, scale, GRID, torch.int8, policy="raise", site="here", events=events, total=total)
+    product = CheckedRows(a=x, stored=stored, back=WriteBack.of(scale, GRID, torch.int8), total=total)
+    (out,) = checked([product], on_uncorrectable=OnUncorrectable(policy="raise", site="here"), events=events)
     assert out.tolist() == expected
     assert events.tolist() == [9, 1, 1, 1, 0, 0, 0]
 
@@ -157,9 +159,9 @@ def test_rows_that_do_not_add_up_are_found(threads: int) -> None:
         for row, bit in hit.items():
             total[row, row] ^= flip_of(bit)
         found = write.mismatched(total, bias, offset=offset)
-        limits, scale = (0, -128, 127), scales(n)
-        out, flagged = write.write_checked(total, bias, scale, torch.int8, grid=limits, offset=offset)
-        assert torch.equal(out, write.write(total, bias, scale, torch.int8, grid=limits))
+        back = WriteBack(multiplier=scales(n), dtype=torch.int8)
+        out, flagged = write.write_checked(total, bias, back, offset=offset)
+        assert torch.equal(out, write.write(total, bias, back))
     finally:
         torch.set_num_threads(before)
     assert found is not None

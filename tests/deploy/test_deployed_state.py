@@ -159,7 +159,7 @@ def test_copies_and_pickles(recipe: str, kind: type[nn.Module]) -> None:
     unpickled = pickle.loads(pickle.dumps(module))
     for other in (copy.deepcopy(module), unpickled, torch.load(file, weights_only=False), stated):
         assert torch.equal(other(images(3)), logits)
-        assert other.counts() == {s: c | {"checked": 4 * c["checked"]} for s, c in once.items()}
+        assert other.counts() == {s: c | {"checks": 4 * c["checks"]} for s, c in once.items()}
         assert other.scrub() == {}
         assert other.on_alarm is noisy
     assert module.counts() == once
@@ -228,7 +228,7 @@ def test_alarms_under_threads(fault: tuple[int, int, int]) -> None:
     once = harden(program, all_products(program))
     once(images(2))
     for name, counts in module.counts().items():
-        assert counts["checked"] == 200 * once.counts()[name]["checked"]
+        assert counts["checks"] == 200 * once.counts()[name]["checks"]
         assert counts["flagged"] == counts["alarms"] == counts["repaired"] == (200 if name == site else 0)
 
 

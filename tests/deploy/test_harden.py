@@ -44,7 +44,7 @@ def test_the_programs_logits(kind: type[nn.Module], recipe: str, plan) -> None:
         x = images(batch)
         assert torch.equal(module(x), run(program, x).logits)
     assert not any(counts["alarms"] for counts in module.counts().values())
-    assert all(counts["checked"] for counts in module.counts().values())
+    assert all(counts["checks"] for counts in module.counts().values())
 
 
 @pytest.mark.parametrize("name", ["fashion-vit", "fashion-swin", "fashion-resnet18", "fashion-cait", "fashion-deepvit"])

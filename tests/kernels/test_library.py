@@ -28,6 +28,7 @@ SCHEMAS = {
     "look_up": "Tensor x, Tensor table",
     "look_up_within": "Tensor x, Tensor table, Tensor flagged, int[] clear, float[] bounds, float[] instead, "
     "Tensor(a!) events",
+    "write_back": f"Tensor total, Tensor multiplier, {_PRODUCT}",
     "quantize": "Tensor x, float factor, int[] grid, ScalarType? dtype=None",
     "quantize_within": "Tensor x, float factor, int[] grid, float low, float high, str outside, Tensor(a!) events, "
     "ScalarType? dtype=None",

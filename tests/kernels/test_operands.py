@@ -11,7 +11,7 @@ from radhard.errors import InputError
 from radhard.kernels import store
 from radhard.kernels.library import no_events
 from radhard.kernels.operands import OPERANDS, Operand
-from radhard.kernels.sums import block_sums, with_bias
+from radhard.kernels.sums import weighted_sums, with_bias
 
 OPS = torch.ops.radhard
 GRID, KEPT = [0, -128, 127], ("raise", "here")
@@ -50,7 +50,7 @@ GROUPED = {"x": words(2, 4, 6, 6), **product(**{**SHAPE, "groups": 2}), "weight"
 GROUPED |= {"bias": torch.zeros(6, dtype=torch.int32), "multiplier": torch.ones(6)}
 MATMUL = {"a": words(2, 3, 4), "b": words(2, 4, 5), "multiplier": torch.ones(1), "grid": GRID, "dtype": torch.float32}
 HOW = {"block": [2, 2, 3], "recovery": "weighted", "retries": 1, "visible": False, "width": 32}
-SUMS = block_sums(with_bias(words(5, 4), torch.zeros(5, dtype=torch.int32)), 3, weighted=True)
+SUMS = weighted_sums(with_bias(words(5, 4), torch.zeros(5, dtype=torch.int32)), 3)
 BLOCKS = {
     "a": words(2, 3, 4),
     **{name: value for name, value in checked(LINEAR).items() if name in ("weight", "bias", "columns", "rows")},
@@ -93,6 +93,12 @@ CALLS: dict[str, Arguments] = {
         "bounds": [1.0, 1.0],
         "instead": [0.0, 0.0, 0.0],
         "events": no_events(),
+    },
+    "write_back": {
+        "total": torch.ones(2, 3, 5, dtype=torch.int32),
+        "multiplier": torch.ones(5),
+        "grid": GRID,
+        "dtype": torch.int8,
     },
     "quantize": {"x": torch.ones(3, 4), "factor": 1.0, "grid": GRID},
     "quantize_within": {"x": torch.ones(3, 4), "factor": 1.0, "grid": GRID, **WITHIN},

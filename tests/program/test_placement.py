@@ -12,7 +12,7 @@ from radhard.campaign.build import build_program
 from radhard.deploy import harden
 from radhard.errors import InputError
 from radhard.kernels import backends, on_device, write
-from radhard.kernels.library import count, heard, no_events, note
+from radhard.kernels.library import heard, no_events, note_repaired
 from radhard.kernels.ranges import quantize_within, within
 from radhard.machine import Clean, Site
 from radhard.machine.device import choose_device
@@ -150,8 +150,8 @@ def test_a_range_waits_for_nothing(outside: str, dtype: torch.dtype, monkeypatch
 def test_events_are_counted_alike(flagged: int) -> None:
     one, other = no_events(), no_events()
     with heard() as told:
-        note(one, checked=9, flagged=flagged, repaired=flagged)
-        count(other, checked=9, flagged=torch.tensor(flagged))
+        note_repaired(one, checks=9, flagged=flagged)
+        note_repaired(other, checks=9, flagged=torch.tensor(flagged))
     assert one.tolist() == other.tolist()
     assert told[other.data_ptr()].tolist() == one.tolist()
 

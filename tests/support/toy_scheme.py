@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from radhard.json_record import Least
+from radhard.kernels.events import Events
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks
@@ -33,7 +34,7 @@ class ToyMedian:
         runs = torch.stack([application.compute(), checks.copy(2), checks.copy(3)])
         found = int((runs.amax(0).double() - runs.amin(0).double() > self.spread).sum())
         checks.count(cmp=2 * runs[0].numel())
-        checks.note(checks=runs[0].numel(), flagged=found, repaired=found)
+        checks.note(Events(checks=runs[0].numel(), flagged=found, repaired=found))
         return runs.median(0).values
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:

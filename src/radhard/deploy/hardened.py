@@ -22,7 +22,7 @@ from radhard.machine import Machine, undisturbed
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """What was found at a site in one call; the numbers are those of `radhard.kernels.library`.
+    """What was found at a site in one call; the numbers are those of `radhard.kernels.events`.
 
     >>> import torch
     >>> import radhard as rh
@@ -169,7 +169,7 @@ class Hardened(Fixed):
                 counts = dict(zip(EVENTS, happened.tolist(), strict=True))
                 if not counts["flagged"]:
                     continue
-                del counts["checked"], counts["alarms"]
+                del counts["checks"], counts["alarms"]
                 on_alarm(Alarm(site=site, **counts))
 
     def counts(self) -> dict[str, Mapping[str, int]]:

@@ -7,12 +7,14 @@ torch and nothing else of this project but its words and errors; numba is used w
 
 from radhard.kernels import blocks, conv2d, linear, matmul, ranges, votes
 from radhard.kernels import look_up as words
-from radhard.kernels.library import EVENTS, AlarmPolicy
+from radhard.kernels.events import EVENTS, Events
+from radhard.kernels.library import AlarmPolicy
 from radhard.kernels.sums import SummedWeight, examine, store
 
 __all__ = [
     "EVENTS",
     "AlarmPolicy",
+    "Events",
     "SummedWeight",
     "blocks",
     "conv2d",

@@ -99,9 +99,7 @@ def _by_kernel(a: Tensor, b: Tensor) -> Tensor | None:
     device = on_device(a)
     if device is None:
         return None
-    return cast(
-        "Tensor | None", device.written(a, b, bias=None, multiplier=None, dtype=torch.int32, limits=(0, -128, 127))
-    )
+    return cast("Tensor | None", device.written(a, b, bias=None, back=None))
 
 
 def _kernels_prove_themselves(device: torch.device) -> bool:
@@ -192,6 +190,6 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
     Deployed operators look it up here at each call: a function put in its place shows them accumulators with faults.
     """
-    shape: FactorKind = "weight" if len(a) == 1 else "attention"
-    either = b if b.mT.is_contiguous() else b.contiguous()
+    shape: FactorKind = "weight" if a.shape[0] == 1 else "attention"
+    either = b if b.is_contiguous() or b.mT.is_contiguous() else b.contiguous()
     return _chosen(shape, a.device).product(a.contiguous(), either)

@@ -4,13 +4,13 @@ These are the stages of LB-ABFT and of ABFT by rows (`radhard.protection.schemes
 time is taken up, after an alarm, and all arithmetic is exact in int64.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from radhard.kernels.events import Events
 from radhard.kernels.sums import BlockSums, numbers, summed, with_bias
 
 _TURN = 1 << 32
@@ -45,15 +45,14 @@ class How:
 class Factors:
     """`a` [m, k] of 8 bits times `b` [n, k] int8 plus bias [n] int32, and the sums of b over blocks of its columns.
 
-    `columns` [k + 1] int64 are the sums over all of them; `stored` says that sums were made while b was trusted. A
-    block is passed over if no word that is written, its accumulator times `seen` [n], shows its error; None takes all.
+    `stored` says that sums were made while b was trusted. A block is passed over if no word that is written, its
+    accumulator times `seen` [n], shows its error; None takes all.
     """
 
     a: Tensor
     b: Tensor
     bias: Tensor
     sums: BlockSums
-    columns: Tensor
     stored: bool
     seen: Tensor | None
 
@@ -84,7 +83,7 @@ class BlockRepair:
 
     def __init__(self, sums: Tensor, factors: Factors, how: How) -> None:
         self.total = sums[-1].clone()
-        self.events: Counter[str] = Counter()
+        self.events = Events()
         self._factors = factors
         self._how = how
         wide = sums.to(torch.int64)
@@ -97,13 +96,13 @@ class BlockRepair:
     def run(self) -> Tensor:
         """Check every block, and recover those that are off -> `total`."""
         flagged = list(self._flagged())
-        self.events["flagged"] = len(flagged)
+        self.events += Events(flagged=len(flagged))
         if not flagged and self._factors.stored:
-            self._note_stale(self._factors.sums.blocks.sum(0), self._factors.columns)
+            self._note_stale(self._factors.sums.blocks.sum(0), self._factors.sums.all)
         for block in flagged:
             if not self._visible(block):
-                continue
-            if self._how.recovery == "weighted":
+                self.events += Events(excluded=1)
+            elif self._how.recovery == "weighted":
                 self._by_rows(block)
             else:
                 self._by_both(block)
@@ -153,19 +152,19 @@ class BlockRepair:
             columns = block.values.sum(0) - (block.b * block.alpha).sum(1)
             wrong_rows, wrong_columns = rows.nonzero()[:, 0], columns.nonzero()[:, 0]
             if not len(wrong_rows) and not len(wrong_columns):
-                self.events["repaired" if attempt else "false_alarms"] += 1
+                self.events += Events(repaired=1) if attempt else Events(false_alarms=1)
                 return
             if not len(wrong_columns):
                 self._audit(block)
             if not len(wrong_rows) or not len(wrong_columns):
-                self.events["uncorrected"] += 1  # no cause in the block: nothing is touched
+                self.events += Events(inconsistent=1)  # no cause in the block: nothing is touched
                 return
             one = len(wrong_rows) == len(wrong_columns) == 1 and int(rows[wrong_rows]) == int(columns[wrong_columns])
             if one:
                 r, c = int(wrong_rows), int(wrong_columns)
                 self._put(block, wrong_rows, wrong_columns, block.values[r : r + 1, c : c + 1] - rows[r])
             elif self._how.recovery == "leave":
-                self.events["uncorrected"] += 1
+                self.events += Events(uncorrected=1)
                 return
             else:
                 these, those = self._chosen(block, wrong_rows, wrong_columns)
@@ -173,9 +172,9 @@ class BlockRepair:
             expected = (block.alpha * block.beta).sum()
             off = 0 if not self._how.retries else int(self._how.off(block.values.sum() - expected))
             if not off:
-                self.events["repaired"] += 1
+                self.events += Events(repaired=1) if one else Events(recomputed=1)
                 return
-        self.events["uncorrected"] += 1
+        self.events += Events(uncorrected=1)
 
     def _chosen(self, block: _Block, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         """The rows and columns whose words are computed again where they meet."""
@@ -192,10 +191,18 @@ class BlockRepair:
         off = block.values.sum(1) - wanted
         rows = off.nonzero()[:, 0]
         if not len(rows):
-            self.events["false_alarms"] += 1
+            self.events += Events(false_alarms=1)
             return
+        again = False
         for _ in range(self._how.retries + 1):
-            kept = [r for r in rows.tolist() if self._put_row_right(block, r, off[r])]
+            kept = []
+            for r in rows.tolist():
+                column = (
+                    -1 if block.weighted is None else _column(block.values[r], block.a[r], block.weighted, off=off[r])
+                )
+                again = again or column < 0
+                if self._row_again(block, r) if column < 0 else self._word_right(block, r, column, off=off[r]):
+                    kept.append(r)
             rows = torch.tensor(kept, dtype=torch.int64, device=rows.device)
             if not self._how.retries or not kept:
                 break
@@ -203,19 +210,21 @@ class BlockRepair:
             rows = rows[off[rows] != 0]
             if not len(rows):
                 break
-        self.events["left" if self._how.retries and len(rows) else "repaired"] += 1
+        if self._how.retries and len(rows):
+            self.events += Events(uncorrected=1)
+        else:
+            self.events += Events(recomputed=1) if again else Events(repaired=1)
 
-    def _put_row_right(self, block: _Block, r: int, off: Tensor) -> bool:
-        """One row of a block -> whether it changed."""
-        row = torch.tensor([r], device=off.device)
-        column = -1 if block.weighted is None else _column(block.values[r], block.a[r], block.weighted, off=off)
-        if column >= 0:
-            self._put(
-                block, row, torch.tensor([column], device=off.device), (block.values[r, column] - off)[None, None]
-            )
-            return True
-        before = block.values[r].clone()
-        self._put(block, row, torch.arange(len(block.b), device=off.device), _dots(block.a[row], block.b))
+    def _word_right(self, block: _Block, r: int, column: int, *, off: Tensor) -> bool:
+        """Take what a row is off by from one of its words -> True, for the row has changed."""
+        row, word = (torch.tensor([x], device=off.device) for x in (r, column))
+        self._put(block, row, word, (block.values[r, column] - off)[None, None])
+        return True
+
+    def _row_again(self, block: _Block, r: int) -> bool:
+        """Compute a row of a block again -> whether it changed; if not, the sums of b may have."""
+        row, before = torch.tensor([r], device=block.values.device), block.values[r].clone()
+        self._put(block, row, torch.arange(len(block.b), device=row.device), _dots(block.a[row], block.b))
         if not torch.equal(before, block.values[r]):
             return True
         self._audit(block)
@@ -240,7 +249,7 @@ class BlockRepair:
 
     def _note_stale(self, x: Tensor, y: Tensor) -> None:
         if not torch.equal(x, y):
-            self.events["corrupted"] = 1
+            self.events += Events(corrupted=1)
 
 
 def _column(values: Tensor, a: Tensor, weighted: Tensor, *, off: Tensor) -> int:

@@ -8,24 +8,24 @@ cancels is not seen, as the scheme would not see it.
 Blocks that cut k need the running sums at the end of each slab: the product is then computed slab by slab.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from radhard.kernels import backends
 from radhard.kernels.block_repair import BlockRepair, Factors, How
+from radhard.kernels.events import Events
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.library import OnUncorrectable, complain, note, operator
-from radhard.kernels.linear import beside_digits, limits
+from radhard.kernels.linear import beside_digits
 from radhard.kernels.matmul import columns_summed, rows_summed
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.operands import SPARE
-from radhard.kernels.repair import Output, from_scratch
+from radhard.kernels.repair import from_scratch
 from radhard.kernels.sums import BlockSums, SummedWeight, block_sums, check_outputs, with_bias
-from radhard.kernels.write import write_checked
+from radhard.kernels.write import WriteBack, write, write_checked
 from radhard.kernels.written import grouped, groups_of, no_bias
 
 _AT_ONCE = 1 << 25  # running sums that are kept at a time
@@ -51,7 +51,10 @@ class BlockStored:
         parts = (x.chunk(groups) for x in (self.weight, self.bias, self.columns, self.rows))
         for h, (w, b, c, r) in enumerate(zip(*parts, strict=True)):
             weighted = self.weighted[h] if len(self.weighted) else None
-            yield SummedWeight(weight=w, bias=b, columns=c, rows=r), BlockSums(blocks=self.sums[h], weighted=weighted)
+            yield (
+                SummedWeight(weight=w, bias=b, columns=c, rows=r),
+                BlockSums(blocks=self.sums[h], all=c, weighted=weighted),
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,17 +71,15 @@ class Product:
     factors: Callable[[int], Factors]
 
 
-def check(
-    product: Product, how: How, *, output: Output, policy: str, found: Counter[str], sums: Tensor | None
-) -> Tensor:
-    """-> [g, m, n] as `output` writes it, checked and repaired; what happened is added to `found`.
+def check(product: Product, how: How, *, back: WriteBack, policy: str, sums: Tensor | None) -> tuple[Tensor, Events]:
+    """-> [g, m, n] as `back` writes it, checked and repaired, and what happened.
 
     `sums` [q, g, m, n] int32 are the running sums after each slab where somebody else has made them.
     """
     (g, m, k), n = product.a.shape, len(product.bias)
     slabs = -(-k // max(1, how.k))
     step = max(1, _AT_ONCE // max(1, slabs * m * product.wide.shape[1])) if slabs > 1 else max(1, g)
-    outs = []
+    outs, happened = [], Events()
     for first in range(0, max(1, g), step):
         some = slice(first, first + step)
         left, right = product.a[some], product.wide
@@ -91,8 +92,10 @@ def check(
         else:
             *before, last = (of_slab.reshape(-1, n) for of_slab in sums[:, some])
             running = [*before, beside_digits(last - product.bias, left, right)]
-        outs.append(_checked(running, product, how, first, output=output, policy=policy, found=found))
-    return (outs[0] if len(outs) == 1 else torch.cat(outs)).view(g, m, n)
+        out, found = _checked(running, product, how, first, back=back, policy=policy)
+        outs.append(out)
+        happened += found
+    return (outs[0] if len(outs) == 1 else torch.cat(outs)).view(g, m, n), happened
 
 
 def _running(left: Tensor, right: Tensor, how: How) -> list[Tensor]:
@@ -109,51 +112,40 @@ def _running(left: Tensor, right: Tensor, how: How) -> list[Tensor]:
 
 
 def _checked(
-    running: Sequence[Tensor],
-    product: Product,
-    how: How,
-    first: int,
-    *,
-    output: Output,
-    policy: str,
-    found: Counter[str],
-) -> Tensor:
-    """Products `first` ... of `product`, given their running sums -> [g m, n]."""
+    running: Sequence[Tensor], product: Product, how: How, first: int, *, back: WriteBack, policy: str
+) -> tuple[Tensor, Events]:
+    """Products `first` ... of `product`, given their running sums -> [g m, n], and what happened."""
     total, bias, m = running[-1], product.bias, product.a.shape[1]
-    grid, offset = output.grid, product.offset
-    out, flagged = write_checked(total, bias, output.multiplier, output.dtype, grid=grid, offset=offset)
+    out, flagged = write_checked(total, bias, back, offset=product.offset)
     if how.width == 64:
         flagged = torch.arange(len(total), device=total.device)
-    checked = len(total) // max(1, m)
-    alarmed = [] if flagged is None else _alarmed(total, flagged, product, how, of=checked)
-    found.update(checked=checked, alarms=len(alarmed))
-    zero = torch.zeros_like(bias)
+    checks = len(total) // max(1, m)
+    alarmed = [] if flagged is None else _alarmed(total, flagged, product, how, of=checks)
+    happened, zero = Events(checks=checks, alarms=len(alarmed)), torch.zeros_like(bias)
     for place in alarmed:
         rows = slice(place * m, (place + 1) * m)
         sums = torch.stack([of_slab[rows, : len(bias)].to(torch.int32) for of_slab in running])
         sums[-1] += bias
-        factors = product.factors(first + place)
-        repair = BlockRepair(sums, factors, how)
-        words = repair.run()
-        happened = repair.events
-        if happened["uncorrected"] and policy == "recompute" and (again := _from_scratch(factors)) is not None:
-            words, happened["repaired"], happened["uncorrected"] = (
-                again,
-                happened["repaired"] + happened["uncorrected"],
-                0,
-            )
-        found.update(happened)
-        out[rows] = output.write(words, zero)
-    return out
+        words, found = _repaired(sums, product.factors(first + place), how, policy=policy)
+        out[rows] = write(words, zero, back)
+        happened += found
+    return out, happened
 
 
-def _tell(found: Counter[str], *, on_uncorrectable: OnUncorrectable, events: Tensor) -> None:
+def _repaired(sums: Tensor, factors: Factors, how: How, *, policy: str) -> tuple[Tensor, Events]:
+    """One product from its running sums [q, m, n] int32 -> [m, n] int32, and what happened."""
+    repair = BlockRepair(sums, factors, how)
+    words, found = repair.run(), repair.events
+    if not found.unrepaired or policy != "recompute" or (again := _from_scratch(factors)) is None:
+        return words, found
+    return again, replace(found, recomputed=found.recomputed + found.unrepaired, inconsistent=0, uncorrected=0)
+
+
+def _tell(happened: Events, *, on_uncorrectable: OnUncorrectable, events: Tensor) -> None:
     """Add to `events` what happened in a call, and say what is left."""
-    note(events, **{event: min(1, n) if event in ("alarms", "corrupted") else n for event, n in found.items()})
-    if found["uncorrected"]:
-        complain(
-            on_uncorrectable, fault=f"{found['left']} blocks of a product do not add up and could not be put right"
-        )
+    note(events, happened)
+    if left := happened.unrepaired:
+        complain(on_uncorrectable, fault=f"{left} blocks of a product do not add up and could not be put right")
 
 
 def _alarmed(total: Tensor, rows: Tensor, product: Product, how: How, *, of: int) -> list[int]:
@@ -170,7 +162,8 @@ def _alarmed(total: Tensor, rows: Tensor, product: Product, how: How, *, of: int
 def _from_scratch(factors: Factors) -> Tensor | None:
     """The product by the slow way, if it adds up: [m, n] int32."""
     wide = from_scratch(factors.a, factors.b) + factors.bias
-    predicted = (factors.a.to(torch.int64) * factors.columns[:-1]).sum(1) + factors.columns[-1]
+    sums = factors.sums.all
+    predicted = (factors.a.to(torch.int64) * sums[:-1]).sum(1) + sums[-1]
     return wide.to(torch.int32) if torch.equal(wide.sum(1), predicted) else None
 
 
@@ -179,42 +172,33 @@ def weights_checked(
     stored: BlockStored,
     how: How,
     *,
-    output: Output,
+    back: WriteBack,
     on_uncorrectable: OnUncorrectable,
     events: Tensor,
     seen: Tensor | None,
     sums: Tensor | None = None,
 ) -> Tensor:
     """Products `a` [g, m, k] of 8 bits, product x with weight x % groups -> [g, m, n]; `seen` as in `Factors`."""
-    groups, outs, found = len(stored.sums), [], Counter[str]()
-    multipliers, shown = output.multiplier.chunk(groups), [None] * groups if seen is None else seen.chunk(groups)
+    groups, outs, happened = len(stored.sums), [], Events()
+    backs, shown = back.of_groups(groups, n=len(stored.bias)), [None] * groups if seen is None else seen.chunk(groups)
     for h, (known, of_blocks) in enumerate(stored.each()):
         own, n = a[h::groups], len(known.bias)
 
         def factors(
             x: int, h: int = h, own: Tensor = own, known: SummedWeight = known, of_blocks: BlockSums = of_blocks
         ) -> Factors:
-            return Factors(
-                a=own[x],
-                b=known.own,
-                bias=known.bias,
-                sums=of_blocks,
-                columns=known.columns,
-                stored=True,
-                seen=shown[h],
-            )
+            return Factors(a=own[x], b=known.own, bias=known.bias, sums=of_blocks, stored=True, seen=shown[h])
 
-        outs.append(
-            check(
-                Product(a=own, wide=known.weight[None], bias=known.bias, offset=known.columns, factors=factors),
-                how.sized(a.shape[1], a.shape[2], n),
-                output=Output(multiplier=multipliers[h], dtype=output.dtype, grid=output.grid),
-                policy=on_uncorrectable.policy,
-                found=found,
-                sums=None if sums is None else sums[:, h::groups],
-            )
+        out, found = check(
+            Product(a=own, wide=known.weight[None], bias=known.bias, offset=known.columns, factors=factors),
+            how.sized(a.shape[1], a.shape[2], n),
+            back=backs[h],
+            policy=on_uncorrectable.policy,
+            sums=None if sums is None else sums[:, h::groups],
         )
-    _tell(found, on_uncorrectable=on_uncorrectable, events=events)
+        outs.append(out)
+        happened += found
+    _tell(happened, on_uncorrectable=on_uncorrectable, events=events)
     return outs[0] if groups == 1 else torch.stack(outs, 1).flatten(0, 1)
 
 
@@ -223,7 +207,7 @@ def activations_checked(
     b: Tensor,
     how: How,
     *,
-    output: Output,
+    back: WriteBack,
     on_uncorrectable: OnUncorrectable,
     events: Tensor,
     seen: Tensor | None,
@@ -236,15 +220,13 @@ def activations_checked(
     wide = rows_summed(b.mT, groups) if b.stride(-2) == 1 else columns_summed(b, groups).mT
 
     def factors(x: int) -> Factors:
-        terms = with_bias(right[x], zero)
-        of_blocks = block_sums(terms, how.n, weighted=False)
-        return Factors(a=left[x], b=right[x], bias=zero, sums=of_blocks, columns=terms.sum(0), stored=False, seen=seen)
+        of_blocks = block_sums(with_bias(right[x], zero), how.n)
+        return Factors(a=left[x], b=right[x], bias=zero, sums=of_blocks, stored=False, seen=seen)
 
     offset = torch.zeros(1, dtype=torch.int64, device=b.device)
     product = Product(a=left, wide=wide, bias=zero, offset=offset, factors=factors)
-    found = Counter[str]()
-    out = check(product, how, output=output, policy=on_uncorrectable.policy, found=found, sums=sums)
-    _tell(found, on_uncorrectable=on_uncorrectable, events=events)
+    out, happened = check(product, how, back=back, policy=on_uncorrectable.policy, sums=sums)
+    _tell(happened, on_uncorrectable=on_uncorrectable, events=events)
     return out
 
 
@@ -284,7 +266,7 @@ def blocks_checked(
         a,
         stored,
         _how(block, recovery, retries, width),
-        output=Output(multiplier=multiplier, dtype=dtype, grid=limits(grid)),
+        back=WriteBack.of(multiplier, grid, dtype),
         on_uncorrectable=OnUncorrectable(policy=policy, site=site),
         events=events,
         seen=multiplier if visible and dtype in OCTETS else None,
@@ -312,16 +294,15 @@ def matmul_blocks_checked(
     events: Tensor,
 ) -> Tensor:
     """`a` [..., m, k] of 8 bits, b [..., k, n] int8, multiplier [1] or [n] -> [..., m, n]; adds to `events`."""
-    n = b.shape[-1]
-    whole = multiplier.expand(n).contiguous()
+    back, n = WriteBack.of(multiplier, grid, dtype), b.shape[-1]
     out = activations_checked(
         a,
         b,
         _how(block, recovery, retries, width),
-        output=Output(multiplier=whole, dtype=dtype, grid=limits(grid)),
+        back=back,
         on_uncorrectable=OnUncorrectable(policy=policy, site=site),
         events=events,
-        seen=whole if visible and dtype in OCTETS else None,
+        seen=back.of_columns(n) if visible and dtype in OCTETS else None,
     )
     return out.view(*groups_of(a, b), a.shape[-2], n)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from radhard.kernels.write import Limits
+from radhard.kernels.write import WriteBack
 
 Four = tuple[int, int, int, int]
 
@@ -34,8 +34,8 @@ class Chains:
     sum of its indices times `to`. With a `window`, i2 and i3 are its place, a2 and a3 the strides of rows and columns
     of the image, `a_step` that of channels, and t counts channels, rows, columns of the filter.
 
-    Its `bias` int32 and its multiplier are those of the column i0 c0 + i1 c1 + i4 c4. Accumulators are written times
-    `multiplier` float32, [n] or [1], words of 8 bits within `limits` (zero, low, high); without one they stay int32.
+    Its `bias` int32 and its multiplier are those of the column i0 c0 + i1 c1 + i4 c4. Accumulators are written `back`;
+    without a write-back they stay int32.
     """
 
     grid: tuple[int, int, int, int, int]
@@ -50,8 +50,7 @@ class Chains:
     to: tuple[int, int, int, int, int]
     column: tuple[int, int, int] = (0, 0, 1)
     bias: Tensor | None = None
-    multiplier: Tensor | None = None
-    limits: Limits = (0, 0, 0)
+    back: WriteBack | None = None
     window: Window | None = None
 
 
@@ -61,8 +60,7 @@ def chains_of_rows(
     out: Tensor,
     *,
     bias: Tensor | None = None,
-    multiplier: Tensor | None = None,
-    limits: Limits = (0, 0, 0),
+    back: WriteBack | None = None,
 ) -> Chains:
     """Rows left [..., m, k] by rows right [..., n, k] of the same groups -> `out` of as many words, [..., m, n]."""
     left, right = _two_groups(left), _two_groups(right)
@@ -80,8 +78,7 @@ def chains_of_rows(
         out=out,
         to=(to[0], to[1], to[2], 0, to[3]),
         bias=bias,
-        multiplier=multiplier,
-        limits=limits,
+        back=back,
     )
 
 

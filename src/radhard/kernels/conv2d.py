@@ -11,8 +11,10 @@ from torch import Tensor
 
 from radhard.kernels.convolution import convolution, placed
 from radhard.kernels.geometry import Geometry
-from radhard.kernels.library import operator
-from radhard.kernels.linear import checked, limits
+from radhard.kernels.library import OnUncorrectable, operator
+from radhard.kernels.linear import CheckedRows, checked
+from radhard.kernels.sums import SummedWeight
+from radhard.kernels.write import WriteBack
 
 
 def _like(
@@ -45,7 +47,7 @@ def conv2d(
 ) -> Tensor:
     """`x` [b, c, h, w] of 8 bits, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [b, n, h', w']."""
     shape = Geometry(size=size, stride=stride, padding=padding, dilation=dilation, groups=groups, pad=pad)
-    return convolution(x, weight, bias, geometry=shape, multiplier=multiplier, dtype=dtype, grid=limits(grid))
+    return convolution(x, weight, bias, geometry=shape, back=WriteBack.of(multiplier, grid, dtype))
 
 
 @operator(fake=_like)
@@ -70,10 +72,15 @@ def conv2d_checked(
 ) -> Tensor:
     """As `conv2d` with stored weights, one for each group; every row of every group checked; adds to `events`."""
     shape = Geometry(size=size, stride=stride, padding=padding, dilation=dilation, groups=groups, pad=pad)
-    stored = zip(*(y.chunk(groups) for y in (weight, bias, columns, rows, multiplier)), strict=True)
-    a = shape.windows(x).transpose(0, 1).reshape(groups, -1, weight.shape[1])
-    outs = [
-        checked(own, (w, b, c, r), m, grid, dtype, policy=policy, site=site, events=events)
-        for own, (w, b, c, r, m) in zip(a, stored, strict=True)
+    parts = (y.chunk(groups) for y in (weight, bias, columns, rows, multiplier))
+    patches = shape.windows(x).transpose(0, 1).reshape(groups, -1, weight.shape[1])
+    products = [
+        CheckedRows(
+            a=a,
+            stored=SummedWeight(weight=w, bias=b, columns=c, rows=r),
+            back=WriteBack.of(m, grid, dtype),
+        )
+        for a, w, b, c, r, m in zip(patches, *parts, strict=True)
     ]
+    outs = checked(products, on_uncorrectable=OnUncorrectable(policy=policy, site=site), events=events)
     return placed(torch.cat(outs, 1) if groups > 1 else outs[0], shape.out_size(x))

@@ -8,44 +8,28 @@ from radhard.kernels import backends
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.octets import exact_terms
 from radhard.kernels.on_device import on_device
-from radhard.kernels.write import Limits, write
-from radhard.kernels.written import accumulated, written
+from radhard.kernels.write import WriteBack, write
+from radhard.kernels.written import no_bias, unscaled, written
 
 
 def convolution(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    geometry: Geometry,
-    multiplier: Tensor | None,
-    dtype: torch.dtype,
-    grid: Limits,
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, geometry: Geometry, back: WriteBack | None
 ) -> Tensor:
-    """`x` [b, g c, h, w] of 8 bits, weight [n, k] int8, bias [n] int32 or None -> [b, n, h', w'] `dtype`.
+    """`x` [b, g c, h, w] of 8 bits, weight [n, k] int8, bias [n] int32 or None -> [b, n, h', w'] as `back` writes.
 
-    It is contiguous, but on a device, where patches that do not overlap are the rows of one product.
-    `multiplier` is [n] or [1] float32, None where accumulators leave as int32; see `write`.
+    Without a write-back accumulators leave, int32. The output is contiguous, but on a device, where patches that do not
+    overlap are the rows of one product.
     """
     device = on_device(x)
     if device is not None and geometry.apart:
-        patches = geometry.patches_apart(x)
-        if multiplier is None:
-            found = accumulated(patches, weight, bias=bias)
-        else:
-            found = written(patches, weight, bias=bias, multiplier=multiplier, dtype=dtype, grid=grid)
+        found = written(geometry.patches_apart(x), weight, bias=bias, back=back)
         return found.view(len(x), *geometry.out_size(x), len(weight)).permute(0, 3, 1, 2)
     if device is not None:
-        out: Tensor | None = device.convolved(
-            x, weight, bias, geometry=geometry, multiplier=multiplier, dtype=dtype, grid=grid
-        )
+        out: Tensor | None = device.convolved(x, weight, bias, geometry=geometry, back=back)
         if out is not None:
             return out
-    n = len(weight)
-    if bias is None:
-        bias = torch.zeros(n, dtype=torch.int32, device=x.device)
-    scale = torch.ones(1, device=x.device) if multiplier is None else multiplier
-    words = write(_accumulators(x, weight, geometry), bias.contiguous(), scale.expand(n).contiguous(), dtype, grid=grid)
+    bias = no_bias(len(weight), x.device) if bias is None else bias.contiguous()
+    words = write(_accumulators(x, weight, geometry), bias, back or unscaled(x.device))
     return placed(words, geometry.out_size(x))
 
 

@@ -1,14 +1,7 @@
 """The torch operator library `torch.ops.radhard`: how operators are registered and report faults.
 
-An operator that checks returns its result, and adds to a tensor of events [7] int64, in the order of `EVENTS`:
-
-* `checked`: rows (of a matrix product), whole products (that are checked as such), or words (of a vote or a range);
-* `alarms`: 1 if any of them was found wrong;
-* `flagged`: those found wrong; of whole products, the blocks found wrong in them;
-* `repaired`: those whose words were wrong and were set right;
-* `false_alarms`: those whose words were right, so that the check itself was hit;
-* `corrupted`: 1 if a stored word, of a weight, its bias or its sums, is found changed;
-* `uncorrected`: those that nothing here can set right.
+An operator that checks returns its result, and adds to a tensor of events [7] int64 what happened in the call
+(`radhard.kernels.events`).
 """
 
 import inspect
@@ -25,21 +18,9 @@ import torch
 from torch import Tensor
 
 from radhard.errors import FaultError
-from radhard.kernels.operands import EVENTS, checker
+from radhard.kernels.events import EVENTS, Events
+from radhard.kernels.operands import checker
 from radhard.kernels.write import on_host
-
-__all__ = [
-    "EVENTS",
-    "AlarmPolicy",
-    "OnUncorrectable",
-    "complain",
-    "count",
-    "heard",
-    "no_events",
-    "note",
-    "operator",
-    "schema_of",
-]
 
 AlarmPolicy = Literal["raise", "warn", "recompute"]
 
@@ -151,44 +132,40 @@ def heard() -> Iterator[dict[int, Tensor]]:
         _HEARD.reset(token)
 
 
-def note(
-    events: Tensor,
-    *,
-    checked: int,
-    alarms: int = 0,
-    flagged: int = 0,
-    repaired: int = 0,
-    false_alarms: int = 0,
-    corrupted: int = 0,
-    uncorrected: int = 0,
-) -> None:
-    """Add to `events` what happened in one call. Threads that share a module add one after the other."""
-    if not flagged and not alarms:  # nearly every call: so it is fast
-        host = on_host(events)
-        with _COUNTING.lock:
-            if host is None:
-                events[0] += checked
-            else:
-                host.add(events.data_ptr(), checked)
-        return
-    happened = torch.tensor(
-        [checked, 1, flagged, repaired, false_alarms, corrupted, uncorrected], dtype=torch.int64, device="cpu"
-    )
+def sound(events: Tensor, *, checks: int) -> None:
+    """Add to `events` so many checks, of which none found anything: nearly every call, so it is fast."""
+    host = on_host(events)
     with _COUNTING.lock:
-        events += happened.to(events.device)
-    if (found := _HEARD.get()) is not None:
-        place = events.data_ptr()
-        found[place] = found[place] + happened if place in found else happened
+        if host is None:
+            events[0] += checks
+        else:
+            host.add(events.data_ptr(), checks)
 
 
-def count(events: Tensor, *, checked: int, flagged: Tensor) -> None:
-    """As `note`, of words all of which are repaired, on a GPU: `flagged` [] int64 is there, and nobody waits for it."""
+def note(events: Tensor, happened: Events) -> None:
+    """Add to `events` what happened in one call. Threads that share a module add one after the other."""
+    if happened.alarms:
+        _add(events, torch.tensor(happened.counted, dtype=torch.int64, device="cpu"))
+    else:
+        sound(events, checks=happened.checks)
+
+
+def note_repaired(events: Tensor, *, checks: int, flagged: int | Tensor) -> None:
+    """As `note`, of words all of which are repaired; `flagged` may be [] int64 on a GPU, which nobody waits for."""
+    if isinstance(flagged, int):
+        note(events, Events(checks=checks, alarms=min(1, flagged), flagged=flagged, repaired=flagged))
+        return
     happened = flagged.new_zeros(len(EVENTS))
-    happened[0].fill_(checked)
+    happened[0].fill_(checks)
     happened[1].copy_(flagged.clamp(max=1))
     happened[2:4].copy_(flagged)
+    _add(events, happened)
+
+
+def _add(events: Tensor, happened: Tensor) -> None:
+    """What happened [7], for who counts and for who hears."""
     with _COUNTING.lock:
-        events += happened
+        events += happened.to(events.device)
     if (found := _HEARD.get()) is not None:
         place = events.data_ptr()
         found[place] = found[place] + happened if place in found else happened

@@ -1,68 +1,62 @@
 """torch.ops.radhard.linear and .linear_checked: int8 or uint8 rows times a stored int8 weight.
 
-`grid` is (zero, low, high) of the words written. Operands of the second are those of `radhard.kernels.sums.Stored`.
+`grid` is (zero, low, high) of the words written. Operands of the second are those of a `SummedWeight`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
 
 from radhard.kernels import backends
-from radhard.kernels.library import OnUncorrectable, note, operator
+from radhard.kernels.events import Events
+from radhard.kernels.library import OnUncorrectable, operator, sound
 from radhard.kernels.on_device import on_device
 from radhard.kernels.operands import SPARE
-from radhard.kernels.repair import Output, again_of_weight, changed, settle
+from radhard.kernels.repair import Settled, again_of_weight, changed, settle, tell
 from radhard.kernels.sums import SummedWeight
-from radhard.kernels.write import Limits, write_checked
+from radhard.kernels.write import WriteBack, write_checked
 from radhard.kernels.written import written
 
 
-def limits(grid: Sequence[int]) -> Limits:
-    """Three numbers of a list -> (zero, low, high)."""
-    zero, low, high = grid
-    return zero, low, high
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CheckedRows:
+    """Rows `a` [m, k] of 8 bits times a stored weight, written as `back` says.
 
-
-def checked(
-    a: Tensor,
-    stored: tuple[Tensor, Tensor, Tensor, Tensor],
-    multiplier: Tensor,
-    grid: Sequence[int],
-    dtype: torch.dtype,
-    *,
-    policy: str,
-    site: str,
-    events: Tensor,
-    total: Tensor | None = None,
-) -> Tensor:
-    """`a` [m, k] of 8 bits times a stored weight -> [m, n] `dtype`, checked and repaired; adds to `events`.
-
-    `stored` are the fields of a `Stored`, in their order. `total` [m, n] int32 are the accumulators, with their bias,
-    where somebody else has made them.
+    `total` [m, n] int32 are the accumulators, with their bias, where somebody else has made them.
     """
-    weight, bias, columns, rows = stored
-    known = SummedWeight(weight=weight, bias=bias, columns=columns, rows=rows)
-    made = _made(a, known, multiplier, dtype, limits(grid), total=total)
-    if made.flagged is None:
-        note(events, checked=a.shape[0])
-        return made.out
-    on_uncorrectable, output = (
-        OnUncorrectable(policy=policy, site=site),
-        Output(multiplier=multiplier, dtype=dtype, grid=limits(grid)),
-    )
-    found = again_of_weight(a[made.flagged], known, differ=made.differ, on_uncorrectable=on_uncorrectable)
-    settle(
-        found,
-        made.differ(found.rows),
-        made.flagged,
-        out=made.out,
-        output=output,
-        on_uncorrectable=on_uncorrectable,
-        events=events,
-    )
-    return made.out
+
+    a: Tensor
+    stored: SummedWeight
+    back: WriteBack
+    total: Tensor | None = None
+
+
+def checked(products: Sequence[CheckedRows], *, on_uncorrectable: OnUncorrectable, events: Tensor) -> list[Tensor]:
+    """Products, such as those of the groups of a convolution -> [m, n] each, checked and repaired; adds to `events`."""
+    outs, settled, checks = [], [], 0
+    for product in products:
+        made = _made(product)
+        outs.append(made.out)
+        if made.flagged is None:
+            checks += len(made.out)
+        else:
+            settled.append(_repaired(product, made, made.flagged, policy=on_uncorrectable.policy))
+    if settled:
+        settled.append(Settled(events=Events(checks=checks)))
+        tell(reduce(add, settled), on_uncorrectable=on_uncorrectable, events=events)
+    else:
+        sound(events, checks=checks)
+    return outs
+
+
+def _repaired(product: CheckedRows, made: "_Made", flagged: Tensor, *, policy: str) -> Settled:
+    """Rows `flagged` [f] of what was made, computed again and put right in place."""
+    found = again_of_weight(product.a[flagged], product.stored, differ=made.differ, policy=policy)
+    return settle(found, made.differ(found.rows), flagged, out=made.out, back=product.back)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,20 +68,18 @@ class _Made:
     differ: Callable[[Tensor], Tensor]
 
 
-def _made(
-    a: Tensor, known: SummedWeight, multiplier: Tensor, dtype: torch.dtype, grid: Limits, *, total: Tensor | None
-) -> _Made:
+def _made(product: CheckedRows) -> _Made:
     """The product, in one launch on a GPU, which keeps what its rows add up to and no accumulators."""
-    device = on_device(a)
-    fused = total is None and device and device.written_checked(a, known, multiplier, dtype=dtype, grid=grid)
+    a, known, back, total, device = product.a, product.stored, product.back, product.total, on_device(product.a)
+    fused = total is None and device and device.written_checked(a, known, back)
     if fused:
         one, flagged = fused
         return _Made(out=one.out, flagged=flagged, differ=lambda rows: rows.sum(1).to(torch.int32) != one.sums[flagged])
     if total is None:
-        total = backends.product(a[None], known.weight[None])[0]
+        total = backends.product(a.unsqueeze(0), known.weight.unsqueeze(0)).squeeze(0)
     else:
         total = beside_digits(total - known.bias, a[None], known.weight[None])
-    out, flagged = write_checked(total, known.bias, multiplier, dtype, grid=grid, offset=known.columns)
+    out, flagged = write_checked(total, known.bias, back, offset=known.columns)
     return _Made(out=out, flagged=flagged, differ=lambda rows: changed(rows, total[flagged], known.bias))
 
 
@@ -111,7 +103,7 @@ def linear(
 ) -> Tensor:
     """`x` [..., k] int8 or uint8, weight [n, k] int8, bias [n] int32, multiplier [n] float32 -> [..., n] `dtype`."""
     flat = x.reshape(-1, x.shape[-1])
-    out = written(flat, weight, bias=bias, multiplier=multiplier, dtype=dtype, grid=limits(grid))
+    out = written(flat, weight, bias=bias, back=WriteBack.of(multiplier, grid, dtype))
     return out.view(*x.shape[:-1], bias.shape[0])
 
 
@@ -130,6 +122,10 @@ def linear_checked(
     events: Tensor,
 ) -> Tensor:
     """`x` [..., k] int8 or uint8 times a stored weight -> [..., n] `dtype`, every row checked; adds to `events`."""
-    a, stored = x.reshape(-1, x.shape[-1]), (weight, bias, columns, rows)
-    out = checked(a, stored, multiplier, grid, dtype, policy=policy, site=site, events=events)
+    product = CheckedRows(
+        a=x.reshape(-1, x.shape[-1]),
+        stored=SummedWeight(weight=weight, bias=bias, columns=columns, rows=rows),
+        back=WriteBack.of(multiplier, grid, dtype),
+    )
+    (out,) = checked([product], on_uncorrectable=OnUncorrectable(policy=policy, site=site), events=events)
     return out.view(*x.shape[:-1], bias.shape[0])

@@ -1,4 +1,4 @@
-"""torch.ops.radhard.look_up and .quantize: 8-bit words to numbers by table, and numbers to 8-bit words."""
+"""torch.ops.radhard.look_up, .quantize and .write_back: 8-bit words to numbers, numbers and accumulators to words."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from radhard.kernels import write
+from radhard.kernels.grid import grid_of
 from radhard.kernels.library import operator
-from radhard.kernels.linear import limits
+from radhard.kernels.written import no_bias
 
 
 def _like_entries(x: Tensor, table: Tensor) -> Tensor:
@@ -30,4 +31,16 @@ def quantize(x: Tensor, factor: float, grid: Sequence[int], dtype: torch.dtype |
 
     `dtype` uint8 makes uint8 words of them.
     """
-    return write.quantize(x, factor, grid=limits(grid), dtype=dtype or torch.int8).contiguous()
+    return write.quantize(x, factor, grid_of(*grid, dtype or torch.int8)).contiguous()
+
+
+def _like_written(total: Tensor, dtype: torch.dtype) -> Tensor:
+    return total.new_empty(total.shape, dtype=dtype)
+
+
+@operator(fake=_like_written)
+def write_back(total: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Accumulators `total` [..., n] int32 with their bias, multiplier [1] or [n] float32 -> [..., n] `dtype`."""
+    n = total.shape[-1]
+    words = write.write(total.reshape(-1, n), no_bias(n, total.device), write.WriteBack.of(multiplier, grid, dtype))
+    return words.view(total.shape)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from radhard.kernels import backends
-from radhard.kernels.library import OnUncorrectable, note, operator
-from radhard.kernels.linear import beside_digits, limits
+from radhard.kernels.library import OnUncorrectable, operator, sound
+from radhard.kernels.linear import beside_digits
 from radhard.kernels.operands import SPARE
-from radhard.kernels.repair import Again, Output, again, changed, settle
+from radhard.kernels.repair import Again, again, changed, settle, tell
 from radhard.kernels.sums import check_outputs, digits, store
-from radhard.kernels.write import on_host, write_checked
+from radhard.kernels.write import WriteBack, on_host, write_checked
 from radhard.kernels.written import grouped, groups_of, no_bias, written
 
 _NO_OFFSET = torch.zeros(1, dtype=torch.int64, device="cpu")  # products of activations have no bias
@@ -25,17 +25,10 @@ def _like(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
     return a.new_empty([*groups_of(a, b), a.shape[-2], b.shape[-1]], dtype=dtype)
 
 
-def _output(b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> tuple[Output, Tensor]:
-    """How [..., n] is written, and a bias of zeros [n]."""
-    n = b.shape[-1]
-    whole = multiplier if multiplier.shape[0] == n else multiplier.expand(n).contiguous()
-    return Output(multiplier=whole, dtype=dtype, grid=limits(grid)), no_bias(n, b.device)
-
-
 @operator(fake=_like)
 def matmul(a: Tensor, b: Tensor, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> Tensor:
     """`a` [..., m, k] of 8 bits, b [..., k, n] int8, multiplier [1] or [n] float32 -> [..., m, n]; groups broadcast."""
-    return written(a, b.mT, bias=None, multiplier=multiplier, dtype=dtype, grid=limits(grid))
+    return written(a, b.mT, bias=None, back=WriteBack.of(multiplier, grid, dtype))
 
 
 @operator(fake=_like)
@@ -50,23 +43,23 @@ def matmul_checked(
     events: Tensor,
 ) -> Tensor:
     """As `matmul`, every row checked; adds to `events`."""
-    return checked_activations(a, b, multiplier, grid, dtype, policy=policy, site=site, events=events)
+    on_uncorrectable = OnUncorrectable(policy=policy, site=site)
+    return checked_activations(
+        a, b, WriteBack.of(multiplier, grid, dtype), on_uncorrectable=on_uncorrectable, events=events
+    )
 
 
 def checked_activations(
     a: Tensor,
     b: Tensor,
-    multiplier: Tensor,
-    grid: Sequence[int],
-    dtype: torch.dtype,
+    back: WriteBack,
     *,
-    policy: str,
-    site: str,
+    on_uncorrectable: OnUncorrectable,
     events: Tensor,
     total: Tensor | None = None,
 ) -> Tensor:
     """As `matmul_checked`; `total` [..., m, n] int32 are the accumulators where somebody else has made them."""
-    groups, (output, zero) = list(groups_of(a, b)), _output(b, multiplier, grid, dtype)
+    groups, zero = list(groups_of(a, b)), no_bias(b.shape[-1], b.device)
     check_outputs(b.shape[-1])
     left = grouped(a, groups)
     right = rows_summed(b.mT, groups) if b.stride(-2) == 1 else columns_summed(b, groups).mT
@@ -74,14 +67,13 @@ def checked_activations(
         total = backends.product(left, right).flatten(0, 1)
     else:
         total = beside_digits(total.reshape(-1, b.shape[-1]), left, right)
-    out, flagged = write_checked(total, zero, output.multiplier, dtype, grid=output.grid, offset=_NO_OFFSET)
+    out, flagged = write_checked(total, zero, back, offset=_NO_OFFSET)
     if flagged is None:
-        note(events, checked=out.shape[0])
+        sound(events, checks=out.shape[0])
     else:
-        on_uncorrectable = OnUncorrectable(policy=policy, site=site)
-        found = _again(left, grouped(b.mT, groups), flagged, on_uncorrectable=on_uncorrectable)
-        differ = changed(found.rows, total[flagged], zero)
-        settle(found, differ, flagged, out=out, output=output, on_uncorrectable=on_uncorrectable, events=events)
+        found = _again(left, grouped(b.mT, groups), flagged, policy=on_uncorrectable.policy)
+        settled = settle(found, changed(found.rows, total[flagged], zero), flagged, out=out, back=back)
+        tell(settled, on_uncorrectable=on_uncorrectable, events=events)
     return out.view(*groups, a.shape[-2], b.shape[-1])
 
 
@@ -135,7 +127,7 @@ def _nested(x: Tensor, groups: list[int]) -> tuple[Tensor, int, int, int]:
     return x, x.stride(0), x.shape[1], x.stride(1)
 
 
-def _again(left: Tensor, right: Tensor, flagged: Tensor, *, on_uncorrectable: OnUncorrectable) -> Again:
+def _again(left: Tensor, right: Tensor, flagged: Tensor, *, policy: str) -> Again:
     """Rows `flagged` [f] of the products of left [g, m, k] with right [g, n, k], from the inputs themselves."""
     m, n = left.shape[1], right.shape[1]
     zero = torch.zeros(n, dtype=torch.int32, device=right.device)
@@ -144,6 +136,6 @@ def _again(left: Tensor, right: Tensor, flagged: Tensor, *, on_uncorrectable: On
     group = flagged // m
     for g in group.unique().tolist():
         own = group == g
-        found = again(left[g, flagged[own] % m], store(right[g], zero), on_uncorrectable=on_uncorrectable)
+        found = again(left[g, flagged[own] % m], store(right[g], zero), policy=policy)
         rows[own], agree[own] = found.rows, found.right
     return Again(rows=rows, right=agree)

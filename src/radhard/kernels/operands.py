@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
+from radhard.kernels.events import EVENTS
 from radhard.kernels.octets import OCTETS
 
 SPARE = 3  # columns beside a product's own: the digits of what each row adds up to
-EVENTS = ("checked", "alarms", "flagged", "repaired", "false_alarms", "corrupted", "uncorrected")
 POLICIES = ("raise", "warn", "recompute")
 Sizes = dict[str, Any]
 
@@ -188,6 +188,12 @@ OPERANDS: dict[str, dict[str, Entry]] = {
         "bounds": _PAIR,
         "instead": _GRID,
         "events": _EVENTS,
+    },
+    "write_back": {
+        "total": Operand(types=(torch.int32,), shape=("...", "n")),
+        "multiplier": _FACTORS["multiplier"],
+        "grid": _GRID,
+        "dtype": _WRITTEN,
     },
     "quantize": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, "dtype": _WORD},
     "quantize_within": {"x": Operand(types=(torch.float32,), shape=ANY), "grid": _GRID, "dtype": _WORD, **_WITHIN},

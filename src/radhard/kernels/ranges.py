@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from radhard.kernels.library import count, note, operator
-from radhard.kernels.linear import limits
+from radhard.kernels.grid import grid_of
+from radhard.kernels.library import note_repaired, operator, sound
 from radhard.kernels.octets import as_signed
 from radhard.kernels.threads import split
 from radhard.kernels.write import look_up, on_host
@@ -30,6 +30,11 @@ def instead_of(low: float, high: float, outside: str) -> tuple[float, float, flo
     return (0.0, 0.0, 0.0) if outside == "zero" else (low, high, min(max(0.0, low), high))
 
 
+def outside_of(x: Tensor, low: float, high: float) -> Tensor:
+    """`x` [...] -> where it is not from `low` to `high`, such as where it is NaN: [...] bool."""
+    return ~((x >= low) & (x <= high))
+
+
 @operator()
 def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
     """`x` [...] -> values from low to high as they are, and others replaced [...]; adds to `events`."""
@@ -39,11 +44,11 @@ def within(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> 
     out, size = torch.empty_like(x), x.numel()
     source, target = x.data_ptr(), out.data_ptr()
     if all(split(size, 1, lambda i, j: host.copy_in_range(source + 4 * i, low, high, target + 4 * i, j - i))):
-        note(events, checked=size)
+        sound(events, checks=size)
         return out
     bounds = (low, high, *instead_of(low, high, outside))
     found = sum(split(size, 1, lambda i, j: host.into_range(source + 4 * i, *bounds, target + 4 * i, j - i)))
-    note(events, checked=size, flagged=found, repaired=found)
+    note_repaired(events, checks=size, flagged=found)
     return out
 
 
@@ -69,15 +74,15 @@ def quantize_within(
     host, words = on_host(x), dtype or torch.int8
     if host is None:
         value = _brought(x, low, high, outside, events)
-        return written(value, factor, grid=limits(grid), dtype=words).contiguous()
+        return written(value, factor, grid_of(*grid, words)).contiguous()
     x, size = x.contiguous(), x.numel()
     out = torch.empty_like(x, dtype=words)
     source, target = x.data_ptr(), out.data_ptr()
     inside = split(size, 1, lambda i, j: host.from_range(source + 4 * i, low, high, factor, *grid, target + i, j - i))
     if all(inside):
-        note(events, checked=size)
+        sound(events, checks=size)
         return out
-    return written(within(x, low, high, outside, events), factor, grid=limits(grid), dtype=words)
+    return written(within(x, low, high, outside, events), factor, grid_of(*grid, words))
 
 
 def _like_entries(x: Tensor, table: Tensor) -> Tensor:
@@ -109,13 +114,13 @@ def look_up_within(
     loop = getattr(host, _LOOK_UPS[table.dtype])
     non_finite = split(size, 1, lambda i, j: loop(source + i, entries, *how, target + each * i, j - i))
     if not any(non_finite):
-        note(events, checked=size)
+        sound(events, checks=size)
         return out
     if max(non_finite) > 1:
         return _examined(x, out, flagged, bounds, instead, events)
     marks = flagged.data_ptr()
     found = sum(split(size, 1, lambda i, j: host.uses(source + i, marks, j - i)))
-    note(events, checked=size, flagged=found, repaired=found)
+    note_repaired(events, checks=size, flagged=found)
     return out
 
 
@@ -125,14 +130,14 @@ def _examined(
     """What was looked up, brought into its bounds; what was replaced in the table counts as well."""
     low, high = bounds
     value = out.to(torch.float32)
-    wrong = ~((value >= low) & (value <= high))
+    wrong = outside_of(value, low, high)
     if not x.is_cpu:
-        count(events, checked=x.numel(), flagged=(wrong | look_up(x, flagged)).sum())
+        note_repaired(events, checks=x.numel(), flagged=(wrong | look_up(x, flagged)).sum())
         return torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
     found = int((wrong | look_up(x, flagged)).sum())
     if bool(wrong.any()):
         out = torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
-    note(events, checked=x.numel(), flagged=found, repaired=found)
+    note_repaired(events, checks=x.numel(), flagged=found)
     return out
 
 
@@ -144,14 +149,14 @@ def _instead(value: Tensor, low: float, high: float, instead: Sequence[float]) -
 
 def _brought(x: Tensor, low: float, high: float, outside: str, events: Tensor) -> Tensor:
     """As `within`, of any type: the bounds of integers are the integers within them."""
-    wrong = ~((x >= low) & (x <= high))
+    wrong = outside_of(x, low, high)
     out = torch.empty_like(x)
     if not x.is_cpu:
-        count(events, checked=x.numel(), flagged=wrong.sum())
+        note_repaired(events, checks=x.numel(), flagged=wrong.sum())
         return out.copy_(replaced(x, wrong, low=low, high=high, outside=outside))
     found = int(wrong.sum())
     out.copy_(replaced(x, wrong, low=low, high=high, outside=outside) if found else x)
-    note(events, checked=x.numel(), flagged=found, repaired=found)
+    note_repaired(events, checks=x.numel(), flagged=found)
     return out
 
 

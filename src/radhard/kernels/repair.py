@@ -13,26 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radhard.kernels.events import Events
 from radhard.kernels.library import OnUncorrectable, complain, note
 from radhard.kernels.sums import RowVerdict, SummedWeight, examine
 from radhard.kernels.threads import split
-from radhard.kernels.write import Limits, on_host, write
+from radhard.kernels.write import WriteBack, on_host, write
 
 _TERMS = 1 << 24  # of a product, at a time
 _LONG = {torch.int8: 1 << 17, torch.uint8: 1 << 16}  # products with int8 words whose sum may not fit int32
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Output:
-    """How accumulators leave: times `multiplier` [n] float32, as `dtype`, on `grid` where it has 8 bits."""
-
-    multiplier: Tensor
-    dtype: torch.dtype
-    grid: Limits
-
-    def write(self, total: Tensor, bias: Tensor) -> Tensor:
-        """Accumulators [m, >= n] and their bias [n] -> [m, n]."""
-        return write(total, bias, self.multiplier, self.dtype, grid=self.grid)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,28 +54,26 @@ def from_scratch(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([(some[:, None] * wide).sum(2) for some in rows])
 
 
-def again(a: Tensor, stored: SummedWeight, *, on_uncorrectable: OnUncorrectable) -> Again:
+def again(a: Tensor, stored: SummedWeight, *, policy: str) -> Again:
     """Rows `a` [f, k] of a product with `stored`, computed again and checked by its sums."""
     wide = exactly(a, stored.own) + stored.bias
     right = _adds_up(a, wide, stored)
-    if on_uncorrectable.policy == "recompute" and not bool(right.all()):
+    if policy == "recompute" and not bool(right.all()):
         wide = from_scratch(a, stored.own) + stored.bias
         right = _adds_up(a, wide, stored)
     return Again(rows=wide.to(torch.int32), right=right)
 
 
-def again_of_weight(
-    a: Tensor, stored: SummedWeight, *, differ: Callable[[Tensor], Tensor], on_uncorrectable: OnUncorrectable
-) -> Again:
+def again_of_weight(a: Tensor, stored: SummedWeight, *, differ: Callable[[Tensor], Tensor], policy: str) -> Again:
     """As `again`, with a weight that is set right if it changed; `differ`: rows [f, n] -> which are new [f] bool."""
-    found = again(a, stored, on_uncorrectable=on_uncorrectable)
+    found = again(a, stored, policy=policy)
     if bool(found.right.all()) and bool(differ(found.rows).all()):
         return found  # errors of the product, and nothing else
     verdict, truth = examine(stored)
     if verdict in ("sound", "lost"):
         right = found.right if verdict == "sound" else torch.zeros_like(found.right)
         return Again(rows=found.rows, right=right, verdict=verdict)
-    found = again(a, truth, on_uncorrectable=on_uncorrectable)
+    found = again(a, truth, policy=policy)
     return Again(rows=found.rows, right=found.right, verdict=verdict)
 
 
@@ -96,36 +82,42 @@ def changed(rows: Tensor, total: Tensor, bias: Tensor) -> Tensor:
     return (rows != total[:, : len(bias)].to(torch.int32) + bias).any(1)
 
 
-def settle(
-    found: Again,
-    differ: Tensor,
-    flagged: Tensor,
-    *,
-    out: Tensor,
-    output: Output,
-    on_uncorrectable: OnUncorrectable,
-    events: Tensor,
-) -> None:
-    """Write the rows that `differ` [f] bool to rows `flagged` [f] of `out` [m, n], in place, and note it in `events`.
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What happened to the rows of a product, and whether its weight changed in more places than can be told apart."""
 
-    What is left is told as the policy wants.
-    """
+    events: Events
+    lost: bool = False
+
+    def __add__(self, other: "Settled") -> "Settled":
+        return Settled(events=self.events + other.events, lost=self.lost or other.lost)
+
+
+def settle(found: Again, differ: Tensor, flagged: Tensor, *, out: Tensor, back: WriteBack) -> Settled:
+    """Write the rows that `differ` [f] bool to rows `flagged` [f] of `out` [m, n], in place -> what happened."""
     if bool(differ.any()):
         rows = found.rows[differ]
-        out[flagged[differ]] = output.write(rows, torch.zeros_like(rows[0]))
-    left = int((~found.right).sum())
-    note(
-        events,
-        checked=len(out),
+        out[flagged[differ]] = write(rows, torch.zeros_like(rows[0]), back)
+    happened = Events(
+        checks=len(out),
+        alarms=1,
         flagged=len(flagged),
-        repaired=int((differ & found.right).sum()),
+        recomputed=int((differ & found.right).sum()),
         false_alarms=int((~differ & found.right).sum()),
         corrupted=int(found.verdict != "sound"),
-        uncorrected=left,
+        uncorrected=int((~found.right).sum()),
     )
-    if left and found.verdict == "lost":
+    return Settled(events=happened, lost=found.verdict == "lost")
+
+
+def tell(settled: Settled, *, on_uncorrectable: OnUncorrectable, events: Tensor) -> None:
+    """Add to `events` what happened in a call; what is left is told as the policy wants."""
+    note(events, settled.events)
+    if not (left := settled.events.uncorrected):
+        return
+    if settled.lost:
         complain(on_uncorrectable, fault="the stored weight or its sums changed in more places than can be told apart")
-    elif left:
+    else:
         complain(on_uncorrectable, fault=f"{left} rows do not add up after they were computed again")
 
 

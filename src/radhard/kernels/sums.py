@@ -4,7 +4,7 @@ Every row of C = A B adds up to A (B e), e all ones. B e is split into three dig
 ride the product as three more columns of B; so the integer product itself predicts each row's sum, exactly modulo 2^32.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -51,32 +51,38 @@ def store(weight: Tensor, bias: Tensor) -> SummedWeight:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BlockSums:
-    """Sums of a factor over blocks of its columns.
+    """Sums of a factor over blocks of its columns or rows.
 
-    `blocks` [..., j, terms] int64; `weighted` [..., j, 2, terms] int64, in which columns 1, 2, 3 ... of a block count
-    as often as their number, and as its square: what they are off by says which column is. None where nobody asks.
+    `blocks` [..., j, terms] int64, `all` of them [..., terms]; `weighted` [..., j, 2, terms] int64, in which columns 1,
+    2, 3 ... of a block count as often as their number, and as its square: what they are off by says which column is.
+    None where nobody asks.
     """
 
     blocks: Tensor
-    weighted: Tensor | None
+    all: Tensor
+    weighted: Tensor | None = None
 
 
-def block_sums(wide: Tensor, step: int, *, weighted: bool) -> BlockSums:
+def block_sums(wide: Tensor, step: int) -> BlockSums:
     """`wide` [..., n, terms] int64, the bias a term like others -> its sums over every `step` columns."""
-    parts = wide.split(step, -2)
-    blocks = torch.stack([part.sum(-2) for part in parts], -2)
-    if not weighted:
-        return BlockSums(blocks=blocks, weighted=None)
-    return BlockSums(blocks=blocks, weighted=torch.stack([_weighted(part) for part in parts], -3))
+    blocks = summed(wide, step, dim=-2)
+    return BlockSums(blocks=blocks, all=blocks.sum(-2))
 
 
-def with_bias(weight: Tensor, bias: Tensor) -> Tensor:
-    """Weight [..., n, k] int8 and bias [..., n] int32 -> [..., n, k + 1] int64."""
-    return torch.cat([weight.to(torch.int64), bias.to(torch.int64)[..., None]], -1)
+def weighted_sums(wide: Tensor, step: int) -> BlockSums:
+    """As `block_sums`, with the weighted ones."""
+    weighted = torch.stack([_weighted(part) for part in wide.split(step, -2)], -3)
+    return replace(block_sums(wide, step), weighted=weighted)
+
+
+def with_bias(weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Weight [..., n, k] int8 and bias [..., n] int32 -> [..., n, terms] int64: the bias is the last term."""
+    wide = weight.to(torch.int64)
+    return wide if bias is None else torch.cat([wide, bias.to(torch.int64)[..., None]], -1)
 
 
 def summed(x: Tensor, step: int, *, dim: int) -> Tensor:
-    """`x` [r, c] int64 -> its sums over every `step` rows (dim=0) or columns (dim=1), the last of the rest."""
+    """`x` [...] int64 -> its sums over every `step` entries along `dim`, the last of the rest."""
     return torch.stack([part.sum(dim) for part in x.split(step, dim)], dim)
 
 

@@ -1,9 +1,12 @@
 """torch.ops.radhard.reread and .vote: comparison and majority vote of redundant runs."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from radhard.kernels.bits import bits
+from radhard.kernels.events import Events
 from radhard.kernels.library import OnUncorrectable, complain, note, operator
 from radhard.words import canonical
 
@@ -15,27 +18,47 @@ def reread(x: Tensor, copy: int) -> Tensor:
     return torch.empty_like(x).copy_(x)
 
 
-def voted(x: Tensor, y: Tensor, z: Tensor, *, by: str) -> Tensor:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VotedWords:
+    """The `words` [...] of a vote, where the copies `differ` [...] bool, and in how many words no two agree."""
+
+    words: Tensor
+    differ: Tensor
+    undecided: int
+
+    def events(self, *, alarms: int) -> Events:
+        """Words that differ are repaired, but where no two copies agree: nothing says that these are right."""
+        flagged = int(self.differ.sum())
+        return Events(
+            checks=self.differ.numel(),
+            alarms=alarms,
+            flagged=flagged,
+            repaired=flagged - self.undecided,
+            uncorrected=self.undecided,
+        )
+
+
+def voted(x: Tensor, y: Tensor, z: Tensor, *, by: str) -> VotedWords:
     """Three copies [...] of integers -> what two agree on [...]: of each word (`by="word"`), or of each bit.
 
     A word on which no two agree is the first copy's; every bit has two that agree.
     """
-    return torch.where((x != y) & (y == z), y, x) if by == "word" else (x & y) | (z & (x ^ y))
+    words = torch.where((x != y) & (y == z), y, x) if by == "word" else (x & y) | (z & (x ^ y))
+    differ = (x != y) | (x != z)
+    undecided = int(((x != y) & (x != z) & (y != z)).sum()) if bool(differ.any()) else 0
+    return VotedWords(words=words, differ=differ, undecided=undecided)
 
 
 @operator()
 def vote(a: Tensor, b: Tensor, c: Tensor, policy: str, site: str, events: Tensor, by: str | None = None) -> Tensor:
     """Three copies [...] -> what two agree on [...], `by` "word" or, the default, "bitwise"; adds to `events`.
 
-    A NaN is like any other NaN. A word in which all three differ is voted on like any other, but nothing says that it
-    is right: it is left.
+    A NaN is like any other NaN. A word in which all three differ is voted on like any other, and is uncorrected.
     """
     x, y, z = (bits(canonical(copy)) for copy in (a, b, c))
-    chosen = voted(x, y, z, by=by or "bitwise")
-    differ = (x != y) | (x != z)
-    flagged = int(differ.sum())
-    left = int(((x != y) & (x != z) & (y != z)).sum()) if flagged else 0
-    note(events, checked=a.numel(), flagged=flagged, repaired=flagged - left, uncorrected=left)
-    if left:
-        complain(OnUncorrectable(policy=policy, site=site), fault=f"all three copies of {left} words differ")
-    return torch.empty_like(a).copy_(chosen.view(a.dtype))
+    found = voted(x, y, z, by=by or "bitwise")
+    note(events, found.events(alarms=int(found.differ.any())))
+    if found.undecided:
+        on_uncorrectable = OnUncorrectable(policy=policy, site=site)
+        complain(on_uncorrectable, fault=f"all three copies of {found.undecided} words differ")
+    return torch.empty_like(a).copy_(found.words.view(a.dtype))

@@ -1,10 +1,11 @@
 """Write-back: int32 accumulators and float32 results to 8-bit words, in one pass each.
 
 On the host these are compiled loops where numba is installed; elsewhere torch operations that compute the same, bit
-for bit (tests hold the two together). `grid` is (zero, low, high): a word is round(x) + zero, saturated. Words are
-int8, or uint8, which the loops write and read by the same bits.
+for bit (tests hold the two together). Words are int8, or uint8, which the loops write and read by the same bits.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -12,13 +13,44 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radhard.kernels.grid import SYMMETRIC, Grid, grid_of
 from radhard.kernels.octets import OCTETS, as_signed
 from radhard.kernels.on_device import on_device
 from radhard.kernels.operands import SPARE
 from radhard.kernels.threads import split
 
-Limits = tuple[int, int, int]
 _LOOK_UPS = {**dict.fromkeys(OCTETS, "look_up_words"), torch.float32: "look_up_floats"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WriteBack:
+    """An int32 accumulator times `multiplier` (float32, [n]: one a column, or [1]) becomes a word of `dtype`.
+
+    `dtype` is that of `grid` (recipe int8: an integer accelerator) or float32 (recipe int8-float). An activation that
+    belongs to the write-back narrows the grid: ReLU is saturation at 0. int32 leaves accumulators as they are.
+    """
+
+    multiplier: Tensor
+    dtype: torch.dtype
+    grid: Grid = SYMMETRIC
+
+    @classmethod
+    def of(cls, multiplier: Tensor, grid: Sequence[int], dtype: torch.dtype) -> "WriteBack":
+        """As operators of `torch.ops.radhard` are told: the multiplier, (zero, low, high), the type."""
+        return cls(multiplier=multiplier, dtype=dtype, grid=grid_of(*grid, dtype))
+
+    def of_columns(self, n: int) -> Tensor:
+        """The multiplier of each of n columns: [n] float32, contiguous."""
+        own = self.multiplier
+        if own.shape[0] != n:
+            own = own.expand(n)
+        if own.dtype is not torch.float32:
+            own = own.to(torch.float32)
+        return own.contiguous()
+
+    def of_groups(self, groups: int, *, n: int) -> "list[WriteBack]":
+        """Those of `groups` of columns, `n` together."""
+        return [replace(self, multiplier=own) for own in self.of_columns(n).chunk(groups)]
 
 
 @cache
@@ -36,49 +68,48 @@ def on_host(x: Tensor) -> Any:
     return loops() if x.is_cpu else None
 
 
-def saturate(x: Tensor, grid: Limits, *, dtype: torch.dtype = torch.int8) -> Tensor:
-    """[...] float32 -> int8 or uint8: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
-    zero, low, high = grid
-    return (x.nan_to_num(nan=0.0).round() + zero).clamp(low, high).to(dtype)
+def saturate(x: Tensor, grid: Grid = SYMMETRIC) -> Tensor:
+    """[...] float32 -> words of `grid`: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
+    return (x.nan_to_num(nan=0.0).round() + grid.zero).clamp(grid.low, grid.high).to(grid.dtype)
 
 
-def write(total: Tensor, bias: Tensor, multiplier: Tensor, dtype: torch.dtype, *, grid: Limits) -> Tensor:
-    """`total` [m, >= n] int32 (or float32 holding integers), bias [n] int32, multiplier [n] float32 -> [m, n] `dtype`.
+def write(total: Tensor, bias: Tensor, back: WriteBack) -> Tensor:
+    """`total` [m, >= n] int32 (or float32 holding integers), bias [n] int32, contiguous -> [m, n] as `back` says.
 
-    float32(total + bias) times multiplier; in 8 bits rounded half to even, moved and saturated on `grid`. int32 leaves
-    the accumulators with their bias. All are contiguous but `total`.
+    float32(total + bias) times the multiplier; in 8 bits rounded half to even, moved and saturated on the grid. int32
+    leaves the accumulators with their bias.
     """
-    host = on_host(total)
+    host, dtype = on_host(total), back.dtype
     if host is None or dtype == torch.int32:
-        return _written(_biased(total, bias), multiplier, dtype, grid)
+        return _written(_biased(total, bias), back)
     total = total.to(torch.int32).contiguous()
     (m, width), n = total.shape, bias.shape[0]
-    out = torch.empty(m, n, dtype=dtype, device=total.device)
+    multiplier, out = back.of_columns(n), torch.empty(m, n, dtype=dtype, device=total.device)
     x, b, scale, y = total.data_ptr(), bias.data_ptr(), multiplier.data_ptr(), out.data_ptr()
     if dtype in OCTETS:
+        grid = back.grid.limits
         split(m, n, lambda i, j: host.words(x + 4 * i * width, width, b, scale, *grid, y + i * n, j - i, n))
     else:
         split(m, n, lambda i, j: host.floats(x + 4 * i * width, width, b, scale, y + 4 * i * n, j - i, n))
     return out
 
 
-def write_checked(
-    total: Tensor, bias: Tensor, multiplier: Tensor, dtype: torch.dtype, *, grid: Limits, offset: Tensor
-) -> tuple[Tensor, Tensor | None]:
+def write_checked(total: Tensor, bias: Tensor, back: WriteBack, *, offset: Tensor) -> tuple[Tensor, Tensor | None]:
     """As `write`, of `total` [m, >= n + 3], and the rows [f] int64 that do not add up; None where all do.
 
     Columns n, n + 1 and n + 2 are what the digits of the factor's sum give: the row's accumulators, with their bias,
     are to add up to these times 1, 256 and 65536 and the last element of `offset` [.] int64, modulo 2^32.
     """
-    host = on_host(total)
+    host, dtype = on_host(total), back.dtype
     if host is None or dtype == torch.int32:
-        return write(total, bias, multiplier, dtype, grid=grid), mismatched(total, bias, offset=offset)
+        return write(total, bias, back), mismatched(total, bias, offset=offset)
     total = total.to(torch.int32).contiguous()
     (m, width), n = total.shape, bias.shape[0]
-    out = torch.empty(m, n, dtype=dtype, device=total.device)
+    multiplier, out = back.of_columns(n), torch.empty(m, n, dtype=dtype, device=total.device)
     x, b, scale, y = total.data_ptr(), bias.data_ptr(), multiplier.data_ptr(), out.data_ptr()
     extra = offset.data_ptr() + 8 * (offset.shape[0] - 1)
     if dtype in OCTETS:
+        grid = back.grid.limits
         wrong = split(
             m,
             n,
@@ -113,36 +144,34 @@ def _located(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor:
     return (found != predicted.to(torch.int32)).nonzero()[:, 0]
 
 
-def write_float(
-    x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8
-) -> tuple[Tensor, Tensor | None]:
+def write_float(x: Tensor, factor: float, grid: Grid = SYMMETRIC) -> tuple[Tensor, Tensor | None]:
     """`x` [...] float32 -> x * factor as words on `grid` [...], rounded half to even; which are not finite [...] bool.
 
     None says that all are finite: the loops of the host know it. What a device found nobody waits for.
     """
     device, host = on_device(x), on_host(x)
     if device is not None:
-        found: tuple[Tensor, Tensor] | None = device.write_numbers(x, factor, grid=grid, dtype=dtype, marked=True)
+        found: tuple[Tensor, Tensor] | None = device.write_numbers(x, factor, grid, marked=True)
         if found is not None:
             return found
     if host is None:
         value = x * factor
-        return saturate(value, grid, dtype=dtype), ~value.isfinite()
+        return saturate(value, grid), ~value.isfinite()
     x = x.contiguous()
-    out = torch.empty(x.shape, dtype=dtype, device=x.device)
+    out, limits = torch.empty(x.shape, dtype=grid.dtype, device=x.device), grid.limits
     source, target = x.data_ptr(), out.data_ptr()
-    non_finite = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *grid, target + i, j - i))
+    non_finite = split(x.numel(), 1, lambda i, j: host.from_float(source + 4 * i, factor, *limits, target + i, j - i))
     return out, ~(x * factor).isfinite() if any(non_finite) else None
 
 
-def quantize(x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype = torch.int8) -> Tensor:
+def quantize(x: Tensor, factor: float, grid: Grid = SYMMETRIC) -> Tensor:
     """The words of `write_float` alone."""
     device = on_device(x)
     if device is not None:
-        found: tuple[Tensor, None] | None = device.write_numbers(x, factor, grid=grid, dtype=dtype, marked=False)
+        found: tuple[Tensor, None] | None = device.write_numbers(x, factor, grid, marked=False)
         if found is not None:
             return found[0]
-    return write_float(x, factor, grid=grid, dtype=dtype)[0]
+    return write_float(x, factor, grid)[0]
 
 
 def look_up(x: Tensor, table: Tensor) -> Tensor:
@@ -173,8 +202,8 @@ def _biased(total: Tensor, bias: Tensor) -> Tensor:
     return total[:, : len(bias)].to(torch.int32) + bias
 
 
-def _written(wide: Tensor, multiplier: Tensor, dtype: torch.dtype, grid: Limits) -> Tensor:
-    if dtype == torch.int32:
+def _written(wide: Tensor, back: WriteBack) -> Tensor:
+    if back.dtype == torch.int32:
         return wide
-    value = wide.to(torch.float32) * multiplier
-    return saturate(value, grid, dtype=dtype) if dtype in OCTETS else value
+    value = wide.to(torch.float32) * back.multiplier.to(torch.float32)
+    return saturate(value, back.grid) if back.dtype in OCTETS else value

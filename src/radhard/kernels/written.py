@@ -8,42 +8,24 @@ from torch import Tensor
 
 from radhard.kernels import backends
 from radhard.kernels.on_device import on_device
-from radhard.kernels.write import Limits, write
-
-_ANY_GRID = (0, -128, 127)
+from radhard.kernels.write import WriteBack, write
 
 
-def written(
-    a: Tensor,
-    b: Tensor,
-    *,
-    bias: Tensor | None,
-    multiplier: Tensor,
-    dtype: torch.dtype,
-    grid: Limits,
-    spread: bool = False,
-) -> Tensor:
-    """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, bias [n] int32 -> [..., m, n] `dtype`; groups broadcast.
+def written(a: Tensor, b: Tensor, *, bias: Tensor | None, back: WriteBack | None, spread: bool = False) -> Tensor:
+    """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, bias [n] int32 -> [..., m, n]; groups broadcast.
 
-    Accumulators plus bias leave as `radhard.kernels.write.write` writes them, times `multiplier` [1] or [n] float32.
-    With `spread` a device may lay out words of 8 bits as suits who reads them; else they are contiguous.
+    Accumulators plus bias leave as `radhard.kernels.write.write` writes them, int32 without a write-back. With `spread`
+    a device may lay out words of 8 bits as suits who reads them; else they are contiguous.
     """
     device = on_device(a)
     if device is not None:
-        how = {"multiplier": multiplier, "dtype": dtype, "limits": grid, "spread": spread}
-        out: Tensor | None = device.written(a, b, bias=bias, **how)
+        out: Tensor | None = device.written(a, b, bias=bias, back=back, spread=spread)
         if out is not None:
             return out
     groups, n = groups_of(a, b), b.shape[-2]
     total = backends.product(grouped(a, groups), grouped(b, groups)).flatten(0, 1)
-    whole = multiplier if len(multiplier) == n else multiplier.expand(n).contiguous()
-    words = write(total, no_bias(n, a.device) if bias is None else bias, whole, dtype, grid=grid)
+    words = write(total, no_bias(n, a.device) if bias is None else bias, back or unscaled(a.device))
     return words.view(*groups, a.shape[-2], n)
-
-
-def accumulated(a: Tensor, b: Tensor, *, bias: Tensor | None) -> Tensor:
-    """As `written`, accumulators left as they are: [..., m, n] int32."""
-    return written(a, b, bias=bias, multiplier=_one(a.device), dtype=torch.int32, grid=_ANY_GRID)
 
 
 def groups_of(a: Tensor, b: Tensor) -> Sequence[int]:
@@ -54,6 +36,8 @@ def groups_of(a: Tensor, b: Tensor) -> Sequence[int]:
 
 def grouped(x: Tensor, groups: Sequence[int]) -> Tensor:
     """[..., r, c] -> [g, r, c], broadcast; copied only where no view will do, and then the words lie as before."""
+    if x.ndim == 2 and not groups:
+        return x.unsqueeze(0)
     whole = x if list(x.shape[:-2]) == list(groups) else x.expand(*groups, *x.shape[-2:])
     if whole.stride(-2) == 1:
         return whole.mT.reshape(-1, x.shape[-1], x.shape[-2]).mT
@@ -67,5 +51,6 @@ def no_bias(n: int, device: torch.device) -> Tensor:
 
 
 @cache
-def _one(device: torch.device) -> Tensor:
-    return torch.ones(1, dtype=torch.float32, device=device)
+def unscaled(device: torch.device) -> WriteBack:
+    """The write-back that leaves accumulators as they are."""
+    return WriteBack(multiplier=torch.ones(1, dtype=torch.float32, device=device), dtype=torch.int32)

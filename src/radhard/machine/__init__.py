@@ -1,26 +1,23 @@
 """The one place where arithmetic happens: the machine protocol, fault-free machines, exact integer products."""
 
 from radhard.kernels.backends import backend_names
+from radhard.kernels.grid import LATER, SYMMETRIC, UNSIGNED, Grid
+from radhard.kernels.write import WriteBack, saturate
 from radhard.machine.ambient import undisturbed
 from radhard.machine.arithmetic import (
     KINDS,
-    LATER,
     SPECIALS,
-    SYMMETRIC,
-    UNSIGNED,
     Arithmetic,
-    Grid,
     Kind,
     Plain,
     Rows,
     Special,
     apply_special,
-    saturate,
 )
 from radhard.machine.clean import Clean, GraphCapturable, Machine, together
 from radhard.machine.cost import Cost, Step, read_cost
 from radhard.machine.counting import Counting
-from radhard.machine.gemm import Gemm, MatrixProduct, WriteBack
+from radhard.machine.gemm import Gemm, MatrixProduct
 from radhard.machine.matrices import Matrices, Shape
 from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors

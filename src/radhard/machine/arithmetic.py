@@ -6,7 +6,7 @@ primitive gives the definition its meaning: `Plain` computes, `CostInterpreter` 
 that yield a word; `largest` (comparisons) and `quantize` (rounding and saturation) are not exposed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -14,38 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radhard.kernels import write
+from radhard.kernels.grid import Grid
 from radhard.kernels.octets import OCTETS
+from radhard.kernels.write import saturate
 
-LATER = {"later": True}
-"""Metadata of a field that enters a program's digest only where it is not its default, so that programs from before the
-field keep their digests."""
 Kind = Literal["mul", "add", "load", "special", "scale"]
 KINDS: tuple[Kind, ...] = ("mul", "add", "load", "special", "scale")
 Special = Literal["exp", "expm1", "log", "log1p", "sin", "cos", "erf", "tanh", "sqrt", "rsqrt", "reciprocal"]
 SPECIALS: tuple[Special, ...] = get_args(Special)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """The words `low` ... `high` that stand for numbers, `zero` for 0: a word is round(x / scale) + zero.
-
-    They are of `dtype`, int8 or uint8. Moving by the zero point belongs to rounding and saturating, and is not exposed.
-    """
-
-    zero: int = 0
-    low: int = -128
-    high: int = 127
-    dtype: torch.dtype = field(default=torch.int8, metadata=LATER)
-
-    @property
-    def limits(self) -> tuple[int, int, int]:
-        """(zero, low, high)."""
-        return self.zero, self.low, self.high
-
-
-SYMMETRIC = Grid()
-UNSIGNED = Grid(low=0, high=255, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +84,6 @@ class Arithmetic(Protocol):
     def quantize(self, x: Tensor, grid: Grid) -> Tensor:
         """[u, ...] float32 -> words of `grid`: rounded half to even, moved by the zero point, saturated; NaN is 0."""
         ...
-
-
-def saturate(x: Tensor, grid: Grid = SYMMETRIC) -> Tensor:
-    """[...] float32 -> words of `grid`: rounded half to even, moved by the zero point, saturated; NaN counts as 0."""
-    return write.saturate(x, grid.limits, dtype=grid.dtype)
 
 
 def apply_special(function: Special, x: Tensor) -> Tensor:

@@ -17,37 +17,19 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.kernels.chains import Chains, chains_of_rows
 from radhard.kernels.octets import OCTETS
-from radhard.kernels.write import write
-from radhard.kernels.written import accumulated, no_bias, written
-from radhard.machine.arithmetic import SYMMETRIC, Arithmetic, Grid, Rows
+from radhard.kernels.write import WriteBack
+from radhard.kernels.written import written
+from radhard.machine.arithmetic import Arithmetic, Rows
 from radhard.machine.matrices import Matrices, by_image, from_images
 from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
 from radhard.machine.site import Site
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class WriteBack:
-    """An int32 accumulator times `multiplier` (float32, [n]: one a column, or [1]) becomes a word of `dtype`.
-
-    `dtype` is that of `grid` (recipe int8: an integer accelerator) or float32 (recipe int8-float). An activation that
-    belongs to the write-back narrows the grid: ReLU is saturation at 0.
-    """
-
-    multiplier: Tensor
-    dtype: torch.dtype
-    grid: Grid = SYMMETRIC
-
-    def definition(self, m: Arithmetic, total: Tensor, multiplier: UnitInput) -> Tensor:
-        """Accumulators [u] int32, multiplier [u] -> [u] `dtype`."""
-        assert isinstance(multiplier, Tensor)
-        value = m.scale(total.to(torch.float32), multiplier)
-        return m.quantize(value, self.grid) if self.dtype in OCTETS else value
-
-    def kernel(self, total: Tensor) -> Tensor:
-        """Accumulators [m, n] int32, with their bias -> [m, n] `dtype`."""
-        n = total.shape[1]
-        multiplier = self.multiplier.to(torch.float32).expand(n).contiguous()
-        return write(total, no_bias(n, total.device), multiplier, self.dtype, grid=self.grid.limits)
+def written_back(m: Arithmetic, total: Tensor, multiplier: UnitInput, *, back: WriteBack) -> Tensor:
+    """The definition of a write-back: accumulators [u] int32, multiplier [u] -> [u] of its type."""
+    assert isinstance(multiplier, Tensor)
+    value = m.scale(total.to(torch.float32), multiplier)
+    return m.quantize(value, back.grid) if back.dtype in OCTETS else value
 
 
 class MatrixProduct(Operator):
@@ -100,21 +82,14 @@ class MatrixProduct(Operator):
         """Rows left [..., m, k], right [..., n, k] -> their chains, which write `out` [..., m, n]; none of floats."""
         if left.dtype not in OCTETS:
             return ()
-        if self.write_back is None:
-            return (chains_of_rows(left, right, out, bias=bias),)
-        multiplier, limits = self.write_back.multiplier, self.write_back.grid.limits
-        return (chains_of_rows(left, right, out, bias=bias, multiplier=multiplier, limits=limits),)
+        return (chains_of_rows(left, right, out, bias=bias, back=self.write_back),)
 
     def product(self, a: Tensor, b: Tensor, *, bias: Tensor | None, spread: bool = False) -> Tensor:
         """a [..., m, k] of 8 bits, b [..., n, k] int8, bias [n] int32 -> [..., m, n], written back or int32.
 
         Words are contiguous unless they may be `spread`.
         """
-        back = self.write_back
-        if back is None:
-            return accumulated(a, b, bias=bias)
-        limits = back.grid.limits
-        return written(a, b, bias=bias, multiplier=back.multiplier, dtype=back.dtype, grid=limits, spread=spread)
+        return written(a, b, bias=bias, back=self.write_back, spread=spread)
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """Products, running sums, write-back: of rows, columns, bias [u], multiplier [u] -> [u]."""
@@ -122,7 +97,7 @@ class MatrixProduct(Operator):
         assert isinstance(a, Rows)
         assert isinstance(b, Rows)
         total = m.gemm(a, b, bias if isinstance(bias, Tensor) else None)
-        return total if self.write_back is None else self.write_back.definition(m, total, multiplier)
+        return total if self.write_back is None else written_back(m, total, multiplier, back=self.write_back)
 
 
 def scatter_flat(out: Tensor, index: Tensor, values: Tensor) -> None:

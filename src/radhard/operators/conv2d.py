@@ -19,8 +19,8 @@ from radhard.kernels.chains import Chains, Window
 from radhard.kernels.convolution import convolution
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.octets import OCTETS
-from radhard.machine import SYMMETRIC, Note, Rows, Site, UnitInput, Units
-from radhard.machine.gemm import MatrixProduct, WriteBack, operands
+from radhard.machine import Note, Rows, Site, UnitInput, Units, WriteBack
+from radhard.machine.gemm import MatrixProduct, operands
 from radhard.machine.matrices import Matrices, by_image
 from radhard.machine.operator import unravel
 from radhard.operators.aten import Lowered, lowers, pair
@@ -102,7 +102,7 @@ class Conv2d(MatrixProduct):
         if x.dtype not in OCTETS:
             return ()
         filters, (image, channel, row, column) = weight.flatten(1), x.stride()
-        n, back = weight.shape[0] // self.groups, self.write_back
+        n = weight.shape[0] // self.groups
         to = out.stride()
         found = Chains(
             grid=(x.shape[0], self.groups, *self._geometry(weight).out_size(x), n),
@@ -117,8 +117,7 @@ class Conv2d(MatrixProduct):
             to=(to[0], n * to[1], to[2], to[3], to[1]),
             column=(0, n, 1),
             bias=inputs[2],
-            multiplier=None if back is None else back.multiplier,
-            limits=SYMMETRIC.limits if back is None else back.grid.limits,
+            back=self.write_back,
             window=Window(
                 size=(weight.shape[2], weight.shape[3]),
                 image=(x.shape[2], x.shape[3]),
@@ -167,16 +166,8 @@ class Conv2d(MatrixProduct):
         shape, bias = self._geometry(weight), inputs[2]
         if x.dtype not in OCTETS:
             return functional.conv2d(shape.padded(x), weight, bias, self.stride, 0, self.dilation, self.groups)
-        back = self.write_back
-        return convolution(
-            x,
-            weight.flatten(1),
-            None if bias is None else bias.to(torch.int32),
-            geometry=shape,
-            multiplier=None if back is None else back.multiplier.to(torch.float32),
-            dtype=torch.int32 if back is None else back.dtype,
-            grid=SYMMETRIC.limits if back is None else back.grid.limits,
-        )
+        bias = None if bias is None else bias.to(torch.int32)
+        return convolution(x, weight.flatten(1), bias, geometry=shape, back=self.write_back)
 
 
 @lowers(_ATEN.conv2d.default)

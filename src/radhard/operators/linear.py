@@ -12,13 +12,8 @@ from torch.nn import functional
 
 from radhard.kernels.chains import Chains
 from radhard.kernels.octets import OCTETS
-from radhard.machine import Note, Rows, Site, UnitInput, Units
-from radhard.machine.gemm import (
-    MatrixProduct,
-    WriteBack,
-    operands,
-    scatter_flat,
-)
+from radhard.machine import Note, Rows, Site, UnitInput, Units, WriteBack
+from radhard.machine.gemm import MatrixProduct, operands, scatter_flat
 from radhard.machine.matrices import Matrices, by_image, from_images
 from radhard.operators.aten import Lowered, lowers
 

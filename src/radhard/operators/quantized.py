@@ -78,8 +78,7 @@ class Quantized(Operator):
         out = self.inner.kernel(self._read(inputs), note)
         if self.writes is None:
             return out
-        grid = self.writes.grid
-        words, non_finite = write_float(out, 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
+        words, non_finite = write_float(out, 1.0 / self.writes.scale, self.writes.grid)
         if non_finite is not None:
             note(non_finite)
         return words

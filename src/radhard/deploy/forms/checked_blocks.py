@@ -16,8 +16,9 @@ from radhard.kernels.blocks import BlockStored, activations_checked, weights_che
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.kernels.octets import OCTETS
-from radhard.kernels.repair import Output
-from radhard.kernels.sums import RowVerdict, block_sums, with_bias
+from radhard.kernels.sums import BlockSums, RowVerdict, block_sums, weighted_sums, with_bias
+from radhard.kernels.write import WriteBack
+from radhard.kernels.written import unscaled
 from radhard.machine import Machine, MatrixProduct, Site
 from radhard.machine.matrices import by_image, from_images
 from radhard.protection.forms import BlockCheck
@@ -28,7 +29,7 @@ _STORED = ("weight", "bias", "columns", "rows", "sums", "weighted")
 class _Kept(TypedDict):
     """What checks of either kind of product take."""
 
-    output: Output
+    back: WriteBack
     on_uncorrectable: OnUncorrectable
     events: Tensor
     seen: Tensor | None
@@ -75,14 +76,18 @@ class BlockProduct(ScrubbedProduct):
         stored, sums = [], []
         for weight, bias in parts:
             stored.append(store(weight, bias))
-            step = min(self.how.n or len(weight), len(weight))
-            sums.append(block_sums(with_bias(weight, bias), step, weighted=self.how.recovery == "weighted"))
+            sums.append(self._sums(weight, bias))
         for name in ("weight", "columns", "rows"):
             self.register_buffer(name, torch.cat([getattr(one, name) for one in stored]))
         self.register_buffer("sums", torch.stack([one.blocks for one in sums]))
         weighted = [one.weighted for one in sums if one.weighted is not None]
         none = torch.empty(0, dtype=torch.int64, device=self.bias.device)
         self.register_buffer("weighted", torch.stack(weighted) if weighted else none)
+
+    def _sums(self, weight: Tensor, bias: Tensor) -> BlockSums:
+        """Those of one group, as the recovery needs them."""
+        make = weighted_sums if self.how.recovery == "weighted" else block_sums
+        return make(with_bias(weight, bias), min(self.how.n or len(weight), len(weight)))
 
     def compute(self, *given: Tensor | None) -> Tensor:
         """-> the operator's output, repaired."""
@@ -113,7 +118,7 @@ class BlockProduct(ScrubbedProduct):
         how = self.how.sized(shape.m, shape.k, shape.n)
         scale = self.multiplier.expand(shape.n * self.groups).contiguous()
         kept = _Kept(
-            output=Output(multiplier=scale, dtype=torch.int32, grid=(0, 0, 0)),
+            back=unscaled(scale.device),
             on_uncorrectable=self.on_uncorrectable,
             events=self.events,
             seen=scale if self.visible and self.dtype in OCTETS else None,
@@ -136,8 +141,7 @@ class BlockProduct(ScrubbedProduct):
             verdicts.append(mend(stored))
             if verdicts[-1] == "lost":
                 continue
-            step = min(self.how.n or len(stored.bias), len(stored.bias))
-            truth = block_sums(with_bias(stored.own, stored.bias), step, weighted=sums.weighted is not None)
+            truth = self._sums(stored.own, stored.bias)
             for own, true in ((sums.blocks, truth.blocks), (sums.weighted, truth.weighted)):
                 if own is not None and true is not None and not torch.equal(own, true):
                     verdicts.append("sums")

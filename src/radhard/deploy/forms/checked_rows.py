@@ -1,7 +1,5 @@
 """Deployed int8 matrix products with every row checked as it is written."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -11,9 +9,10 @@ from radhard.deploy.products import OPS, ScrubbedProduct, mend, worst
 from radhard.deploy.step import Step
 from radhard.kernels import SummedWeight, store
 from radhard.kernels.library import OnUncorrectable, no_events
-from radhard.kernels.linear import checked
+from radhard.kernels.linear import CheckedRows, checked
 from radhard.kernels.matmul import checked_activations
 from radhard.kernels.sums import RowVerdict
+from radhard.kernels.written import unscaled
 from radhard.machine import Machine, MatrixProduct, Site
 from radhard.protection.forms import RowCheck
 
@@ -55,19 +54,24 @@ class CheckedProduct(ScrubbedProduct):
         work = self.work(machine, *given)
         x = work.products
         total = work.accumulators(x.shape.k)[0]
-        kept: dict[str, Any] = {
-            "policy": self.on_uncorrectable.policy,
-            "site": self.on_uncorrectable.site,
-            "events": self.events,
-        }
         if not self.operator.stored:
-            one = torch.ones(1, device=total.device)
-            return work.write(checked_activations(x.a, x.b.mT, one, self.grid, torch.int32, **kept, total=total))
-        for h, own in enumerate(self.stored()):
-            a, stored = x.a[h :: self.groups].flatten(0, 1), (own.weight, own.bias, own.columns, own.rows)
-            one = torch.ones(len(own.bias), device=total.device)
-            mine = total[h :: self.groups].flatten(0, 1)
-            right = checked(a, stored, one, self.grid, torch.int32, **kept, total=mine)
+            out = checked_activations(
+                *(x.a, x.b.mT, unscaled(total.device)),
+                on_uncorrectable=self.on_uncorrectable,
+                events=self.events,
+                total=total,
+            )
+            return work.write(out)
+        rows = [
+            CheckedRows(
+                a=x.a[h :: self.groups].flatten(0, 1),
+                stored=own,
+                back=unscaled(total.device),
+                total=total[h :: self.groups].flatten(0, 1),
+            )
+            for h, own in enumerate(self.stored())
+        ]
+        for h, right in enumerate(checked(rows, on_uncorrectable=self.on_uncorrectable, events=self.events)):
             total[h :: self.groups] = right.view_as(total[h :: self.groups])
         return work.write(total)
 

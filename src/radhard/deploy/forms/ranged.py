@@ -7,13 +7,11 @@ from torch import Tensor
 
 from radhard.deploy.applied import Applied
 from radhard.deploy.forms.registry import build
-from radhard.deploy.products import IntegerProduct
+from radhard.deploy.products import OPS, IntegerProduct
 from radhard.deploy.step import Step
 from radhard.deploy.steps import Int8Wrapped, Kernel, Table
 from radhard.kernels.library import OnUncorrectable, no_events
-from radhard.kernels.linear import limits
-from radhard.kernels.ranges import instead_of
-from radhard.kernels.write import saturate
+from radhard.kernels.ranges import instead_of, outside_of
 from radhard.machine import Machine, MatrixProduct, Operator, Site, read_cost
 from radhard.operators import Affine, Quantized
 from radhard.protection.abft.stages import Requantized
@@ -73,7 +71,7 @@ class TableWithin(Table):
         self.operator = operator
         self.within = bounds
         values, writes = self.table, operator.writes
-        flagged = ~((values >= bounds.low) & (values <= bounds.high))
+        flagged = outside_of(values, bounds.low, bounds.high)
         instead = torch.tensor(instead_of(bounds.low, bounds.high, bounds.outside), dtype=torch.float32, device="cpu")
         table, other = (quantized_within(x, writes, bounds, no_events()) for x in (values, instead))
         self.register_buffer("table", table)
@@ -140,9 +138,9 @@ class RangedProduct(IntegerProduct):
     def compute(self, *given: Tensor | None) -> Tensor:
         """-> the operator's output."""
         total = within(self.accumulated(*given), self.bounds, self.events)
-        by_channel = self.operator.name == "conv2d"
-        value = total.to(torch.float32) * (self.multiplier[:, None, None] if by_channel else self.multiplier)
-        return value if self.dtype == torch.float32 else saturate(value, limits(self.grid), dtype=self.dtype)
+        axis = 1 if self.operator.name == "conv2d" else -1  # the columns of the product
+        words: Tensor = OPS.write_back.default(total.movedim(axis, -1), self.multiplier, self.grid, self.dtype)
+        return words.movedim(-1, axis).contiguous()
 
     def on(self, machine: Machine, *given: Tensor | None) -> Tensor:
         """The machine accumulates and writes; between is the range."""

@@ -68,7 +68,7 @@ def _chains(x: Application, arrived: Arrived) -> tuple[Chains, ...]:
     chains = x.operator.chains(x.inputs, x.out)
     if not all(served(one) for one in chains) or (arrived.hits is None and arrived.keys is None):
         return ()
-    if chains and arrived.hits is not None and _later(arrived.hits) and chains[0].multiplier is not None:
+    if chains and arrived.hits is not None and _later(arrived.hits) and chains[0].back is not None:
         return ()
     return chains
 

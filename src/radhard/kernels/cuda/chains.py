@@ -20,6 +20,7 @@ from radhard.kernels.chains import Chains, Window
 from radhard.kernels.cuda.epilogue import write_back
 from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.word_sums import ALIGNED, word_sums
+from radhard.kernels.grid import SYMMETRIC
 from radhard.kernels.octets import as_signed
 from radhard.kernels.on_device import interpreted
 
@@ -52,8 +53,8 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int, by_words: bo
     if by_words:
         block, units = _WORDS[0] if 4 * _WORDS[0] >= x.k else _WORDS[1], _UNITS_OF_WORDS
     window = x.window or _NO_WINDOW
-    writes = 0 if x.multiplier is None else 1 if x.out.dtype == torch.float32 else 2
-    multiplier = x.multiplier
+    writes = 0 if x.back is None else 1 if x.out.dtype == torch.float32 else 2
+    multiplier = None if x.back is None else x.back.multiplier
     with on(x.out):
         _flip_chains[(triton.cdiv(flips, units),)](
             keys.view(-1),
@@ -80,7 +81,7 @@ def flip_chains(chains: Chains, keys: Tensor, *, product_bits: int, by_words: bo
             *window.dilation,
             *window.before,
             window.pad,
-            *x.limits,
+            *(SYMMETRIC if x.back is None else x.back.grid).limits,
             WINDOW=x.window is not None,
             WORDS=by_words,
             UNSIGNED=by_words and x.a.dtype == torch.uint8,

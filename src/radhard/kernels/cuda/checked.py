@@ -8,7 +8,7 @@ launch compares the sums of any number of products, once a call or once an infer
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,11 +26,12 @@ from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.products import accumulated, staying
 from radhard.kernels.cuda.proof import proven
 from radhard.kernels.cuda.tiles import begun
+from radhard.kernels.grid import Grid
 from radhard.kernels.octets import OCTETS, as_signed
 from radhard.kernels.on_device import interpreted
 from radhard.kernels.operands import SPARE
 from radhard.kernels.sums import SummedWeight, store
-from radhard.kernels.write import write
+from radhard.kernels.write import WriteBack, write
 
 _COMPARED = 256  # rows that a program compares
 _MOST = 5  # programs that stay in a proof: then each makes several tiles
@@ -94,16 +95,14 @@ def variants_of(a: Tensor, n: int, *, dtype: torch.dtype) -> tuple[Variant, ...]
     return variant_of(a, n, dtype=dtype, config=STAYING), plain
 
 
-def chosen(
-    a: Tensor, stored: SummedWeight, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
-) -> Variant | None:
+def chosen(a: Tensor, stored: SummedWeight, back: WriteBack) -> Variant | None:
     """The fastest of them that prove themselves; of interpreted ones, which is what tests are for, the first."""
-    key = (tuple(a.shape), len(stored.bias), a.dtype, dtype, a.data_ptr() % 16, a.device)
+    key = (tuple(a.shape), len(stored.bias), a.dtype, back.dtype, a.data_ptr() % 16, a.device)
     if key not in _CHOSEN:
-        variants = variants_of(a, len(stored.bias), dtype=dtype)
+        variants = variants_of(a, len(stored.bias), dtype=back.dtype)
         if not interpreted():
             variants = tuple(x for x in variants if proven(f"checked {x}", a.device, partial(_right, x, a.device)))
-        made = partial(checked_product, a, stored, multiplier, dtype=dtype, grid=grid)
+        made = partial(checked_product, a, stored, back)
         _CHOSEN[key] = variants[fastest([partial(made, variant=x) for x in variants], a.device)] if variants else None
     return _CHOSEN[key]
 
@@ -114,27 +113,24 @@ _CHOSEN: dict[tuple[Any, ...], Variant | None] = {}
 def checked_product(
     a: Tensor,
     stored: SummedWeight,
-    multiplier: Tensor,
+    back: WriteBack,
     *,
-    dtype: torch.dtype,
-    grid: tuple[int, int, int],
     variant: Variant | None = None,
     most: int | None = None,
 ) -> Checked:
-    """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n] `dtype`, of 8 bits or float32.
+    """`a` [m, k] int8 or uint8 times a stored weight [n + spare, k] -> [m, n], words of 8 bits or float32.
 
     `most` programs, where these stay.
     """
-    (m, k), n = a.shape, len(stored.bias)
-    a = a.contiguous()
+    (m, k), n, dtype, grid = a.shape, len(stored.bias), back.dtype, back.grid
+    a, multiplier = a.contiguous(), back.of_columns(n)
     of = variant or variant_of(a, n, dtype=dtype)
     blocks, columns = triton.cdiv(m, of.config.rows), triton.cdiv(n, of.config.columns)
     out = torch.empty(m, n, dtype=dtype, device=a.device)
-    zero, low, high = grid
     sums = torch.empty(columns + 1, m, dtype=torch.int32, device=a.device)
     if of.config.described:
         programs = min(blocks * columns, most or staying(of.config, a.device))
-        _run_described(programs, a, stored, multiplier, Checked(out=out, partial=sums), grid=grid, config=of.config)
+        _run_described(programs, a, stored, back, Checked(out=out, partial=sums), config=of.config)
         return Checked(out=out, partial=sums)
     with on(a):
         _checked[(blocks * columns,)](
@@ -148,9 +144,9 @@ def checked_product(
             m,
             n,
             k,
-            zero or None,  # None: the kernel is compiled without
-            low,
-            high,
+            grid.zero or None,  # None: the kernel is compiled without
+            grid.low,
+            grid.high,
             WORDS=of.words,
             UNSIGNED=of.unsigned,
             WHOLE=of.whole,
@@ -171,14 +167,13 @@ def _run_described(
     programs: int,
     a: Tensor,
     stored: SummedWeight,
-    multiplier: Tensor,
+    back: WriteBack,
     made: Checked,
     *,
-    grid: tuple[int, int, int],
     config: Config,
 ) -> None:
-    (m, k), n = a.shape, len(stored.bias)
-    zero, low, high = grid
+    (m, k), n, grid = a.shape, len(stored.bias), back.grid
+    multiplier = back.of_columns(n)
     operands = (
         TensorDescriptor(x, list(x.shape), [k, 1], [rows, config.depth])
         for x, rows in ((a, config.rows), (stored.own, config.columns), (stored.weight[n : n + SPARE], 16))
@@ -194,9 +189,9 @@ def _run_described(
             m,
             n,
             k,
-            zero or None,
-            low,
-            high,
+            grid.zero or None,
+            grid.low,
+            grid.high,
             ROWS=config.rows,
             COLUMNS=config.columns,
             DEPTH=config.depth,
@@ -217,19 +212,17 @@ def wrong_rows(made: Sequence[Checked]) -> Tensor:
     return found
 
 
-def written_checked(
-    a: Tensor, stored: SummedWeight, multiplier: Tensor, *, dtype: torch.dtype, grid: tuple[int, int, int]
-) -> tuple[Checked, Tensor | None] | None:
+def written_checked(a: Tensor, stored: SummedWeight, back: WriteBack) -> tuple[Checked, Tensor | None] | None:
     """As `checked_product`, and the rows [f] int64 that do not add up, None where all do: for that it waits.
 
     None where the kernel does not serve the type, or does not prove itself.
     """
-    if dtype not in (*OCTETS, torch.float32) or not a.numel():
+    if back.dtype not in (*OCTETS, torch.float32) or not a.numel():
         return None
-    variant = chosen(a, stored, multiplier, dtype=dtype, grid=grid)
+    variant = chosen(a, stored, back)
     if variant is None:
         return None
-    made = checked_product(a, stored, multiplier, dtype=dtype, grid=grid, variant=variant)
+    made = checked_product(a, stored, back, variant=variant)
     return made, made.flagged if int(wrong_rows([made])) else None
 
 
@@ -245,15 +238,15 @@ def _right(variant: Variant, device: torch.device) -> bool:
     bias = torch.randint(-(2**31), 2**31, (n,), generator=draw, device="cpu").to(torch.int32)
     stored, scale = store(weight, bias), torch.full((n,), 2.0**-16, device="cpu")
     for bits, zero in ((0, 3), (16, 0)):
-        dtype, grid = (torch.int8, (zero, -100, 90)) if variant.words else (torch.float32, (0, 0, 0))
+        dtype = torch.int8 if variant.words else torch.float32
+        back = WriteBack(multiplier=scale, dtype=dtype, grid=Grid(zero=zero, low=-100, high=90))
         stored.weight[n - 1, k - 1] ^= bits
         total = ((a.double() @ stored.own.double().T).long() + bias).to(torch.int32)
         lost = (total.long().sum(1) - (a.long() * stored.columns[:-1]).sum(1) - stored.columns[-1]).to(torch.int32)
         moved = SummedWeight(**{name: x.to(device) for name, x in vars(stored).items()})
-        made = checked_product(
-            a.to(device), moved, scale.to(device), dtype=dtype, grid=grid, variant=variant, most=_MOST
-        )
-        if not torch.equal(made.out.cpu(), write(total, torch.zeros_like(bias), scale, dtype, grid=grid)):
+        there = replace(back, multiplier=scale.to(device))
+        made = checked_product(a.to(device), moved, there, variant=variant, most=_MOST)
+        if not torch.equal(made.out.cpu(), write(total, torch.zeros_like(bias), back)):
             return False
         flagged = lost.nonzero()[:, 0]
         if not torch.equal(made.flagged.cpu(), flagged) or int(wrong_rows([made])) != len(flagged):

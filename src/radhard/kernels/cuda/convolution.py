@@ -11,7 +11,7 @@ from radhard.kernels.cuda.epilogue import write_back
 
 _SIZES = [
     *("outputs", "n", "channels", "places", "out_w", "h", "w", "size_h", "size_w", "stride_h", "stride_w"),
-    *("dilation_h", "dilation_w", "top", "uncorrected", "pad", "of_image", "of_channel", "of_row", "of_column"),
+    *("dilation_h", "dilation_w", "top", "left", "pad", "of_image", "of_channel", "of_row", "of_column"),
     *("groups", "of_multiplier", "zero", "low", "high"),
 ]
 """Of any number: a kernel is not compiled anew for what 16 divides."""

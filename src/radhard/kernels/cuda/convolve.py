@@ -11,10 +11,10 @@ from radhard.kernels.cuda.convolution import chained, gathered
 from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.proof import proven
 from radhard.kernels.geometry import Geometry
+from radhard.kernels.grid import SYMMETRIC
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.on_device import interpreted
-
-Limits = tuple[int, int, int]
+from radhard.kernels.write import WriteBack
 
 NARROW = 16
 """Channels of a group from which on a product of patches pays."""
@@ -26,14 +26,7 @@ _WORDS = {torch.int32: "accumulators", torch.float32: "floats", **dict.fromkeys(
 
 
 def convolved(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    geometry: Geometry,
-    multiplier: Tensor | None,
-    dtype: torch.dtype,
-    grid: Limits,
+    x: Tensor, weight: Tensor, bias: Tensor | None, *, geometry: Geometry, back: WriteBack | None
 ) -> Tensor | None:
     """See `radhard.kernels.convolution`; None where the kernels are not proved, or do not count so far."""
     narrow = geometry.groups > 1 and x.shape[1] // geometry.groups < NARROW
@@ -43,7 +36,7 @@ def convolved(
     name = "chains of narrow groups" if narrow else "products of patches"
     if not interpreted() and not proven(name, x.device, lambda: _right(x.device, narrow=narrow)):
         return None
-    return _launched(x, weight, bias, geometry, multiplier, dtype, grid, narrow=narrow)
+    return _launched(x, weight, bias, geometry, back, narrow=narrow)
 
 
 def _launched(
@@ -51,12 +44,13 @@ def _launched(
     weight: Tensor,
     bias: Tensor | None,
     geometry: Geometry,
-    multiplier: Tensor | None,
-    dtype: torch.dtype,
-    grid: Limits,
+    back: WriteBack | None,
     *,
     narrow: bool,
 ) -> Tensor:
+    dtype, multiplier, grid = (
+        (torch.int32, None, SYMMETRIC) if back is None else (back.dtype, back.multiplier, back.grid)
+    )
     (size, k), groups, place = weight.shape, geometry.groups, geometry.out_size(x)
     n, places = size // groups, math.prod(place)
     out = torch.empty(x.shape[0], size, *place, dtype=dtype, device=x.device)
@@ -85,7 +79,7 @@ def _launched(
         kernel[programs](
             *(x, weight, x if bias is None else bias, x if multiplier is None else multiplier, out),
             *(k, outputs, n, x.shape[1] // groups, places, place[1], *x.shape[2:], *numbers, *x.stride()),
-            *(groups, each, *grid),
+            *(groups, each, *grid.limits),
             **flags,
         )
     return out
@@ -113,11 +107,7 @@ def _right(device: torch.device, *, narrow: bool) -> bool:
                 padded, filters, None, list(geometry.stride), 0, list(geometry.dilation), geometry.groups
             )
             expected = (total + bias.view(-1, 1, 1)).to(torch.int64).to(torch.int32)
-            found = _launched(
-                *(x.to(device), weight.to(device), bias.to(device), geometry),
-                *(None, torch.int32, (0, 0, 0)),
-                narrow=narrow,
-            )
+            found = _launched(x.to(device), weight.to(device), bias.to(device), geometry, None, narrow=narrow)
             if not torch.equal(found.cpu(), expected):
                 return False
     return True

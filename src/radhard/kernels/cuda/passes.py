@@ -20,8 +20,9 @@ from radhard.kernels.cuda.rows import softmax as unproven_softmax
 from radhard.kernels.cuda.words import look_up as unproven_look_up
 from radhard.kernels.cuda.words import sum_rows as unproven_sum_rows
 from radhard.kernels.cuda.words import written
+from radhard.kernels.grid import Grid, grid_of
 from radhard.kernels.on_device import interpreted
-from radhard.kernels.write import Limits, saturate
+from radhard.kernels.write import saturate
 
 _CLOSE = 1e-5
 """How far a number may lie from the CPU's, in parts of it or of 1: a rounding here and there, and no more."""
@@ -39,12 +40,10 @@ def sum_rows(x: Tensor) -> Tensor | None:
     return unproven_sum_rows(x) if _sure("sums of rows", x.device, _sums) else None
 
 
-def write_numbers(
-    x: Tensor, factor: float, *, grid: Limits, dtype: torch.dtype, marked: bool
-) -> tuple[Tensor, Tensor | None] | None:
+def write_numbers(x: Tensor, factor: float, grid: Grid, *, marked: bool) -> tuple[Tensor, Tensor | None] | None:
     """See `radhard.kernels.cuda.words.written`; None where the kernel is not proved."""
     sure = _sure("writing of numbers", x.device, _writes)
-    return written(x, factor, grid=grid, dtype=dtype, marked=marked) if sure else None
+    return written(x, factor, grid, marked=marked) if sure else None
 
 
 def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | None:
@@ -123,11 +122,11 @@ def _writes(device: torch.device) -> bool:
     draw = torch.Generator().manual_seed(0x5EED)
     non_finite = torch.tensor([float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-40, 2.5, -0.5, 127.5])
     x = torch.cat([torch.randn(5000, generator=draw) * 90, torch.arange(-600, 600) / 2, non_finite])
-    for dtype, grid in ((torch.int8, (-7, -128, 127)), (torch.uint8, (3, 1, 255))):
+    for grid in (Grid(zero=-7), Grid(zero=3, low=1, high=255, dtype=torch.uint8)):
         for factor in (1.0, 1 / 0.37):
-            words, marks = written(x.to(device), factor, grid=grid, dtype=dtype, marked=True)
+            words, marks = written(x.to(device), factor, grid, marked=True)
             value = x * factor
-            right = torch.equal(words.cpu(), saturate(value, grid, dtype=dtype))
+            right = torch.equal(words.cpu(), saturate(value, grid))
             if not right or marks is None or not torch.equal(marks.cpu(), ~value.isfinite()):
                 return False
     return True
@@ -155,7 +154,7 @@ def _agrees(found: Written | None, expected: Tensor, write: Write | None) -> boo
             else True
         )
     factor, grid, dtype = write
-    steps = (out.int() - saturate(expected * factor, grid, dtype=dtype).int()).abs()
+    steps = (out.int() - saturate(expected * factor, grid_of(*grid, dtype)).int()).abs()
     many, most = int((steps > 0).sum()), int(steps.max())
     non_finite = (~(expected * factor).isfinite()).sum(-1, keepdim=True)
     if found[1] is not None and not torch.equal(found[1].cpu(), non_finite.to(torch.int32)):
@@ -215,7 +214,7 @@ def _pairs(device: torch.device) -> bool:
         (x, left), (y, right) = _given(reads[0], 5, 7, 33, draw=draw), _given(reads[1], *shape, draw=draw)
         found = unproven_pair(operation, (x.to(device), y.to(device)), reads=reads, write=write)
         exact = computed[operation](left, right)
-        exact = exact if write is None else saturate(exact * write[0], write[1], dtype=write[2])
+        exact = exact if write is None else saturate(exact * write[0], grid_of(*write[1], write[2]))
         if found is None or not torch.equal(found[0].cpu(), exact):
             return False
     return True

@@ -7,18 +7,26 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.cuda.configs import Config
+from radhard.kernels.grid import grid_of
 from radhard.kernels.octets import as_signed
-from radhard.kernels.write import Limits, write
+from radhard.kernels.write import WriteBack, write
 
-__all__ = ["Limits", "Variant", "right"]
+
+@dataclass(frozen=True, kw_only=True)
+class Writes:
+    """What a product adds and writes: a bias or none, `dtype`; `centred` words, with the zero point 0; `one` multiplier
+    for all columns.
+    """
+
+    biased: bool
+    centred: bool
+    one: bool
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What the kernel is compiled for: `dtype` is written, rows of b lie by k or by n, loads are aligned or not.
-
-    `centred` words are written with the zero point 0, and `one` multiplier serves all columns.
-    """
+    """What the kernel is compiled for: rows of b lie by k or by n, loads are aligned or not."""
 
     config: Config
     unsigned: bool
@@ -29,10 +37,7 @@ class Variant:
     a_aligned: bool
     b_aligned: bool
     c_aligned: bool
-    biased: bool
-    centred: bool
-    one: bool
-    dtype: torch.dtype
+    writes: Writes
 
 
 Launch = Callable[..., None]
@@ -51,8 +56,9 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
     k = 2 * config.depth if variant.whole else 2 * config.depth - (16 if variant.k_aligned else 3)
     top, left = (255, torch.uint8) if variant.unsigned else (127, torch.int8)
     groups = (1, 1) if config.described else (2, 2)
-    low, high = (0, 255) if variant.dtype == torch.uint8 else (-128, 120)
-    grid = (0 if variant.centred else 7, low, high)
+    writes = variant.writes
+    low, high = (0, 255) if writes.dtype == torch.uint8 else (-128, 120)
+    grid = grid_of(0 if writes.centred else 7, low, high, writes.dtype)
     for of_a, of_b, spread in (
         ((top - 255, top + 1), (-128, 128), 2**31),
         ((top - 255, top + 1), (-128, 128), 2**10),
@@ -65,17 +71,18 @@ def right(launch: Launch, variant: Variant, device: torch.device) -> bool:
         ).to(torch.int8)
         bias = torch.randint(-spread, spread, (n,), generator=draw, device="cpu").to(torch.int32)
         powers = torch.randint(1, 20, (n,), generator=draw, device="cpu")  # of two: so that many values are ties
-        multiplier = torch.ldexp(torch.ones(n, device="cpu"), -powers)[: 1 if variant.one else n]
+        multiplier = torch.ldexp(torch.ones(n, device="cpu"), -powers)[: 1 if writes.one else n]
 
         x, y = _factors(a, b, variant, k=k, n=n)
         total = (x.double() @ y.double().mT).to(torch.int64).to(torch.int32).flatten(0, 2)
-        given = bias if variant.biased else torch.zeros_like(bias)
-        expected = write(total, given, multiplier.expand(n).contiguous(), variant.dtype, grid=grid)
+        given = bias if writes.biased else torch.zeros_like(bias)
+        expected = write(total, given, WriteBack(multiplier=multiplier, dtype=writes.dtype, grid=grid))
 
         out = _room((*groups, m, n), variant, device)
         x, y = _factors(a.to(device), b.to(device), variant, k=k, n=n)
-        sent = bias.to(device) if variant.biased else None
-        launch(variant, as_signed(x), y, as_signed(out), sent, multiplier.to(device), grid, most=_MOST)
+        sent = bias.to(device) if writes.biased else None
+        back = WriteBack(multiplier=multiplier.to(device), dtype=writes.dtype, grid=grid)
+        launch(variant, as_signed(x), y, as_signed(out), sent, back, most=_MOST)
         if not torch.equal(out.cpu().reshape(expected.shape), expected):
             return False
     return True
@@ -98,5 +105,5 @@ def _room(size: tuple[int, int, int, int], variant: Variant, device: torch.devic
     """An output [g, h, m, n], whose rows begin at 16 words and lie between those of other groups; or contiguous."""
     g, h, m, n = size
     if not variant.c_aligned:
-        return torch.empty(size, dtype=variant.dtype, device=device)
-    return torch.empty(g, m, h, n + -n % 16, dtype=variant.dtype, device=device)[..., :n].transpose(1, 2)
+        return torch.empty(size, dtype=variant.writes.dtype, device=device)
+    return torch.empty(g, m, h, n + -n % 16, dtype=variant.writes.dtype, device=device)[..., :n].transpose(1, 2)

@@ -16,11 +16,13 @@ from radhard.kernels.cuda.described import described
 from radhard.kernels.cuda.fastest import fastest
 from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.layout import Layout, Steps, layout_of
-from radhard.kernels.cuda.product_proof import Limits, Variant, right
+from radhard.kernels.cuda.product_proof import Variant, Writes, right
 from radhard.kernels.cuda.proof import proven
 from radhard.kernels.cuda.tiles import begun, leave, place
+from radhard.kernels.grid import SYMMETRIC
 from radhard.kernels.octets import OCTETS, as_signed
 from radhard.kernels.on_device import interpreted
+from radhard.kernels.write import WriteBack
 
 _FARTHEST = 1 << 22  # words from a row to the next: offsets within a tile then fit int32
 _WORTH_TRYING = 1 << 31  # products of numbers, from which on it pays to time block sizes
@@ -105,34 +107,28 @@ def accumulated(  # type: ignore[no-untyped-def]
 
 
 def written(
-    a: Tensor,
-    b: Tensor,
-    *,
-    bias: Tensor | None,
-    multiplier: Tensor | None,
-    dtype: torch.dtype,
-    limits: Limits,
-    spread: bool = False,
+    a: Tensor, b: Tensor, *, bias: Tensor | None, back: WriteBack | None, spread: bool = False
 ) -> Tensor | None:
-    """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, any strides; groups broadcast -> [..., m, n] `dtype`.
+    """`a` [..., m, k] int8 or uint8, `b` [..., n, k] int8, any strides; groups broadcast -> [..., m, n].
 
-    The int32 accumulators plus bias [n] int32, times `multiplier` [1] or [n] float32, in 8 bits rounded and saturated
-    on `limits`; for int32 neither of the last two counts. None where no kernel serves that or proves itself. With
-    `spread` words may lie in memory as suits who reads them (see `radhard.kernels.cuda.layout`), else contiguously.
+    The int32 accumulators plus bias [n] int32, as `back` writes them. None where no kernel serves that or proves
+    itself. With `spread` words may lie in memory as suits who reads them (see `radhard.kernels.cuda.layout`), else
+    contiguously.
     """
-    one, centred = multiplier is None or len(multiplier) == 1, limits[0] == 0
+    dtype, multiplier, zero = (torch.int32, None, 0) if back is None else (back.dtype, back.multiplier, back.grid.zero)
+    one, centred = multiplier is None or len(multiplier) == 1, zero == 0
     key = (
         *(tuple(a.shape), a.stride(), a.data_ptr() % 16, a.dtype, a.device),  # torch.Size takes microseconds to hash
         *(tuple(b.shape), b.stride(), b.data_ptr() % 16, dtype, bias is None, spread, centred, one),
     )
     if (plan := _PLANS.get(key)) is None:
-        flags = {"biased": bias is not None, "centred": centred, "one": one, "dtype": dtype}
-        plan = _PLANS[key] = _planned(a, b, flags, spread=spread, rest=(bias, multiplier, limits))
+        writes = Writes(biased=bias is not None, centred=centred, one=one, dtype=dtype)
+        plan = _PLANS[key] = _planned(a, b, writes, spread=spread, rest=(bias, back))
     if not plan:
         return None
     x, y = (as_signed(a), b) if plan.direct else _fitted(a, b)
     out = plan.layout.empty(dtype, a.device)
-    _run(plan, x, y, as_signed(out), bias, multiplier, limits)
+    _run(plan, x, y, as_signed(out), bias, back)
     return out
 
 
@@ -155,15 +151,15 @@ class _Plan:
 _PLANS: dict[tuple[Any, ...], _Plan | Literal[False]] = {}  # False: not served
 
 
-Rest = tuple[Tensor | None, Tensor | None, Limits]
+Rest = tuple[Tensor | None, WriteBack | None]
 
 
-def _planned(a: Tensor, b: Tensor, flags: dict[str, Any], *, spread: bool, rest: Rest) -> _Plan | Literal[False]:
+def _planned(a: Tensor, b: Tensor, writes: Writes, *, spread: bool, rest: Rest) -> _Plan | Literal[False]:
     x, y = _fitted(a, b)
     if not x.numel() or not y.numel():
         return False
-    layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and flags["dtype"] in OCTETS)
-    variants = variants_of(x, y, layout.steps, unsigned=a.dtype == torch.uint8, **flags)
+    layout = layout_of((*_groups(a, b), a.shape[-2], b.shape[-2]), y, spread=spread and writes.dtype in OCTETS)
+    variants = variants_of(x, y, layout.steps, unsigned=a.dtype == torch.uint8, writes=writes)
     tried = x.shape[0] * x.shape[1] * x.shape[2] * y.shape[2] * y.shape[3] >= _WORTH_TRYING
     usable = _usable(variants if tried else variants[:1], a.device)
     if not usable:
@@ -172,7 +168,7 @@ def _planned(a: Tensor, b: Tensor, flags: dict[str, Any], *, spread: bool, rest:
     plans = [_plan(variant, x, y, layout=layout, direct=direct) for variant in usable]
     if len(plans) == 1:
         return plans[0]
-    out = as_signed(layout.empty(flags["dtype"], a.device))
+    out = as_signed(layout.empty(writes.dtype, a.device))
     return plans[fastest([partial(_run, plan, x, y, out, *rest) for plan in plans], a.device)]
 
 
@@ -200,11 +196,8 @@ def _nested(x: Tensor, groups: tuple[int, ...]) -> Tensor:
     return x[(None,) * (4 - x.ndim)]
 
 
-def variants_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: Any) -> tuple[Variant, ...]:
-    """What the kernel may be compiled for; `of_c` are the strides of the output's groups and rows.
-
-    The other `flags` are those of the variant.
-    """
+def variants_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, writes: Writes) -> tuple[Variant, ...]:
+    """What the kernel may be compiled for; `of_c` are the strides of the output's groups and rows."""
     (outer, inner, m, k), n = x.shape, y.shape[2]
     a_aligned = _aligned(x.data_ptr(), *_steps(x), x.stride(2)) and x.stride(2) >= -(-k // 16) * 16
     b_aligned = _aligned(y.data_ptr(), *_steps(y), y.stride(2 if y.stride(3) == 1 else 3))
@@ -218,7 +211,7 @@ def variants_of(x: Tensor, y: Tensor, of_c: Steps, *, unsigned: bool, **flags: A
         a_aligned=a_aligned,
         b_aligned=b_aligned,
         c_aligned=_aligned(*of_c) and of_c[2] >= -(-n // 16) * 16,
-        **flags,
+        writes=writes,
     )
     if interpreted():
         return (first,)
@@ -244,8 +237,7 @@ def launch(
     y: Tensor,
     out: Tensor,
     bias: Tensor | None,
-    multiplier: Tensor | None,
-    limits: Limits,
+    back: WriteBack | None,
     *,
     most: int | None = None,
 ) -> None:
@@ -257,7 +249,7 @@ def launch(
     plan = _plan(variant, x, y, layout=layout, direct=True)
     if most is not None and variant.config.persistent:
         plan = replace(plan, programs=min(most, plan.programs))
-    _run(plan, x, y, out, bias, multiplier, limits)
+    _run(plan, x, y, out, bias, back)
 
 
 def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: bool) -> _Plan:
@@ -297,11 +289,10 @@ def _plan(variant: Variant, x: Tensor, y: Tensor, *, layout: Layout, direct: boo
     )
 
 
-def _run(
-    plan: _Plan, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, multiplier: Tensor | None, limits: Limits
-) -> None:
-    zero, low, high = limits
-    of_words = (zero or None, low, high, multiplier is None or len(multiplier) == 1)  # None: compiled without
+def _run(plan: _Plan, x: Tensor, y: Tensor, out: Tensor, bias: Tensor | None, back: WriteBack | None) -> None:
+    multiplier, grid = (None, SYMMETRIC) if back is None else (back.multiplier, back.grid)
+    # a zero point None: the kernel is compiled without
+    of_words = (grid.zero or None, grid.low, grid.high, multiplier is None or len(multiplier) == 1)
     with on(x):
         if plan.tiles:
             m, n, k, _, _, _, a_row, _, _, b_row, *_ = plan.sizes

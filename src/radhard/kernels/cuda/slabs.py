@@ -7,7 +7,7 @@ from torch import Tensor
 
 from radhard.kernels.cuda.launch import on
 from radhard.kernels.on_device import interpreted
-from radhard.kernels.written import accumulated
+from radhard.kernels.written import written
 
 _WIDE = (128, 128)  # rows and columns of a tile
 _NARROW = (16, 16)  # where kernels are interpreted
@@ -20,9 +20,9 @@ def running_sums(a: Tensor, b: Tensor, bias: Tensor | None, *, step: int) -> Ten
     """
     (g, m, k), (h, n, _), slabs = a.shape, b.shape, -(-a.shape[2] // step)
     if slabs == 1 and h == 1:
-        return accumulated(a.view(g * m, k), b[0], bias=None if bias is None else bias[0]).view(1, g, m, n)
+        return written(a.view(g * m, k), b[0], bias=None if bias is None else bias[0], back=None).view(1, g, m, n)
     if slabs == 1 and h == g and bias is None:
-        return accumulated(a, b, bias=None)[None]
+        return written(a, b, bias=None, back=None)[None]
     out = torch.empty(slabs, g, m, n, dtype=torch.int32, device=a.device)
     if h == 1:  # one product of all rows
         g, m = 1, g * m

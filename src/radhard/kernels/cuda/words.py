@@ -7,6 +7,7 @@ from torch import Tensor
 
 from radhard.kernels.cuda.epilogue import rounded
 from radhard.kernels.cuda.launch import on
+from radhard.kernels.grid import Grid
 
 _BLOCK = 4096
 
@@ -80,9 +81,7 @@ def _looked_up(x: Tensor, table: Tensor, *, columns: int, of_row: int) -> Tensor
     return out
 
 
-def written(
-    x: Tensor, factor: float, *, grid: tuple[int, int, int], dtype: torch.dtype, marked: bool
-) -> tuple[Tensor, Tensor | None]:
+def written(x: Tensor, factor: float, grid: Grid, *, marked: bool) -> tuple[Tensor, Tensor | None]:
     """`x` [...] float32 -> x * factor as words [...] on `grid`, lying in memory as x does.
 
     Where they are to be `marked`, also which of x * factor are not finite [...] bool.
@@ -90,12 +89,12 @@ def written(
     order = sorted(range(x.ndim), key=x.stride, reverse=True)
     back = [order.index(d) for d in range(x.ndim)]
     source, size = x.to(torch.float32).permute(order).contiguous(), x.numel()
-    out = torch.empty(source.shape, dtype=dtype, device=x.device)
+    out = torch.empty(source.shape, dtype=grid.dtype, device=x.device)
     non_finite = torch.empty(source.shape if marked else 0, dtype=torch.int8, device=x.device)
     if size:
         with on(x):
             _quantize[(triton.cdiv(size, _BLOCK),)](
-                source, out, non_finite, size, factor, *grid, MARKED=marked, BLOCK=_BLOCK
+                source, out, non_finite, size, factor, *grid.limits, MARKED=marked, BLOCK=_BLOCK
             )
     return out.permute(back), non_finite.view(torch.bool).permute(back) if marked else None
 

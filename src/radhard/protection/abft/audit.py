@@ -5,10 +5,11 @@ Then the checksums are wrong, or the weight is no longer theirs. What is corrupt
 
 from torch import Tensor
 
+from radhard.kernels.events import Events
+from radhard.kernels.sums import BlockSums
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks
-from radhard.protection.abft.stored import BlockSums
 
 Pairs = tuple[Tensor, Tensor]  # products [f], and blocks of columns of these [f]
 
@@ -34,7 +35,7 @@ def _audit(application: ProtectedApplication, checks: Checks, *, at: Pairs, sums
     entries = application.entries.inner(g, j, sums.blocks.shape[1])
     again = checks.sums(f"audit/{width}", columns, dim=1, step=width, entries=entries)[:, 0]
     wrong = checks.differ(again, sums.blocks[g, j, : x.shape.k])
-    checks.note(corrupted=int(wrong.any(1).sum()))
+    checks.note(Events(corrupted=int(wrong.any(1).sum())))
 
 
 def audit_total(application: ProtectedApplication, checks: Checks, *, at: Tensor, sums: BlockSums) -> None:
@@ -43,4 +44,4 @@ def audit_total(application: ProtectedApplication, checks: Checks, *, at: Tensor
         return
     blocks, entries = sums.blocks[at], application.entries.only(at)
     again = checks.sums("audit/all", blocks, dim=1, step=blocks.shape[1], entries=entries)[:, 0]
-    checks.note(corrupted=int(checks.differ(again, sums.all[at]).any(1).sum()))
+    checks.note(Events(corrupted=int(checks.differ(again, sums.all[at]).any(1).sum())))

@@ -9,7 +9,6 @@ application (a product, a block, a word), and its number among all such pieces a
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,6 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from radhard.kernels.events import Events
 from radhard.machine import (
     CHECK,
     Add,
@@ -93,14 +93,14 @@ class Checks:
         self.application = application
         self.exposed = exposed
         self.stored = stored
-        self._events: Counter[str] = Counter()
+        self._events = Events()
         self._executed = Operations()
         self._hidden = Operations()
 
     @property
     def account(self) -> Account:
         """All of it so far."""
-        return Account(executed=self._executed, hidden=self._hidden, **self._events)
+        return Account(executed=self._executed, hidden=self._hidden, **vars(self._events))
 
     def apply(self, name: str, operator: Operator, inputs: Sequence[Tensor], entries: Entries) -> Tensor:
         """The operator's output at the site `<site>/check/<name>`; what it costs goes to the account."""
@@ -142,9 +142,9 @@ class Checks:
         """So many operations more."""
         self._executed += Operations(mul=mul, add=add, cmp=cmp)
 
-    def note(self, **counts: int) -> None:
-        """So many events more, by their names in `Account`."""
-        self._events.update(counts)
+    def note(self, happened: Events) -> None:
+        """Events more."""
+        self._events += happened
 
     def hide(self, share: float, *, images: int) -> None:
         """Suppose this share of what was executed so far for `images` to be free: whole operations of each image."""

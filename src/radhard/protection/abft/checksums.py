@@ -10,11 +10,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from radhard.kernels.sums import BlockSums, with_bias
 from radhard.machine.matrices import Matrices
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks, Dot
 from radhard.protection.abft.entries import Entries
-from radhard.protection.abft.stored import BlockSums, StoredSums, store, with_bias
+from radhard.protection.abft.stored import StoredSums, store
 
 
 def column_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> BlockSums:
@@ -29,7 +30,7 @@ def column_sums(application: ProtectedApplication, checks: Checks, *, step: int)
 
 def weighted_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> Tensor | None:
     """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
-    return _of_weight(application, checks, step=step).weighted if application.products.stored else None
+    return _of_weight(application, checks, step=step).sums.weighted if application.products.stored else None
 
 
 def _of_weight(application: ProtectedApplication, checks: Checks, *, step: int) -> StoredSums:
@@ -54,7 +55,7 @@ def row_sums(application: ProtectedApplication, checks: Checks, *, step: int) ->
 
 def with_ones(x: Matrices) -> tuple[Tensor, Tensor]:
     """A [g, m, terms] and B [g, n, terms] int32 of each product; a bias is the last term, which a one meets in A."""
-    a, b = x.a.int(), x.of_weight(with_bias(x).int(), x.every)
+    a, b = x.a.int(), x.of_weight(with_bias(x.b, x.bias).int(), x.every)
     return (a if x.bias is None else torch.cat([a, torch.ones_like(a[..., :1])], 2)), b
 
 

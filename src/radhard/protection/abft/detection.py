@@ -13,11 +13,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from radhard.kernels.events import Events
+from radhard.kernels.sums import BlockSums
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.audit import audit_total
 from radhard.protection.abft.checks import Checks
 from radhard.protection.abft.checksums import column_sums, predicted, row_sums
-from radhard.protection.abft.stored import BlockSums
 from radhard.protection.cost.shape import Block
 
 Width = Literal[32, 64]
@@ -73,7 +74,7 @@ def detect(application: ProtectedApplication, checks: Checks, *, block: Block, w
     factors = (left.all[:, None], right.all[:, None])
     whole = predicted("wanted", *factors, slabs=[shape.terms], checks=checks, entries=everyone, dtype=dtype)[:, 0, 0, 0]
     alarmed = checks.differ(total, whole).nonzero()[:, 0]
-    checks.note(checks=len(total), alarms=len(alarmed))
+    checks.note(Events(checks=len(total), alarms=len(alarmed)))
     return Detection(block=block, sums=sums, tiles=tiles, left=left, right=right, whole=whole, alarmed=alarmed)
 
 
@@ -99,6 +100,6 @@ def locate(application: ProtectedApplication, checks: Checks, *, found: Detectio
         actual[alarmed, 1:] = checks.minus("slabs", actual[alarmed, 1:], found.tiles[alarmed, :-1], some)
     wrong = checks.differ(actual[alarmed], expected[alarmed])
     f, q, i, j = wrong.nonzero(as_tuple=True)
-    checks.note(flagged=len(f))
+    checks.note(Events(flagged=len(f)))
     audit_total(application, checks, at=alarmed[~wrong.flatten(1).any(1)], sums=found.right)
     return Suspects(flagged=FlaggedBlocks(g=alarmed[f], i=i, q=q, j=j), actual=actual, expected=expected)

@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from radhard.kernels.events import Events
 from radhard.protection.abft.correction import Correction, where
 from radhard.protection.abft.faulty_blocks import FaultyBlocks, Places
 
@@ -57,7 +58,8 @@ def _recover(correction: Correction, blocks: FaultyBlocks, *, policy: RecoveryPo
         nothing, both = (in_rows + in_columns) == 0, (in_rows > 0) & (in_columns > 0)
         if not attempt:
             false_alarms = blocks.at.g[nothing]
-        checks.note(**{"repaired" if attempt else "false_alarms": int(nothing.sum())})
+        sound = int(nothing.sum())
+        checks.note(Events(repaired=sound) if attempt else Events(false_alarms=sound))
         correction.audit(blocks, where((in_rows > 0) & (in_columns == 0)))
 
         corrected = _correct(correction, label, blocks, syndrome=syndrome)
@@ -65,16 +67,16 @@ def _recover(correction: Correction, blocks: FaultyBlocks, *, policy: RecoveryPo
         recomputed = several if policy != "leave" else torch.zeros_like(several)
         if len((at := _chosen(syndrome, recomputed, policy=policy))[0]):
             correction.recompute(label, blocks, at)
-        checks.note(inconsistent=int((~nothing & ~both).sum()), uncorrected=int((several & ~recomputed).sum()))
+        checks.note(Events(inconsistent=int((~nothing & ~both).sum()), uncorrected=int((several & ~recomputed).sum())))
 
         touched = where(corrected | recomputed)
         failed = _recheck(correction, label, blocks.only(touched), retries=retries)
         right = touched[~failed]
-        checks.note(repaired=int(corrected[right].sum()), recomputed=int(recomputed[right].sum()))
+        checks.note(Events(repaired=int(corrected[right].sum()), recomputed=int(recomputed[right].sum())))
         blocks = blocks.only(touched[failed])
         if not len(blocks):
             return false_alarms
-    checks.note(uncorrected=len(blocks))
+    checks.note(Events(uncorrected=len(blocks)))
     return false_alarms
 
 

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.chains import Chains
-from radhard.kernels.write import write_float
+from radhard.kernels.write import write, write_float
+from radhard.kernels.written import no_bias
 from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units, WriteBack
+from radhard.machine.gemm import written_back
 from radhard.machine.matrices import Matrices
 from radhard.operators import Affine, Quantized
 
@@ -99,7 +101,7 @@ class Written(Operator):
         """One scale multiplication."""
         total, multiplier = inputs
         assert isinstance(total, Tensor)
-        return self.write_back.definition(m, total, multiplier)
+        return written_back(m, total, multiplier, back=self.write_back)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """One pass over the accumulators, columns of all weights side by side."""
@@ -109,7 +111,7 @@ class Written(Operator):
         (g, m, _), n = x.a.shape, x.b.shape[1]
         h = len(x.b) if x.stored else 1  # factors that are activations share their columns' multipliers
         rows = x.split(inputs[0]).view(g // h, h, m, n).transpose(1, 2).reshape(-1, h * n)
-        words = self.write_back.kernel(rows)
+        words = write(rows, no_bias(h * n, rows.device), self.write_back)
         return x.merge(words.view(g // h, m, h, n).transpose(1, 2).reshape(g, m, n))
 
 
@@ -145,8 +147,7 @@ class Requantized(Operator):
     def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
         """One pass; what is not finite is noted."""
         assert inputs[0] is not None
-        grid = self.writes.grid
-        words, non_finite = write_float(inputs[0], 1.0 / self.writes.scale, grid=grid.limits, dtype=grid.dtype)
+        words, non_finite = write_float(inputs[0], 1.0 / self.writes.scale, self.writes.grid)
         if non_finite is not None:
             note(non_finite)
         return words

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from radhard.kernels.bits import bits
+from radhard.kernels.events import Events
 from radhard.kernels.votes import voted
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
@@ -34,13 +35,13 @@ class Dmr:
         differ = a != b
         found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
         checks.count(cmp=a.numel() + 2 * found)  # the third with both
-        checks.note(checks=a.numel(), alarms=images, flagged=found)
+        checks.note(Events(checks=a.numel(), alarms=images, flagged=found))
         if not found:
             return checks.loaded("vote", first)
         c = bits(canonical(checks.copy(3, images=images)))
-        left = int((differ & (a != c) & (b != c)).sum())
-        checks.note(recomputed=found - left, uncorrected=left)
-        return checks.loaded("vote", voted(a, b, c.where(differ, a), by="word").view(first.dtype))
+        third = voted(a, b, c.where(differ, a), by="word")
+        checks.note(Events(recomputed=found - third.undecided, uncorrected=third.undecided))
+        return checks.loaded("vote", third.words.view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """A second run of a product, and a third where a fault hit either; two comparisons more a word in doubt."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from radhard.json_record import Above, Least
+from radhard.kernels.events import Events
 from radhard.machine import Add, Mul, Shape, Sum
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
@@ -100,7 +101,7 @@ class CheckedRows:
         checks, scheme = self._checks, self._scheme
         wrong = self._wrong("rows", self._total, self._wanted, self._spread, entries=self._entries)
         g, i, j = wrong.nonzero(as_tuple=True)
-        checks.note(checks=len(self._a), alarms=int(wrong.flatten(1).any(1).sum()), flagged=len(g))
+        checks.note(Events(checks=len(self._a), alarms=int(wrong.flatten(1).any(1).sum()), flagged=len(g)))
         touched = torch.zeros(len(g), dtype=torch.bool, device=g.device)
         open_ = torch.arange(len(g), device=g.device)
         for attempt in range(scheme.retries + 1):
@@ -122,7 +123,7 @@ class CheckedRows:
             if not len(open_):
                 break
         left = len(open_) if scheme.retries else 0
-        checks.note(uncorrected=left, recomputed=int(touched.sum()) - left, false_alarms=int((~touched).sum()))
+        checks.note(Events(uncorrected=left, recomputed=int(touched.sum()) - left, false_alarms=int((~touched).sum())))
         return not bool(touched.any())
 
     # --- the bound ---
@@ -185,7 +186,7 @@ class CheckedRows:
             off = checks.minus(f"{name}/off", again, self._kept.sums[h, block][None], entries)
             spread = self._kept.spread[h, block][None]  # a chain of k terms has more than its own share of each square
             bound = self._plus(name, spread, (spread, width / self._a.shape[2]), entries=entries)
-            checks.note(corrupted=int(self._beyond(name, off, bound, entries=entries).any()))
+            checks.note(Events(corrupted=int(self._beyond(name, off, bound, entries=entries).any())))
 
     # --- words computed again ---
 

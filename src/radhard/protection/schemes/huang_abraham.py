@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radhard.kernels.events import Events
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.audit import audit_blocks, audit_total
@@ -48,13 +49,15 @@ class HuangAbraham:
         row, column = wrong_rows.long().argmax(1), wrong_columns.long().argmax(1)
         inside = one & (row < shape.m) & (column < shape.n)
         checks.note(
-            checks=len(total),
-            alarms=int(alarmed.sum()),
-            flagged=int(alarmed.sum()),
-            false_alarms=int((one & ~inside).sum()),
-            inconsistent=int((alarmed & (count == 0).any(1)).sum()),
-            uncorrected=int(((count > 0).all(1) & ~one).sum()),
-            repaired=int(inside.sum()),
+            Events(
+                checks=len(total),
+                alarms=int(alarmed.sum()),
+                flagged=int(alarmed.sum()),
+                false_alarms=int((one & ~inside).sum()),
+                inconsistent=int((alarmed & (count == 0).any(1)).sum()),
+                uncorrected=int(((count > 0).all(1) & ~one).sum()),
+                repaired=int(inside.sum()),
+            )
         )
         g = inside.nonzero()[:, 0]
         if len(g):

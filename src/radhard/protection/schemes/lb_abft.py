@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from radhard.json_record import Least
+from radhard.kernels.events import Events
 from radhard.kernels.octets import OCTETS
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
@@ -87,7 +88,7 @@ def visible(application: ProtectedApplication, checks: Checks, *, suspects: Susp
     largest = _largest_multiplier(application, step)[at.g % len(application.products.b), at.j]
     checks.count(cmp=len(off))
     seen = where(off * largest >= 0.5)
-    checks.note(excluded=len(off) - len(seen))
+    checks.note(Events(excluded=len(off) - len(seen)))
     return replace(suspects, flagged=at.only(seen))
 
 

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.kernels.ranges import replaced
+from radhard.kernels.events import Events
+from radhard.kernels.ranges import outside_of, replaced
 from radhard.machine import MatrixProduct, Shape, read_cost
 from radhard.operators import Quantized
 from radhard.protection.abft.application import ProtectedApplication
@@ -81,13 +82,13 @@ class Ranges:
         layout: Callable[[Tensor], Tensor] = lambda mask: mask,
     ) -> Tensor:
         """The values, those outside replaced; `layout` makes of a mask of them one of the operator's output."""
-        outside = ~((x >= self.low) & (x <= self.high))
+        outside = outside_of(x, self.low, self.high)
         found = int(outside.sum())
         checks.count(cmp=2 * x.numel())
-        checks.note(checks=x.numel(), flagged=found, repaired=found)
+        checks.note(Events(checks=x.numel(), flagged=found, repaired=found))
         if not found:
             return x
-        checks.note(alarms=int((application.site.per_image(layout(outside)) > 0).sum()))
+        checks.note(Events(alarms=int((application.site.per_image(layout(outside)) > 0).sum())))
         return replaced(x, outside, low=self.low, high=self.high, outside=self.outside)
 
 

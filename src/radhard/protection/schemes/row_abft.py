@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 
 from radhard.json_record import Least
+from radhard.kernels.events import Events
+from radhard.kernels.sums import numbers
 from radhard.machine import Mul, Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks, Dot
@@ -29,7 +31,6 @@ from radhard.protection.abft.checksums import weighted_sums
 from radhard.protection.abft.correction import Correction, where
 from radhard.protection.abft.detection import Width, detect, locate
 from radhard.protection.abft.faulty_blocks import FaultyBlocks
-from radhard.protection.abft.stored import numbers
 from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.row_cost import ExactRows
 from radhard.protection.cost.shape import Block
@@ -85,7 +86,7 @@ class RowAbft:
         f, r = checks.differ(off, 0).nonzero(as_tuple=True)
         whole = torch.ones(len(blocks), dtype=torch.bool, device=f.device)
         whole[f] = False
-        checks.note(false_alarms=int(whole.sum()))
+        checks.note(Events(false_alarms=int(whole.sum())))
         again, left = torch.zeros_like(whole), torch.zeros_like(whole)
         delta = off[f, r]
         for attempt in range(self.retries + 1):
@@ -117,9 +118,11 @@ class RowAbft:
         if self.retries:
             left[f] = True
         checks.note(
-            repaired=int((~whole & ~again & ~left).sum()),
-            recomputed=int((again & ~left).sum()),
-            uncorrected=int(left.sum()),
+            Events(
+                repaired=int((~whole & ~again & ~left).sum()),
+                recomputed=int((again & ~left).sum()),
+                uncorrected=int(left.sum()),
+            )
         )
 
     def _columns(

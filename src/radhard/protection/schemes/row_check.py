@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from radhard.kernels import sums
+from radhard.kernels.events import Events
 from radhard.kernels.operands import SPARE
 from radhard.machine import Add, Shape
 from radhard.protection import forms
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks, Dot
-from radhard.protection.abft.stored import with_bias
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.schemes.registry import scheme
@@ -46,7 +46,7 @@ class RowCheckAbft:
         wrong = rows.wrong()
         g, i = wrong.nonzero(as_tuple=True)
         alarms = len(np.unique(application.products.slot[g.cpu().numpy()]))
-        checks.note(checks=wrong.numel(), alarms=alarms, flagged=len(g))
+        checks.note(Events(checks=wrong.numel(), alarms=alarms, flagged=len(g)))
         if len(g):
             rows.repair(g, i)
         return application.write(rows.total)
@@ -131,7 +131,7 @@ class ProductRows:
             columns = self._encoded("again/encode_b", those)
             rows, right = self._again("again", (g, i), x.b[those], columns, place)
         else:
-            b = with_bias(x)
+            b = sums.with_bias(x.b, x.bias)
             columns = torch.stack([part.columns[: b.shape[2]] for part in self._stored])
             rows, right = self._again("again", (g, i), b, columns, g % len(b))
         changed = self._changed(rows, g, i)
@@ -151,9 +151,11 @@ class ProductRows:
                 changed[mine] = self._changed(rows[mine], *at)
         self.total[g[changed], i[changed]] = rows[changed]
         checks.note(
-            recomputed=int((changed & right).sum()),
-            false_alarms=int((~changed & right).sum()),
-            uncorrected=int((~right).sum()),
+            Events(
+                recomputed=int((changed & right).sum()),
+                false_alarms=int((~changed & right).sum()),
+                uncorrected=int((~right).sum()),
+            )
         )
 
     def _again(
@@ -180,7 +182,7 @@ class ProductRows:
 
     def _looked_into(self, g: Tensor) -> Iterator[tuple[int, sums.RowVerdict, sums.SummedWeight]]:
         """Sum the weights of products `g` [f] anew -> those that are not sound: what is wrong, and what they were."""
-        checks, x, wide = self._checks, self._products, with_bias(self._products)
+        checks, x, wide = self._checks, self._products, sums.with_bias(self._products.b, self._products.bias)
         n, t = wide.shape[1:]
         zero = torch.zeros(n, dtype=torch.int32, device=wide.device)
         for some in g.split(max(1, _CHUNK // (n * t))) if len(g) else ():
@@ -197,5 +199,5 @@ class ProductRows:
                 stored = replace(part, weight=now, bias=zero if x.bias is None else x.bias[h])
                 verdict, truth = sums.judged(stored, columns[place], rows[place])
                 if verdict != "sound":
-                    checks.note(corrupted=1)
+                    checks.note(Events(corrupted=1))
                     yield one, verdict, truth

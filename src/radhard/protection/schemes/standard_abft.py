@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from radhard.kernels.events import Events
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.audit import audit_total
@@ -58,7 +59,7 @@ def recover_one(application: ProtectedApplication, checks: Checks, *, found: Det
         return application.write(found.total)
     zero = found.alarmed.new_zeros(len(found.alarmed))
     faulty = FlaggedBlocks(g=found.alarmed, i=zero, q=zero, j=zero)
-    checks.note(flagged=len(found.alarmed))
+    checks.note(Events(flagged=len(found.alarmed)))
     suspects = Suspects(flagged=faulty, actual=found.tiles, expected=found.whole[:, None, None, None])
     correction = Correction(application, checks, found=found, suspects=suspects)
     audit_total(application, checks, at=recover(correction, policy="leave", retries=0), sums=found.right)

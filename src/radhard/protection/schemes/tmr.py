@@ -3,6 +3,7 @@
 The first copy is the operator with the faults of its site; the others have sites, and faults, of their own. A word vote
 takes the word that two copies agree on, and the first copy's where all differ. A bitwise vote takes each bit that two
 copies agree on, (a and b) or (c and (a xor b)): four logic operations a word, counted as comparisons. All NaN are one.
+A word in which all three copies differ is uncorrected, whichever the vote: nothing says that it is right.
 """
 
 from dataclasses import dataclass
@@ -44,18 +45,13 @@ class Tmr:
         """Three copies, one vote."""
         first, second, third = application.compute(), checks.copy(2), checks.copy(3)
         a, b, c = (bits(canonical(x)) for x in (first, second, third))
-        differ = (a != b) | (a != c)
-        out = voted(a, b, c, by=self.vote)
+        found = voted(a, b, c, by=self.vote)
         if self.vote == "bitwise":
             checks.count(cmp=4 * a.numel())
-            undecided = 0
-        else:
-            asked = a != b  # these first; c only where they differ
-            checks.count(cmp=a.numel() + 2 * int(asked.sum()))
-            undecided = int((asked & (b != c) & (a != c)).sum())
-        found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
-        checks.note(checks=a.numel(), alarms=images, flagged=found, repaired=found - undecided, uncorrected=undecided)
-        return checks.loaded("vote", out.view(first.dtype))
+        else:  # these first; c only where they differ
+            checks.count(cmp=a.numel() + 2 * int((a != b).sum()))
+        checks.note(found.events(alarms=int((application.site.per_image(found.differ) > 0).sum())))
+        return checks.loaded("vote", found.words.view(first.dtype))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """Two copies more of a product, and the vote, which asks the third copy where the others differ."""
