@@ -51,6 +51,10 @@ class DeviceMemoryError(RadhardError):
     """The memory of a device ran out."""
 
 
+class IncompleteError(RadhardError):
+    """The part of one shard is done, and what follows depends on the parts of the others."""
+
+
 class StoppedError(RadhardError):
     """Whoever was asked whether to go on said no."""
 

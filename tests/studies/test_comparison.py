@@ -73,7 +73,6 @@ def test_no_scheme_is_cut_short_by_its_name() -> None:
         ({"margin": 0.0}, "margin 0: give percentage points above 0"),
         ({"max_loss": -1.0}, "max_loss -1: give percent from 0 on"),
         ({"ber": 2.0}, "ber 2: it is a probability"),
-        ({"run": RunOptions(shard=(2, 3))}, "shard: "),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, object], text: str) -> None:

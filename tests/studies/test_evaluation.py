@@ -138,7 +138,6 @@ def test_what_cannot_be_meant_is_refused() -> None:
         ({"plan": []}, "give one plan or more"),
         ({"plan": [plan, plan]}, "two plans for Sequential are for the same bit error rate"),
         ({"plan": [plan, replace(plan, ber=1e-6)], "ber": 1e-6}, "ber with 2 plans"),
-        ({"plan": plan, "run": RunOptions(shard=(1, 2))}, "shard: plan, evaluate and compare do all"),
         ({"plan": plan, "run": RunOptions(until_width=1.0)}, "until_width: "),
     ):
         with pytest.raises(InputError, match=text):

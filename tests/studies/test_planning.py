@@ -206,7 +206,6 @@ def test_what_was_planned_is_hardened_and_answers_as_evaluated() -> None:
         ({"plan_options": PlanOptions(max_overhead=-1.0)}, "max_overhead -1: give percent from 0 on"),
         ({"plan_options": PlanOptions(scheme="luck")}, "scheme 'luck' is not known"),
         ({"run": RunOptions(images=300)}, "320 of 400 images, order 0, from the end has 320: ask for fewer"),
-        ({"run": RunOptions(shard=(1, 2))}, "shard: "),
     ],
 )
 def test_the_verb_refuses_what_cannot_be_meant(options: dict[str, Any], text: str) -> None:

@@ -234,7 +234,6 @@ def test_a_sweep_that_cannot_be_meant(options: dict[str, Any], says: str) -> Non
         ({"loss": (10, 10)}, "given twice"),
         ({"grid": (2, 2)}, "are for by patch"),
         ({"by": "patch", "faults": rh.FaultOptions(layer=("0",))}, "the input image alone"),
-        ({"run": rh.RunOptions(shard=(1, 2))}, "not split"),
         ({"run": rh.RunOptions(until_width=0.0)}, "above 0 and up to 100"),
     ],
 )

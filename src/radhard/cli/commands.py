@@ -34,7 +34,7 @@ from radhard.cli.trace import trace
 from radhard.cli.train import train
 from radhard.cli.vulnerability import vulnerability
 from radhard.cli.zoo import models
-from radhard.errors import RadhardError, one_line
+from radhard.errors import IncompleteError, RadhardError, one_line
 from radhard.version import VERSION
 
 TRACEBACK = "RADHARD_TRACEBACK"
@@ -80,7 +80,7 @@ class Commands(TyperGroup):
                 raise
             typer.echo(f"radhard: {one_line(message_of(error))}", err=True)
             _let_go_of_stdout(error)
-            raise typer.Exit(2) from error
+            raise typer.Exit(0 if isinstance(error, IncompleteError) else 2) from error
 
 
 def message_of(error: Exception) -> str:

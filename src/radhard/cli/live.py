@@ -14,7 +14,7 @@ from rich.status import Status
 from rich.table import Column
 
 from radhard.cli.options import ProgressOptions
-from radhard.errors import StoppedError
+from radhard.errors import IncompleteError, StoppedError
 from radhard.studies.model import cache_of, loaded_model
 from radhard.studies.options import ModelOptions
 from radhard.studies.progress import Event, JobSkipped, Measuring, Note, Preparing, Report
@@ -171,12 +171,18 @@ def of_each(
         for model, options in models.items():
             loaded_model(model, options, cache=cache_of(options))
     found: list[T] = []
+    incomplete: IncompleteError | None = None
     began, notes = time.perf_counter(), set[str]()
     for place, (model, options) in enumerate(models.items(), start=1):
         position = Position(model=model, place=place, of=len(models), began=began)
         with watching(position, console=console, told=notes, asked=told) as report:
-            found.append(verb(model, options, report))
+            try:
+                found.append(verb(model, options, report))
+            except IncompleteError as error:  # this shard has a part of the other models, too
+                incomplete = error
         gc.collect()  # a captured graph holds itself in cycles: free this model before the next is captured
+    if incomplete is not None:
+        raise incomplete
     return found
 
 

@@ -112,10 +112,10 @@ def written(*, csv: str, plot: str) -> Taken:
 
 
 def one_trial(**helps: str) -> Taken:
-    """The `RunOptions` of plan, evaluate and compare: whole trials without shards; one trial by default."""
+    """The `RunOptions` of plan, evaluate and compare: whole trials; one trial by default."""
     chunk = "images per unit of work; a killed run loses at most one unit; the interval of overhead is over units"
     return taken(
-        but=("shard", "until_width"),
+        but=("until_width",),
         helps={"chunk": chunk, **helps},
         trials=ONE_TRIAL.trials,
         batch=ONE_TRIAL.batch,

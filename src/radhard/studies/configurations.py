@@ -75,7 +75,5 @@ def measure(
 
 def check_whole(run: RunOptions) -> None:
     """Raise InputError for a part of the work, and for trials that end early: what is compared has all of them."""
-    if run.shard != (1, 1):
-        raise InputError("--shard: plan, evaluate and compare do all of the work; leave it out")
     if run.until_width is not None:
         raise InputError("--until-width: plan, evaluate and compare take all trials; leave it out, and give --trials")

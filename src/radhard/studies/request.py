@@ -8,6 +8,7 @@ from radhard.campaign.execute import WHOLE, Progress, Shard, execute
 from radhard.campaign.executor import Executor, Skipped, Workers
 from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.model_under_test import ModelUnderTest, clean_setting, faulty_setting
+from radhard.campaign.shards import sharded
 from radhard.campaign.store import Store
 from radhard.errors import InputError, as_option
 from radhard.faults import Where
@@ -45,8 +46,13 @@ class SetUp:
 
     @property
     def executor(self) -> Executor:
-        """Runs what the store lacks."""
-        return self.workers.on(self.bench, batch=self.run.batch)
+        """Runs what the store lacks, or the part of it that falls to the shard."""
+        return sharded(self.workers.on(self.bench, batch=self.run.batch), self.shard)
+
+    @property
+    def shard(self) -> Shard:
+        """The part of the work that is done."""
+        return Shard(index=self.run.shard[0], of=self.run.shard[1])
 
     def at(self, ber: float) -> Setting:
         """The model with nothing protected, at a rate; at 0 without faults."""
@@ -67,7 +73,8 @@ class SetUp:
 
     def execute(self, campaign: Campaign, *, shard: Shard = WHOLE, task: str = "") -> None:
         """Run what the store lacks of a campaign, and report it."""
-        states = execute(campaign, self.store, executor=self.executor, shard=shard, bench=self.bench)
+        executor = self.executor if shard == WHOLE else self.workers.on(self.bench, batch=self.run.batch)
+        states = execute(campaign, self.store, executor=executor, shard=shard, bench=self.bench)
         self.follow(states, task=task)
 
     def follow(self, states: Iterable[Progress | Skipped], *, task: str = "", known: Known = accuracy_so_far) -> None:
