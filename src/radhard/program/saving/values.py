@@ -18,7 +18,7 @@ from radhard.program.program import Ref
 from radhard.program.saving.errors import UnreadableError, UnsavableError
 from radhard.program.saving.tensors import TensorTable
 
-_HOMES = ("radhard.operators.", "radhard.machine.")
+_HOMES = ("radhard.operators.", "radhard.machine.", "radhard.kernels.")
 _NAMED = {"dtype": torch.dtype, "layout": torch.layout, "memory_format": torch.memory_format}
 _KIND = "is"
 
@@ -125,7 +125,7 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def _class(name: str) -> Any:
-    """The dataclass of radhard's operators or machines with that name."""
+    """The dataclass of radhard's operators, machines or kernels with that name."""
     home, _, own = name.rpartition(".")
     if name.startswith(_HOMES):
         found = getattr(importlib.import_module(home), own, None)
