@@ -96,6 +96,9 @@ BESIDE = {"benchmarks", "cuda", "docs", "reference", "support"}
 """Folders of tests that are of no package."""
 
 SAME = {
+    "folder": "a folder: of the cache, of images",
+    "errors": "what goes wrong: of all, and of saved programs",
+    "cache": "what is kept between runs: held, shown, and the command",
     "affine": "8-bit words and the numbers they stand for: the grid, and a quantised graph",
     "anatomy": "what a program computes: found, and shown",
     "archive": "a .pt2 file: written, and checked before it is loaded",
@@ -141,6 +144,23 @@ SAME = {
 """File names that stand twice, for one concept at several levels: which it is."""
 
 
+ALIKE = {
+    "Bools": "arrays of booleans",
+    "Bound": "what ended the choice of a plan; a plan's file has none of it where nothing was chosen",
+    "By": "what a program's sites are told apart by",
+    "Column": "arrays of int64, one entry a flip, fault or image",
+    "Counts": "arrays of int64, one count an image or trial",
+    "Factors": "the two factors of a product with their sums: on the CPU, and on a GPU",
+    "NumpyArray": "any array of NumPy",
+    "Read": "how a GPU kernel reads words of 8 bits: a tensor of an operator, and its numbers alone",
+    "Strategy": "how a plan is chosen; a plan's file has none of it where nothing was chosen",
+    "TargetVerdict": "whether a plan meets its target; a plan's file has none of it where nothing was judged",
+    "Variant": "what a GPU kernel is compiled for",
+    "Write": "how a GPU kernel writes words of 8 bits: a tensor of an operator, and its numbers alone",
+}
+"""Names of classes and types that stand twice, for one concept at several levels: which it is."""
+
+
 LOOSE = {"Move.options": "keyword arguments of a call of a function of torch's"}
 """Fields that hold anything, and why."""
 
@@ -168,6 +188,28 @@ def test_public_values_are_typed(path: Path) -> None:
         if isinstance(field, ast.AnnAssign) and re.search(r"\[str, Any\]", ast.unparse(field.annotation))
     }
     assert loose - LOOSE.keys() == set()
+
+
+def types(text: str) -> set[str]:
+    """The names of the classes and of the types, such as `Width = Literal[32, 64]`, at the top of a source text."""
+    found = set()
+    for node in ast.parse(text).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        names = [node.name] if isinstance(node, ast.ClassDef) else [ast.unparse(target) for target in targets]
+        found |= {name for name in names if re.fullmatch("[A-Z][a-z]\\w*", name)}
+    return found
+
+
+def test_the_name_of_a_class_has_one_meaning() -> None:
+    names = [name for path in FILES for name in types(path.read_text())]
+    twice = {name for name in names if names.count(name) > 1}
+    assert twice - ALIKE.keys() == set()
+    assert ALIKE.keys() - twice == set()  # what is gone is not excused any more
+
+
+def test_the_rule_of_classes_sees_classes_and_types() -> None:
+    text = "class Block:\n    pass\n\nWidth = Literal[32, 64]\nLIMIT = 3\n_Rules = tuple[str, ...]\n"
+    assert types(text) == {"Block", "Width"}
 
 
 def test_tests_mirror_the_source() -> None:

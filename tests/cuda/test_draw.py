@@ -13,7 +13,7 @@ from radhard.faults.device.streams import streams_of
 from radhard.faults.locate import locate
 from radhard.faults.sample import draw_all, draw_at
 from radhard.faults.sampler import flip_times, stream_key
-from radhard.machine import Cost, Kind, Site, Step
+from radhard.machine import Cost, CostStep, Kind, Site
 from radhard.words import Int, Words
 from tests.reference.philox import philox
 
@@ -23,9 +23,9 @@ NONE = (1 << 63) - 1
 
 def product(*, units: int, k: int, bias: bool = False) -> Cost:
     steps = (
-        Step(kind="mul", per_unit=k, dtype=torch.int16),
-        Step(kind="add", per_unit=k if bias else k - 1, dtype=torch.int32),
-        Step(kind="scale", per_unit=1, dtype=torch.float32),
+        CostStep(kind="mul", per_unit=k, dtype=torch.int16),
+        CostStep(kind="add", per_unit=k if bias else k - 1, dtype=torch.int32),
+        CostStep(kind="scale", per_unit=1, dtype=torch.float32),
     )
     return Cost(grid=(units,), steps=steps)
 
@@ -107,7 +107,7 @@ def test_a_room_that_is_not_right_is_replaced_by_a_larger_one(device: torch.devi
 def test_texts_of_several_steps(device: torch.device) -> None:
     """Some of them without an operation, or of a kind that is not drawn, beside a chain."""
     counts: list[tuple[Kind, int]] = [("add", 5), ("mul", 6), ("special", 1), ("mul", 0), ("add", 1), ("mul", 3)]
-    steps = tuple(Step(kind=kind, per_unit=count, dtype=torch.float32) for kind, count in counts)
+    steps = tuple(CostStep(kind=kind, per_unit=count, dtype=torch.float32) for kind, count in counts)
     text = replace(site("norm", rows=12), operator="layer_norm")
     costs = {text: Cost(grid=(12,), steps=steps), site(rows=6): product(units=6, k=3)}
     for kinds in ({"mul", "add"}, {"add"}):

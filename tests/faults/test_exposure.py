@@ -11,7 +11,7 @@ from radhard.analysis.anatomy import anatomy
 from radhard.campaign.model_under_test import exposed_bits
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, exposed, exposures, patches_of, trace
-from radhard.machine import Clean, Cost, Site, Step
+from radhard.machine import Clean, Cost, CostStep, Site
 from radhard.program import run
 from radhard.words import Int, Words
 from tests.reference.patches import Grid
@@ -219,7 +219,8 @@ def test_an_operation_belongs_to_the_unit_of_its_own_step() -> None:
     cost = Cost(
         grid=(1, 3),
         steps=tuple(
-            Step(kind=kind, per_unit=size, dtype=torch.float32) for kind, size in (("mul", 2), ("add", 3), ("mul", 1))
+            CostStep(kind=kind, per_unit=size, dtype=torch.float32)
+            for kind, size in (("mul", 2), ("add", 3), ("mul", 1))
         ),
     )
     site = Site(name="s", batch_axis=0)

@@ -11,7 +11,7 @@ from radhard.errors import CaptureError, InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, trace
 from radhard.faults.locate import locate
 from radhard.faults.sample import draw_at
-from radhard.machine import KINDS, Clean, Cost, Counting, Site, Step
+from radhard.machine import KINDS, Clean, Cost, CostStep, Counting, Site
 from radhard.program import run
 from radhard.words import Int, Words
 from tests.reference.gemm import gemm
@@ -139,7 +139,7 @@ def test_two_names_with_one_key_are_refused() -> None:
     class Same(Site):
         key = 5
 
-    cost = Cost(grid=(1,), steps=(Step(kind="mul", per_unit=1, dtype=torch.int32),))
+    cost = Cost(grid=(1,), steps=(CostStep(kind="mul", per_unit=1, dtype=torch.int32),))
     with pytest.raises(CaptureError, match=r"sites 'a' and 'b' share .* rename"):
         draw_at({Same(name="a"): cost, Same(name="b"): cost}, Faults(ber=0.1), np.arange(1))
 
@@ -216,7 +216,8 @@ def test_hits_are_every_flip_by_unit_step_and_place() -> None:
     cost = Cost(
         grid=(2, 1),
         steps=tuple(
-            Step(kind=kind, per_unit=size, dtype=torch.float32) for kind, size in (("mul", 5), ("add", 4), ("mul", 1))
+            CostStep(kind=kind, per_unit=size, dtype=torch.float32)
+            for kind, size in (("mul", 5), ("add", 4), ("mul", 1))
         ),
     )
     site, ids = Site(name="s", batch_axis=0, rows_per_image=2), np.array([7, 3, 5])

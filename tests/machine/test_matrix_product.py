@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radhard.faults import Faults, Faulty
 from radhard.hardware import FaultyArray, StuckProduct
-from radhard.machine import Clean, Machine, Matrices, MatrixProduct, Note, Operator, Site, Units, WriteBack
+from radhard.machine import Clean, Machine, Matrices, MatrixProduct, NoteNonFinite, Operator, Site, Units, WriteBack
 from radhard.operators import Affine, Gelu, Linear, Quantized
 from radhard.protection import Block, Calibrating, Protected, Ranges, RowAbft, Scheme
 from tests.support.operators import BARE, int8s, int32s
@@ -47,7 +47,7 @@ class ByColumns(MatrixProduct):
         linear, turned = self._turned(inputs)
         return linear.matrices(turned, site)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         linear, turned = self._turned(inputs)
         return linear.kernel(turned, note)
 

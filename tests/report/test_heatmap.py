@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from radhard.errors import InputError
-from radhard.report.heatmap import HeatmapData, Panel, draw_heatmap
+from radhard.report.heatmap import HeatmapData, HeatmapPanel, draw_heatmap
 
 IMAGE = np.linspace(0, 1, 28 * 28).reshape(28, 28)
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
-def panel(rows: int, columns: int, *, label: str = "toy, loss 10 %", least: float = -1.0) -> Panel:
+def panel(rows: int, columns: int, *, label: str = "toy, loss 10 %", least: float = -1.0) -> HeatmapPanel:
     """Factors that rise from `least` by 0.5 a cell, and half widths of 0.7."""
     factor = least + 0.5 * np.arange(rows * columns, dtype=np.float64).reshape(rows, columns)
-    return Panel(label=label, factor=factor, low=factor - 0.7, high=factor + 0.7)
+    return HeatmapPanel(label=label, factor=factor, low=factor - 0.7, high=factor + 0.7)
 
 
-def data(*panels: Panel, image: np.ndarray = IMAGE) -> HeatmapData:
+def data(*panels: HeatmapPanel, image: np.ndarray = IMAGE) -> HeatmapData:
     return HeatmapData(title="toy by patch", subtitle="recipe int8\nBER 1e-6", image=image, panels=panels)
 
 
@@ -36,9 +36,9 @@ def test_all_panels_share_a_scale_that_0_is_on() -> None:
     assert data(low, high).scale == (-1.0, 8.5)
     assert data(high).scale == (0.0, 8.5)
     assert data(panel(2, 2, least=-9.0)).scale == (-9.0, 0.0)
-    some = Panel(label="some", factor=np.array([[np.nan, 2.0]]), low=np.zeros((1, 2)), high=np.ones((1, 2)))
+    some = HeatmapPanel(label="some", factor=np.array([[np.nan, 2.0]]), low=np.zeros((1, 2)), high=np.ones((1, 2)))
     assert data(some).scale == (0.0, 2.0)
-    nothing = Panel(label="none", factor=np.full((1, 2), np.nan), low=np.zeros((1, 2)), high=np.ones((1, 2)))
+    nothing = HeatmapPanel(label="none", factor=np.full((1, 2), np.nan), low=np.zeros((1, 2)), high=np.ones((1, 2)))
     assert data(nothing).scale == (0.0, 1.0)
 
 
@@ -78,7 +78,9 @@ def test_each_cell_says_its_factor_with_its_sign(tmp_path: Path) -> None:
 
 def test_small_factors_have_two_digits(tmp_path: Path) -> None:
     small = np.array([[-0.04, 0.26]])
-    _, texts = drawn(data(Panel(label="a", factor=small, low=small - 0.1, high=small + 0.1)), tmp_path / "map.svg")
+    _, texts = drawn(
+        data(HeatmapPanel(label="a", factor=small, low=small - 0.1, high=small + 0.1)), tmp_path / "map.svg"
+    )
     found = [t.text for t in texts]
     assert "\u22120.04" in found
     assert "+0.26" in found
@@ -103,7 +105,7 @@ def test_many_cells_have_dots_for_numbers(tmp_path: Path) -> None:
 
 def test_an_unknown_factor_is_said_to_be_unknown(tmp_path: Path) -> None:
     values = np.array([[1.0, np.nan]])
-    raw, texts = drawn(data(Panel(label="a", factor=values, low=values, high=values)), tmp_path / "map.svg")
+    raw, texts = drawn(data(HeatmapPanel(label="a", factor=values, low=values, high=values)), tmp_path / "map.svg")
     assert [t.text for t in texts].count("?") == 1
     assert "nan" not in raw
 
@@ -127,7 +129,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"map\.pdf ends in '\.pdf'; name a file"):
         draw_heatmap(data(panel(2, 2)), tmp_path / "map.pdf")
     with pytest.raises(InputError, match="panel 'a': factor, low and high have shapes"):
-        Panel(label="a", factor=np.zeros((2, 2)), low=np.zeros((2, 2)), high=np.zeros(4))
+        HeatmapPanel(label="a", factor=np.zeros((2, 2)), low=np.zeros((2, 2)), high=np.zeros(4))
     with pytest.raises(InputError, match="mean image of shape"):
         data(panel(2, 2), image=np.zeros((3, 28, 28)))
     with pytest.raises(InputError, match="has no panel"):

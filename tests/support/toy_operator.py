@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
 from radhard.operators import lowers
 
 
@@ -23,7 +23,7 @@ class ToyHypot(Elementwise):
         x, y = tensors(inputs)
         return m.special("sqrt", m.add(m.mul(x, x), m.mul(y, y)))
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The same of whole tensors."""
         del note
         x, y = tensors(inputs)

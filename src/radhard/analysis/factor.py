@@ -32,7 +32,7 @@ from statistics import NormalDist
 import numpy as np
 
 from radhard.analysis.intervals import Z_95, Interval
-from radhard.analysis.relative import Counts, Sums, fieller
+from radhard.analysis.relative import Counts, FloatSums, fieller
 
 
 def factor(protected: Counts, *, plain: Counts, trials: Counts, z: float = Z_95) -> Interval:
@@ -59,7 +59,7 @@ def unpaired_ratio(protected: Counts, *, plain: Counts, trials: Counts) -> float
     return apart / _spread(*_with_two_more(protected - plain, trials))
 
 
-def _with_two_more(difference: Counts, trials: Counts) -> tuple[Sums, Sums]:
+def _with_two_more(difference: Counts, trials: Counts) -> tuple[FloatSums, FloatSums]:
     """`d`, `m` of the images that were run and of the two added, which have as many trials as the others on average."""
     asked = trials > 0
     mean = trials.sum() / asked.sum()
@@ -68,5 +68,5 @@ def _with_two_more(difference: Counts, trials: Counts) -> tuple[Sums, Sums]:
     return np.concatenate([difference[asked], [size, -size]]), np.concatenate([trials[asked], [mean, mean]])
 
 
-def _spread(y: Sums, m: Sums) -> float:
+def _spread(y: FloatSums, m: FloatSums) -> float:
     return float(((y - y.sum() / m.sum() * m) ** 2).sum())

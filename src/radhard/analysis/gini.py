@@ -32,7 +32,7 @@ in 90 to 100 % of the studies simulated, least where mild unevenness drowns in n
 import numpy as np
 
 from radhard.analysis.intervals import Z_95, Interval
-from radhard.analysis.relative import Counts, Sums
+from radhard.analysis.relative import Counts, FloatSums
 
 _RESAMPLES = 400
 _ADDITIONS = 40
@@ -58,15 +58,15 @@ def gini(differences: Counts, *, generator: np.random.Generator) -> Interval:
     return Interval(rate=rate, low=max(0.0, rate - half), high=rate + half)
 
 
-def half_difference(values: Sums) -> Sums:
+def half_difference(values: FloatSums) -> FloatSums:
     """float64 [..., P] -> [...], half the mean of |x_p - x_q| over all P^2 pairs."""
     patches = values.shape[-1]
     weights = 2 * np.arange(1, patches + 1) - patches - 1  # in how many pairs it is the larger, less the smaller
-    found: Sums = np.sort(values, axis=-1) @ weights / patches**2
+    found: FloatSums = np.sort(values, axis=-1) @ weights / patches**2
     return found
 
 
-def _resampled(unequal: Sums, *, images: int, generator: np.random.Generator) -> Sums:
+def _resampled(unequal: FloatSums, *, images: int, generator: np.random.Generator) -> FloatSums:
     """Sums over images drawn with replacement, [resamples, P]; those in which nothing differs are drawn as one."""
     chances = np.full(len(unequal) + 1, 1 / images)
     chances[-1] = 1 - len(unequal) / images
@@ -74,7 +74,7 @@ def _resampled(unequal: Sums, *, images: int, generator: np.random.Generator) ->
     return drawn[:, :-1].astype(np.float64) @ unequal
 
 
-def _reliability(unequal: Sums, *, images: int) -> float:
+def _reliability(unequal: FloatSums, *, images: int) -> float:
     """The share of the variance between patches that is not noise, in [0, 1]."""
     contrasts = unequal - unequal.mean(axis=1, keepdims=True)
     between = float((contrasts.sum(axis=0) ** 2).sum())
@@ -83,15 +83,15 @@ def _reliability(unequal: Sums, *, images: int) -> float:
     return max(0.0, 1 - (float((contrasts**2).sum()) - between / images) / between)
 
 
-def _extrapolated(values: Sums, *, noise: Sums, additions: int, plain: float) -> Sums:
+def _extrapolated(values: FloatSums, *, noise: FloatSums, additions: int, plain: float) -> FloatSums:
     """[resamples, P] -> how much further apart than `plain` they are without the noise of which `noise` are samples.
 
     To each row the noise of other rows is added, so many times. [resamples], in the units of the values: G - `plain`
     times the mean, to first order, so that a resample whose mean is near 0 does no harm.
     """
 
-    def further(values: Sums) -> Sums:
-        found: Sums = half_difference(values) - plain * values.mean(axis=-1)
+    def further(values: FloatSums) -> FloatSums:
+        found: FloatSums = half_difference(values) - plain * values.mean(axis=-1)
         return found
 
     once, thrice = np.zeros(len(values)), np.zeros(len(values))
@@ -99,5 +99,5 @@ def _extrapolated(values: Sums, *, noise: Sums, additions: int, plain: float) ->
         first, second, third = (np.roll(noise, 3 * turn - place, axis=0) for place in range(3))
         once += further(values + first)
         thrice += further(values + first + second + third)
-    found: Sums = _BACK @ np.stack([further(values), once / additions, thrice / additions])
+    found: FloatSums = _BACK @ np.stack([further(values), once / additions, thrice / additions])
     return found

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from radhard.analysis.intervals import Z_95, Interval
 
 Counts = npt.NDArray[np.int64]
-Sums = npt.NDArray[np.float64]
+FloatSums = npt.NDArray[np.float64]
 
 
 def relative(hits: Counts, *, trials: Counts, clean: Counts, z: float = Z_95) -> Interval:
@@ -48,7 +48,7 @@ def relative(hits: Counts, *, trials: Counts, clean: Counts, z: float = Z_95) ->
     return Interval(rate=rate, low=min(rate, max(0.0, low)), high=max(rate, high))
 
 
-def fieller(y: Sums, x: Sums, *, z: float) -> tuple[float, float]:
+def fieller(y: FloatSums, x: FloatSums, *, z: float) -> tuple[float, float]:
     """`y`, `x` float64 [N], sums of independent images -> the limits of sum y / sum x; infinite if x is too few."""
     # T^2 <= z^2 V is a R^2 - 2 b R + c <= 0, and at sum y / sum x it holds: with a > 0 there are two roots.
     a = x.sum() ** 2 - z * z * (x @ x)

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from radhard.analysis.gini import gini
 from radhard.analysis.intervals import Z_95, Interval
-from radhard.analysis.relative import Counts, Sums, fieller
+from radhard.analysis.relative import Counts, FloatSums, fieller
 from radhard.errors import InputError
 
 FEWEST = 5
@@ -121,11 +121,11 @@ def centre_and_edge(rows: int, columns: int) -> tuple[npt.NDArray[np.bool_], npt
 class _Group:
     """Of each image `gained`, float64 [N], the mean over cells of the difference; `added`: of the two images more."""
 
-    gained: Sums
+    gained: FloatSums
     added: float
 
     @property
-    def sums(self) -> Sums:
+    def sums(self) -> FloatSums:
         return np.concatenate([self.gained, [self.added, -self.added]])
 
 
@@ -157,9 +157,9 @@ def _p_value(differences: Counts, *, generator: np.random.Generator) -> float:
     return as_far / (1 + _SIGNS)
 
 
-def _apart(sums: Sums) -> Sums:
+def _apart(sums: FloatSums) -> FloatSums:
     """Whole numbers [..., P] -> P times their sum of squares about their mean, exactly."""
-    found: Sums = sums.shape[-1] * (sums**2).sum(axis=-1) - sums.sum(axis=-1) ** 2
+    found: FloatSums = sums.shape[-1] * (sums**2).sum(axis=-1) - sums.sum(axis=-1) ** 2
     return found
 
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from radhard.campaign.cache.cache import Cache
-from radhard.campaign.cache.prepared import Calibrating, Original, original, quantized, scales
+from radhard.campaign.cache.prepared import CalibrationImages, Original, original, quantized, scales
 from radhard.campaign.model_under_test import ModelUnderTest, calibration_batches
-from radhard.campaign.scales import Known, shipped
+from radhard.campaign.scales import KnownScales, shipped
 from radhard.errors import InputError
 from radhard.models.data.dataset import Dataset
-from radhard.models.data.decode import Progress
+from radhard.models.data.decode import DecodeProgress
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.listing import Listing
 from radhard.models.data.pixels import pixels_of
@@ -31,8 +31,8 @@ def build(
     data: DataChoice | None = None,
     whole: Dataset | Listing | None = None,
     images: int = 1,
-    progress: Progress | None = None,
-    known: Sequence[Known] | None = None,
+    progress: DecodeProgress | None = None,
+    known: Sequence[KnownScales] | None = None,
     device: str | torch.device = "cpu",
     cache: Cache | None = None,
 ) -> ModelUnderTest:
@@ -99,13 +99,15 @@ def build_program(loaded: LoadedModel, *, recipe: str | None, cache: Cache | Non
     return program
 
 
-def _of_data(data: Dataset, loaded: LoadedModel) -> Calibrating:
+def _of_data(data: Dataset, loaded: LoadedModel) -> CalibrationImages:
     identity = {"images": data.digest, "mean": list(loaded.mean), "std": list(loaded.std)}
-    return Calibrating(identity=identity, read=lambda: calibration_batches(data, mean=loaded.mean, std=loaded.std))
+    return CalibrationImages(
+        identity=identity, read=lambda: calibration_batches(data, mean=loaded.mean, std=loaded.std)
+    )
 
 
-def _of_noise(loaded: LoadedModel) -> Calibrating:
-    return Calibrating(identity={"noise": list(loaded.input_shape)}, read=lambda: noise(loaded))
+def _of_noise(loaded: LoadedModel) -> CalibrationImages:
+    return CalibrationImages(identity={"noise": list(loaded.input_shape)}, read=lambda: noise(loaded))
 
 
 def _integer(recipe: Recipe | None) -> IntegerRecipe:

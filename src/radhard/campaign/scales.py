@@ -17,7 +17,7 @@ When = Literal["given", "same model", "same images"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownScales:
     """A `calibration` and the `source` that it is from.
 
     It is taken "given", whatever happens; or for the "same model", weight for weight; or only where the "same images"
@@ -29,21 +29,21 @@ class Known:
     when: When
 
 
-def given(paths: Sequence[Path]) -> list[Known]:
+def given(paths: Sequence[Path]) -> list[KnownScales]:
     """Those of files that the user names."""
-    return [Known(calibration=read_calibration(path), source=f"--scales {path}", when="given") for path in paths]
+    return [KnownScales(calibration=read_calibration(path), source=f"--scales {path}", when="given") for path in paths]
 
 
-def of_plans(plans: Mapping[str, Plan]) -> list[Known]:
+def of_plans(plans: Mapping[str, Plan]) -> list[KnownScales]:
     """Those that plans were made with, by what each plan is called."""
     return [
-        Known(calibration=plan.calibration, source=name, when="same model")
+        KnownScales(calibration=plan.calibration, source=name, when="same model")
         for name, plan in plans.items()
         if plan.calibration is not None
     ]
 
 
-def of_store(store: Store) -> list[Known]:
+def of_store(store: Store) -> list[KnownScales]:
     """Those of the programs whose units a store holds, the one with the most units first."""
     units: dict[str, int] = {}
     for one in contents(store):
@@ -53,16 +53,18 @@ def of_store(store: Store) -> list[Known]:
         values = json.loads(text).get("calibration")
         if values is not None:
             calibration = Calibration.from_dict(values, place=f"store {store.path}, program {digest[:12]}")
-            found.append(Known(calibration=calibration, source=f"store {store.path}", when="same images"))
+            found.append(KnownScales(calibration=calibration, source=f"store {store.path}", when="same images"))
     return found
 
 
-def shipped(loaded: LoadedModel) -> list[Known]:
+def shipped(loaded: LoadedModel) -> list[KnownScales]:
     """Those that come with a model."""
-    return [Known(calibration=one, source="the model", when="same images") for one in loaded.calibrations]
+    return [KnownScales(calibration=one, source="the model", when="same images") for one in loaded.calibrations]
 
 
-def chosen(known: Sequence[Known], program: Program, *, recipe: str, images: Callable[[], str]) -> Known | None:
+def chosen(
+    known: Sequence[KnownScales], program: Program, *, recipe: str, images: Callable[[], str]
+) -> KnownScales | None:
     """The one of `known` that the integer program of a float one takes, or None: it is to be calibrated on `images`.
 
     These are asked for by their digest, where that matters.

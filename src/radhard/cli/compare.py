@@ -27,7 +27,7 @@ def compare(
     told: ProgressOptions,
     output: Annotated[OutputOptions, options.written(csv="one row a scheme and BER", plot="accuracy and overhead")],
     compare_options: CompareOptions,
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     ber: Annotated[
         str | None,
         typer.Option(

@@ -39,7 +39,7 @@ def evaluate(
         OutputOptions, options.written(csv="one row a configuration and BER", plot="accuracy and overhead")
     ],
     overhead: Annotated[PlanOptions, taken(only=("weights",))],
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     ber: Annotated[
         str | None,
         typer.Option(

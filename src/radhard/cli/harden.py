@@ -13,14 +13,14 @@ from radhard.studies.options import DataOptions, ModelOptions
 
 def harden(
     ctx: typer.Context,
-    model: options.Model,
+    model: options.ModelArgument,
     plan: Annotated[
         Path,
         typer.Option(help="the plan's file, which `radhard plan` made for this model", rich_help_panel=PROTECTION),
     ],
     model_options: ModelOptions,
     data_options: DataOptions,
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     policy: Annotated[
         Literal["raise", "warn", "recompute"],
         typer.Option(help="reaction to uncorrectable words", rich_help_panel=PROTECTION),

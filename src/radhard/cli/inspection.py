@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def inspect(
     ctx: typer.Context,
-    model: options.Model,
+    model: options.ModelArgument,
     model_options: Annotated[ModelOptions, taken(but=("scales", "resize", "crop_pct", "interpolation"))],
     faults: Annotated[FaultOptions, taken(but=("seed",))],
     output: Annotated[OutputOptions, taken(only=("json_",))],

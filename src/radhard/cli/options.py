@@ -19,8 +19,8 @@ MODEL_HELP = (
     "a model of the zoo, such as fashion-vit; any name of timm's; torchvision:NAME; hf:NAME or a Hugging Face folder; "
     "FILE.py:FUNCTION; or an exported program, FILE.pt2"
 )
-Model = Annotated[str, typer.Argument(help=MODEL_HELP, autocompletion=completion.models)]
-Data = Annotated[
+ModelArgument = Annotated[str, typer.Argument(help=MODEL_HELP, autocompletion=completion.models)]
+DataOption = Annotated[
     str,
     typer.Option(
         help="images to evaluate: fashion-mnist (embedded); a folder with one folder per class, with a list of labels, "

@@ -9,8 +9,8 @@ from radhard.errors import InputError
 if TYPE_CHECKING:
     from radhard.analysis.overhead import Weights
     from radhard.machine import Kind
-    from radhard.models.data.preprocessing import Size
-    from radhard.models.loaded import Shape
+    from radhard.models.data.preprocessing import PixelSize
+    from radhard.models.loaded import ImageShape
     from radhard.program import Overrides
     from radhard.words import Words
 
@@ -211,7 +211,7 @@ def losses(text: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-def shape(text: str) -> "Shape":
+def shape(text: str) -> "ImageShape":
     """`3,224,224` -> (3, 224, 224)."""
     parts = [part.strip() for part in text.split(",")]
     sizes = [whole(part, most=MOST_PIXELS) for part in parts]
@@ -223,7 +223,7 @@ def shape(text: str) -> "Shape":
     return channels, height, width
 
 
-def edges(text: str) -> "int | Size | Literal['none']":
+def edges(text: str) -> "int | PixelSize | Literal['none']":
     """`248` -> 248, `32x48` -> (32, 48), height first, `none` -> "none"."""
     if text == "none":
         return "none"

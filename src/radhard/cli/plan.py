@@ -13,7 +13,7 @@ from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, Pla
 
 def plan(
     ctx: typer.Context,
-    model: options.Model,
+    model: options.ModelArgument,
     ber: Annotated[str, typer.Option(help="the bit error rate to plan for, such as 1e-8", rich_help_panel=FAULTS)],
     model_options: ModelOptions,
     data_options: DataOptions,
@@ -28,7 +28,7 @@ def plan(
     ],
     told: ProgressOptions,
     output: Annotated[OutputOptions, options.written(csv="the frontier", plot="accuracy over overhead")],
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     out: Annotated[Path, typer.Option(help="the plan's file", rich_help_panel=OUTPUT)] = Path("plan.json"),
     beside: Annotated[
         list[Path] | None,

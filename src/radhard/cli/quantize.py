@@ -14,10 +14,10 @@ from radhard.studies.options import DataOptions, ModelOptions
 
 def quantize(
     ctx: typer.Context,
-    model: options.Model,
+    model: options.ModelArgument,
     model_options: Annotated[ModelOptions, taken(but=("scales",))],
     data_options: DataOptions,
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     out: Annotated[Path, typer.Option(help="the file of the scales", rich_help_panel=OUTPUT)] = Path("scales.json"),
 ) -> None:
     """Calibrate a model and write its scales to a file for --scales, to make the same program on any machine.

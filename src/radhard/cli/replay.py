@@ -14,7 +14,7 @@ from radhard.studies.options import DataOptions, ModelOptions, RunOptions
 
 def replay(
     ctx: typer.Context,
-    model: options.Model,
+    model: options.ModelArgument,
     trace: Annotated[
         Path,
         typer.Option(help="the table, .parquet or .csv, of `radhard trace` or by hand", rich_help_panel=FAULTS),
@@ -23,7 +23,7 @@ def replay(
     data_options: DataOptions,
     run: Annotated[RunOptions, taken(only=("batch", "device"))],
     output: Annotated[OutputOptions, taken(only=("json_",))],
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     trial: Annotated[
         int | None, typer.Option(min=0, help="the trial, if the table has several", rich_help_panel=FAULTS)
     ] = None,

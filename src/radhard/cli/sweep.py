@@ -23,7 +23,7 @@ def sweep(
     run: RunOptions,
     told: ProgressOptions,
     output: Annotated[OutputOptions, options.written(csv="the points", plot="the curves")],
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     ber: Annotated[
         str | None,
         typer.Option(

@@ -13,7 +13,7 @@ from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, Run
 
 def trace(
     ctx: typer.Context,
-    model: options.Model,
+    model: options.ModelArgument,
     ber: Annotated[str, typer.Option(help="probability that an exposed bit flips", rich_help_panel=FAULTS)],
     out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv", rich_help_panel=OUTPUT)],
     model_options: ModelOptions,
@@ -26,7 +26,7 @@ def trace(
             helps={"images": "how many test images, from the first on; default: 10, or all of fewer"},
         ),
     ],
-    data: options.Data = "fashion-mnist",
+    data: options.DataOption = "fashion-mnist",
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0", rich_help_panel=FAULTS)] = 0,
 ) -> None:
     """Write the faults of a sweep with the same options: trial, image, site, kind, index, bit.

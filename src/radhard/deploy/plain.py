@@ -3,7 +3,7 @@
 from radhard.deploy.applied import Applied
 from radhard.deploy.products import IntegerProduct
 from radhard.deploy.step import Step
-from radhard.deploy.steps import Int8Wrapped, Kernel, Table
+from radhard.deploy.steps import Int8Wrapped, Kernel, LookUpTable
 from radhard.operators import Quantized
 
 
@@ -15,4 +15,4 @@ def plain_step(applied: Applied) -> Step:
     if not isinstance(operator, Quantized):
         return Kernel(operator, site)
     numbers = applied.numbers
-    return Int8Wrapped(operator, site=site) if numbers is None else Table(operator, numbers, site=site)
+    return Int8Wrapped(operator, site=site) if numbers is None else LookUpTable(operator, numbers, site=site)

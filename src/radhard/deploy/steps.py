@@ -26,7 +26,7 @@ class Kernel(Step):
         return self.operator.kernel(inputs, _ignore)
 
 
-class Table(Step):
+class LookUpTable(Step):
     """An operator whose output word depends on one input word alone: looked up."""
 
     table: Tensor

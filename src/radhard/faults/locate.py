@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from radhard.errors import InputError
 from radhard.faults.flips import Flips
-from radhard.machine import KINDS, Cost, Site, Step
+from radhard.machine import KINDS, Cost, CostStep, Site
 
 Column = NDArray[np.int64]
 
@@ -118,7 +118,7 @@ def _steps_of(kind: Column, index: Column, cost: Cost) -> tuple[Column, Column, 
 
 
 @lru_cache(maxsize=4096)
-def _columns(steps: tuple[Step, ...]) -> tuple[Column, Column]:
+def _columns(steps: tuple[CostStep, ...]) -> tuple[Column, Column]:
     """Kind (place in KINDS) and operations per unit of each step [s]."""
     return np.array([KINDS.index(step.kind) for step in steps]), np.array([step.per_unit for step in steps])
 

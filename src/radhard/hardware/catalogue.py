@@ -36,10 +36,10 @@ def single_bit(width: int, draw: Draw) -> int:
 
 
 Mask = Callable[[int, Draw], int]
-Drawn = Callable[[ImageProducts, Draw], HardwareFault]
+FaultSampler = Callable[[ImageProducts, Draw], HardwareFault]
 
 
-def _misread(operand: Factor, mask: Mask) -> Drawn:
+def _misread(operand: Factor, mask: Mask) -> FaultSampler:
     def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
         return Misread(
             operand=operand,
@@ -52,7 +52,7 @@ def _misread(operand: Factor, mask: Mask) -> Drawn:
     return drawn
 
 
-def _upset(mask: Mask) -> Drawn:
+def _upset(mask: Mask) -> FaultSampler:
     def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
         area = Area(row=_below(products.m, draw), column=_below(products.n, draw), group=_below(products.groups, draw))
         return AccumulatorUpset(area=area, term=_below(products.terms, draw), mask=mask(32, draw))
@@ -97,7 +97,7 @@ def _stuck_sum(products: ImageProducts, draw: Draw) -> HardwareFault:
     return StuckSum(row=row, column=column, mask=single_bit(32, draw), level=_below(2, draw))
 
 
-def _stuck_product(dataflow: Dataflow) -> Drawn:
+def _stuck_product(dataflow: Dataflow) -> FaultSampler:
     def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
         along = products.m if dataflow == "output" else products.k
         row, column = _cell(min(along, TILE.rows), min(products.n, TILE.columns), draw)
@@ -124,7 +124,7 @@ def _seed(draw: Draw) -> int:
     return int(draw.integers(0, 2**31))
 
 
-FAULT_MODELS: Mapping[str, Drawn] = {
+FAULT_MODELS: Mapping[str, FaultSampler] = {
     "a misread, one bit": _misread("a", single_bit),
     "a misread, MBU": _misread("a", multi_bit),
     "b misread, one bit": _misread("b", single_bit),

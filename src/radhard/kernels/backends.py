@@ -19,7 +19,7 @@ from radhard.errors import BackendError
 from radhard.kernels.octets import exact_terms, lowered
 from radhard.kernels.on_device import on_device
 
-Product = Callable[[Tensor, Tensor], Tensor]
+ProductKernel = Callable[[Tensor, Tensor], Tensor]
 FactorKind = Literal["weight", "attention"]
 
 # [g, m, k, n] of the measurement: a linear layer's and an attention head's product
@@ -48,7 +48,7 @@ class Backend:
     """
 
     name: str
-    product: Product
+    product: ProductKernel
     devices: tuple[str, ...] = ("cpu", "cuda")
     proof: Callable[[torch.device], bool] | None = None
 

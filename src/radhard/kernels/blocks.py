@@ -58,7 +58,7 @@ class BlockStored:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Product:
+class BlockOperands:
     """Products `a` [g, m, k] of 8 bits times `wide` [1 or g, n + 3 and more, k] int8, the digits of sums after n rows.
 
     `factors` gives what product x is made of, `offset` [.] int64 ends in the sum of the bias [n] int32.
@@ -71,7 +71,9 @@ class Product:
     factors: Callable[[int], Factors]
 
 
-def check(product: Product, how: How, *, back: WriteBack, policy: str, sums: Tensor | None) -> tuple[Tensor, Events]:
+def check(
+    product: BlockOperands, how: How, *, back: WriteBack, policy: str, sums: Tensor | None
+) -> tuple[Tensor, Events]:
     """-> [g, m, n] as `back` writes it, checked and repaired, and what happened.
 
     `sums` [q, g, m, n] int32 are the running sums after each slab where somebody else has made them.
@@ -112,7 +114,7 @@ def _running(left: Tensor, right: Tensor, how: How) -> list[Tensor]:
 
 
 def _checked(
-    running: Sequence[Tensor], product: Product, how: How, first: int, *, back: WriteBack, policy: str
+    running: Sequence[Tensor], product: BlockOperands, how: How, first: int, *, back: WriteBack, policy: str
 ) -> tuple[Tensor, Events]:
     """Products `first` ... of `product`, given their running sums -> [g m, n], and what happened."""
     total, bias, m = running[-1], product.bias, product.a.shape[1]
@@ -148,7 +150,7 @@ def _tell(happened: Events, *, on_uncorrectable: OnUncorrectable, events: Tensor
         complain(on_uncorrectable, fault=f"{left} blocks of a product do not add up and could not be put right")
 
 
-def _alarmed(total: Tensor, rows: Tensor, product: Product, how: How, *, of: int) -> list[int]:
+def _alarmed(total: Tensor, rows: Tensor, product: BlockOperands, how: How, *, of: int) -> list[int]:
     """Which of the products do not add up as a whole, given the rows [f] that do not."""
     bias, m = product.bias, product.a.shape[1]
     n = len(bias)
@@ -190,7 +192,7 @@ def weights_checked(
             return Factors(a=own[x], b=known.own, bias=known.bias, sums=of_blocks, stored=True, seen=shown[h])
 
         out, found = check(
-            Product(a=own, wide=known.weight[None], bias=known.bias, offset=known.columns, factors=factors),
+            BlockOperands(a=own, wide=known.weight[None], bias=known.bias, offset=known.columns, factors=factors),
             how.sized(a.shape[1], a.shape[2], n),
             back=backs[h],
             policy=on_uncorrectable.policy,
@@ -224,7 +226,7 @@ def activations_checked(
         return Factors(a=left[x], b=right[x], bias=zero, sums=of_blocks, stored=False, seen=seen)
 
     offset = torch.zeros(1, dtype=torch.int64, device=b.device)
-    product = Product(a=left, wide=wide, bias=zero, offset=offset, factors=factors)
+    product = BlockOperands(a=left, wide=wide, bias=zero, offset=offset, factors=factors)
     out, happened = check(product, how, back=back, policy=on_uncorrectable.policy, sums=sums)
     _tell(happened, on_uncorrectable=on_uncorrectable, events=events)
     return out

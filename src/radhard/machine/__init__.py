@@ -15,11 +15,11 @@ from radhard.machine.arithmetic import (
     apply_special,
 )
 from radhard.machine.clean import Clean, GraphCapturable, Machine, together
-from radhard.machine.cost import Cost, Step, read_cost
+from radhard.machine.cost import Cost, CostStep, read_cost
 from radhard.machine.counting import Counting
 from radhard.machine.gemm import Gemm, MatrixProduct
 from radhard.machine.matrices import Matrices, Shape
-from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
+from radhard.machine.operator import NoteNonFinite, Operator, UnitInput, Units, elements, rows
 from radhard.machine.primitives import Add, Elementwise, Load, Mul, Sum, tensors
 from radhard.machine.recording import Recording, applied
 from radhard.machine.site import CHECK, MARKED, Part, Site, Source, least_sure
@@ -37,6 +37,7 @@ __all__ = [
     "Arithmetic",
     "Clean",
     "Cost",
+    "CostStep",
     "Counting",
     "Elementwise",
     "Gemm",
@@ -48,7 +49,7 @@ __all__ = [
     "Matrices",
     "MatrixProduct",
     "Mul",
-    "Note",
+    "NoteNonFinite",
     "Operator",
     "Part",
     "Plain",
@@ -58,7 +59,6 @@ __all__ = [
     "Site",
     "Source",
     "Special",
-    "Step",
     "Sum",
     "UnitInput",
     "Units",

@@ -15,7 +15,7 @@ from radhard.words import CARRIERS, Word, Words, word_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class CostStep:
     """One primitive of a definition: `per_unit` operations of `kind` in each unit, each a word that `dtype` carries.
 
     A product of words of 8 bits is carried by int16, an integer sum by int32: their formats are those of the run.
@@ -37,7 +37,7 @@ class Cost:
     """One application for one image: a `grid` of units, each the `steps` of the definition in their order."""
 
     grid: tuple[int, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[CostStep, ...]
 
     @property
     def units(self) -> int:
@@ -69,10 +69,10 @@ class CostInterpreter(Plain):
 
     def __init__(self, units: int) -> None:
         self._units = units
-        self.steps: list[Step] = []
+        self.steps: list[CostStep] = []
 
     def _count(self, kind: Kind, total: int, dtype: torch.dtype) -> None:
-        self.steps.append(Step(kind=kind, per_unit=total // self._units, dtype=dtype))
+        self.steps.append(CostStep(kind=kind, per_unit=total // self._units, dtype=dtype))
 
     def gemm(self, a: Rows, b: Rows, bias: Tensor | None, ends: tuple[int, ...] = ()) -> Tensor:
         """k multiplications a unit, k-1 additions, or k with a bias."""

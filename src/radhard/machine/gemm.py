@@ -21,7 +21,7 @@ from radhard.kernels.write import WriteBack
 from radhard.kernels.written import written
 from radhard.machine.arithmetic import Arithmetic, Rows
 from radhard.machine.matrices import Matrices, by_image, from_images
-from radhard.machine.operator import Note, Operator, UnitInput, Units, unravel
+from radhard.machine.operator import NoteNonFinite, Operator, UnitInput, Units, unravel
 from radhard.machine.site import Site
 
 
@@ -177,7 +177,7 @@ class Gemm(MatrixProduct):
             merge=lambda total: from_images(total.reshape(images, pieces, -1), flat, site).unflatten(-1, (m, n)),
         )
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's matmul, or the exact integer product, written back."""
         del note
         a, b = operands(inputs)

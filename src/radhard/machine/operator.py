@@ -13,7 +13,7 @@ from radhard.kernels.chains import Chains
 from radhard.machine.arithmetic import Arithmetic, Plain, Rows
 
 UnitInput = Tensor | Rows | None
-Note = Callable[[Tensor], None]
+NoteNonFinite = Callable[[Tensor], None]
 
 GATHERED_AT_ONCE = 1 << 22
 """Elements that are gathered at a time, where all of them would need much memory."""
@@ -82,7 +82,7 @@ class Operator(ABC):
         del inputs, out
         return ()
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The whole application at once; by default the definition, read for all units.
 
         `note` takes a mask of the output's shape: where a value that was to be quantised was not finite; or how many

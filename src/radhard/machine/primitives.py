@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radhard.machine.arithmetic import Arithmetic
-from radhard.machine.operator import Note, Operator, UnitInput, Units, elements, rows
+from radhard.machine.operator import NoteNonFinite, Operator, UnitInput, Units, elements, rows
 
 
 def tensors(inputs: Sequence[UnitInput]) -> tuple[Tensor, ...]:
@@ -48,7 +48,7 @@ class Add(Elementwise):
         x, y = tensors(inputs)
         return m.add(x, y if self.sign > 0 else -y)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's addition."""
         del note
         x, y = tensors(inputs)
@@ -66,7 +66,7 @@ class Mul(Elementwise):
         x, y = tensors(inputs)
         return m.mul(x, y)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's multiplication."""
         del note
         x, y = tensors(inputs)
@@ -84,7 +84,7 @@ class Load(Elementwise):
         (x,) = tensors(inputs)
         return m.load(x)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The same tensor, not copied."""
         del note
         (x,) = tensors(inputs)
@@ -114,7 +114,7 @@ class Sum(Operator):
         (x,) = tensors(inputs)
         return m.sum(x)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's sum; integers wrap."""
         del note
         (x,) = tensors(inputs)

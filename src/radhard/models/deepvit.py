@@ -128,7 +128,7 @@ class Mlp(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A transformer block [B, N, width] -> [B, N, width]."""
 
     def __init__(self, shape: DeepViTShape, *, mixes: bool) -> None:
@@ -157,7 +157,7 @@ class DeepViT(nn.Module):
         self.patch_embed = (ConvolutionalPatchEmbed if shape.convolutional_stem else PatchEmbed)(shape)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, (shape.image // shape.patch) ** 2 + 1, shape.width))
-        self.blocks = nn.ModuleList(Block(shape, mixes=mixes) for mixes in shape.re_attention)
+        self.blocks = nn.ModuleList(TransformerBlock(shape, mixes=mixes) for mixes in shape.re_attention)
         self.norm = nn.LayerNorm(shape.width, eps=_EPS)
         self.head = nn.Linear(shape.width, shape.classes)
         for token in (self.cls_token, self.pos_embed):

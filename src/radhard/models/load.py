@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 
 from radhard.errors import InputError, ModelError
-from radhard.models.data.preprocessing import Size, restated
+from radhard.models.data.preprocessing import PixelSize, restated
 from radhard.models.deepvit import VARIANTS
-from radhard.models.loaded import LoadedModel, Shape, Wanted, WeightSource, check_size, normalised
+from radhard.models.loaded import ImageShape, LoadedModel, Wanted, WeightSource, check_size, normalised
 from radhard.models.seeding import drawn_from
 from radhard.models.sources.from_archive import from_archive
 from radhard.models.sources.from_file import from_file
@@ -22,9 +22,9 @@ from radhard.models.zoo import ZOO, listed
 
 __all__ = ["LoadedModel", "load", "source_of"]
 
-Source = Callable[[Wanted], LoadedModel]
+ModelSource = Callable[[Wanted], LoadedModel]
 
-PREFIXES: Mapping[str, Source] = {"timm": from_timm, "torchvision": from_torchvision, "hf": from_hugging_face}
+PREFIXES: Mapping[str, ModelSource] = {"timm": from_timm, "torchvision": from_torchvision, "hf": from_hugging_face}
 _WEIGHTS_ALONE = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -35,10 +35,10 @@ def load(
     checkpoint_key: str | None = None,
     seed: int = 0,
     weights: WeightSource = "random",
-    input_shape: Shape | None = None,
+    input_shape: ImageShape | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    resize: int | Size | Literal["none"] | None = None,
+    resize: int | PixelSize | Literal["none"] | None = None,
     crop_pct: float | None = None,
     interpolation: str | None = None,
 ) -> LoadedModel:
@@ -79,7 +79,7 @@ def load(
     return replace(normalised(model, mean=mean, std=std), preprocessing=pixels)
 
 
-def source_of(name: str) -> Source:
+def source_of(name: str) -> ModelSource:
     """Where a model of that name comes from. ModelError for a name of no known form."""
     if name in ZOO:
         return from_zoo

@@ -24,7 +24,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _LARGEST = 2**28  # values of an image: one of 3 x 9,459 x 9,459
 WeightSource = Literal["random", "pretrained"]
-Shape = tuple[int, int, int]
+ImageShape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Wanted:
     checkpoint_key: str | None = None
     weights: WeightSource = "random"
     seed: int = 0
-    input_shape: Shape | None = None
+    input_shape: ImageShape | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class LoadedModel:
 
     name: str
     module: nn.Module | ExportedProgram | Program | Unbuilt
-    input_shape: Shape
+    input_shape: ImageShape
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: int
@@ -87,7 +87,7 @@ class LoadedModel:
         return self.module.module if isinstance(self.module, Unbuilt) else self.module
 
 
-def check_size(shape: Shape, *, of: str) -> Shape:
+def check_size(shape: ImageShape, *, of: str) -> ImageShape:
     """`shape` itself. InputError for images of more values than any model takes, which would fill the memory."""
     if math.prod(shape) > _LARGEST:
         raise InputError(f"{of}: images {list(shape)} have {math.prod(shape):,} values; at most {_LARGEST:,} are taken")
@@ -124,7 +124,7 @@ def normalised(
     )
 
 
-def count_classes(module: nn.Module, shape: Shape, *, name: str) -> int:
+def count_classes(module: nn.Module, shape: ImageShape, *, name: str) -> int:
     """The number of logits of an image, by running two images [2, *shape] of zeros through `module` (eval mode).
 
     A module that returns one tensor [2, classes] in something else, or one called logits, is given a hook that returns

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
 from radhard.operators.aten import lowers
 
 
@@ -41,7 +41,7 @@ class BatchNorm(Elementwise):
         x, factor, offset = tensors(inputs)
         return m.add(m.mul(x, factor), offset)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """Product and sum."""
         del note
         x, factor, offset = tensors(inputs)

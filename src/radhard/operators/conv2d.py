@@ -19,7 +19,7 @@ from radhard.kernels.chains import Chains, Window
 from radhard.kernels.convolution import convolution
 from radhard.kernels.geometry import Geometry
 from radhard.kernels.octets import OCTETS
-from radhard.machine import Note, Rows, Site, UnitInput, Units, WriteBack
+from radhard.machine import NoteNonFinite, Rows, Site, UnitInput, Units, WriteBack
 from radhard.machine.gemm import MatrixProduct, operands
 from radhard.machine.matrices import Matrices, by_image
 from radhard.machine.operator import unravel
@@ -159,7 +159,7 @@ class Conv2d(MatrixProduct):
             merge=merge,
         )
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's convolution, or the exact integer one and one pass to write it back."""
         del note
         x, weight = operands(inputs)

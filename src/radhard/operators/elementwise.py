@@ -15,7 +15,7 @@ from radhard.machine import (
     Arithmetic,
     Elementwise,
     Mul,
-    Note,
+    NoteNonFinite,
     Special,
     UnitInput,
     apply_special,
@@ -37,7 +37,7 @@ class Div(Elementwise):
         x, y = tensors(inputs)
         return m.mul(x, m.special("reciprocal", y))
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's division."""
         del note
         x, y = tensors(inputs)
@@ -59,7 +59,7 @@ class Power(Elementwise):
             power = m.mul(power, x)
         return power
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's power."""
         del note
         (x,) = tensors(inputs)
@@ -78,7 +78,7 @@ class RealPower(Elementwise):
         (x,) = tensors(inputs)
         return m.special("exp", m.mul(m.special("log", x), self.exponent))
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The same functions of torch; its power differs in the last bit with an element's place in a batch."""
         del note
         (x,) = tensors(inputs)
@@ -101,7 +101,7 @@ class Function(Elementwise):
         (x,) = tensors(inputs)
         return m.special(self.function, x)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's function of that name."""
         del note
         (x,) = tensors(inputs)
@@ -120,7 +120,7 @@ class Identity(Elementwise):
         (x,) = tensors(inputs)
         return x
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The same tensor."""
         del note
         (x,) = tensors(inputs)

@@ -17,11 +17,13 @@ from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.softmax import Softmax
 
 Inputs = Sequence[Tensor | None]
-Found = tuple[Tensor, Tensor | None] | None
+FusedWords = tuple[Tensor, Tensor | None] | None
 """What was written and which values were not finite, see `radhard.kernels.cuda.rows`; None where it was not served."""
 
 
-def in_one_pass(inner: Operator, inputs: Inputs, *, reads: Sequence[Affine | None], writes: Affine | None) -> Found:
+def in_one_pass(
+    inner: Operator, inputs: Inputs, *, reads: Sequence[Affine | None], writes: Affine | None
+) -> FusedWords:
     """`inner` between words for `reads[i]` (None: a float input) and for `writes`, on the inputs' device."""
     x = inputs[0]
     kernels = None if x is None else on_device(x)
@@ -29,7 +31,9 @@ def in_one_pass(inner: Operator, inputs: Inputs, *, reads: Sequence[Affine | Non
     if kernels is None or how is None:
         return None
     write = None if writes is None else (1.0 / writes.scale, writes.grid.limits, writes.grid.dtype)
-    found: Found = how(kernels, inner, inputs, [None if r is None else (r.grid.zero, r.scale) for r in reads], write)
+    found: FusedWords = how(
+        kernels, inner, inputs, [None if r is None else (r.grid.zero, r.scale) for r in reads], write
+    )
     return found
 
 

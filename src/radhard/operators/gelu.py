@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
 from radhard.operators.aten import Lowered, lowers
 
 _ATEN = torch.ops.aten
@@ -33,7 +33,7 @@ class Gelu(Elementwise):
             inner = m.special("tanh", m.mul(m.add(x, m.mul(cube, 0.044715)), math.sqrt(2.0 / math.pi)))
         return m.mul(m.mul(x, m.add(inner, 1.0)), 0.5)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's GELU."""
         del note
         (x,) = tensors(inputs)

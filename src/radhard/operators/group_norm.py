@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units
+from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units
 from radhard.machine.operator import unravel
 from radhard.operators.aten import Lowered, lowers
 from radhard.operators.layer_norm import normalised
@@ -51,7 +51,7 @@ class GroupNorm(Operator):
         """As layer normalisation, over a group."""
         return normalised(m, inputs, eps=self.eps)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's group normalisation."""
         del note
         x, weight, bias = inputs

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
 from radhard.operators.aten import Lowered, lowers
 
 _ATEN = torch.ops.aten
@@ -30,7 +30,7 @@ class Clamp(Elementwise):
         (x,) = tensors(inputs)
         return x.clamp(self.low, self.high)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's clamp."""
         del note
         (x,) = tensors(inputs)
@@ -49,7 +49,7 @@ class HardSigmoid(Elementwise):
         (x,) = tensors(inputs)
         return m.mul(m.add(x, 3.0).clamp(0.0, 6.0), 1.0 / 6.0)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's hard sigmoid."""
         del note
         (x,) = tensors(inputs)
@@ -68,7 +68,7 @@ class HardSwish(Elementwise):
         (x,) = tensors(inputs)
         return m.mul(m.mul(x, m.add(x, 3.0).clamp(0.0, 6.0)), 1.0 / 6.0)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's hard swish."""
         del note
         (x,) = tensors(inputs)

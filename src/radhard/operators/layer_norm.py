@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units, rows
+from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units, rows
 from radhard.operators.aten import Lowered, lowers
 
 _ATEN = torch.ops.aten
@@ -31,7 +31,7 @@ class LayerNorm(Operator):
         """(x - mean) / sqrt(variance + eps) * weight + bias, the variance about the mean, divided by n."""
         return normalised(m, inputs, eps=self.eps)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's layer normalisation."""
         del note
         x, weight, bias = inputs

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from radhard.kernels.chains import Chains
 from radhard.kernels.octets import OCTETS
-from radhard.machine import Note, Rows, Site, UnitInput, Units, WriteBack
+from radhard.machine import NoteNonFinite, Rows, Site, UnitInput, Units, WriteBack
 from radhard.machine.gemm import MatrixProduct, operands, scatter_flat
 from radhard.machine.matrices import Matrices, by_image, from_images
 from radhard.operators.aten import Lowered, lowers
@@ -73,7 +73,7 @@ class Linear(MatrixProduct):
             merge=lambda total: from_images(total, shape, site),
         )
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's linear, or the exact integer product, written back."""
         del note
         x, weight = operands(inputs)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
 from radhard.operators.aten import lowers
 
 
@@ -25,7 +25,7 @@ class LogAddExp(Elementwise):
         apart = torch.where((x == y) & x.isinf(), 0.0, m.add(least, -largest))
         return m.add(largest, m.special("log1p", m.special("exp", apart)))
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's logaddexp."""
         del note
         x, y = tensors(inputs)

@@ -10,7 +10,7 @@ from torch.fx import Node
 from torch.nn import functional
 
 from radhard.errors import CaptureError
-from radhard.machine import Arithmetic, Note, Operator, Sum, UnitInput, Units, tensors
+from radhard.machine import Arithmetic, NoteNonFinite, Operator, Sum, UnitInput, Units, tensors
 from radhard.machine.operator import unravel
 from radhard.operators.aten import Lowered, in_float32, lowers, pair
 
@@ -28,7 +28,7 @@ class Mean(Sum):
         (x,) = tensors(inputs)
         return m.mul(m.sum(x), 1.0 / x.shape[1])
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's mean."""
         del note
         (x,) = tensors(inputs)
@@ -94,7 +94,7 @@ class AvgPool2d(Operator):
         x, share = tensors(inputs)
         return m.mul(m.sum(x), share)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's sum of windows, times 1 / n."""
         del note
         (x,) = tensors(inputs)

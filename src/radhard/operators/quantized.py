@@ -12,7 +12,7 @@ from torch import Tensor
 
 from radhard.kernels.octets import every_octet
 from radhard.kernels.write import look_up, write_float
-from radhard.machine import Arithmetic, Elementwise, Note, Operator, UnitInput, Units
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, Operator, UnitInput, Units
 from radhard.operators.affine import Affine
 from radhard.operators.fused import in_one_pass
 from radhard.operators.tables import Tables
@@ -73,7 +73,7 @@ class Quantized(Operator):
         assert self.reads[0] is not None
         return self._separately([every_octet(self.reads[0].grid.dtype), *numbers], lambda _: None)
 
-    def _separately(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def _separately(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The inner kernel between two passes."""
         out = self.inner.kernel(self._read(inputs), note)
         if self.writes is None:
@@ -94,7 +94,7 @@ class Quantized(Operator):
             )
         )
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """A table where each output word depends on one input word alone; else one pass, where a device has it; else
         the inner kernel between two passes.
         """

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units
+from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units
 from radhard.operators.aten import Lowered, lowers
 from radhard.operators.layer_norm import rows_with_parameters
 
@@ -37,7 +37,7 @@ class RmsNorm(Operator):
         y = m.mul(x, m.special("rsqrt", m.add(square, self.eps)))
         return m.mul(y, weight) if isinstance(weight, Tensor) else y
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's RMS normalisation."""
         del note
         x, weight = inputs

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Elementwise, Note, UnitInput, tensors
+from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
 from radhard.operators.aten import lowers
 
 
@@ -28,7 +28,7 @@ class Sigmoid(Elementwise):
         (x,) = tensors(inputs)
         return _sigmoid(m, x)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's sigmoid."""
         del note
         (x,) = tensors(inputs)
@@ -47,7 +47,7 @@ class Silu(Elementwise):
         (x,) = tensors(inputs)
         return m.mul(x, _sigmoid(m, x))
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's SiLU."""
         del note
         (x,) = tensors(inputs)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional
 
-from radhard.machine import Arithmetic, Note, Operator, UnitInput, Units, rows, tensors
+from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units, rows, tensors
 from radhard.operators.aten import Lowered, in_float32, lowers
 
 _ATEN = torch.ops.aten
@@ -33,7 +33,7 @@ class Softmax(Operator):
         exponentials = m.special("exp", m.add(x, -m.largest(x)))
         return m.mul(exponentials, m.special("reciprocal", m.sum(exponentials)))
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's softmax."""
         del note
         (x,) = tensors(inputs)

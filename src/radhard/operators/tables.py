@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-Numbers = Sequence[Tensor | None]
+TableNumbers = Sequence[Tensor | None]
 
 
 @dataclass(eq=False)
@@ -19,7 +19,7 @@ class Tables:
     _known: dict[tuple[torch.device, tuple[float | None, ...]], Tensor] = field(default_factory=dict)
     _last: dict[torch.device, tuple[list[Tensor | None], list[int], Tensor]] = field(default_factory=dict)
 
-    def of(self, numbers: Numbers, device: torch.device, *, make: Callable[[Numbers], Tensor]) -> Tensor:
+    def of(self, numbers: TableNumbers, device: torch.device, *, make: Callable[[TableNumbers], Tensor]) -> Tensor:
         """The table for `numbers` [] on `device`; `make` computes it on the CPU where it is new."""
         if all(x is None or x.is_cpu for x in numbers):
             return self._of_values(numbers, device, make)
@@ -31,7 +31,7 @@ class Tables:
             self._last[device] = (list(numbers), versions, table)
         return table
 
-    def _of_values(self, numbers: Numbers, device: torch.device, make: Callable[[Numbers], Tensor]) -> Tensor:
+    def _of_values(self, numbers: TableNumbers, device: torch.device, make: Callable[[TableNumbers], Tensor]) -> Tensor:
         key = (device, tuple(None if x is None else float(x) for x in numbers))
         if key not in self._known:
             self._known[key] = make(numbers).to(device)

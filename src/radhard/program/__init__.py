@@ -1,6 +1,6 @@
 """Programs: an exported model as steps over a machine, in float or int8, with each row attributed to its image."""
 
-from radhard.program.anatomy.overrides import NONE, Anatomy, Overrides, read_overrides, template
+from radhard.program.anatomy.overrides import NONE, AnatomyPatterns, Overrides, read_overrides, template
 from radhard.program.capture.capture import capture
 from radhard.program.device_graph import DeviceGraph
 from radhard.program.input_sites import image_words, token_grid
@@ -15,7 +15,7 @@ from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_kee
 __all__ = [
     "NONE",
     "RECIPES",
-    "Anatomy",
+    "AnatomyPatterns",
     "Apply",
     "Calibration",
     "DeviceGraph",

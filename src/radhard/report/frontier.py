@@ -14,7 +14,7 @@ from radhard.report.curve import Band
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class FrontierSteps:
     """How many `products` are protected, in rising order, and overhead (a share of the model's own operations) and
     accuracy at each. The upper limit of an overhead that is not known is infinite.
     """
@@ -32,8 +32,8 @@ class Frontier:
     """
 
     label: str
-    steps: Steps
-    ranges: Steps
+    steps: FrontierSteps
+    ranges: FrontierSteps
     chosen: tuple[float, float]
     clean: float
     target: float
@@ -141,8 +141,8 @@ def _share(step: FrontierStep | None, end: Literal["share", "low", "high"]) -> f
     return math.inf if value is None else value
 
 
-def _steps(steps: Sequence[FrontierStep]) -> Steps:
-    return Steps(
+def _steps(steps: Sequence[FrontierStep]) -> FrontierSteps:
+    return FrontierSteps(
         products=tuple(step.products for step in steps),
         overhead=Band(
             rate=tuple(_share(step, "share") for step in steps),

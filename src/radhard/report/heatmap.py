@@ -25,7 +25,7 @@ _FEW, _SMALL = 8, 11  # up to so many cells a side their intervals are printed, 
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Panel:
+class HeatmapPanel:
     """The `factor` of each cell in percentage points, float64 [R, C], and its interval `low` ... `high`; NaN: unknown.
 
     `label`: of which model, or at which loss. InputError if the three are not of one shape.
@@ -57,7 +57,7 @@ class HeatmapData:
     title: str
     subtitle: str
     image: npt.NDArray[np.float64]
-    panels: tuple[Panel, ...]
+    panels: tuple[HeatmapPanel, ...]
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2 and (self.image.ndim != 3 or self.image.shape[2] != 3):
@@ -117,7 +117,7 @@ def draw_heatmap_on(data: HeatmapData, axes: Axes) -> None:
     _draw_panel(axes, data.panels[-1], scale=Normalize(least, greatest), digits=digits)
 
 
-def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: Panel) -> None:
+def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: HeatmapPanel) -> None:
     """The mean image under the lines of the grid."""
     rows, columns = like.factor.shape
     grey = image if image.ndim == 2 else image @ np.array([0.299, 0.587, 0.114])
@@ -129,7 +129,7 @@ def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: Panel) -> N
     _frame(axes, rows, columns, label="mean image")
 
 
-def _draw_panel(axes: Axes, panel: Panel, *, scale: Normalize, digits: int) -> None:
+def _draw_panel(axes: Axes, panel: HeatmapPanel, *, scale: Normalize, digits: int) -> None:
     rows, columns = panel.factor.shape
     axes.pcolormesh(np.ma.masked_invalid(panel.factor), cmap=_MAP, norm=scale, edgecolors="white", linewidth=0.4)
     size = 72 * _SIDE / max(rows, columns)  # points of a cell's side
@@ -151,7 +151,7 @@ def _draw_panel(axes: Axes, panel: Panel, *, scale: Normalize, digits: int) -> N
 
 
 def _print(
-    axes: Axes, panel: Panel, *, at: tuple[int, int], ink: str, face: tuple[float, ...], size: float, digits: int
+    axes: Axes, panel: HeatmapPanel, *, at: tuple[int, int], ink: str, face: tuple[float, ...], size: float, digits: int
 ) -> None:
     """The factor, and under it the half width of its interval where there is room."""
     row, column = at

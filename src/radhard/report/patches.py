@@ -9,7 +9,7 @@ import torch
 from radhard.analysis.vulnerability_point import VulnerabilityPoint
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.picture import SCALES
-from radhard.report.heatmap import HeatmapData, Panel
+from radhard.report.heatmap import HeatmapData, HeatmapPanel
 
 Image = npt.NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def mean_image(data: Dataset, *, images: int) -> Image:
     return mean.transpose(1, 2, 0) if len(mean) == 3 else mean.mean(0)
 
 
-def _panel(point: VulnerabilityPoint, *, alone: bool) -> Panel:
+def _panel(point: VulnerabilityPoint, *, alone: bool) -> HeatmapPanel:
     grid = point.found.study.parts.grid
     assert grid is not None
     factor, low, high = (np.full(grid, np.nan) for _ in range(3))
@@ -52,4 +52,4 @@ def _panel(point: VulnerabilityPoint, *, alone: bool) -> Panel:
             at = int(row), int(column)
             factor[at], low[at], high[at] = 100 * component.factor, 100 * component.low, 100 * component.high
     label = point.label if alone else f"{point.found.setting.model}\n{point.label}"
-    return Panel(label=label, factor=factor, low=low, high=high)
+    return HeatmapPanel(label=label, factor=factor, low=low, high=high)

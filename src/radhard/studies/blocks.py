@@ -12,7 +12,7 @@ from radhard.protection import Exact, Printed, Shape, Volume, cube, optimal_bloc
 from radhard.protection.cost.models import CostModel
 from radhard.report.blocks import BlockRow, BlocksRecord, block_row, blocks_record
 from radhard.report.optimal_blocks import draw_optimal_blocks, draw_optimal_blocks_on, optimal_blocks_data
-from radhard.studies.result import DrawnResult, Target
+from radhard.studies.result import DrawnResult, FigureTarget
 from radhard.studies.sweep import rates_of
 from radhard.words import Words
 
@@ -50,7 +50,7 @@ class BlocksResult(DrawnResult):
         """The record of the product in `radhard blocks --json`."""
         return blocks_record(self.blocks, shape=self.shape)
 
-    def plot(self, target: Target) -> None:
+    def plot(self, target: FigureTarget) -> None:
         """Draw block, overhead and error probabilities over the rate; on axes the overhead."""
         data = optimal_blocks_data(self.blocks, shape=self.shape, chosen=self.chosen)
         if isinstance(target, Axes):

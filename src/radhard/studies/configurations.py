@@ -13,7 +13,7 @@ from radhard.errors import InputError
 from radhard.report.configurations.record import ConfigurationsRecord, configurations_record, configurations_rows
 from radhard.studies.options import RunOptions
 from radhard.studies.request import SetUp
-from radhard.studies.result import DrawnResult, Target
+from radhard.studies.result import DrawnResult, FigureTarget
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -35,7 +35,7 @@ class ConfigurationsResult(DrawnResult):
         """The record of the model in the command's --json."""
         return configurations_record(self.evaluation)
 
-    def plot(self, target: Target) -> None:
+    def plot(self, target: FigureTarget) -> None:
         """Draw accuracy and overhead over the rate into a file; accuracy alone on axes."""
         from radhard.report.configurations.figure import draw_configurations, draw_configurations_on
         from radhard.report.configurations.points import configurations_data

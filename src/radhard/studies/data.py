@@ -9,7 +9,7 @@ from radhard.models.data.in_memory import InMemory, is_pixels, read_whole
 from radhard.models.data.listing import Listing
 from radhard.models.data.preprocessing import Preprocessing
 from radhard.models.data.splits import EMBEDDED, DataChoice, Split
-from radhard.models.loaded import LoadedModel, Shape
+from radhard.models.loaded import ImageShape, LoadedModel
 from radhard.studies.options import DataOptions, ModelOptions
 
 Data = str | Path | InMemory
@@ -23,7 +23,7 @@ def held(data: Data) -> Dataset | Listing | None:
     return None if isinstance(data, str | Path) else read_whole(data)
 
 
-def shape_of(data: Data, whole: Dataset | Listing | None) -> Shape | None:
+def shape_of(data: Data, whole: Dataset | Listing | None) -> ImageShape | None:
     """(C, H, W) of images that no model resizes; None where a folder or pictures of PIL hold any size."""
     if isinstance(whole, Dataset):
         channels, height, width = whole.images.shape[1:]

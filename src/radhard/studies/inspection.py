@@ -16,7 +16,7 @@ from radhard.report.coverage import CoverageRecord, coverage_record
 from radhard.studies.model import Model, cache_of, loaded_model
 from radhard.studies.options import FaultOptions, ModelOptions
 from radhard.studies.progress import Note, Preparing, Report, silent
-from radhard.studies.result import DrawnResult, Target
+from radhard.studies.result import DrawnResult, FigureTarget
 from radhard.studies.under_test import assumed, name_of
 
 
@@ -57,7 +57,7 @@ class InspectionResult(DrawnResult):
         """The record of the model in `radhard inspect --json`."""
         return anatomy_record(self.anatomy, weights=self.loaded.weights)
 
-    def plot(self, target: Target) -> None:
+    def plot(self, target: FigureTarget) -> None:
         """Draw the exposed bits of each row."""
         from radhard.report.anatomy_figure import draw_anatomy, draw_anatomy_on
 

@@ -16,7 +16,7 @@ from radhard.machine import Clean
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.preprocessing import Preprocessing, restated
 from radhard.models.load import load
-from radhard.models.loaded import LoadedModel, Shape, WeightSource, assumed_normalisation, check_size, normalised
+from radhard.models.loaded import ImageShape, LoadedModel, WeightSource, assumed_normalisation, check_size, normalised
 from radhard.models.sources.from_archive import shapes_of
 from radhard.program import NONE, Program, run
 from radhard.program.capture.accepted import check_module, check_state, unwrapped_module
@@ -28,7 +28,7 @@ Model = str | Path | nn.Module | ExportedProgram | Program | LoadedModel
 
 
 def loaded_model(
-    model: Model, options: ModelOptions, *, images: Shape | None = None, cache: Cache | None = None
+    model: Model, options: ModelOptions, *, images: ImageShape | None = None, cache: Cache | None = None
 ) -> LoadedModel:
     """The model with what the options say of it. `images`: the shape of those that it is to see, where it is known.
 
@@ -60,14 +60,14 @@ def cache_of(options: ModelOptions, *, tell: Tell | None = None) -> Cache | None
     return None if options.no_cache else user_cache(tell)
 
 
-def embedded_shape() -> Shape:
+def embedded_shape() -> ImageShape:
     """(C, H, W) of the embedded images."""
     channels, height, width = fashion_mnist("calibration").images.shape[1:]
     return channels, height, width
 
 
-def _named(name: str, options: ModelOptions, *, images: Shape | None, cache: Cache | None) -> LoadedModel:
-    def at(shape: Shape | None) -> LoadedModel:
+def _named(name: str, options: ModelOptions, *, images: ImageShape | None, cache: Cache | None) -> LoadedModel:
+    def at(shape: ImageShape | None) -> LoadedModel:
         weights: WeightSource = "pretrained" if options.pretrained else "random"
         told = {
             "checkpoint_key": options.checkpoint_key,
@@ -102,7 +102,7 @@ def _named(name: str, options: ModelOptions, *, images: Shape | None, cache: Cac
     return replace(loaded, overrides=options.anatomy or NONE)
 
 
-def _module(model: nn.Module, options: ModelOptions, *, images: Shape | None) -> LoadedModel:
+def _module(model: nn.Module, options: ModelOptions, *, images: ImageShape | None) -> LoadedModel:
     module = unwrapped_module(model)
     name = type(module).__name__
     shape = options.input_shape or images
@@ -121,7 +121,7 @@ def _module(model: nn.Module, options: ModelOptions, *, images: Shape | None) ->
 
 
 def _own(
-    module: nn.Module | ExportedProgram | Program, options: ModelOptions, *, name: str, shape: Shape, classes: int
+    module: nn.Module | ExportedProgram | Program, options: ModelOptions, *, name: str, shape: ImageShape, classes: int
 ) -> LoadedModel:
     """A model that says nothing of the pixels that it takes."""
     if options.input_shape not in (None, shape):
@@ -163,7 +163,7 @@ def _check_options(model: object, options: ModelOptions) -> None:
             )
 
 
-def _shape_of_program(program: Program) -> tuple[Shape, int]:
+def _shape_of_program(program: Program) -> tuple[ImageShape, int]:
     if len(program.input_shape) != 3:
         raise InputError(f"program {program.name} takes {list(program.input_shape)}, where images [C, H, W] are meant")
     channels, height, width = program.input_shape

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from radhard.faults import Where
     from radhard.machine import Kind
     from radhard.models.data.in_memory import InMemory
-    from radhard.models.data.preprocessing import Size
-    from radhard.models.loaded import Shape
+    from radhard.models.data.preprocessing import PixelSize
+    from radhard.models.loaded import ImageShape
     from radhard.program import Overrides
     from radhard.protection import Method
     from radhard.words import Words
@@ -79,7 +79,7 @@ class ModelOptions:
             "Repeatable, one file per model"
         ),
     )
-    input_shape: "Shape | None" = field(
+    input_shape: "ImageShape | None" = field(
         default=None, metadata=option("C,H,W of the images, such as 3,224,224; default: from the model's source")
     )
     mean: tuple[float, ...] | None = field(
@@ -89,7 +89,7 @@ class ModelOptions:
     std: tuple[float, ...] | None = field(
         default=None, metadata=option("standard deviation of pixels in [0, 1]; default: from the model's source")
     )
-    resize: "int | Size | Literal['none'] | None" = field(
+    resize: "int | PixelSize | Literal['none'] | None" = field(
         default=None,
         metadata=option(
             "resize the shorter edge to this many pixels, such as 248, and crop the centre; or resize to height x "

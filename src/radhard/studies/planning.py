@@ -26,8 +26,7 @@ from radhard.studies.percent import share
 from radhard.studies.planner import Planner, plan_of
 from radhard.studies.progress import Note, Report
 from radhard.studies.request import Request
-from radhard.studies.result import DrawnResult
-from radhard.studies.result import Target as PlotTarget
+from radhard.studies.result import DrawnResult, FigureTarget
 from radhard.studies.under_test import recipe_of
 
 
@@ -65,7 +64,7 @@ class Planned(DrawnResult):
         """The record of the model in `radhard plan --json`."""
         return planned_record(self.plan, device=self.device)
 
-    def plot(self, target: PlotTarget) -> None:
+    def plot(self, target: FigureTarget) -> None:
         """Draw accuracy over overhead of the steps into a file, or on axes."""
         data = frontier_data([self.plan])
         if isinstance(target, Axes):

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _SHOWN = 30
 """Rows that a notebook shows."""
 
-Target: TypeAlias = "str | Path | Axes"
+FigureTarget: TypeAlias = "str | Path | Axes"
 """A .png or .svg file, or axes of matplotlib to draw on."""
 
 
-class Rows(ABC):
+class ResultRows(ABC):
     """What a verb gives, as rows. Values are those of JSON; what is not known is None."""
 
     @property
@@ -56,7 +56,7 @@ class Rows(ABC):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Result(Rows):
+class Result(ResultRows):
     """The result of a verb whose command prints JSON.
 
     `skipped`: jobs that ended their workers again and again; their images are missing, and counts are without them.
@@ -77,7 +77,7 @@ class DrawnResult(Result):
     """The result of a verb whose command draws."""
 
     @abstractmethod
-    def plot(self, target: Target) -> None:
+    def plot(self, target: FigureTarget) -> None:
         """Draw the command's figure into a .png or .svg file, or its main panel on `target` axes."""
 
 

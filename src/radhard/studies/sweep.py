@@ -22,7 +22,7 @@ from radhard.studies.model import Model
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Report
 from radhard.studies.request import Request
-from radhard.studies.result import DrawnResult, Target
+from radhard.studies.result import DrawnResult, FigureTarget
 from radhard.studies.under_test import images_taken
 
 
@@ -59,7 +59,7 @@ class SweepResult(DrawnResult):
         """The record of the model in `radhard sweep --json`."""
         return sweep_record(self.sweep)
 
-    def plot(self, target: Target) -> None:
+    def plot(self, target: FigureTarget) -> None:
         """Draw accuracy over the rate, and relative to clean, into a file; accuracy alone on axes."""
         from radhard.report.curve import curve_data, draw_curve, draw_curve_on
 

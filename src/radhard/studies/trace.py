@@ -12,14 +12,14 @@ from radhard.studies.model import Model
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Report
 from radhard.studies.request import Request, check_only
-from radhard.studies.result import Rows
+from radhard.studies.result import ResultRows
 from radhard.studies.under_test import images_taken, recipe_of
 
 DEFAULT_IMAGES = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Trace(Rows):
+class Trace(ResultRows):
     """The faults of the first `images` of a model under test: drawn when they are asked for, and always the same.
 
     >>> import torch

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from radhard.campaign.contents import contents, mixed_programs
 from radhard.campaign.merge import merge
-from radhard.campaign.scales import Known, chosen
+from radhard.campaign.scales import KnownScales, chosen
 from radhard.campaign.store import Store
 from radhard.cli import compare, evaluate, harden, plan, replay, sweep, trace, vulnerability
 from radhard.cli import quantize as quantizing
@@ -132,7 +132,7 @@ def test_scales_of_int8_before_it_had_zero_points_are_refused_with_the_cure() ->
     assert Calibration.from_dict(earlier.as_dict(), place="here") == earlier
     with pytest.raises(InputError, match="before its words had zero points: calibrate again with `radhard quantize`"):
         quantize(program, calibration=earlier)
-    known = Known(calibration=earlier, source="plan.json", when="same model")
+    known = KnownScales(calibration=earlier, source="plan.json", when="same model")
     assert chosen([known], program, recipe="int8", images=lambda: "") is None  # it is calibrated anew
     plan = Plan(model="m", program="0" * 64, recipe="int8", ber=1e-6, protection=Protection(), calibration=earlier)
     with pytest.raises(InputError, match=r"int8 had no words with zero points in .* that made the plan; make a plan"):

@@ -20,7 +20,7 @@ from radhard.models.zoo import ZOO
 from radhard.program import Apply, Move, Program, capture, quantize, run
 from radhard.program.saving import UnreadableError, UnsavableError, read_program, write_program
 from radhard.program.saving.file import fingerprint
-from radhard.program.saving.tensors import Layout, TensorTable, tensor_at
+from radhard.program.saving.tensors import TensorLayout, TensorTable, tensor_at
 from tests.support.models import tiny_program
 
 RECIPES = ("float", "int8", "int8-symmetric")
@@ -78,7 +78,7 @@ def test_any_layout_comes_back(make: Callable[[Tensor], Tensor]) -> None:
     tensor, table = make(torch.arange(40.0).reshape(8, 5) - 3), TensorTable()
     assert table.number(tensor) == table.number(tensor) == 0
     content = np.frombuffer(bytearray(b"".join(table.content())), dtype=np.uint8)
-    found = tensor_at(content, Layout.from_list(table.layouts[0].as_list()))
+    found = tensor_at(content, TensorLayout.from_list(table.layouts[0].as_list()))
     assert torch.equal(found, tensor)
     assert (found.stride(), found.dtype) == (tensor.stride(), tensor.dtype)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from radhard.campaign.cache.cache import Cache
-from radhard.campaign.scales import Known, chosen
+from radhard.campaign.scales import KnownScales, chosen
 from radhard.errors import InputError, RadhardError
 from radhard.machine.device import choose_device, device_name
 from radhard.models.checkpoints.finite import check_finite
@@ -24,7 +24,7 @@ _CAPTURED, _QUANTIZED, _IMAGES = "captured", "quantized", "images"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Calibrating:
+class CalibrationImages:
     """The images that calibrate: JSON values that say which they are, and what reads them, in batches."""
 
     identity: Mapping[str, object]
@@ -45,7 +45,7 @@ class Original:
     kept: bool
 
 
-def original(loaded: LoadedModel, calibrating: Calibrating, *, cache: Cache | None) -> Original:
+def original(loaded: LoadedModel, calibrating: CalibrationImages, *, cache: Cache | None) -> Original:
     """The program of a loaded model, not quantised by us, from an example of the images that calibrate."""
     key = None
     if cache is not None and loaded.origin:
@@ -65,7 +65,7 @@ def original(loaded: LoadedModel, calibrating: Calibrating, *, cache: Cache | No
     return Original(program=program, identity=identity, kept=False)
 
 
-def captured(loaded: LoadedModel, calibrating: Calibrating) -> Program:
+def captured(loaded: LoadedModel, calibrating: CalibrationImages) -> Program:
     """The program of a loaded model, captured here."""
     module = loaded.built
     if isinstance(module, Program):
@@ -75,8 +75,8 @@ def captured(loaded: LoadedModel, calibrating: Calibrating) -> Program:
 
 
 def scales(
-    known: Sequence[Known], start: Original, *, recipe: str, calibrating: Calibrating, cache: Cache | None
-) -> Known | None:
+    known: Sequence[KnownScales], start: Original, *, recipe: str, calibrating: CalibrationImages, cache: Cache | None
+) -> KnownScales | None:
     """The one of `known` that the integer program takes, as `chosen` says."""
     return chosen(known, start.program, recipe=recipe, images=lambda: _images(calibrating, cache))
 
@@ -86,8 +86,8 @@ def quantized(
     start: Original,
     *,
     recipe: IntegerRecipe,
-    found: Known | None,
-    calibrating: Calibrating,
+    found: KnownScales | None,
+    calibrating: CalibrationImages,
     device: str | torch.device,
     cache: Cache | None,
 ) -> tuple[Program, bool]:
@@ -122,7 +122,7 @@ def quantized(
     return program, False
 
 
-def _images(calibrating: Calibrating, cache: Cache | None) -> str:
+def _images(calibrating: CalibrationImages, cache: Cache | None) -> str:
     """The digest of the images that calibrate, as the model takes them."""
     if cache is None:
         return digest_of_images(calibrating.batches)

@@ -9,7 +9,7 @@ from radhard.deploy.applied import Applied
 from radhard.deploy.forms.registry import build
 from radhard.deploy.products import OPS, IntegerProduct
 from radhard.deploy.step import Step
-from radhard.deploy.steps import Int8Wrapped, Kernel, Table
+from radhard.deploy.steps import Int8Wrapped, Kernel, LookUpTable
 from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.kernels.ranges import instead_of, outside_of
 from radhard.machine import Machine, MatrixProduct, Operator, Site, read_cost
@@ -56,7 +56,7 @@ class BetweenWithin(Int8Wrapped):
         return _ranged_on(machine, self, given, self.bounds, self.events)
 
 
-class TableWithin(Table):
+class TableWithin(LookUpTable):
     """A table of an operator's values after a range: entries outside are replaced in it, and their uses counted.
 
     What is read is compared with the least and the greatest entry as they were made, for a table may change in memory.
@@ -110,7 +110,7 @@ def quantized_within(x: Tensor, writes: Affine | None, bounds: Bounds, events: T
 
 
 def _ranged_on(
-    machine: Machine, step: Int8Wrapped | Table, given: Sequence[Tensor | None], bounds: Bounds, events: Tensor
+    machine: Machine, step: Int8Wrapped | LookUpTable, given: Sequence[Tensor | None], bounds: Bounds, events: Tensor
 ) -> Tensor:
     """A machine computes the step's operator and writes it; between, the range."""
     operator, site, inputs = step.operator, step.site, step.inputs(*given)

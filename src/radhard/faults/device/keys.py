@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from radhard.faults.locate import Hits
-from radhard.machine import Cost, Step
+from radhard.machine import Cost, CostStep
 
 Column = NDArray[np.int64]
 Name = TypeVar("Name")
@@ -32,13 +32,13 @@ class Arrived:
     keys: Tensor | None = None
 
 
-def is_product(steps: tuple[Step, ...]) -> bool:
+def is_product(steps: tuple[CostStep, ...]) -> bool:
     """Whether a definition begins with a chain of products of 8-bit words."""
     kinds = [(step.kind, step.dtype) for step in steps[:2]]
     return kinds == [("mul", torch.int16), ("add", torch.int32)]
 
 
-def holds_text(steps: tuple[Step, ...]) -> bool:
+def holds_text(steps: tuple[CostStep, ...]) -> bool:
     """Whether a key holds any operation of a definition that is no chain."""
     return len(steps) <= _STEPS and all(step.per_unit <= _PLACES for step in steps)
 

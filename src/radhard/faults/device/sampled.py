@@ -21,7 +21,7 @@ from radhard.faults.locate import locate
 from radhard.faults.sample import check_keys, draw_all
 from radhard.faults.sampler import stream_key
 from radhard.kernels.on_device import interpreted, kernels
-from radhard.machine import Cost, Kind, Site, Step
+from radhard.machine import Cost, CostStep, Kind, Site
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,5 +136,5 @@ def _proof(room: int, device: torch.device) -> bool:
     return right
 
 
-def _step(kind: Kind, count: int, dtype: torch.dtype) -> Step:
-    return Step(kind=kind, per_unit=count, dtype=dtype)
+def _step(kind: Kind, count: int, dtype: torch.dtype) -> CostStep:
+    return CostStep(kind=kind, per_unit=count, dtype=dtype)

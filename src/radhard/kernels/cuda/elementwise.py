@@ -10,7 +10,7 @@ from torch import Tensor
 
 from radhard.kernels.cuda.epilogue import rounded
 from radhard.kernels.cuda.launch import on
-from radhard.kernels.cuda.rows import Read, Write, Written, non_finite, number
+from radhard.kernels.cuda.rows import Read, RowsOutput, Write, non_finite, number
 
 Operation = Literal["add", "sub", "mul"]
 _BLOCK = 2048
@@ -66,7 +66,7 @@ def _pair(  # type: ignore[no-untyped-def]
 
 def pair(
     operation: Operation, inputs: tuple[Tensor, Tensor], *, reads: tuple[Read | None, Read | None], write: Write | None
-) -> Written | None:
+) -> RowsOutput | None:
     """The `operation` on both `inputs` [...], broadcast, lying in memory as they do.
 
     With it, of words that are written, which values were not finite [...] bool; None where none can be. None for both

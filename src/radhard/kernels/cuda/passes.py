@@ -14,7 +14,7 @@ from torch.nn import functional
 from radhard.kernels.cuda.elementwise import Operation
 from radhard.kernels.cuda.elementwise import pair as unproven_pair
 from radhard.kernels.cuda.proof import proven
-from radhard.kernels.cuda.rows import ALIGNED, LONGEST, Read, Write, Written
+from radhard.kernels.cuda.rows import ALIGNED, LONGEST, Read, RowsOutput, Write
 from radhard.kernels.cuda.rows import normalise as unproven_normalise
 from radhard.kernels.cuda.rows import softmax as unproven_softmax
 from radhard.kernels.cuda.words import look_up as unproven_look_up
@@ -46,7 +46,7 @@ def write_numbers(x: Tensor, factor: float, grid: Grid, *, marked: bool) -> tupl
     return written(x, factor, grid, marked=marked) if sure else None
 
 
-def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | None:
+def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> RowsOutput | None:
     """See `radhard.kernels.cuda.rows`; None where the kernel is not proved as well.
 
     For each length of rows on its own: how a compiler lays them out differs with it.
@@ -68,7 +68,7 @@ def normalise(
     centred: bool,
     read: Read | None,
     write: Write | None,
-) -> Written | None:
+) -> RowsOutput | None:
     """See `radhard.kernels.cuda.rows`; None where the kernel is not proved as well, for each length of rows on its
     own.
     """
@@ -83,7 +83,7 @@ def normalise(
 
 def pair(
     operation: Operation, inputs: tuple[Tensor, Tensor], *, reads: tuple[Read | None, Read | None], write: Write | None
-) -> Written | None:
+) -> RowsOutput | None:
     """See `radhard.kernels.cuda.elementwise`; None where the kernel is not proved as well."""
     if not _sure("pairs", inputs[0].device, _pairs):
         return None
@@ -141,7 +141,7 @@ def _given(read: Read | None, *shape: int, draw: torch.Generator) -> tuple[Tenso
     return x, (x.to(torch.float32) - read[0]) * read[1]
 
 
-def _agrees(found: Written | None, expected: Tensor, write: Write | None) -> bool | str:
+def _agrees(found: RowsOutput | None, expected: Tensor, write: Write | None) -> bool | str:
     if found is None:
         return "it is not served"
     out = found[0].cpu()

@@ -19,7 +19,7 @@ from radhard.kernels.cuda.special import exp
 
 Read = tuple[int, float]
 Write = tuple[float, tuple[int, int, int], torch.dtype]
-Written = tuple[Tensor, Tensor | None]
+RowsOutput = tuple[Tensor, Tensor | None]
 """What was written, and how many values were not finite there; None where none can be."""
 
 _TILE = 2048  # elements that a warp holds
@@ -255,7 +255,7 @@ def _stored(  # type: ignore[no-untyped-def]
     return many
 
 
-def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> Written | None:
+def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> RowsOutput | None:
     """Softmax along the last axis of `x` [..., n]; None where rows are too long.
 
     Rows of words lie so that each begins at a multiple of 16, for the product that reads them.
@@ -301,7 +301,7 @@ def normalise(
     centred: bool,
     read: Read | None,
     write: Write | None,
-) -> Written | None:
+) -> RowsOutput | None:
     """Layer normalisation of rows of `n` numbers, the last axes of `x`, or about 0 that of their mean square.
 
     None where rows are too long, or parameters are no float32.

@@ -12,13 +12,19 @@ from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.struck import NONE, UNIT, Read, Write, geometry, not_finite, number, struck
 from radhard.kernels.octets import OCTETS
 
-Form = Literal["add", "subtract", "mul", "gelu", "gelu_tanh", "sigmoid", "silu", "hard_sigmoid", "hard_swish"]
-_FORMS: tuple[Form, ...] = get_args(Form)
+ElementForm = Literal["add", "subtract", "mul", "gelu", "gelu_tanh", "sigmoid", "silu", "hard_sigmoid", "hard_swish"]
+_FORMS: tuple[ElementForm, ...] = get_args(ElementForm)
 _BLOCK = 64  # keys a program
 
 
 def hit_elements(
-    form: Form, reads: tuple[Read, ...], *, write: Write, keys: Tensor, images: tuple[int, int], non_finite: Tensor
+    form: ElementForm,
+    reads: tuple[Read, ...],
+    *,
+    write: Write,
+    keys: Tensor,
+    images: tuple[int, int],
+    non_finite: Tensor,
 ) -> None:
     """Writes into `write.out` [...] the elements that `keys` [F] int64 hit, read from one or two tensors of its shape.
 

@@ -14,9 +14,9 @@ from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.struck import NONE, UNIT, Read, Write, geometry, not_finite, number, struck
 from radhard.kernels.octets import OCTETS
 
-Form = Literal["softmax", "layer_norm", "rms_norm", "mean"]
+RowForm = Literal["softmax", "layer_norm", "rms_norm", "mean"]
 LONGEST = 16384  # elements of a row
-_FORMS: tuple[Form, ...] = get_args(Form)
+_FORMS: tuple[RowForm, ...] = get_args(RowForm)
 _PROGRAMS = 2048  # at least, if there are as many keys; each with room for a row
 _ROOM = 1 << 22  # numbers in all these rows
 _KEYS = tl.constexpr(8)  # that a program looks at together
@@ -26,7 +26,7 @@ _LAST = tl.constexpr(16)  # and of its end
 
 
 def hit_rows(
-    form: Form,
+    form: RowForm,
     read: Read,
     *,
     dims: tuple[int, ...],

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from radhard.errors import ModelError
 from radhard.models.checkpoints.finite import check_finite
-from radhard.models.checkpoints.parts import Parts, averaged, largest, parts_of, selected, weighed
+from radhard.models.checkpoints.parts import CheckpointParts, averaged, largest, parts_of, selected, weighed
 from radhard.models.zoo import listed
 
 _SAFE = "torch.save(module.state_dict(), file) or safetensors.torch.save_file writes a file of weights only"
@@ -28,7 +28,7 @@ class Checkpoint:
     """The mappings of names to tensors in a file, by where they are in it; `key` is the one that the user chose."""
 
     path: Path
-    parts: Parts
+    parts: CheckpointParts
     key: str | None = None
 
     def state(self, own: Collection[str]) -> tuple[Mapping[str, Tensor], str]:

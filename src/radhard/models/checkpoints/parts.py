@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-Parts = Mapping[str, Mapping[str, Tensor]]
+CheckpointParts = Mapping[str, Mapping[str, Tensor]]
 
 _DEPTH = 4  # how far training programs nest what they save
 _MOST = 16  # entries of a list that may be models
@@ -33,7 +33,7 @@ def _parts(content: Any, *, at: tuple[str, ...], depth: int) -> Iterator[tuple[s
             yield from _parts(value, at=(*at, str(key)), depth=depth + 1)
 
 
-def weighed(parts: Parts, own: Collection[str]) -> dict[str, Mapping[str, Tensor]]:
+def weighed(parts: CheckpointParts, own: Collection[str]) -> dict[str, Mapping[str, Tensor]]:
     """The parts that can be meant for a model with `own` keys, wrappers' prefixes taken off: by preference, not all.
 
     Those with just its keys where there are any (within a part under one prefix, too), else all of them; moving
@@ -60,7 +60,7 @@ def largest(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Mapping[str,
     return {label: state for label, state in found.items() if len(state) == most}
 
 
-def selected(parts: Parts, key: str) -> dict[str, Mapping[str, Tensor]]:
+def selected(parts: CheckpointParts, key: str) -> dict[str, Mapping[str, Tensor]]:
     """The part of that name, or the tensors under that prefix within a part; none where neither is."""
     exact = {label: tensors for label, tensors in parts.items() if label == key or label.endswith(f".{key}")}
     if exact:

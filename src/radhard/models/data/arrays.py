@@ -13,21 +13,21 @@ import numpy.typing as npt
 
 from radhard.errors import InputError
 from radhard.models.data.dataset import Dataset
-from radhard.models.data.decode import Progress, decode
+from radhard.models.data.decode import DecodeProgress, decode
 from radhard.models.data.listing import UNLABELLED, Listing, Open
 from radhard.models.data.picture import Frame, Picture
 from radhard.models.data.split_names import choose, no_splits, split_of
 from radhard.models.data.tree import few
 
-Array = npt.NDArray[Any]
+NumpyArray = npt.NDArray[Any]
 
 _IMAGES = ("images", "image", "x", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "targets", "target", "arr_1")
 
 
 def array_listing(
-    images: Array,
-    labels: Array | None,
+    images: NumpyArray,
+    labels: NumpyArray | None,
     *,
     name: str,
     origin: str,
@@ -53,7 +53,7 @@ def array_listing(
     )
 
 
-def fitted(data: Dataset, *, frame: Frame, progress: Progress | None = None) -> Dataset:
+def fitted(data: Dataset, *, frame: Frame, progress: DecodeProgress | None = None) -> Dataset:
     """A data set whose images are a tensor as they were found, made to fit a model."""
     listing = array_listing(data.images.numpy(), data.labels.numpy(), name=data.name, origin=data.name, layout="tensor")
     made = decode(listing, range(len(data)), name=data.name, frame=frame, progress=progress)
@@ -94,7 +94,7 @@ def list_npy(path: Path, *, labels: str | None) -> Listing:
     )
 
 
-def load_npy(path: Path) -> Array:
+def load_npy(path: Path) -> NumpyArray:
     """An .npy file, mapped into memory; nothing pickled is read. InputError for another file."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; give an .npy file")
@@ -117,7 +117,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield held
 
 
-def _member(path: Path, held: Any, key: str) -> Array:
+def _member(path: Path, held: Any, key: str) -> NumpyArray:
     try:
         return np.asarray(held[key])
     except Exception as error:  # zip, zlib and numpy each raise their own
@@ -144,7 +144,7 @@ def _pairs(keys: Sequence[str], *, name: str) -> Mapping[str, tuple[str, str | N
     return found
 
 
-def _numbers(labels: Array, *, name: str) -> npt.NDArray[np.int64]:
+def _numbers(labels: NumpyArray, *, name: str) -> npt.NDArray[np.int64]:
     """Labels [N] or [N, 1] of any integer type -> int64 [N]."""
     flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if flat.ndim != 1 or flat.dtype.kind not in "iu":
@@ -157,7 +157,7 @@ def _numbers(labels: Array, *, name: str) -> npt.NDArray[np.int64]:
     return flat.astype(np.int64)
 
 
-def _lines(path: Path) -> Array:
+def _lines(path: Path) -> NumpyArray:
     if not path.is_file():
         raise InputError(f"--labels {path}: there is no such file; give an .npy or text file")
     try:
@@ -166,10 +166,10 @@ def _lines(path: Path) -> Array:
         raise InputError(f"--labels {path}: write a whole number in each line, one an image ({error})") from error
 
 
-def _read(images: Array, labels: Array, places: Sequence[int]) -> Iterator[tuple[int, Open]]:
+def _read(images: NumpyArray, labels: NumpyArray, places: Sequence[int]) -> Iterator[tuple[int, Open]]:
     for place in places:
         yield place, partial(_taken, images, int(labels[place]), place)
 
 
-def _taken(images: Array, label: int, place: int) -> tuple[Picture, int]:
+def _taken(images: NumpyArray, label: int, place: int) -> tuple[Picture, int]:
     return np.asarray(images[place]), label

@@ -21,12 +21,12 @@ from radhard.models.data.classes import check_labels
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.listing import UNLABELLED, Listing, Open
 from radhard.models.data.picture import Frame, MisfitError, Picture, PictureForm
-from radhard.models.data.preprocessing import Size, by
+from radhard.models.data.preprocessing import PixelSize, by
 
 IN_MEMORY_BYTES = 1 << 30
 """Pixels beyond this are kept in a temporary file that is mapped into memory."""
 
-Progress = Callable[[int, int], None]
+DecodeProgress = Callable[[int, int], None]
 """Told how many images of how many are decoded."""
 
 _AT_ONCE = 256  # images in flight
@@ -41,7 +41,7 @@ class _Read:
     form: PictureForm | None = None
     pixels: Tensor | None = None
     label: int = -1
-    misfit: Size | None = None
+    misfit: PixelSize | None = None
     reason: str = ""
 
 
@@ -53,7 +53,7 @@ def decode(
     frame: Frame,
     labels: Sequence[int] | None = None,
     bad: Literal["stop", "skip"] = "stop",
-    progress: Progress | None = None,
+    progress: DecodeProgress | None = None,
 ) -> Dataset:
     """The images at `places` of a listing, in this order, on as many threads as torch may use.
 
@@ -72,7 +72,7 @@ def decode(
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         done = 0
         for jobs_at_once in _groups(jobs):
-            misfits: dict[str, Size] = {}
+            misfits: dict[str, PixelSize] = {}
             for read in pool.map(work, jobs_at_once):
                 done += 1
                 if read.misfit is not None:
@@ -139,7 +139,7 @@ def _opened(transform: Callable[[Picture], Tensor], frame: Frame, job: tuple[int
         return _Read(row=row, reason=f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _check_sizes(misfits: Mapping[str, Size], listing: Listing, frame: Frame) -> None:
+def _check_sizes(misfits: Mapping[str, PixelSize], listing: Listing, frame: Frame) -> None:
     """Raise InputError if images are not of the model's size; nothing resizes them without being told to."""
     if not misfits:
         return

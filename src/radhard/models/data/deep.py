@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Array = npt.NDArray[Any]
+NumpyArray = npt.NDArray[Any]
 
 _NPY = b"\x93NUMPY"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -24,7 +24,7 @@ _MOST = 1 << 29  # values of a TIFF
 _PIL_SAMPLES = 4  # PIL opens TIFF of up to so many samples of 8 bits a pixel
 
 
-def deep_pixels(file: str | Path | BinaryIO) -> Array | None:
+def deep_pixels(file: str | Path | BinaryIO) -> NumpyArray | None:
     """The array [H, W, C] or as saved of a file that PIL would not open as it is; None for all other files.
 
     ValueError for a file of such a kind that is damaged or packed in a way that is not read.
@@ -45,7 +45,7 @@ def deep_pixels(file: str | Path | BinaryIO) -> Array | None:
     return None
 
 
-def _png(raw: bytes, *, samples: int) -> Array:
+def _png(raw: bytes, *, samples: int) -> NumpyArray:
     """A PNG of 16 bits in colour or with transparency -> uint16 [H, W, C]; transparency is dropped."""
     packed, header, at, ended = bytearray(), b"", len(_PNG), False
     while at + 12 <= len(raw) and not ended:
@@ -96,7 +96,7 @@ def _unfilter(rows: Any, step: int) -> None:
             rows[y, x] = (int(rows[y, x]) + more) % 256
 
 
-def _tiff(file: BinaryIO) -> Array | None:
+def _tiff(file: BinaryIO) -> NumpyArray | None:
     """A TIFF of several samples of more than 8 bits, or of more than 4 -> [H, W, C]; None for what PIL opens."""
     try:
         header = file.read(8)
@@ -140,7 +140,9 @@ def _dtype(tags: Mapping[int, tuple[int, ...]], bits: tuple[int, ...]) -> np.dty
     return np.dtype(known[pair])
 
 
-def _assembled(file: BinaryIO, tags: Mapping[int, tuple[int, ...]], *, samples: int, dtype: np.dtype[Any]) -> Array:
+def _assembled(
+    file: BinaryIO, tags: Mapping[int, tuple[int, ...]], *, samples: int, dtype: np.dtype[Any]
+) -> NumpyArray:
     """The strips or tiles of a TIFF, put side by side, [H, W, C]."""
     width, height, packing, predictor, planar = (tags.get(tag, (1,))[0] for tag in (256, 257, 259, 317, 284))
     if packing not in (1, *_DEFLATE) or predictor not in (1, 2) or (predictor == 2 and dtype.kind == "f"):

@@ -23,17 +23,17 @@ from torch.utils.data import Dataset as TorchDataset
 from radhard.errors import InputError
 from radhard.models.data.arrays import fitted
 from radhard.models.data.dataset import Dataset
-from radhard.models.data.decode import Progress, decode
+from radhard.models.data.decode import DecodeProgress, decode
 from radhard.models.data.identity import IDENTITY_BITS
 from radhard.models.data.listing import UNLABELLED, Listing, Open
 from radhard.models.data.picture import SCALES, Frame, Picture
 
-Array = npt.NDArray[Any]
+NumpyArray = npt.NDArray[Any]
 
 InMemory = (
     Tensor
-    | Array
-    | tuple[Tensor | Array, Tensor | Array | Sequence[int]]
+    | NumpyArray
+    | tuple[Tensor | NumpyArray, Tensor | NumpyArray | Sequence[int]]
     | Dataset
     | TorchDataset[Any]
     | DataLoader[Any]
@@ -76,7 +76,7 @@ def is_pixels(data: Dataset | Listing) -> bool:
     return isinstance(data, Listing) or data.images.dtype != torch.float32
 
 
-def made_to_fit(data: Dataset | Listing, *, frame: Frame, progress: Progress | None = None) -> Dataset:
+def made_to_fit(data: Dataset | Listing, *, frame: Frame, progress: DecodeProgress | None = None) -> Dataset:
     """The images as a model takes them. InputError for a size that does not fit."""
     if isinstance(data, Listing):
         made = decode(data, range(data.count), name=data.name, frame=frame, progress=progress)

@@ -17,11 +17,11 @@ from PIL import Image
 from torch import Tensor
 
 from radhard.models.data.deep import deep_pixels
-from radhard.models.data.preprocessing import Preprocessing, Size, by
+from radhard.models.data.preprocessing import PixelSize, Preprocessing, by
 from radhard.models.data.resizing import resizing
 
-Array = npt.NDArray[Any]
-Picture = Image.Image | Array
+NumpyArray = npt.NDArray[Any]
+Picture = Image.Image | NumpyArray
 """A PIL image, or an array [H, W], [H, W, C] or [C, H, W] of uint8, uint16 or float32."""
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -40,7 +40,7 @@ _KINDS = {stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket", stat.S_ISDIR
 class MisfitError(Exception):
     """A picture of another size than the model's, where nothing states a resize; `size` is its own (H, W)."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: PixelSize) -> None:
         super().__init__(by(size))
         self.size = size
 
@@ -50,7 +50,7 @@ class PictureForm:
     """What a picture was before anything was done to it: its `mode`, such as `RGB` or `uint16 x 12`, and its size."""
 
     mode: str
-    size: Size
+    size: PixelSize
 
 
 def regular(path: Path) -> Path:
@@ -82,7 +82,7 @@ def open_image(file: str | Path | BinaryIO) -> Picture:
         return image
 
 
-def deep_array(image: Image.Image) -> Array:
+def deep_array(image: Image.Image) -> NumpyArray:
     """A PIL image of 16-bit integers or floats -> uint16 or float32 [H, W]."""
     array = np.asarray(image)
     if array.dtype == np.int32:
@@ -92,7 +92,7 @@ def deep_array(image: Image.Image) -> Array:
     return known_dtype(array)
 
 
-def known_dtype(array: Array) -> Array:
+def known_dtype(array: NumpyArray) -> NumpyArray:
     """An array of uint8, uint16 or float32, in this machine's order of bytes; other floats are rounded to float32.
 
     ValueError for other types, and for values that are no finite numbers.
@@ -176,7 +176,7 @@ def converted(image: Image.Image, *, channels: int) -> Image.Image:
     return image
 
 
-def oriented(array: Array, *, channels: int) -> Array:
+def oriented(array: NumpyArray, *, channels: int) -> NumpyArray:
     """An array [H, W], [H, W, C] or [C, H, W] -> [H, W, C]: the axis of channels is the one that fits the model's.
 
     ValueError where none fits or both do.
@@ -195,7 +195,7 @@ def oriented(array: Array, *, channels: int) -> Array:
     raise ValueError(f"its shape {list(array.shape)} has no axis of {channels} channels, which the model takes")
 
 
-def recoloured(array: Array, *, channels: int) -> Array:
+def recoloured(array: NumpyArray, *, channels: int) -> NumpyArray:
     """[H, W, C] of 1 or 3 channels -> of the other number: three alike, or ITU-R 601's luma, rounded for integers."""
     if array.shape[2] == channels:
         return array
@@ -203,7 +203,7 @@ def recoloured(array: Array, *, channels: int) -> Array:
         return np.repeat(array, 3, axis=2)
     if (array.shape[2], channels) == (3, 1):
         luma = array.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-        grey: Array = (luma if array.dtype.kind == "f" else np.rint(luma)).astype(array.dtype)
+        grey: NumpyArray = (luma if array.dtype.kind == "f" else np.rint(luma)).astype(array.dtype)
         return grey[:, :, None]
     raise ValueError(f"it has {array.shape[2]} channel(s), the model takes {channels}")
 
@@ -214,7 +214,7 @@ def _bytes(image: Image.Image) -> Tensor:
     return torch.from_numpy(array[None] if array.ndim == 2 else np.array(array.transpose(2, 0, 1), order="C"))
 
 
-def _resampled(array: Array, steps: Callable[..., Any], *, borders: tuple[float, ...] | None) -> Tensor:
+def _resampled(array: NumpyArray, steps: Callable[..., Any], *, borders: tuple[float, ...] | None) -> Tensor:
     """[H, W, C] of any type -> [C, H, W] of the same, each channel resized in float32; integers rounded and clipped.
 
     `borders`: what is padded with, a share of the full scale a channel.

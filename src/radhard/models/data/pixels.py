@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from radhard.models.data.dataset import Dataset
 from radhard.models.data.picture import SCALES, PictureForm
-from radhard.models.data.preprocessing import Preprocessing, Size, by
+from radhard.models.data.preprocessing import PixelSize, Preprocessing, by
 from radhard.models.loaded import LoadedModel
 
 
@@ -46,8 +46,8 @@ class Pixels:
     """
 
     modes: Mapping[str, int]
-    smallest: Size
-    largest: Size
+    smallest: PixelSize
+    largest: PixelSize
     sizes: int
     channels: int
     done: Preprocessing

@@ -8,7 +8,7 @@ from radhard.errors import InputError
 
 CropMode = Literal["none", "center", "squash", "border"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-Size = tuple[int, int]
+PixelSize = tuple[int, int]
 
 _LARGEST = 16_384  # pixels of an edge
 
@@ -22,8 +22,8 @@ class Preprocessing:
     "center" cuts the middle out and scales nothing. `stated_by`: who says so; empty where nothing does.
     """
 
-    size: Size
-    resize: Size | None = None
+    size: PixelSize
+    resize: PixelSize | None = None
     crop_mode: CropMode = "none"
     interpolation: Interpolation = "bicubic"
     stated_by: str = ""
@@ -45,12 +45,12 @@ class Preprocessing:
         return f"{text}, {self.interpolation}{cut}"
 
 
-def by(size: Size) -> str:
+def by(size: PixelSize) -> str:
     """(32, 48) -> `32 x 48`, height first."""
     return f"{size[0]} x {size[1]}"
 
 
-def enlarged(size: Size, *, crop_pct: float) -> Size:
+def enlarged(size: PixelSize, *, crop_pct: float) -> PixelSize:
     """What an image is resized to so that `crop_pct` of it, a share in (0, 1], is `size`; rounded as timm does."""
     return math.floor(size[0] / crop_pct), math.floor(size[1] / crop_pct)
 
@@ -58,7 +58,7 @@ def enlarged(size: Size, *, crop_pct: float) -> Size:
 def restated(
     stated: Preprocessing,
     *,
-    resize: int | Size | Literal["none"] | None = None,
+    resize: int | PixelSize | Literal["none"] | None = None,
     crop_pct: float | None = None,
     interpolation: str | None = None,
 ) -> Preprocessing:

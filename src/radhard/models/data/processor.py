@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from radhard.errors import ModelError
-from radhard.models.data.preprocessing import CropMode, Interpolation, Preprocessing, Size
-from radhard.models.loaded import Shape, assumed_normalisation
+from radhard.models.data.preprocessing import CropMode, Interpolation, PixelSize, Preprocessing
+from radhard.models.loaded import ImageShape, assumed_normalisation
 
 _STATED_BY = "preprocessor_config.json"
 # PIL's codes 0 to 5
@@ -20,13 +20,13 @@ _WARPED = 384  # pixels: from there on ConvNeXt's processor squashes images inst
 class Processor:
     """What the file says; `assumed` names what it does not say."""
 
-    input_shape: Shape
+    input_shape: ImageShape
     mean: tuple[float, ...]
     std: tuple[float, ...]
     stated: Preprocessing
     assumed: tuple[str, ...] = ()
 
-    def preprocessing(self, shape: Shape) -> Preprocessing:
+    def preprocessing(self, shape: ImageShape) -> Preprocessing:
         """What the file states, where it is for images of `shape`; for others nothing is stated."""
         return self.stated if self.stated.size == shape[1:] else Preprocessing(size=shape[1:])
 
@@ -84,7 +84,7 @@ def _geometry(fields: Mapping[str, Any], *, config: Any) -> Preprocessing:
     return _resized(fields, size=crop or (edge, edge), resize=(edge, edge), mode="center")
 
 
-def _resized(fields: Mapping[str, Any], *, size: Size, resize: Size, mode: CropMode) -> Preprocessing:
+def _resized(fields: Mapping[str, Any], *, size: PixelSize, resize: PixelSize, mode: CropMode) -> Preprocessing:
     return Preprocessing(
         size=size,
         resize=resize,
@@ -94,7 +94,7 @@ def _resized(fields: Mapping[str, Any], *, size: Size, resize: Size, mode: CropM
     )
 
 
-def _own_size(config: Any) -> Size:
+def _own_size(config: Any) -> PixelSize:
     size = getattr(config, "image_size", 224)
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from radhard.models.data.preprocessing import Preprocessing, Size
+from radhard.models.data.preprocessing import PixelSize, Preprocessing
 from radhard.models.vision import import_timm, import_torchvision
 
 Transform = Callable[[Image.Image], Image.Image]
@@ -29,7 +29,7 @@ def resizing(how: Preprocessing, *, fill: list[int]) -> Transform:
     return _by_libraries(how, resize, fill=fill)
 
 
-def shorter_edge(image: Image.Image, edge: int) -> Size:
+def shorter_edge(image: Image.Image, edge: int) -> PixelSize:
     """(H, W) to which an image is resized so that its shorter edge has `edge` pixels."""
     width, height = image.size
     if width <= height:
@@ -37,7 +37,7 @@ def shorter_edge(image: Image.Image, edge: int) -> Size:
     return edge, int(edge * width / height)
 
 
-def middle(image: Image.Image, size: Size) -> Image.Image:
+def middle(image: Image.Image, size: PixelSize) -> Image.Image:
     """The middle (H, W) of an image; one that is smaller is padded with 0."""
     (height, width), (wide, high) = size, image.size
     if wide < width or high < height:
@@ -50,12 +50,12 @@ def middle(image: Image.Image, size: Size) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def _to(image: Image.Image, size: Size, kind: Image.Resampling) -> Image.Image:
+def _to(image: Image.Image, size: PixelSize, kind: Image.Resampling) -> Image.Image:
     height, width = size
     return image if image.size == (width, height) else image.resize((width, height), kind)
 
 
-def _by_libraries(how: Preprocessing, resize: Size, *, fill: list[int]) -> Transform:
+def _by_libraries(how: Preprocessing, resize: PixelSize, *, fill: list[int]) -> Transform:
     """What timm's own transforms do: both edges scaled alike, cut or padded."""
     import_timm()
     from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio

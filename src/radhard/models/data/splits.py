@@ -11,7 +11,7 @@ from radhard.errors import InputError
 from radhard.models.data.arrays import fitted
 from radhard.models.data.classes import check_labels, model_labels, named_labels, read_classes
 from radhard.models.data.dataset import Dataset
-from radhard.models.data.decode import Progress, decode
+from radhard.models.data.decode import DecodeProgress, decode
 from radhard.models.data.fashion import fashion_mnist
 from radhard.models.data.identity import drawn_order
 from radhard.models.data.in_memory import is_pixels, made_to_fit
@@ -67,7 +67,7 @@ def split_data(
     loaded: LoadedModel,
     *,
     whole: Dataset | Listing | None = None,
-    progress: Progress | None = None,
+    progress: DecodeProgress | None = None,
 ) -> DataSplits:
     """The images of `choice` as `loaded` takes them: uint8, preprocessed as its configuration says.
 
@@ -221,7 +221,7 @@ def _sample_of(data: Dataset, choice: DataChoice) -> Dataset:
 
 
 def _in_memory(
-    choice: DataChoice, loaded: LoadedModel, *, whole: Dataset | Listing, progress: Progress | None
+    choice: DataChoice, loaded: LoadedModel, *, whole: Dataset | Listing, progress: DecodeProgress | None
 ) -> DataSplits:
     """Those calibrate that `choice` names or holds, else a share of `whole`. The order is drawn from identities."""
     if isinstance(choice.calibration, str) and not is_pixels(whole):
@@ -260,7 +260,7 @@ def _calibrated(
     *,
     evaluated: Dataset,
     locations: frozenset[str],
-    progress: Progress | None,
+    progress: DecodeProgress | None,
 ) -> DataSplits:
     """With the embedded calibration images, or with those of the set that `choice.calibration` names."""
     if choice.calibration is None or choice.calibration == EMBEDDED:
@@ -290,7 +290,7 @@ def _calibrated(
     return _supplied(evaluated, calibration)
 
 
-def _first(given: Dataset | Listing, loaded: LoadedModel, *, seed: int, progress: Progress | None) -> Dataset:
+def _first(given: Dataset | Listing, loaded: LoadedModel, *, seed: int, progress: DecodeProgress | None) -> Dataset:
     """As many of the images of a set in memory as calibrate, drawn with the seed."""
     fitting = made_to_fit(given, frame=_frame(loaded), progress=progress)
     check_shape(loaded, fitting)

@@ -9,7 +9,7 @@ from torch.export import ExportedProgram
 
 from radhard.errors import InputError, ModelError
 from radhard.models.data.preprocessing import Preprocessing
-from radhard.models.loaded import LoadedModel, Shape, Wanted, assumed_normalisation, check_size
+from radhard.models.loaded import ImageShape, LoadedModel, Wanted, assumed_normalisation, check_size
 from radhard.models.sources.archive import checked
 from radhard.models.vision import import_torchvision, import_transformers
 from radhard.models.zoo import listed
@@ -69,7 +69,7 @@ def read_program(path: Path) -> ExportedProgram:
         ) from error
 
 
-def shapes_of(program: ExportedProgram, path: Path | str) -> tuple[Shape, int]:
+def shapes_of(program: ExportedProgram, path: Path | str) -> tuple[ImageShape, int]:
     """The one input's (C, H, W), and the number of classes."""
     inputs, outputs = program.graph_signature.user_inputs, program.graph_signature.user_outputs
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}

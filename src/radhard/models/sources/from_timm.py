@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from radhard.errors import ModelError
 from radhard.models.checkpoints.checkpoint import load_fitting, read_checkpoint
-from radhard.models.data.preprocessing import Preprocessing, Size, enlarged
+from radhard.models.data.preprocessing import PixelSize, Preprocessing, enlarged
 from radhard.models.deepvit import VARIANTS
 from radhard.models.loaded import LoadedModel, Wanted, assumed_normalisation, count_classes
 from radhard.models.vision import import_timm
@@ -66,7 +66,7 @@ def from_timm(wanted: Wanted) -> LoadedModel:
     )
 
 
-def _preprocessing(needs: Mapping[str, Any], *, size: Size, name: str) -> Preprocessing:
+def _preprocessing(needs: Mapping[str, Any], *, size: PixelSize, name: str) -> Preprocessing:
     """timm's configuration, where it is for images of that size; for others nothing is stated."""
     if tuple(needs["input_size"][1:]) != size:
         return Preprocessing(size=size)

@@ -8,8 +8,8 @@ from torch import nn
 
 from radhard.errors import ModelError
 from radhard.models.checkpoints.checkpoint import load_fitting, read_checkpoint
-from radhard.models.data.preprocessing import Preprocessing, Size
-from radhard.models.loaded import IMAGENET_MEAN, IMAGENET_STD, LoadedModel, Shape, Wanted, count_classes
+from radhard.models.data.preprocessing import PixelSize, Preprocessing
+from radhard.models.loaded import IMAGENET_MEAN, IMAGENET_STD, ImageShape, LoadedModel, Wanted, count_classes
 from radhard.models.vision import import_torchvision
 from radhard.models.zoo import near
 from radhard.program.capture.user_code import first_line
@@ -79,7 +79,7 @@ def _transforms(models: ModuleType, name: str) -> Any:
         return None
 
 
-def _preprocessing(transforms: Any, *, size: Size, name: str) -> Preprocessing:
+def _preprocessing(transforms: Any, *, size: PixelSize, name: str) -> Preprocessing:
     """That of the weights, where it is for images of that size; for others nothing is stated."""
     if transforms is None or size != (transforms.crop_size[0], transforms.crop_size[0]):
         return Preprocessing(size=size)
@@ -92,7 +92,7 @@ def _preprocessing(transforms: Any, *, size: Size, name: str) -> Preprocessing:
     )
 
 
-def _own_shape(module: nn.Module, *, default: int) -> Shape:
+def _own_shape(module: nn.Module, *, default: int) -> ImageShape:
     size = getattr(module, "image_size", default)
     return (3, size, size)
 
@@ -116,7 +116,7 @@ def _create(models: ModuleType, name: str, wanted: Wanted, *, classes: int | Non
         raise ModelError(f"torchvision cannot build model {name!r}: {reason}") from error
 
 
-def _sized(models: ModuleType, name: str, options: dict[str, Any], *, shape: Shape | None) -> nn.Module:
+def _sized(models: ModuleType, name: str, options: dict[str, Any], *, shape: ImageShape | None) -> nn.Module:
     """The model for images of `shape`: the vision transformer and MaxViT are told the size, others take any."""
     sizes: list[dict[str, Any]] = [] if shape is None else [{"image_size": shape[1]}, {"input_size": shape[1:]}]
     for size in sizes:

@@ -6,7 +6,7 @@ from torch import nn
 
 from radhard.errors import InputError, ModelError
 from radhard.models.checkpoints.checkpoint import load_fitting, read_checkpoint
-from radhard.models.data.preprocessing import Preprocessing, Size, enlarged
+from radhard.models.data.preprocessing import PixelSize, Preprocessing, enlarged
 from radhard.models.deepvit import VARIANTS, DeepViT
 from radhard.models.loaded import LoadedModel, Wanted
 from radhard.models.zoo import ZOO
@@ -73,7 +73,7 @@ def from_deepvit(wanted: Wanted) -> LoadedModel:
     )
 
 
-def _preprocessing(size: Size, *, own: int) -> Preprocessing:
+def _preprocessing(size: PixelSize, *, own: int) -> Preprocessing:
     """DeepViT's official one, which is for squares of `own` pixels; for others nothing is stated."""
     if size != (own, own):
         return Preprocessing(size=size)

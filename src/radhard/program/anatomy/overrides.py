@@ -13,7 +13,7 @@ from radhard.errors import InputError
 from radhard.machine import Site
 from radhard.program.anatomy.anatomy import BESIDE, MODULES, Place
 
-Anatomy = Mapping[str, tuple[str | None, str | None]]
+AnatomyPatterns = Mapping[str, tuple[str | None, str | None]]
 """Pattern of site names -> (layer, module); None leaves either as it is found."""
 
 _SAID = 'write "PATTERN OF SITES": {"layer": NAME, "module": CATEGORY}, or one of the two'
@@ -41,7 +41,7 @@ class Overrides:
                 )
 
     @staticmethod
-    def of(anatomy: "Anatomy | Overrides | None") -> "Overrides":
+    def of(anatomy: "AnatomyPatterns | Overrides | None") -> "Overrides":
         """The mapping as rows."""
         if anatomy is None or isinstance(anatomy, Overrides):
             return anatomy or NONE

@@ -15,7 +15,7 @@ from torch.fx import GraphModule
 
 from radhard.errors import CaptureError, InputError, RadhardError
 from radhard.machine import undisturbed
-from radhard.program.anatomy.overrides import Anatomy, Overrides
+from radhard.program.anatomy.overrides import AnatomyPatterns, Overrides
 from radhard.program.capture.accepted import check_module, check_state, unwrapped_module
 from radhard.program.capture.agreement import check_agreement, logits_of
 from radhard.program.capture.decompositions import decomposed
@@ -33,7 +33,7 @@ def capture(
     example: Tensor,
     *,
     name: str | None = None,
-    anatomy: Anatomy | Overrides | None = None,
+    anatomy: AnatomyPatterns | Overrides | None = None,
 ) -> Program:
     """`example` [B, ...] float32, any B -> the program of `model` (in eval mode), for any batch size.
 

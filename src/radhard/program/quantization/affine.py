@@ -15,7 +15,7 @@ from radhard.kernels.octets import lowered
 from radhard.machine import Grid
 from radhard.operators import Affine, affine_of
 
-Words = tuple[Tensor, Tensor]
+ScaledInts = tuple[Tensor, Tensor]
 """A weight [n, ...] int8, and the scale of each of its n channels [n] float32."""
 
 
@@ -29,7 +29,9 @@ def affine_of_words(scale: Any, zero: Any, low: Any, high: Any, dtype: Any, *, p
     return affine_of(float(scale), Grid(zero=int(zero), low=int(low), high=int(high), dtype=dtype), place=place)
 
 
-def channel_weight(words: Any, scales: Tensor, zeros: Tensor, *, axis: int, place: str) -> tuple[Tensor, Words | None]:
+def channel_weight(
+    words: Any, scales: Tensor, zeros: Tensor, *, axis: int, place: str
+) -> tuple[Tensor, ScaledInts | None]:
     """A constant with a scale for each entry of `axis` -> its values, and its words where the axis is the first."""
     if not isinstance(words, Tensor) or words.dtype != torch.int8 or bool((zeros != 0).any()):
         raise CaptureError(f"{place}: weights per channel must be constant int8 words with zero point 0")
@@ -38,7 +40,7 @@ def channel_weight(words: Any, scales: Tensor, zeros: Tensor, *, axis: int, plac
     return value, (words, scales.to(torch.float32)) if axis == 0 else None
 
 
-def tensor_weight(words: Tensor, affine: Affine) -> tuple[Tensor, Words | None]:
+def tensor_weight(words: Tensor, affine: Affine) -> tuple[Tensor, ScaledInts | None]:
     """A constant with one scale -> its values, and its words where they are symmetric."""
     value = (words.to(torch.float32) - affine.grid.zero) * affine.scale
     symmetric = affine.grid.zero == (128 if words.dtype == torch.uint8 else 0)
@@ -62,7 +64,7 @@ class IntegerWeight:
     scale: Tensor
 
 
-def stored_weight(words: Words, bias: Tensor | None, *, reads: Affine, place: str) -> IntegerWeight:
+def stored_weight(words: ScaledInts, bias: Tensor | None, *, reads: Affine, place: str) -> IntegerWeight:
     """A weight and its `bias` [n] float, of a layer that reads words of `reads`.
 
     The bias is rounded to what a 1 in the accumulator stands for, less the share of the input's zero point:

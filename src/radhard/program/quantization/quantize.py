@@ -15,7 +15,7 @@ from radhard.errors import InputError
 from radhard.machine import undisturbed
 from radhard.machine.device import choose_device
 from radhard.program.anatomy.anatomy import place_of
-from radhard.program.anatomy.overrides import Anatomy, Overrides
+from radhard.program.anatomy.overrides import AnatomyPatterns, Overrides
 from radhard.program.capture.fold import constant
 from radhard.program.capture.non_finite import first_non_finite
 from radhard.program.capture.probe import attribute_rows
@@ -43,7 +43,7 @@ def quantize(
     batches: Iterable[Any] = (),
     *,
     recipe: IntegerRecipe = "int8",
-    anatomy: Anatomy | None = None,
+    anatomy: AnatomyPatterns | None = None,
     calibration: Calibration | None = None,
     device: str | torch.device = "cpu",
 ) -> Program:

@@ -19,7 +19,7 @@ from radhard.program.program import Apply, Move, Program, Recipe
 from radhard.program.quantization.calibration import Calibration
 from radhard.program.saving.errors import UnreadableError, UnsavableError
 from radhard.program.saving.graphs import graph_text
-from radhard.program.saving.tensors import ALIGNED, Layout, TensorTable, tensor_at
+from radhard.program.saving.tensors import ALIGNED, TensorLayout, TensorTable, tensor_at
 from radhard.program.saving.values import from_json, function_name, function_of, to_json
 
 __all__ = ["UnreadableError", "UnsavableError", "read_program", "write_program"]
@@ -77,7 +77,7 @@ def _read(path: Path) -> Program:
     if size != begin + head["bytes"]:
         raise UnreadableError(f"{path} is damaged: it has {size:,} bytes, {begin + head['bytes']:,} are due")
     content = np.asarray(np.memmap(path, dtype=np.uint8, mode="c", shape=(size,)))[begin:]
-    tensors = [tensor_at(content, Layout.from_list(each)) for each in head["tensors"]]
+    tensors = [tensor_at(content, TensorLayout.from_list(each)) for each in head["tensors"]]
     program = _program(head, tensors)
     if program.digest != head["digest"]:
         raise UnreadableError(f"{path} is damaged: its tensors have another checksum")

@@ -14,7 +14,7 @@ ALIGNED = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class TensorLayout:
     """Where a tensor lies among the bytes of all: `offset` in bytes, `shape` and `stride` in elements."""
 
     dtype: str
@@ -34,17 +34,17 @@ class Layout:
         return [self.dtype, list(self.shape), list(self.stride), self.offset]
 
     @staticmethod
-    def from_list(values: Sequence[Any]) -> "Layout":
+    def from_list(values: Sequence[Any]) -> "TensorLayout":
         """Inverse of `as_list`."""
         dtype, shape, stride, offset = values
-        return Layout(dtype=dtype, shape=tuple(shape), stride=tuple(stride), offset=offset)
+        return TensorLayout(dtype=dtype, shape=tuple(shape), stride=tuple(stride), offset=offset)
 
 
 class TensorTable:
     """The tensors met so far, each once, and where each will lie."""
 
     def __init__(self) -> None:
-        self.layouts: list[Layout] = []
+        self.layouts: list[TensorLayout] = []
         self.bytes = 0
         self._tensors: list[Tensor] = []
         self._known: dict[int, int] = {}
@@ -52,7 +52,7 @@ class TensorTable:
     def number(self, tensor: Tensor) -> int:
         """The number of a tensor on the CPU; a new one is added at the end."""
         if id(tensor) not in self._known:
-            layout = Layout(
+            layout = TensorLayout(
                 dtype=str(tensor.dtype).removeprefix("torch."),
                 shape=tuple(tensor.shape),
                 stride=tuple(tensor.stride()),
@@ -74,7 +74,7 @@ class TensorTable:
             yield bytes(_aligned(size) - size)
 
 
-def tensor_at(content: NDArray[np.uint8], layout: Layout) -> Tensor:
+def tensor_at(content: NDArray[np.uint8], layout: TensorLayout) -> Tensor:
     """Bytes of all [n] -> the tensor that lies there, with a storage of its own. ValueError where it lies outside."""
     dtype = getattr(torch, layout.dtype, None)
     if not isinstance(dtype, torch.dtype):

@@ -22,7 +22,7 @@ from radhard.machine import (
     Add,
     Arithmetic,
     Load,
-    Note,
+    NoteNonFinite,
     Operator,
     Part,
     Site,
@@ -72,7 +72,7 @@ class Dot(Operator):
         x, y = tensors(inputs)
         return m.sum(m.mul(x, y))[:, 0]
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """torch's product of floats; of integers, for which torch has no fast one, a compiled loop on the host."""
         del note
         x, y = tensors(inputs)

@@ -10,7 +10,7 @@ from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.audit import audit_blocks
 from radhard.protection.abft.checks import Checks, Dot
 from radhard.protection.abft.detection import Detection, Suspects
-from radhard.protection.abft.faulty_blocks import FaultyBlocks, Places, read_blocks
+from radhard.protection.abft.faulty_blocks import FaultyBlocks, WordPlaces, read_blocks
 from radhard.protection.abft.gather import gather_blocks
 
 
@@ -52,11 +52,11 @@ class Correction:
         every = at.g % len(self.application.products.b) * sums.shape[1] + at.j
         return gather_blocks(sums.flatten(0, 1), every, (zero, at.q * depth), rows=2, columns=blocks.a.shape[2])
 
-    def correct(self, label: str, blocks: FaultyBlocks, at: Places, delta: Tensor) -> None:
+    def correct(self, label: str, blocks: FaultyBlocks, at: WordPlaces, delta: Tensor) -> None:
         """Take from words `at` [e] of the blocks their `delta`."""
         self._put(label, blocks, at, self.checks.minus(f"{label}/correct", blocks.values[at], delta, blocks.words(at)))
 
-    def recompute(self, label: str, blocks: FaultyBlocks, at: Places) -> None:
+    def recompute(self, label: str, blocks: FaultyBlocks, at: WordPlaces) -> None:
         """Compute words `at` [e] of the blocks again from their factors."""
         parts = []
         for f, r, c in zip(*(index.split(max(1, GATHERED_AT_ONCE // blocks.a.shape[2])) for index in at), strict=True):
@@ -64,7 +64,7 @@ class Correction:
             parts.append(self.checks.apply(f"{label}/again", Dot(), factors, blocks.words((f, r, c)))[:, 0, 0])
         self._put(label, blocks, at, torch.cat(parts))
 
-    def _put(self, label: str, blocks: FaultyBlocks, at: Places, words: Tensor) -> None:
+    def _put(self, label: str, blocks: FaultyBlocks, at: WordPlaces, words: Tensor) -> None:
         """Put `words` [e] in their places in the blocks, and right in `total`.
 
         That is the word itself, or where the block is one slab of several, what it lost is taken from the output: from
@@ -99,7 +99,7 @@ def where(mask: Tensor) -> Tensor:
     return mask.nonzero()[:, 0]
 
 
-def _turns(place: Places, slab: Tensor, *, sizes: torch.Size) -> Tensor:
+def _turns(place: WordPlaces, slab: Tensor, *, sizes: torch.Size) -> Tensor:
     """Words at `place` [e] of an output and their slabs [e] -> how many earlier ones of the same word there are."""
     g, row, column = place
     word = (g * sizes[1] + row) * sizes[2] + column

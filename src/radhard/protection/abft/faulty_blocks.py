@@ -17,7 +17,7 @@ from radhard.protection.abft.detection import Detection, FlaggedBlocks, Suspects
 from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.gather import gather_blocks
 
-Places = tuple[Tensor, Tensor, Tensor]  # of words: block [e], row and column [e] in it
+WordPlaces = tuple[Tensor, Tensor, Tensor]  # of words: block [e], row and column [e] in it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class FaultyBlocks:
         chosen = {name: getattr(self, name)[index] for name in named}
         return FaultyBlocks(at=self.at.only(index), entries=self.entries.only(index), **chosen)
 
-    def words(self, at: Places) -> Entries:
+    def words(self, at: WordPlaces) -> Entries:
         """Words as the entries of checks."""
         f, r, c = at
         _, h, w = self.values.shape

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from radhard.kernels.events import Events
 from radhard.protection.abft.correction import Correction, where
-from radhard.protection.abft.faulty_blocks import FaultyBlocks, Places
+from radhard.protection.abft.faulty_blocks import FaultyBlocks, WordPlaces
 
 RecoveryPolicy = Literal["leave", "intersect", "row", "block"]
 
@@ -100,7 +100,7 @@ def _correct(correction: Correction, label: str, blocks: FaultyBlocks, *, syndro
     return one
 
 
-def _chosen(syndrome: Syndrome, several: Tensor, *, policy: RecoveryPolicy) -> Places:
+def _chosen(syndrome: Syndrome, several: Tensor, *, policy: RecoveryPolicy) -> WordPlaces:
     """Which words of blocks with `several` faulty ones [f] are computed again."""
     rows, columns = syndrome.wrong_rows & several[:, None], syndrome.wrong_columns
     if policy == "intersect":
@@ -119,7 +119,7 @@ def _recheck(correction: Correction, label: str, blocks: FaultyBlocks, *, retrie
     return checks.differ(again.to(blocks.expected.dtype), blocks.expected)
 
 
-def _meeting(rows: Tensor, columns: Tensor) -> Places:
+def _meeting(rows: Tensor, columns: Tensor) -> WordPlaces:
     """Rows [f, h] and columns [f, w] -> the words where they meet."""
     f, r, c = (rows[:, :, None] & columns[:, None, :]).nonzero(as_tuple=True)
     return f, r, c

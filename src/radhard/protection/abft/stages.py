@@ -16,7 +16,7 @@ from torch import Tensor
 from radhard.kernels.chains import Chains
 from radhard.kernels.write import write, write_float
 from radhard.kernels.written import no_bias
-from radhard.machine import Arithmetic, Note, Operator, Rows, UnitInput, Units, WriteBack
+from radhard.machine import Arithmetic, NoteNonFinite, Operator, Rows, UnitInput, Units, WriteBack
 from radhard.machine.gemm import written_back
 from radhard.machine.matrices import Matrices
 from radhard.operators import Affine, Quantized
@@ -61,7 +61,7 @@ class Accumulated(Operator):
         assert isinstance(b, Rows)
         return m.gemm(a, b, bias if isinstance(bias, Tensor) else None, self.ends)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """The exact product of each slab, added up; of one slab the product's own kernel."""
         if len(self.ends) == 1:
             return self.whole.kernel(inputs, note)[None]
@@ -103,7 +103,7 @@ class Written(Operator):
         assert isinstance(total, Tensor)
         return written_back(m, total, multiplier, back=self.write_back)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """One pass over the accumulators, columns of all weights side by side."""
         del note
         assert inputs[0] is not None
@@ -144,7 +144,7 @@ class Requantized(Operator):
         assert isinstance(value, Tensor)
         return m.quantize(m.scale(value, 1.0 / self.writes.scale), self.writes.grid)
 
-    def kernel(self, inputs: Sequence[Tensor | None], note: Note) -> Tensor:
+    def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """One pass; what is not finite is noted."""
         assert inputs[0] is not None
         words, non_finite = write_float(inputs[0], 1.0 / self.writes.scale, self.writes.grid)

@@ -24,7 +24,7 @@ from radhard.protection.planning.protection import Protection
 from radhard.protection.protected import CheckExposure, Scheme
 from radhard.protection.schemes.options import Option, Value, options_of
 from radhard.protection.schemes.ranges import SOFTMAX, Outside, Ranges, observed_range, paper_range
-from radhard.protection.schemes.registry import Entry, Spelling, Takes, entries
+from radhard.protection.schemes.registry import SchemeEntry, Spelling, Takes, entries
 from radhard.words import Words
 
 NONE = "none"
@@ -193,7 +193,7 @@ def methods() -> tuple[str, ...]:
     return (NONE, *(spelling.name for entry in entries() for spelling in entry.spellings))
 
 
-def entry_named(name: str) -> tuple[Entry, Spelling]:
+def entry_named(name: str) -> tuple[SchemeEntry, Spelling]:
     """The scheme that is so written. InputError for none."""
     for entry in entries():
         for spelling in entry.spellings:
@@ -251,7 +251,7 @@ def _refuse_unknown(given: Mapping[str, Any], known: tuple[Option, ...], *, sche
         raise InputError(f"{scheme} has no option {unknown!r}; it has {', '.join(names) or 'none'}")
 
 
-def _written(entry: Entry, spelling: Spelling) -> dict[str, str]:
+def _written(entry: SchemeEntry, spelling: Spelling) -> dict[str, str]:
     """How its options are written -> their fields; a block is found, not written."""
     if spelling.called is not None:
         return dict(spelling.called)

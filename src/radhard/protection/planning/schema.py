@@ -11,7 +11,7 @@ from radhard.json_schema import part_of
 from radhard.protection.planning.method import COMMON, ONCE, methods, own_options
 from radhard.protection.planning.plan import FORMAT, Plan
 from radhard.protection.schemes.options import Option
-from radhard.protection.schemes.registry import Entry, entries
+from radhard.protection.schemes.registry import SchemeEntry, entries
 
 _MAYBE = ("method", "judged", "expected")
 _SAYS = {
@@ -82,7 +82,7 @@ def plan_schema() -> dict[str, Any]:
     }
 
 
-def _scheme(entry: Entry) -> dict[str, Any]:
+def _scheme(entry: SchemeEntry) -> dict[str, Any]:
     return {
         "description": entry.about,
         **_object({"scheme": {"const": entry.name}} | {option.name: option.schema() for option in entry.options}),

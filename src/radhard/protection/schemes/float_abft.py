@@ -32,7 +32,7 @@ from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
 
-Rows = tuple[Tensor, Tensor]  # of products [e], and in them [e]
+RowPlaces = tuple[Tensor, Tensor]  # of products [e], and in them [e]
 
 
 @scheme(
@@ -59,7 +59,7 @@ class FloatAbft:
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The inner machine's output itself, unless a row of it is wrong."""
         out = application.compute()
-        rows = CheckedRows(application, checks, scheme=self, out=out)
+        rows = FloatRows(application, checks, scheme=self, out=out)
         return out if rows.repair() else rows.merged()
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> None:
@@ -72,7 +72,7 @@ class FloatAbft:
         return NoForm(reason="it checks float products, and deployed products compute in int8 words")
 
 
-class CheckedRows:
+class FloatRows:
     """One application: its rows [g, m] against what they must sum to, each cut into pieces of `width` columns."""
 
     def __init__(self, application: ProtectedApplication, checks: Checks, *, scheme: FloatAbft, out: Tensor) -> None:
@@ -199,12 +199,12 @@ class CheckedRows:
             for part in index[j[index] == block].split(most):
                 yield columns, part
 
-    def _pieces(self, at: Rows, block: int) -> Entries:
+    def _pieces(self, at: RowPlaces, block: int) -> Entries:
         """Pieces of rows [e] as entries of checks."""
         count = self._kept.sums.shape[1]
         return self._entries.inner(at[0], at[1] * count + block, self._a.shape[1] * count)
 
-    def _replace(self, again: str, at: Rows, block: int, columns: slice) -> Tensor:
+    def _replace(self, again: str, at: RowPlaces, block: int, columns: slice) -> Tensor:
         """Compute words `columns` of rows `at` [e] again and replace those that are off -> rows that were changed [e].
 
         Both the word and the new one have the errors of a chain.
@@ -226,7 +226,7 @@ class CheckedRows:
         self._total[g, i, columns] = torch.where(wrong, words, old)
         return wrong.any(1)
 
-    def _still(self, again: str, at: Rows, block: int, columns: slice) -> Tensor:
+    def _still(self, again: str, at: RowPlaces, block: int, columns: slice) -> Tensor:
         """Which of the rows [e] are still off."""
         (g, i), name = at, f"{columns.stop - columns.start}/recheck{again}"
         wanted, spread = (of[g, i, block][:, None, None] for of in (self._wanted, self._spread))

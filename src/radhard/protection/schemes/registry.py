@@ -15,7 +15,7 @@ from radhard.protection.protected import Scheme
 from radhard.protection.schemes.options import Option, options_of
 
 Takes = Literal["int8 products", "float products", "any operator"]
-Kind = TypeVar("Kind", bound=type[Scheme])
+SchemeClass = TypeVar("SchemeClass", bound=type[Scheme])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Spelling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class SchemeEntry:
     """A scheme: its class `kind`, what it does (`about`, one line), what it `takes`, and how it is written.
 
     `rules`: what its JSON schema says beside its options. No `spellings`: a method does not name it.
@@ -61,7 +61,7 @@ class Entry:
     rules: Mapping[str, object]
 
 
-_ENTRIES: dict[str, Entry] = {}
+_ENTRIES: dict[str, SchemeEntry] = {}
 
 
 def scheme(
@@ -72,13 +72,13 @@ def scheme(
     search: Search | None = None,
     spellings: tuple[Spelling, ...] | None = None,
     rules: Mapping[str, object] | None = None,
-) -> Callable[[Kind], Kind]:
+) -> Callable[[SchemeClass], SchemeClass]:
     """Registers the frozen dataclass below it under `name`. ValueError for a name that another class has."""
 
-    def register(kind: Kind) -> Kind:
+    def register(kind: SchemeClass) -> SchemeClass:
         if name in _ENTRIES:
             raise ValueError(f"two schemes are called {name!r}: {_ENTRIES[name].kind.__name__} and {kind.__name__}")
-        _ENTRIES[name] = Entry(
+        _ENTRIES[name] = SchemeEntry(
             name=name,
             kind=kind,
             about=about,
@@ -109,12 +109,12 @@ class _Schemes(Mapping[str, type[Scheme]]):
 SCHEMES: Mapping[str, type[Scheme]] = _Schemes()
 
 
-def entries() -> tuple[Entry, ...]:
+def entries() -> tuple[SchemeEntry, ...]:
     """All schemes, in the order of names."""
     return tuple(_ENTRIES[name] for name in SCHEMES)
 
 
-def entry_of(scheme: Scheme) -> Entry:
+def entry_of(scheme: Scheme) -> SchemeEntry:
     """What is registered of a scheme. InputError for a class that is not."""
     for entry in entries():
         if type(scheme) is entry.kind:
