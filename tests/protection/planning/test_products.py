@@ -95,7 +95,7 @@ EXPECTED: dict[type[nn.Module], list[tuple[int, Shape]]] = {
         weight(16, 8, 24),
         attention(4 * 2, 4, 4, 4),
         attention(4 * 2, 4, 4, 4),
-        weight(16, 8, 8),  # none of its own: the recipe takes back from one what the rounding of its weights adds
+        weight(16, 8, 8),  # none of its own: bias correction gives it one
         weight(1, 8, 5),
     ],
     Residual: [
