@@ -125,7 +125,7 @@ def _protection() -> dict[str, Any]:
 def _calibration() -> dict[str, Any]:
     scale = [{**_NUMBER, "exclusiveMinimum": 0}, _WHOLE]
     properties: dict[str, Any] = {
-        "radhard_calibration": {"const": 1},
+        "radhard_calibration": {"enum": [1, 2]},
         "model": _TEXT,
         "recipe": _TEXT,
         "program": {"description": "Digest of the float program.", **_TEXT},
