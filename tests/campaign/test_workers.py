@@ -176,7 +176,9 @@ def test_an_error_of_a_job_is_raised_here_as_in_one_process(two: LocalWorkers, t
 
 
 def test_no_more_starts_where_none_gets_ready(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    (tmp_path / "radhard").mkdir()
+    (tmp_path / "radhard" / "__init__.py").write_text("raise ModuleNotFoundError('No module named numpy')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(WorkerError, match="No module named"), LocalWorkers(1) as workers:
         run(tmp_path / "run.db", workers)
 

@@ -49,8 +49,9 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         progress: object = None,
         known: object = None,
         device: object = None,
+        cache: object = None,
     ) -> ModelUnderTest:
-        del known, progress
+        del known, progress, cache
         assert whole is None
         assert str(device) == "cpu"
         assert loaded.name == "fashion-vit"
@@ -58,7 +59,8 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         assert images <= 10_000
         return fashion_bench(recipe or "int8")
 
-    def build_program(loaded: LoadedModel, *, recipe: str | None) -> Program:
+    def build_program(loaded: LoadedModel, *, recipe: str | None, cache: object = None) -> Program:
+        del cache
         assert loaded.name == "fashion-vit"
         return fashion_bench("int8").programs[recipe or "int8"]
 

@@ -19,7 +19,7 @@ from radhard.models.load import load
 from radhard.models.sources.names import FORMS
 from radhard.models.zoo import ZOO
 from radhard.program import run
-from radhard.protection.schemes.registry import SCHEMES
+from radhard.protection.planning.method import methods
 from radhard.version import VERSION
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -75,7 +75,7 @@ def test_what_completes_is_what_there_is() -> None:
     assert "torchvision:resnet50" in completion.models("torchvision:resnet5")
     assert completion.models("hf:goo") == []
     assert completion.schemes("tm") == ["tmr"]
-    assert set(completion.schemes("tmr,")) == {f"tmr,{name}" for name in SCHEMES}
+    assert set(completion.schemes("tmr,")) == {f"tmr,{name}" for name in methods()}
 
 
 def test_models_lists_the_zoo_with_its_accuracies() -> None:

@@ -17,6 +17,7 @@ from tests.support.pages import ROOT, TOP, blocks, commands, named, pages
 ELSEWHERE = {
     "README.md": "tests/test_readme.py",
     "docs/anatomy.md": "tests/program/anatomy/test_docs.py",
+    "docs/cache.md": "tests/cli/test_cache_command.py",
     "docs/cluster.md": "tests/cli/test_workers_command.py",
     "docs/data.md": "tests/models/data/test_docs.py",
     "docs/deploy.md": "tests/deploy/test_deployed_state.py",

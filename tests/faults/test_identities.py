@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import radhard as rh
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty, Flips, replay, trace
 from radhard.hardware import FaultyArray, Misread
@@ -195,7 +194,7 @@ def test_columns_that_cannot_be() -> None:
 )
 def test_rows_that_hit_nothing_are_refused(rows, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        rh.replay(tiny_program("int8"), images(2), flips_of(rows, words=Words(product=Int(16, 8))))
+        replay(tiny_program("int8"), images(2), flips_of(rows, words=Words(product=Int(16, 8))))
 
 
 def test_rows_of_checks_count_where_they_hit() -> None:

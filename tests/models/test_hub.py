@@ -104,7 +104,7 @@ def test_without_a_network_every_source_says_so_in_one_line(tmp_path: Path) -> N
     found = loaded(names, endpoint="http://127.0.0.1:9", home=tmp_path)
     assert {kind for kind, _ in found.values()} == {"ModelError"}
     assert not any("\n" in str(text) for _, text in found.values())
-    assert "--checkpoint FILE" in str(found["test_vit"][1])
+    assert "by checkpoint FILE" in str(found["test_vit"][1])
     assert "Without a network, give a local folder" in str(found["hf:somebody/small"][1])
 
 

@@ -472,7 +472,7 @@ MISTAKES = {
     "syntax.py:make": r"syntax\.py raised SyntaxError: .*\(line 2: `def make\(:`\)",
     "stubborn.py:make": r"stubborn\.py raised NotImplementedError: not here \(line 4, in train",
     "exits.py:make": r"exits\.py raised SystemExit: 3 \(line 2, in <module>: `sys\.exit\(3\)`\)",
-    "mine.py:make": r"does not take images \[3, 224, 224\] .*--input-shape",
+    "mine.py:make": r"does not take images \[3, 224, 224\] .*input_shape",
 }
 
 

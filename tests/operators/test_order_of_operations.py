@@ -201,5 +201,6 @@ def blocks_of(page: str) -> list[str]:
 
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = blocks_of("traces.md")
-    exec(compile(block, "docs/traces.md", "exec"), {})
+    with torch.random.fork_rng():
+        for block in blocks_of("traces.md"):
+            exec(compile(block, "docs/traces.md", "exec"), {})

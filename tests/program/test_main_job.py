@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from radhard import trace
 from radhard.analysis.anatomy import anatomy
 from radhard.campaign.model_under_test import exposed_bits
 from radhard.deploy import harden
-from radhard.faults import Faults, Faulty, Where
+from radhard.faults import Faults, Faulty, Where, trace
 from radhard.machine import Clean, Kind
 from radhard.program import Program, capture, quantize, run, run_and_keep
 from radhard.program.coverage import coverage

@@ -72,7 +72,8 @@ def word_of(site: Site, kind: str, *, recipe: str) -> str:
     if recipe == "float":
         return "float32"
     if kind == "load":
-        return "uint8" if site.name.endswith("attn.matmul.load#3") else "int8"  # of the softmax, as V's factor
+        unsigned = ("attn.matmul.load#3", "mlp.fc2.load")  # of the softmax, as V's factor; of GELU, with a zero point
+        return "uint8" if site.name.endswith(unsigned) else "int8"
     return {"mul": "int16", "add": "int32"}[kind] if site.operator in ("conv2d", "linear", "matmul") else "float32"
 
 

@@ -96,4 +96,4 @@ def out_of_memory(device: torch.device, *, batch: int) -> str:
             f"the memory of {device} ({device_name(device)}) ran out in a batch of {batch} images: of "
             f"{total / 2**30:.1f} GiB {(free + held) / 2**30:.1f} are free for this process"
         )
-    return f"{definition}; take smaller batches (--batch, batch=), below {batch}"
+    return f"{definition}; take smaller batches (--batch), below {batch}"

@@ -6,9 +6,10 @@ A file of this package that has an operator under `@lowers(...)` is known to cap
 import importlib as _importlib
 import pkgutil as _pkgutil
 
+import radhard.operators.aten as _aten
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
 from radhard.operators.affine import Affine, affine_of
-from radhard.operators.aten import Lowered, claim_ours, lowers
+from radhard.operators.aten import Lowered, lowers
 from radhard.operators.batch_norm import BatchNorm
 from radhard.operators.conv2d import Conv2d
 from radhard.operators.elementwise import Div, Function, Identity, Power, RealPower
@@ -59,4 +60,4 @@ __all__ = [
 
 for _file in _pkgutil.iter_modules(__path__, f"{__name__}."):
     _importlib.import_module(_file.name)
-claim_ours()
+_aten.claim_ours()

@@ -56,7 +56,7 @@ def test_medmnists_layout(tmp_path: Path) -> None:
     np.savez(file, **parts, test_images=X, test_labels=Y[:, None])
     same(read(file, split="test"))
     same(read(file, split="train"), images=PLANES[:6], labels=Y[:6])
-    refused(file, "data blood.npz has the splits train, val, test: say which by --split")
+    refused(file, "data blood.npz has the splits train, val, test: say which by split")
     assert read(file, split="val").ids.tolist() == [0, 1]
 
 

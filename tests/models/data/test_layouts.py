@@ -65,15 +65,15 @@ def test_splits_are_not_classes(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     for number, split in enumerate(("train", "val", "test")):
         classes(root / split, each=number + 1)
-    refused(root, "has the splits test, train, val: say which by --split")
+    refused(root, "has the splits test, train, val: say which by split")
     assert list_data(str(root), split="validation").count == 4
     assert list_data(str(root), split="test").count == 6
     assert list_data(str(root), option="--calibration").count == 2  # train, where there are several
-    refused(root, "--split extra: data tree has the splits test, train, val", split="extra")
+    refused(root, "split extra: data tree has the splits test, train, val", split="extra")
     shutil.rmtree(root / "test")
     assert list_data(str(root)).count == 4  # the one beside train
     assert list_data(str(root), split="none").class_names == ("train", "val")
-    refused(root / "val", "--split test: data val has no splits", split="test")
+    refused(root / "val", "split test: data val has no splits", split="test")
 
 
 def test_a_vehicle_may_be_a_train(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_lists_that_cannot_be_meant_are_refused(text: str, match: str, tmp_path:
 
 def test_a_list_that_is_no_file_and_a_split_of_a_list_are_refused(tmp_path: Path) -> None:
     root = flat(tmp_path / "d", "0.png,1\n1.png,0\n2.png,1\n3.png,0\n")
-    refused(root, "--split val: data d has no splits", split="val")
+    refused(root, "split val: data d has no splits", split="val")
     for path in ("/dev/zero", str(tmp_path), str(tmp_path / "absent.csv")):
         refused(root, "there is no such file", labels=path)
         with pytest.raises(InputError, match="there is no such file"):
@@ -359,7 +359,7 @@ def test_two_lists_must_be_said_and_those_of_splits_are_splits(tmp_path: Path) -
     assert list_data(str(root), split="train").names == ("images/0.png", "images/1.png")
     (root / "other.csv").write_text("0.png,1\n1.png,0\n2.png,1\n3.png,0\n")
     (root / "more.csv").write_text("0.png,1\n1.png,0\n2.png,1\n3.png,0\n")
-    refused(root, r"lists of labels: .*say which by --labels")
+    refused(root, r"lists of labels: .*say which by labels")
 
 
 def test_images_alone_have_no_labels(tmp_path: Path) -> None:
