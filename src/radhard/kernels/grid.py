@@ -1,7 +1,7 @@
 """Quantisation grids: the 8-bit words that stand for numbers, and the word that stands for 0."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import torch
 
@@ -22,7 +22,7 @@ class Grid:
     high: int = 127
     dtype: torch.dtype = field(default=torch.int8, metadata=LATER)
 
-    @property
+    @cached_property
     def limits(self) -> tuple[int, int, int]:
         """(zero, low, high)."""
         return self.zero, self.low, self.high

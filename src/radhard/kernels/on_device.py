@@ -8,8 +8,12 @@ from typing import Any
 from torch import Tensor
 
 
+@cache
 def interpreted() -> bool:
-    """Whether Triton interprets its kernels (TRITON_INTERPRET=1): then they serve tensors on the CPU too, slowly."""
+    """Whether Triton interprets its kernels (TRITON_INTERPRET=1): then they serve tensors on the CPU too, slowly.
+
+    As Triton does, it looks at the environment once: nearly every kernel asks.
+    """
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
