@@ -139,7 +139,9 @@ def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkey
     def functions(function: Special, x: Tensor) -> Tensor:
         if function in FUNCTIONS:
             return special_on(device, function, x)
-        return 1.0 / x.sqrt() if function == "rsqrt" else apply_special(function, x)
+        if function == "rsqrt":  # as the kernel rounds it; torch's own root of float32 is off by a bit on some processors
+            return 1.0 / x.to(torch.float64).sqrt().to(torch.float32)
+        return apply_special(function, x)
 
     with monkeypatch.context() as patch:
         patch.setattr(flipped, "apply_special", functions)
