@@ -139,7 +139,7 @@ def test_hit_units_are_those_of_the_text(name: str, device: torch.device, monkey
     def functions(function: Special, x: Tensor) -> Tensor:
         if function in FUNCTIONS:
             return special_on(device, function, x)
-        if function == "rsqrt":  # as the kernel rounds it; torch's own root of float32 is off by a bit on some processors
+        if function == "rsqrt":  # torch's root of float32 is off by a bit on some processors
             return 1.0 / x.to(torch.float64).sqrt().to(torch.float32)
         return apply_special(function, x)
 
