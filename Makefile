@@ -9,8 +9,8 @@ SYMMETRIC := --recipe int8-symmetric
 RUN = --images $(IMAGES) --trials 1 $(SYMMETRIC) --store results/zoo.db
 out = --plot results/zoo-$(1).png --csv results/zoo-$(1).csv --json
 
-.PHONY: demo test tests-on-cpu lint nightly docs calibrations train bench clean results results-sweep results-layer \
-	results-blocks results-module results-bit results-kind results-patch results-operations results-products results-sizes \
+.PHONY: demo test tests-on-cpu lint nightly docs calibrations train bench clean results results-curves \
+	results-blocks results-bit results-kind results-operations results-products results-sizes \
 	results-protection results-silicon results-recipes results-real results-plans results-evaluate results-compare results-frontier results-options results-gpu
 
 demo: .venv/installed
@@ -38,9 +38,10 @@ nightly: .venv/installed
 	OMP_NUM_THREADS=1 TRITON_INTERPRET=1 $(BIN)/python -m pytest $(PROCESSES) tests/cuda
 	$(BIN)/python -m benchmarks.speed
 
-# the parts of pages that follow from the code: the list of files, the table of examples
+# the parts of pages that follow from the code (lists, tables, references), then the site in out/site
 docs: .venv/installed
 	$(BIN)/python docs/write.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # scales of the zoo's integer programs, beside the weights: again after new weights or a change of calibration
 calibrations: .venv/installed
@@ -58,15 +59,13 @@ train: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/radhard train --out trained
 
 # the zoo's curves and vulnerability factors; they go on from the store if the run is interrupted
-results: results-sweep results-layer results-blocks results-module results-bit results-kind results-patch results-operations \
+results: results-curves results-blocks results-bit results-kind results-operations \
 	results-products results-sizes results-protection results-silicon results-recipes results-evaluate results-compare results-frontier \
 	results-options
 
-results-sweep: .venv/installed
-	$(BIN)/radhard sweep $(ZOO) $(RUN) $(call out,sweep) > results/zoo-sweep.json
-
-results-layer results-module: results-%: .venv/installed
-	$(BIN)/radhard vulnerability $(ZOO) --by $* --loss 10,20,30 $(RUN) $(call out,$*) > results/zoo-$*.json
+# Figs. 2 to 5; the claims of these figures alone are beside them, all claims in results/README.md
+results-curves: .venv/installed
+	$(BIN)/radhard reproduce --figures 2-5 --grid 7x7 $(RUN) --out results --prefix zoo-
 
 # blocks alone: stem and head are no layers of the paper's
 results-blocks: .venv/installed
@@ -76,9 +75,6 @@ results-blocks: .venv/installed
 results-bit results-kind: results-%: .venv/installed
 	$(BIN)/radhard vulnerability fashion-vit --by $* --loss 10,30 $(RUN) \
 		--plot results/vit-$*.png --csv results/vit-$*.csv --json > results/vit-$*.json
-
-results-patch: .venv/installed
-	$(BIN)/radhard vulnerability $(ZOO) --by patch --grid 7x7 $(RUN) $(call out,patch) > results/zoo-patch.json
 
 results-operations: .venv/installed
 	$(BIN)/radhard vulnerability $(ZOO) --by patch --patch-faults operations --grid 7x7 $(RUN) \
@@ -99,10 +95,12 @@ results-product-%: .venv/installed
 # Fig. 7: overhead and error over the block size, by simulation
 results-sizes: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.block_sizes
+	$(BIN)/python -m benchmarks.claims
 
 # faults that no scheme was made for: fault class by scheme
 results-silicon: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.silicon
+	$(BIN)/python -m benchmarks.claims
 
 # the default recipe beside the symmetric one, on the zoo
 results-recipes: .venv/installed
@@ -121,6 +119,7 @@ results-protection: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.float_checks
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.shapes
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.better
+	$(BIN)/python -m benchmarks.claims
 
 # Algorithm 1 with LB-ABFT for each model and rate; what the plans give on other images (Figs. 9 and 10)
 RATES := 5e-7 2e-6 5e-6 1e-5

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.block_sizes import drawn
 from benchmarks.claims.data import table
 from benchmarks.shapes import read_shapes
 from radhard.analysis.intervals import wilson
@@ -37,6 +36,7 @@ from radhard.protection import (
     probability,
 )
 from radhard.protection.cost.models import detect, exposed_bits, locate
+from radhard.studies.simulation import drawn
 from radhard.words import Words
 
 RESULTS = Path(__file__).parent.parent / "results"

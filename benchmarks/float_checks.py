@@ -34,6 +34,8 @@ LANES = (1, 16)
 LEVELS = tuple(2.0 ** (half / 2) for half in range(-8, 9))
 FLIPPED = {"proj of ViT-B": (768, 768, None), "fc1, 256 a check": (768, 3072, 256), "QK^T of ViT-B": (64, 197, None)}
 ROWS, IMAGES = 8, 40
+SIZES = (6, 11, 11)  # powers of two that m, k and n reach at most
+OUTLIERS, OUTLIER = 100, 50  # one in so many channels is an outlier, so many times as large as others
 
 
 def normal(*shape: int, draw: torch.Generator) -> Tensor:
@@ -47,10 +49,10 @@ def heavy(*shape: int, draw: torch.Generator) -> Tensor:
 
 
 def outliers(*shape: int, draw: torch.Generator) -> Tensor:
-    """One channel in a hundred, one at least, is 50 times as large, as in transformers, with a mean of its own."""
+    """One in OUTLIERS channels, one at least, is OUTLIER times as large, as in transformers, with a mean of its own."""
     x = torch.randn(shape, generator=draw)
-    which = torch.randperm(shape[-1], generator=draw)[: max(1, shape[-1] // 100)]
-    x[..., which] = 50 * (x[..., which] + 1)
+    which = torch.randperm(shape[-1], generator=draw)[: max(1, shape[-1] // OUTLIERS)]
+    x[..., which] = OUTLIER * (x[..., which] + 1)
     return x
 
 
@@ -106,7 +108,7 @@ class Seen:
 def product(seed: int, *, words: str, dtype: torch.dtype) -> tuple[Tensor | None, ...]:
     """Operands of drawn sizes, m to 64, k and n to 2,048, with a bias or none."""
     draw = torch.Generator().manual_seed(seed)
-    m, k, n = (int(2 ** (top * float(torch.rand(1, generator=draw)))) for top in (6, 11, 11))
+    m, k, n = (int(2 ** (top * float(torch.rand(1, generator=draw)))) for top in SIZES)
     a, b = (WORDS[words](size, k, draw=draw).to(dtype) for size in (m, n))
     bias = torch.randn(n, generator=draw).to(dtype) if seed % 2 and words != "rows alike" else None
     return a[None], b, bias

@@ -27,22 +27,26 @@ MARGIN = 0.005
 Row = dict[str, str | int | float]
 
 
-def right(bench: ModelUnderTest, recipe: str, *, images: int) -> Tensor:
+def right(model_under_test: ModelUnderTest, recipe: str, *, images: int) -> Tensor:
     """Which of the first test images the program of a recipe answers rightly: bool [images]."""
-    program = bench.programs[recipe]
-    found = [run(program, bench.images(ids), ids=ids).logits.argmax(1) for ids in torch.arange(images).split(250)]
-    return torch.cat(found) == bench.data.labels[:images]
+    program = model_under_test.programs[recipe]
+    found = [
+        run(program, model_under_test.images(ids), ids=ids).logits.argmax(1) for ids in torch.arange(images).split(250)
+    ]
+    return torch.cat(found) == model_under_test.data.labels[:images]
 
 
 def compared(model: str, *, images: int = TEST_IMAGES) -> Row:
     """A model of the zoo by both recipes: right answers, lost and gained by `int8`, and what the tests say."""
-    benches = {recipe: build(load(model), recipe=recipe, images=images) for recipe in RECIPES}
-    before, after = (right(bench, recipe, images=images) for recipe, bench in benches.items())
+    models_under_test = {recipe: build(load(model), recipe=recipe, images=images) for recipe in RECIPES}
+    before, after = (
+        right(model_under_test, recipe, images=images) for recipe, model_under_test in models_under_test.items()
+    )
     lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
     return {
         "model": model,
         "images": images,
-        "float": int(right(benches["int8"], "float", images=images).sum()),
+        "float": int(right(models_under_test["int8"], "float", images=images).sum()),
         "int8-symmetric": int(before.sum()),
         "int8": int(after.sum()),
         "lost": lost,

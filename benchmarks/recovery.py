@@ -20,8 +20,8 @@ RATES = (5e-7, 2e-6, 5e-6, 1e-5)
 
 def main() -> None:
     """Count and write."""
-    bench = build(load(MODEL), recipe=RECIPE, data=DataChoice())
-    products = products_of(bench.programs[RECIPE]).found
+    model_under_test = build(load(MODEL), recipe=RECIPE, data=DataChoice())
+    products = products_of(model_under_test.programs[RECIPE]).found
     points = []
     for ber in RATES:
         for name in ("standard-abft", "lb-abft"):

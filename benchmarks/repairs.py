@@ -16,7 +16,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.block_sizes import SITE, drawn
 from benchmarks.claims.data import table
 from radhard.analysis.intervals import wilson
 from radhard.faults import Faults, Faulty, Flips
@@ -39,6 +38,7 @@ from radhard.protection import (
 )
 from radhard.protection.cost.models import exposed_bits
 from radhard.protection.protected import CheckExposure
+from radhard.studies.simulation import SITE, drawn
 from radhard.words import Words
 
 RESULTS = Path(__file__).parent.parent / "results"

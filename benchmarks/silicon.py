@@ -42,6 +42,9 @@ RESULTS = Path(__file__).parent.parent / "results"
 SITE = Site(name="product", operator="product", layer="-", module="-", batch_axis=0, rows_per_image=1)
 DEVIATION = 32  # of the words of the factors and of the output
 CALIBRATION = 50  # products from which ranges are observed
+MARGIN = 0.1  # by which these are wider, as a share, on both sides
+EDGE = 24  # of the cubes of LB-ABFT
+UNTOUCHED = "no fault"
 Inputs = tuple[Tensor, Tensor, Tensor | None]
 
 
@@ -144,11 +147,11 @@ def on(fault: HardwareFault | None, copies: Copies) -> Machine:
 
 
 def ranges(product: Product) -> Scheme:
-    """The range of accumulators of fifty clean products, a tenth wider on both sides; beyond it is clamped."""
+    """The range of accumulators of clean products, wider by MARGIN on both sides; beyond it is clamped."""
     seen = Calibrating()
     for trial in range(-CALIBRATION, 0):
         seen.apply(product.operator, product.inputs(trial), SITE)
-    return observed_range(*seen.ranges[SITE.name], margin=0.1, outside="clamp")
+    return observed_range(*seen.ranges[SITE.name], margin=MARGIN, outside="clamp")
 
 
 LONG = Block(m=20, k=154, n=16)
@@ -157,9 +160,9 @@ DEFENCES: Mapping[str, Callable[[Product], Defence]] = {
     "standard ABFT": lambda product: Guarded(StandardAbft(), product),
     "intensity-guided, ideal": lambda product: Guarded(IntensityGuided(), product),
     "Huang-Abraham": lambda product: Guarded(HuangAbraham(), product),
-    "LB-ABFT, leave": lambda product: Guarded(LbAbft(block=cube(24), policy="leave"), product),
-    "LB-ABFT, intersect": lambda product: Guarded(LbAbft(block=cube(24), policy="intersect"), product),
-    "LB-ABFT, 64-bit sums": lambda product: Guarded(LbAbft(block=cube(24), width=64), product),
+    "LB-ABFT, leave": lambda product: Guarded(LbAbft(block=cube(EDGE), policy="leave"), product),
+    "LB-ABFT, intersect": lambda product: Guarded(LbAbft(block=cube(EDGE), policy="intersect"), product),
+    "LB-ABFT, 64-bit sums": lambda product: Guarded(LbAbft(block=cube(EDGE), width=64), product),
     "row ABFT": lambda product: Guarded(RowAbft(block=LONG), product),
     "row ABFT, 64-bit sums": lambda product: Guarded(RowAbft(block=LONG, width=64), product),
     "ranges": lambda product: Guarded(ranges(product), product),
@@ -225,9 +228,15 @@ HARDWARE = {
     "tile garbled": "a tile of C garbled",
     "tile lost": "a tile of C lost",
     "rows exchanged": "two rows exchanged",
+    "a register, output stationary": "register of A in one cell, output stationary",
+    "b register, output stationary": "register of B in one cell, output stationary",
+    "sum register, output stationary": "register of a sum in one cell, output stationary",
+    "a register, weight stationary": "register of A in one cell, weight stationary",
+    "weight register": "register of a weight in one cell",
+    "sum register, weight stationary": "register of a sum in one cell, weight stationary",
 }
 CLASSES: Mapping[str, Class] = {
-    "no fault": Class(fault=untouched),
+    UNTOUCHED: Class(fault=untouched),
     "weight in memory, one bit": Class(fault=in_memory(1, single_bit), stored=True),
     "weight in memory, MBU": Class(fault=in_memory(1, multi_bit), stored=True),
     "activation in memory before encoding, one bit": Class(fault=in_memory(0, single_bit)),

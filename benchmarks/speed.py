@@ -1,6 +1,7 @@
 """Clean and faulty int8 inference against eager float32, and one linear layer against the naive injector.
 
-python -m benchmarks.speed            # writes benchmarks/RESULTS.md
+python -m benchmarks.speed                          # writes benchmarks/RESULTS.md, then benchmarks/SPEED.md
+python -m benchmarks.speed --models resnet18 --quick  # rows of SPEED.md alone: clean beside ONNX Runtime's int8, faulty
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.model_speeds import BATCHES, MODELS, measure_models
 from benchmarks.naive import draw_naive, linear_naive
 from radhard.faults import Faults, Faulty, Flips
 from radhard.machine import Clean, Gemm, Site
@@ -148,8 +150,15 @@ def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--models", nargs="*", help="rows of SPEED.md to measure again, and nothing else")
+    parser.add_argument("--quick", action="store_true", help="of models: three rounds, batch 1 alone")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
     chosen = parser.parse_args()
+    batches = BATCHES[:1] if chosen.quick else BATCHES
+    rounds = 3 if chosen.quick else chosen.rounds
+    if chosen.models:
+        measure_models(chosen.models, rounds=rounds, batches=batches)
+        return
     torch.set_num_threads(min(2, torch.get_num_threads()))
     lines = [
         "# Speed",
@@ -169,6 +178,7 @@ def main() -> None:
     ]
     chosen.out.write_text("\n".join(lines))
     print("\n".join(lines))
+    measure_models(MODELS, rounds=rounds, batches=batches)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Start:
 def started(code: str, arguments: Sequence[str] = (), *, cache: Path | None = None) -> Start:
     """Run Python `code` that prints its seconds of a processor."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RADHARD_CACHE": str(cache or "none")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python keeps what it compiled
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, check=True, env=environment
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=40)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "START.md")
     asked = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary:
         (data := Path(temporary, "data")).mkdir()
         pictures(asked.pictures, data)
@@ -117,7 +119,7 @@ def main() -> None:
         f"`import torch` alone: {alone.clock:.1f} s of the clock, {alone.processor:.1f} s of the processor.",
         "",
         f"radhard {VERSION}, torch {torch.__version__}, Python {platform.python_version()}, one thread, a machine of",
-        f"{os.cpu_count()} processors with other work on it; by `python -m benchmarks.start`.",
+        f"{os.cpu_count()} processors with a load of {load:.1f} before; by `python -m benchmarks.start`.",
         "",
     ]
     asked.out.write_text("\n".join(line.rstrip() for line in lines), encoding="utf-8")

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+import reference_api
+import reference_commands
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 SOURCE = ROOT / "src" / "radhard"
@@ -59,6 +62,8 @@ PARTS: dict[str, tuple[Path, Callable[[], str]]] = {
     "schemes": (DOCS / "schemes.md", schemes),
     "options": (DOCS / "schemes.md", options),
     "examples": (ROOT / "examples" / "README.md", examples),
+    "commands": (DOCS / "reference" / "commands.md", reference_commands.written),
+    "api": (DOCS / "reference" / "api.md", reference_api.written),
 }
 """Name of a part -> its page, and what writes it."""
 

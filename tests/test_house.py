@@ -96,13 +96,18 @@ BESIDE = {"benchmarks", "cuda", "docs", "reference", "support"}
 """Folders of tests that are of no package."""
 
 SAME = {
+    "avf": "AVFs: their statistics, their table, the verb, the command",
+    "sample_size": "how many injections an interval takes: the formula, the table, the verb, the command",
+    "fit": "failure rates of an accelerator: the verb, and the command",
     "folder": "a folder: of the cache, of images",
     "errors": "what goes wrong: of all, and of saved programs",
     "cache": "what is kept between runs: held, shown, and the command",
     "affine": "8-bit words and the numbers they stand for: the grid, and a quantised graph",
     "anatomy": "what a program computes: found, and shown",
     "archive": "a .pt2 file: written, and checked before it is loaded",
+    "block_sizes": "sizes of LB-ABFT's blocks for the products of a model: the verb, and the figure",
     "blocks": "blocks of a matrix product: priced, and shown",
+    "claims": "what speaks for a layer or module of a site; what the paper claims: judged, and shown",
     "chains": "chains of running sums: with flips, on faulty hardware, in memory, on a GPU",
     "configurations": "configurations of a model: their outcomes, and how they are measured",
     "conv2d": "a convolution: its operator, and its kernel",
@@ -111,11 +116,14 @@ SAME = {
     "curve": "accuracy over the bit error rate: from outcomes, and as a figure",
     "elementwise": "operators word by word: defined, and on a GPU",
     "factors": "vulnerability factors: found for a plan or a study, and shown",
+    "frontier": "the steps of a plan: as a figure, and on the page",
     "fused": "operators that become one: when computed, and when quantised",
     "harden": "from a plan to a module, and its command",
+    "image_export": "outcomes image by image: written by the verb, and the command",
     "inspection": "what a model computes: the verb, and the command",
     "interpreter": "an operator's definition read with flips: on the CPU, and on a GPU",
     "linear": "a linear layer: its operator, and its kernel",
+    "memory": "words in memory that flip: lines of bits, and a fault model of commands",
     "matmul": "products of activations: the operator, and its kernel",
     "merge": "stores put together, and the command",
     "options": "what a user can say: to a verb, on the command line, to a scheme",
@@ -123,16 +131,20 @@ SAME = {
     "patches": "patches of an image: traced, exposed, and drawn",
     "plan": "a plan, its command, and its table",
     "products": "matrix products: lowered, protected, planned, deployed, on a GPU",
+    "progress": "how far a run is: told by a verb, and on the page",
     "protected": "a protected machine, and a protected module",
     "quantize": "scales and integer programs, and the command",
     "ranges": "values compared with bounds: a scheme, and its kernel",
     "record": "results as JSON: of all, and of configurations",
-    "registry": "what registers itself by being in a folder: schemes, and the modules of their forms",
+    "fault_amount": "how much is hit: as a verb is told, and as tables tell it",
+    "registry": "what registers itself by being in a folder: schemes, the modules of their forms, fault models",
     "repair": "rows that do not add up: on the CPU, and on a GPU",
     "replay": "a trace run again, and the command",
     "schema": "what a file must be: a store, a plan",
+    "study": "a study: its file, the verb, its record, and the command",
     "store": "the store, and the command that looks into one",
     "struck": "units that flips hit, on a GPU: which they are, and the kernels",
+    "reproduce": "the paper's figures and claims: the verb, and the command",
     "sweep": "a sweep's result, the verb, and the command",
     "table": "tables for the terminal: of all, and of configurations",
     "trace": "a table of flips: its file, the verb, and the command",
@@ -145,6 +157,8 @@ SAME = {
 
 
 ALIKE = {
+    "Pace": "how long an image takes: of a reproduction, and of a study",
+    "Study": "a study: of vulnerability factors, and the whole one of a model",
     "Bools": "arrays of booleans",
     "Bound": "what ended the choice of a plan; a plan's file has none of it where nothing was chosen",
     "By": "what a program's sites are told apart by",
@@ -156,7 +170,6 @@ ALIKE = {
     "Strategy": "how a plan is chosen; a plan's file has none of it where nothing was chosen",
     "TargetVerdict": "whether a plan meets its target; a plan's file has none of it where nothing was judged",
     "Variant": "what a GPU kernel is compiled for",
-    "Write": "how a GPU kernel writes words of 8 bits: a tensor of an operator, and its numbers alone",
 }
 """Names of classes and types that stand twice, for one concept at several levels: which it is."""
 

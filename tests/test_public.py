@@ -29,6 +29,8 @@ def test_dir_lists_the_public_names_and_no_other() -> None:
         "harden",
         "trace",
         "replay",
+        "reproduce",
+        "block_sizes",
     ):
         assert verb in dir(radhard)
 

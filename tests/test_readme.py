@@ -48,3 +48,23 @@ def test_the_makefile_has_the_two_commands() -> None:
     for command in re.findall(r"^    make (\w+)", README, re.MULTILINE):
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)
     assert (ROOT / ".ci" / "run").read_text().strip().endswith("make test")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [PAGE, ROOT / "docs" / "fit.md"], ids=lambda page: page.name)
+def test_the_fit_table_is_what_its_command_gives(page: Path) -> None:
+    """Raw FIT, duty, safe share and residual FIT of each part, as the page rounds them."""
+    text = page.read_text()
+    (command,) = {
+        found.replace("\n", " ") for found in re.findall(r"`radhard (fit fashion-vit [^`]*--trials[^`]*)`", text)
+    }
+    (model,) = json.loads(call(*command.split(), "--json"))["models"]
+    rows = re.findall(
+        r"^\| (register \w+) \| ([\d,]+) \| (\S+) \| (\S+) % \| (\S+) % .*? \| (?:< )?(\S+)", text, re.MULTILINE
+    )
+    assert len(rows) == len(model["parts"]) == 3
+    for (name, bits, raw, duty, safe, left), part in zip(rows, model["parts"], strict=True):
+        assert (name, bits) == (part["part"], f"{part['bits']:,}")
+        assert (raw, duty) == (f"{part['raw']:.3g}", f"{100 * part['duty']:.3g}")
+        assert safe == f"{100 * part['safe']['rate']:.2f}"
+        assert left == f"{part['residual']['value'] or part['residual']['high']:.3g}"

@@ -80,11 +80,6 @@ def table(heads: Iterable[str], cells: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def claims(cells: Iterable[tuple[str, str, str]]) -> str:
-    """A table of claims: what the paper says, the verdict, the grounds."""
-    return table(["claim", "verdict here", "why"], ([what, f"**{verdict}**", why] for what, verdict, why in cells))
-
-
 def short(model: str) -> str:
     """`fashion-vit` -> `ViT`."""
     names = {"vit": "ViT", "swin": "Swin", "deepvit": "DeepViT", "cait": "CaiT", "resnet18": "ResNet18"}

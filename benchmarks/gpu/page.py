@@ -19,13 +19,27 @@ def render(folder: Path, *, results: Path = RESULTS) -> None:
     run = json.loads((folder / "gpu.json").read_text())
     records = run["records"]
     (results / "gpu.json").write_text(json.dumps(run, indent=1) + "\n")
-    drawn = []
-    if draw(records, results / SPEED, device=run["device"]):
-        drawn.append(f"![Time of int8 over bfloat16 by batch size, and of faulty over clean by rate]({SPEED})")
-    if fig13 := of(records, "fig13"):
+    speed, fig13 = figures(records)
+    if speed:
+        draw(speed, results / SPEED, device=run["device"])
+    if fig13:
         importlib.import_module("benchmarks.gpu.fig13").draw(fig13, results / FIG13)
+    (results / "gpu.md").write_text(text(run))
+
+
+def figures(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The records of the figure of speed, and of Fig. 13."""
+    speed = [record for record in records if record["part"] in ("clean", "faulty") and "cases" in record]
+    return speed, of(records, "fig13")
+
+
+def text(run: Record) -> str:
+    """`results/gpu.md` of a run."""
+    speed, fig13 = figures(run["records"])
+    drawn = [f"![Time of int8 over bfloat16 by batch size, and of faulty over clean by rate]({SPEED})"] if speed else []
+    if fig13:
         drawn.append(f"![Execution time of the product, detection and recovery by rate]({FIG13})")
-    (results / "gpu.md").write_text("\n".join(written(run, drawn=drawn)) + "\n")
+    return "\n".join(written(run, drawn=drawn)) + "\n"
 
 
 def of(records: Sequence[Record], part: str) -> list[Record]:

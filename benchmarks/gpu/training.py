@@ -102,10 +102,10 @@ def _tried(device: torch.device) -> Record:
 
 def curve(name: str, weights: Path, device: torch.device) -> dict[str, int]:
     """Of the first test images, how many the int8 program of these weights classifies rightly at each rate."""
-    bench = build(load(name, weights), recipe=RECIPE, device=device)
-    labels, found = bench.data.labels[:IMAGES], {}
+    model_under_test = build(load(name, weights), recipe=RECIPE, device=device)
+    labels, found = model_under_test.data.labels[:IMAGES], {}
     for ber in (0.0, *RATES):
-        logits = answered(bench.programs[RECIPE], ber=ber, images=IMAGES, device=device).logits
+        logits = answered(model_under_test.programs[RECIPE], ber=ber, images=IMAGES, device=device).logits
         found[f"{ber:g}"] = int((logits.argmax(dim=1) == labels).sum())
     return found
 

@@ -23,7 +23,7 @@ from radhard.campaign.outcomes import Tally
 from radhard.campaign.store import Store
 from radhard.protection import Protection, Ranges
 from tests.support.campaigns import Toy, setting
-from tests.support.guarded import SCHEMES, bench, plain, protection
+from tests.support.guarded import SCHEMES, model_under_test, plain, protection
 
 ON = Trials(images=70, trials=3, chunk=30)
 BOTH = Protection.of({"a": Ranges(low=0.0, high=1.0)})
@@ -32,11 +32,11 @@ FEWER = Protection.of({"b": Ranges(low=0.0, high=1.0)})
 
 def made_up(*configurations: Configuration, on: Trials = ON) -> Configurations:
     """Of a model that is not there; its costs are the tiny one's."""
-    return Configurations(bench=bench(), configurations=configurations, on=on)
+    return Configurations(model_under_test=model_under_test(), configurations=configurations, on=on)
 
 
 def toy(ber: float, protection: Protection | None = None) -> Setting:
-    program = bench().programs["int8"].digest
+    program = model_under_test().programs["int8"].digest
     return setting(ber, program=program, protection=protection)
 
 
@@ -108,7 +108,7 @@ def test_a_gain_of_unequal_trials_is_a_difference_of_rates() -> None:
         nothing = np.zeros(len(correct), np.int64)
         return Tally(
             trials=np.full(len(correct), trials), correct=np.array(correct), changed=nothing, non_finite=nothing,
-            flips=nothing,
+            flips=nothing, sdc=nothing, due=nothing, mistaken=nothing,
         )  # fmt: skip
 
     found = gained(tally([2, 2, 1, 0], 2), over=tally([1, 0, 1, 1], 1))
@@ -145,9 +145,9 @@ def test_a_plan_is_taken_apart() -> None:
     assert all(part.checks == "immune" for part in parts.values())
     assert list(parts_of(BOTH)) == ["ranges only"]
     assert parts_of(Protection()) == {}
-    clean, faulty = clean_setting(bench(), "int8"), plain()
+    clean, faulty = clean_setting(model_under_test(), "int8"), plain()
     found = plan_configurations((clean, faulty), protection=whole)
-    assert [(c.name, c.ber) for c in found] == [
+    assert [(c.name, c.amount) for c in found] == [
         ("unprotected", 0.0), ("both", 0.0), *((name, faulty.ber) for name in ("unprotected", *parts))
     ]  # fmt: skip
     assert found[0].setting == clean
@@ -166,7 +166,11 @@ def test_the_same_seed_gives_the_same_result_and_another_one_another(tmp_path: P
             on=Trials(images=10, trials=2, chunk=4),
         )
         with Store(tmp_path / name) as store:
-            list(execute(configurations.campaign, store, executor=InProcess(bench=bench(), batch=batch)))
+            list(
+                execute(
+                    configurations.campaign, store, executor=InProcess(model_under_test=model_under_test(), batch=batch)
+                )
+            )
             return [one.as_dict() for one in configurations.outcomes(store, weights=Weights())]
 
     one, again, other = result("a.db", 5, 64), result("b.db", 5, 3), result("c.db", 6, 64)

@@ -15,8 +15,8 @@ from radhard.campaign.measure import Job, measure
 from radhard.campaign.store import Provenance, Store
 from radhard.errors import InputError
 from radhard.protection import Account, Operations
-from tests.support.explorations import tiny_bench
-from tests.support.guarded import bench, guarded
+from tests.support.explorations import tiny_under_test
+from tests.support.guarded import guarded, model_under_test
 from tests.support.models import tiny_program
 
 COSTS = tiny_program("int8").costs
@@ -125,15 +125,15 @@ def test_what_a_store_holds_is_what_was_measured(tmp_path: Path) -> None:
         assert spent(campaign, guarded(), store=store, costs=COSTS, weights=Weights()) is None
         for trial in range(2):
             for unit in campaign.units(guarded(), trial):
-                (clean,) = measure(Job(units=(unit.without_faults(),), clean=None), bench(), batch=64)
-                (found,) = measure(Job(units=(unit,), clean=clean.outcome), bench(), batch=64)
+                (clean,) = measure(Job(units=(unit.without_faults(),), clean=None), model_under_test(), batch=64)
+                (found,) = measure(Job(units=(unit,), clean=clean.outcome), model_under_test(), batch=64)
                 store.write(unit, found.outcome, provenance=Provenance(seconds=1, passes=1, made_by="{}"))
                 assert found.outcome.account is not None
                 executed += found.outcome.account.executed.arithmetic
                 alarms += found.outcome.account.alarms
         found_spent = spent(campaign, guarded(), store=store, costs=COSTS, weights=Weights(cmp=0))
     assert found_spent is not None
-    assert tiny_bench().programs["int8"].costs == COSTS
+    assert tiny_under_test().programs["int8"].costs == COSTS
     assert found_spent.images == 20
     assert found_spent.share == pytest.approx(executed / 20 / (MUL + ADD))
     assert found_spent.alarms == pytest.approx(alarms / 20)

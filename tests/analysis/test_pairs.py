@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from radhard.analysis.configurations import Configuration, Configurations, Trials
+from radhard.analysis.factor import factor, simultaneous_z
+from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Weights
 from radhard.analysis.pairs import Pair, Pairing, pair
 from radhard.campaign.execute import execute
@@ -22,7 +24,7 @@ from radhard.report.configurations.record import compared_record, configurations
 from radhard.report.configurations.table import pairs_table
 from tests.analysis.test_curve import shown
 from tests.support.campaigns import Toy, setting
-from tests.support.guarded import bench
+from tests.support.guarded import model_under_test
 from tests.support.outcomes import evaluation, outcomes, paired
 
 Bits = npt.NDArray[np.bool_]
@@ -33,18 +35,19 @@ def tally(right: Bits) -> Tally:
     """bool [images, trials] -> the sums of each image."""
     zero = np.zeros(len(right), np.int64)
     trials = np.full(len(right), right.shape[1])
-    return Tally(trials=trials, correct=right.sum(1), changed=zero, non_finite=zero, flips=zero)
+    nothing = dict.fromkeys(("changed", "non_finite", "flips", "sdc", "due", "mistaken"), zero)
+    return Tally(trials=trials, correct=right.sum(1), **nothing)
 
 
 def told(one: Bits, other: Bits, *, pairs: int = 1, margin: float = 0.02) -> Pair:
     pairing = Pairing(reference="b", margin=margin)
-    return pair(("a", tally(one)), ("b", tally(other)), ber=1e-7, pairs=pairs, pairing=pairing)
+    return pair(("a", tally(one)), ("b", tally(other)), setting=setting(1e-7), pairs=pairs, pairing=pairing)
 
 
 def test_a_difference_is_that_of_the_same_images(tmp_path: Path) -> None:
-    program = bench().programs["int8"].digest
+    program = model_under_test().programs["int8"].digest
     configurations = Configurations(
-        bench=bench(),
+        model_under_test=model_under_test(),
         on=Trials(images=70, trials=3, chunk=30),
         configurations=tuple(
             Configuration(name=name, setting=setting(1e-8, program=program, protection=protection))
@@ -140,21 +143,51 @@ def test_the_record_and_the_csv_have_the_pairs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rates", [1, 2])
 def test_the_figure_has_a_panel_of_differences(tmp_path: Path, rates: int) -> None:
-    found = outcomes() if rates == 2 else tuple(o for o in outcomes() if o.configuration.ber in (0.0, 1e-7))
+    found = outcomes() if rates == 2 else tuple(o for o in outcomes() if o.configuration.amount in (0.0, 1e-7))
     pairs = [paired(1e-7), paired(1e-8)][:rates]
     data = configurations_data([evaluation(found=found, pairs=pairs)])
-    assert data.reference == "ranges only"
+    assert (data.baseline, data.margin) == ("ranges only", 0.02)
     (line,) = (line for line in data.panels[0].lines if line.configuration == "products only")
-    assert line.difference is not None
+    assert line.relation == (("cannot tell", "better") if rates == 2 else ("better",))
     assert line.difference.rate == ((0.03, 0.35) if rates == 2 else (0.35,))
     (bare,) = (line for line in data.panels[0].lines if line.configuration == "unprotected")
-    assert bare.difference is not None
     assert all(map(math.isnan, bare.difference.rate))
     draw_configurations(data, tmp_path / "x.svg")
     assert "points more than" in (tmp_path / "x.svg").read_text()
 
 
-def test_no_pairs_no_panel() -> None:
+def test_without_pairs_the_baseline_is_no_protection() -> None:
     data = configurations_data([evaluation()])
-    assert data.reference is None
-    assert all(line.difference is None for line in data.panels[0].lines)
+    assert (data.baseline, data.margin) == ("unprotected", None)
+
+
+@pytest.mark.parametrize("studies", [150, pytest.param(2000, marks=pytest.mark.slow)], ids=["fast", "large"])
+@pytest.mark.parametrize("pairs", [1, 4])
+def test_the_intervals_of_all_pairs_hold_together(studies: int, pairs: int) -> None:
+    """Simulated: images differ in how hard they are, and the trials of an image go alike, so answers are clustered."""
+    draw, images, trials, held = np.random.default_rng([studies, pairs]), 300, 3, 0
+    shift = np.linspace(-0.06, 0.06, pairs) if pairs > 1 else np.array([-0.04])
+    known = _true(shift)
+    for _ in range(studies):
+        hard = draw.beta(4.0, 1.0, images)[:, None]
+        common = draw.random((images, 1)) < 0.5  # whether the trials of an image share their luck
+        luck = np.where(common, draw.random((images, 1)), draw.random((images, trials)))
+        reference = luck < 0.9 * hard + 0.06
+        found = [told_apart(luck < 0.9 * hard + 0.06 + s, reference, pairs=pairs) for s in shift]
+        held += all(one.low <= value <= one.high for one, value in zip(found, known, strict=True))
+    last = told(luck < 0.9 * hard + 0.06 + shift[-1], reference, pairs=pairs)
+    assert last.difference == found[-1]  # a pair has these intervals
+    assert held >= studies * 0.95 - 3 * math.sqrt(0.05 * 0.95 * studies)
+
+
+def told_apart(one: Bits, other: Bits, *, pairs: int) -> Interval:
+    """The interval of a pair without the limits of equivalence, which take long."""
+    a, b = tally(one), tally(other)
+    return factor(a.correct, plain=b.correct, trials=a.trials, z=simultaneous_z(pairs))
+
+
+def _true(shift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The true differences: the shift, where right answers have probabilities between 0 and 1."""
+    hard = np.random.default_rng(9).beta(4.0, 1.0, 1_000_000)
+    base = 0.9 * hard + 0.06
+    return np.array([float((np.clip(base + s, 0, 1) - np.clip(base, 0, 1)).mean()) for s in shift])

@@ -114,7 +114,8 @@ def test_pairing_makes_it_narrow() -> None:
 
 def tally(hits: list[int], *, trials: list[int]) -> Tally:
     zeros = np.zeros(len(hits), np.int64)
-    return Tally(trials=np.array(trials), correct=np.array(hits), changed=zeros, non_finite=zeros, flips=zeros)
+    nothing = dict.fromkeys(("changed", "non_finite", "flips", "sdc", "due", "mistaken"), zeros)
+    return Tally(trials=np.array(trials), correct=np.array(hits), **nothing)
 
 
 def test_a_point_divides_by_the_clean_answers_of_its_own_images() -> None:

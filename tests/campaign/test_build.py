@@ -1,4 +1,4 @@
-"""A bench of a model that PT2E has quantised, and of one that it has not."""
+"""What is built of a model that PT2E has quantised, and of one that it has not."""
 
 from dataclasses import replace
 from functools import cache
@@ -59,9 +59,9 @@ def loaded(module: nn.Module | ExportedProgram) -> LoadedModel:
 
 
 def test_a_quantised_model_is_its_only_program() -> None:
-    bench = build(loaded(quantised()), recipe="pt2e")
-    assert list(bench.programs) == ["pt2e"]
-    assert build_program(loaded(quantised()), recipe="pt2e").digest == bench.programs["pt2e"].digest
+    model_under_test = build(loaded(quantised()), recipe="pt2e")
+    assert list(model_under_test.programs) == ["pt2e"]
+    assert build_program(loaded(quantised()), recipe="pt2e").digest == model_under_test.programs["pt2e"].digest
 
 
 @pytest.mark.parametrize("recipe", ["int8", "int8-float", "float"])

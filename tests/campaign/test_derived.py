@@ -62,7 +62,7 @@ def test_a_run_refuses_an_older_store_that_contradicts_itself(tmp_path: Path, co
     path = tmp_path / "run.db"
     campaign = Campaign(settings=(setting(),), images=60, trials=2, chunk=40)
     with Store(path) as store:
-        list(execute(campaign, store, executor=Toy(), bench=BENCH))
+        list(execute(campaign, store, executor=Toy(), model_under_test=BENCH))
     without_checksums(path)
     digest = setting().digest if trial else setting().without_faults().digest
     file = sqlite3.connect(path)
@@ -76,4 +76,4 @@ def test_a_run_refuses_an_older_store_that_contradicts_itself(tmp_path: Path, co
         Store(path) as store,
         pytest.raises(StoreError, match=rf"trial {trial}, images 0 to 39 is damaged: '{column}' is not: .*\(image 3\)"),
     ):
-        list(execute(campaign, store, executor=Toy(), bench=BENCH))
+        list(execute(campaign, store, executor=Toy(), model_under_test=BENCH))

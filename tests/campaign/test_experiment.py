@@ -211,7 +211,7 @@ def test_the_width_rule(tmp_path: Path) -> None:
     run(campaign, tmp_path / "run.db")
     with Store(tmp_path / "run.db") as store:
         (point,) = curve(campaign, store=store)
-        shorter = replace(campaign, trials=point.trials - 1, stop=None)
+        shorter = replace(campaign, trials=point.trials - 1, stop=UntilWidth(width=1e-6))
         (before,) = curve(shorter, store=store)
     assert point.ended == "width 9 points"
     assert 1 < point.trials < 30

@@ -24,7 +24,7 @@ from radhard.machine import CHECK, Clean, Machine, Operator, Site, Wrapping
 from radhard.program import run
 from radhard.protection import Account, IntensityGuided, Operations, Protection, Ranges, Residual, Tmr
 from tests.support.campaigns import setting
-from tests.support.guarded import SCHEMES, bench, guarded, plain, protection
+from tests.support.guarded import SCHEMES, guarded, model_under_test, plain, protection
 
 START, STOP = 3, 17
 
@@ -34,7 +34,7 @@ def unit(one: Setting, *, trial: int = 1, start: int = START, stop: int = STOP) 
 
 
 def measured(wanted: Unit, on: ModelUnderTest | None = None, *, batch: int = 64) -> Measured:
-    on = on or bench()
+    on = on or model_under_test()
     (clean,) = measure(Job(units=(wanted.without_faults(),), clean=None), on, batch=batch)
     (found,) = measure(Job(units=(wanted,), clean=clean.outcome), on, batch=batch)
     return found
@@ -119,7 +119,7 @@ def test_units_of_other_sizes_have_the_same_outcomes_and_accounts_that_add_up() 
     parts = [
         measured(unit(guarded(), start=a, stop=b), batch=4).outcome for a, b in ((3, 4), (4, 9), (9, 10), (10, 17))
     ]
-    for column in COLUMNS[:-1]:
+    for column in COLUMNS[: COLUMNS.index("account")]:
         assert np.array_equal(np.concatenate([getattr(part, column) for part in parts]), getattr(whole, column))
     total = Account()
     for part in parts:
@@ -129,22 +129,24 @@ def test_units_of_other_sizes_have_the_same_outcomes_and_accounts_that_add_up() 
 
 def test_the_place_of_an_image_does_not_matter() -> None:
     whole = measured(unit(guarded())).outcome
-    other = replace(bench(), data=bench().data.take(torch.arange(START, STOP).flip(0), name="noise"))
+    other = replace(
+        model_under_test(), data=model_under_test().data.take(torch.arange(START, STOP).flip(0), name="noise")
+    )
     found = measured(unit(guarded(), start=0, stop=STOP - START), other, batch=5).outcome
-    for column in COLUMNS[:-1]:
+    for column in COLUMNS[: COLUMNS.index("account")]:
         assert np.array_equal(getattr(found, column)[::-1], getattr(whole, column)), column
     assert found.account == whole.account
 
 
 def test_an_account_is_the_sum_of_runs_of_one_image() -> None:
     one = guarded()
-    program, faults = bench().programs["int8"], Faults(ber=one.ber, seed=one.seed, trial=1)
+    program, faults = model_under_test().programs["int8"], Faults(ber=one.ber, seed=one.seed, trial=1)
     found = measured(unit(one)).outcome
     mul = add = cmp = alarms = repaired = 0
     for place, image in enumerate(range(START, STOP)):
         ids = torch.tensor([image])
         machine = protection().on(Faulty(Clean(), faults))
-        logits = run(program, bench().images(ids), machine, ids=ids).logits
+        logits = run(program, model_under_test().images(ids), machine, ids=ids).logits
         assert found.prediction[place] == int(logits.argmax())
         assert set(machine.accounts) == set(SCHEMES)
         for account in machine.accounts.values():
@@ -172,10 +174,10 @@ def test_the_flips_are_those_of_the_unprotected_program() -> None:
     assert np.array_equal(with_it.flips, without.flips)
     assert without.flips.min() > 0
     assert not np.array_equal(with_it.prediction, without.prediction)
-    program, ids = bench().programs["int8"], torch.arange(START, STOP)
+    program, ids = model_under_test().programs["int8"], torch.arange(START, STOP)
     faults = plain().faults(1)
     inner = Faulty(Clean(), faults)
-    run(program, bench().images(ids), protection().on(inner), ids=ids)
+    run(program, model_under_test().images(ids), protection().on(inner), ids=ids)
     drawn = trace(program, faults, ids)
     assert inner.flips is not None
     assert not any(CHECK in name for name in inner.flips.by_site())
@@ -198,7 +200,7 @@ class Watch(Wrapping):
 
 
 def test_immune_checks_are_exposed_ones_that_no_flip_hits() -> None:
-    program, faults = bench().programs["int8"], plain(3.0).faults(0)
+    program, faults = model_under_test().programs["int8"], plain(3.0).faults(0)
     # a copy of TMR is exposed like the operator itself, whatever the checks are
     schemes = {name: scheme for name, scheme in SCHEMES.items() if not isinstance(scheme, Tmr)}
     protected = hit = alarms = 0
@@ -206,9 +208,9 @@ def test_immune_checks_are_exposed_ones_that_no_flip_hits() -> None:
         ids = torch.tensor([image])
         watch = Watch(Faulty(Clean(), faults))
         exposed = Protection.of(schemes).on(watch)
-        one = run(program, bench().images(ids), exposed, ids=ids)
+        one = run(program, model_under_test().images(ids), exposed, ids=ids)
         immune = Protection.of(schemes, checks="immune").on(Faulty(Clean(), faults))
-        other = run(program, bench().images(ids), immune, ids=ids)
+        other = run(program, model_under_test().images(ids), immune, ids=ids)
         if watch.hit:
             hit += 1
             continue
@@ -228,7 +230,7 @@ def test_immune_checks_are_never_hit() -> None:
     for checks in ("exposed", "immune"):
         watch = Watch(Faulty(Clean(), plain(300.0).faults(0)))
         machine = Protection.of(schemes, checks=checks).on(watch)  # type: ignore[arg-type]
-        run(bench().programs["int8"], bench().images(ids), machine, ids=ids)
+        run(model_under_test().programs["int8"], model_under_test().images(ids), machine, ids=ids)
         hits[checks] = watch.hit
     assert hits["immune"] == 0 < hits["exposed"]
 
@@ -258,23 +260,23 @@ def words_that_differ(one: Tensor, other: Tensor) -> int:
 
 @pytest.mark.parametrize("flips", [0.0, 60.0])
 def test_residual_words_are_those_that_differ_from_a_sound_machines(flips: float) -> None:
-    program, ids = bench().programs["int8"], torch.arange(6)
+    program, ids = model_under_test().programs["int8"], torch.arange(6)
 
     def inner() -> Machine:
         return Faulty(Clean(), plain(flips).faults(2)) if flips else Clean()
 
     spy = Spy(protection().on(inner()))
-    run(program, bench().images(ids), spy, ids=ids)
+    run(program, model_under_test().images(ids), spy, ids=ids)
     expected = {
         site.name: words_that_differ(out, Clean().apply(operator, inputs, site))
         for operator, inputs, site, out in spy.seen
         if site.name in SCHEMES
     }
     machine = Residual(protection().on(inner()))
-    logits = run(program, bench().images(ids), machine, ids=ids).logits
+    logits = run(program, model_under_test().images(ids), machine, ids=ids).logits
     assert {name: account.residual for name, account in machine.accounts.items()} == expected
     again = protection().on(inner())
-    assert torch.equal(run(program, bench().images(ids), again, ids=ids).logits, logits)
+    assert torch.equal(run(program, model_under_test().images(ids), again, ids=ids).logits, logits)
     assert {name: replace(account, residual=0) for name, account in machine.accounts.items()} == again.accounts
     ranges = {"blocks.0.mlp.act", "blocks.0.attn.softmax"}  # narrow ones, which change sound words, too
     assert all(expected[name] > 0 for name in ranges)
@@ -293,15 +295,17 @@ class Mortal:
     batch: int = 64
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done]:
-        for number, done in enumerate(InProcess(bench=bench(), batch=self.batch).run(jobs)):
+        for number, done in enumerate(InProcess(model_under_test=model_under_test(), batch=self.batch).run(jobs)):
             if number == self.life:
                 raise KeyboardInterrupt
             yield done
 
 
 def configurations() -> Configurations:
-    found = plan_configurations((clean_setting(bench(), "int8"), plain()), protection=protection())
-    return Configurations(bench=bench(), configurations=found, on=Trials(images=12, trials=2, chunk=5))
+    found = plan_configurations((clean_setting(model_under_test(), "int8"), plain()), protection=protection())
+    return Configurations(
+        model_under_test=model_under_test(), configurations=found, on=Trials(images=12, trials=2, chunk=5)
+    )
 
 
 def result(path: Path) -> str:
@@ -334,7 +338,7 @@ def test_a_killed_campaign_resumed_is_one_that_never_was(tmp_path: Path) -> None
 
 
 def test_one_trial_is_enough_of_a_protected_program_without_faults(tmp_path: Path) -> None:
-    one = protected(clean_setting(bench(), "int8"), protection())
+    one = protected(clean_setting(model_under_test(), "int8"), protection())
     campaign = Campaign(settings=(one,), images=6, trials=4, chunk=6)
     with Store(tmp_path / "run.db") as store:
         seen = [progress.unit for progress in execute(campaign, store, executor=Mortal())]

@@ -78,7 +78,7 @@ def test_a_sweep_counts_answers_that_change(place: Path, tmp_path: Path) -> None
     assert "no labels, hence no accuracy" in figure
     assert ">accuracy<" not in figure
     code, out, _ = call(place, "sweep", "--ber", "1e-4", "--trials", 2, "--store", tmp_path / "a.db")
-    assert "SDC (changed)" in out
+    assert "(DUE)" in out
     assert "accuracy" not in out
 
 

@@ -24,12 +24,13 @@ from radhard.models.data.splits import DataChoice
 from radhard.models.load import LoadedModel
 from radhard.program import Program, run
 from radhard.words import Int, Words
-from tests.support.benches import fashion_bench
 from tests.support.envelopes import envelope_of
+from tests.support.models_under_test import fashion_under_test
 
 POINT = {
     "ber", "trials", "n", "accuracy", "low", "high", "relative", "relative_low", "relative_high", "changed",
-    "changed_low", "changed_high",
+    "changed_low", "changed_high", "flips_an_inference",
+    *(f"{rate}{end}" for rate in ("sdc", "critical", "due") for end in ("", "_low", "_high")),
     "non_finite", "flips_expected", "flips", "ended",
 }  # fmt: skip
 SMALL = ("--images", "12", "--trials", "2", "--ber", "1e-7,4e-7")
@@ -57,12 +58,12 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
         assert loaded.name == "fashion-vit"
         assert data in (None, DataChoice())
         assert images <= 10_000
-        return fashion_bench(recipe or "int8")
+        return fashion_under_test(recipe or "int8")
 
     def build_program(loaded: LoadedModel, *, recipe: str | None, cache: object = None) -> Program:
         del cache
         assert loaded.name == "fashion-vit"
-        return fashion_bench("int8").programs[recipe or "int8"]
+        return fashion_under_test("int8").programs[recipe or "int8"]
 
     monkeypatch.setattr(building, "build", build)
     monkeypatch.setattr(building, "build_program", build_program)
@@ -121,26 +122,28 @@ def test_help_is_fast_and_names_every_command() -> None:
 @pytest.mark.usefixtures("ready")
 def test_sweep_gives_what_plain_runs_give() -> None:
     record = swept(*SMALL, "--seed", 5)
-    bench = fashion_bench("int8")
-    program = bench.programs["int8"]
+    model_under_test = fashion_under_test("int8")
+    program = model_under_test.programs["int8"]
     ids = torch.arange(12)
-    labels = bench.data.labels[:12]
+    labels = model_under_test.data.labels[:12]
     assert record["model"] == "fashion-vit"
     assert record["recipe"] == "int8"
     assert record["seed"] == 5
     assert record["words"] == {"product": "int16", "accumulator": "int32"}
     assert record["back_end"] == program.backends
     for recipe in ("float", "int8"):
-        answers = run(bench.programs[recipe], bench.images(ids), Clean(), ids=ids).logits.argmax(1)
+        answers = run(model_under_test.programs[recipe], model_under_test.images(ids), Clean(), ids=ids).logits.argmax(
+            1
+        )
         assert record["clean"][recipe] == pytest.approx(float((answers == labels).float().mean()))
-    clean = run(program, bench.images(ids), Clean(), ids=ids).logits.argmax(1)
+    clean = run(program, model_under_test.images(ids), Clean(), ids=ids).logits.argmax(1)
     assert [point["ber"] for point in record["points"]] == [1e-7, 4e-7]
     for point in record["points"]:
         assert set(point) == POINT
         right = changed = flips = 0
         for trial in range(2):
             machine = Faulty(Clean(), Faults(ber=point["ber"], seed=5, trial=trial))
-            answers = run(program, bench.images(ids), machine, ids=ids).logits.argmax(1)
+            answers = run(program, model_under_test.images(ids), machine, ids=ids).logits.argmax(1)
             right += int((answers == labels).sum())
             changed += int((answers != clean).sum())
             assert machine.flips is not None
@@ -158,7 +161,7 @@ def test_sweep_gives_what_plain_runs_give() -> None:
 @pytest.mark.usefixtures("ready")
 def test_sweep_writes_table_csv_and_figures(tmp_path: Path) -> None:
     text = call("sweep", "fashion-vit", *SMALL, "--csv", tmp_path / "a.csv", "--plot", tmp_path / "a.svg")
-    for part in ("float", "int8", "1e-07", "4e-07", "95 % interval", "changed", "non-finite", "flips expected"):
+    for part in ("float", "int8", "1e-07", "4e-07", "95 % interval", "SDC", "(DUE)", "non-finite", "expected"):
         assert part in text
     with (tmp_path / "a.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -224,7 +227,7 @@ def test_demo_draws_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("ready")
 def test_inspect_adds_up() -> None:
-    program = fashion_bench("int8").programs["int8"]
+    program = fashion_under_test("int8").programs["int8"]
     whole = record_of("inspect", "fashion-vit", "--json")
     assert len(whole["rows"]) == len(program.sites)
     for by in ("site", "layer", "module", "operator"):
@@ -260,11 +263,11 @@ def test_a_trace_replays_to_the_same_logits(tmp_path: Path, suffix: str) -> None
     options = ("--seed", 4, "--trial", 3, "--images", 9)
     said = call("trace", "fashion-vit", "--ber", "1e-7", *options, "--out", path)
     record = record_of("replay", "fashion-vit", "--trace", path, "--logits", out, "--json")
-    bench = fashion_bench("int8")
+    model_under_test = fashion_under_test("int8")
     ids = torch.arange(9)
     machine = Faulty(Clean(), Faults(ber=1e-7, seed=4, trial=3))
-    expected = run(bench.programs["int8"], bench.images(ids), machine, ids=ids).logits
-    clean = run(bench.programs["int8"], bench.images(ids), Clean(), ids=ids).logits
+    expected = run(model_under_test.programs["int8"], model_under_test.images(ids), machine, ids=ids).logits
+    clean = run(model_under_test.programs["int8"], model_under_test.images(ids), Clean(), ids=ids).logits
     found = load_file(out)
     assert torch.equal(found["image"], ids)
     assert torch.equal(found["logits"], expected)
@@ -335,7 +338,7 @@ def test_an_empty_trace_and_none_at_all(tmp_path: Path) -> None:
         (("--shard", "4/3"), ("--shard 4/3", "i/n")),
         (("--until-width", "0"), ("--until-width 0", "percentage points")),
         (("--shard", "1/2", "--until-width", "10"), ("shard 1/2", "leave one of the two out")),
-        (("--plot", "curve.pdf"), ("--plot curve.pdf", ".png or .svg")),
+        (("--plot", "curve.gif"), ("--plot curve.gif", ".png, .svg or .pdf")),
         (("--csv", "curve.txt"), ("--csv curve.txt", ".csv")),
         (("--csv", "nowhere/curve.csv"), ("nowhere", "does not exist")),
         (("--seed", "-1"), ("seed", "-1", "2**64")),

@@ -108,11 +108,13 @@ def test_the_accuracies_are_those_of_all_test_images(name: str) -> None:
     from radhard.models.data.splits import DataChoice
 
     for recipe in ("int8", "int8-symmetric"):
-        bench = build(load(name), recipe=recipe, data=DataChoice(), images=10_000)
+        model_under_test = build(load(name), recipe=recipe, data=DataChoice(), images=10_000)
         labels = fashion_mnist("test").labels
         for each in ("float", recipe):
             right = 0
             for ids in torch.arange(10_000).split(500):
-                answers = run(bench.programs[each], bench.images(ids), Clean(), ids=ids).logits.argmax(1)
+                answers = run(
+                    model_under_test.programs[each], model_under_test.images(ids), Clean(), ids=ids
+                ).logits.argmax(1)
                 right += int((answers == labels[ids]).sum())
             assert right == ZOO[name].correct[each], (name, each)

@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, o
         (tmp_path / "none" / f"a{end}", "does not exist"),
         (tmp_path / f"a{end}" / f"b{end}", "does not exist"),
         (Path(f"/proc/a{end}"), "cannot be written"),
-        (tmp_path / "a.pdf", "must end in"),
+        (tmp_path / "a.gif", "must end in"),
     ):
         message = refused(*BLOCKS, option, path)
         assert option in message
@@ -127,7 +127,7 @@ def test_results_are_printed_whatever_happens_to_a_file(tmp_path: Path, monkeypa
     assert json.loads(result.stdout)["models"][0]["rows"]
     assert result.stderr == f"radhard: --csv {kept} cannot be written: No space left on device\n"
     assert kept.read_text() == "of an older run"
-    assert left(tmp_path) == ["a.csv", "a.svg"]  # the other file is written all the same
+    assert left(tmp_path) == ["a.caption.txt", "a.csv", "a.svg"]  # the other file is written all the same
 
 
 def test_files_are_written_though_the_reader_of_stdout_went_away(

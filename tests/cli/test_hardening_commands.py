@@ -18,7 +18,7 @@ from radhard.models.loaded import LoadedModel
 from radhard.program import run
 from radhard.protection import read_plan
 from tests.cli.test_commands import call, refused
-from tests.support.explorations import tiny_bench
+from tests.support.explorations import tiny_under_test
 
 RATE = "2e-5"
 PLAN = ("plan", "fashion-vit", "--ber", RATE, "--images", 20, "--chunk", 10)
@@ -30,9 +30,11 @@ def _ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def build(loaded: LoadedModel, *, recipe: str, data: DataChoice, **_: object) -> ModelUnderTest:
         del recipe
-        bench = tiny_bench()
+        model_under_test = tiny_under_test()
         places = torch.arange(200) + (200 if data.part == "select" else 0)
-        return replace(bench, model=loaded.name, data=bench.data.take(places, name=f"noise/{data.part}"))
+        return replace(
+            model_under_test, model=loaded.name, data=model_under_test.data.take(places, name=f"noise/{data.part}")
+        )
 
     monkeypatch.setattr(building, "build", build)
 
@@ -83,8 +85,8 @@ def test_from_a_model_to_a_plan_to_what_it_is_worth(tmp_path: Path) -> None:
 
 def test_images_that_chose_a_plan_do_not_evaluate_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned(tmp_path, "--frontier", "needed", "--grain", "layer")
-    bench = replace(tiny_bench(), model="fashion-vit")
-    monkeypatch.setattr(building, "build", lambda *_, **__: bench)
+    model_under_test = replace(tiny_under_test(), model="fashion-vit")
+    monkeypatch.setattr(building, "build", lambda *_, **__: model_under_test)
     told = refused("evaluate", "fashion-vit", "--plan", tmp_path / "plan.json", "--images", 201)
     assert "1 of the 201 images of noise chose or judged the plan (image 200" in told
 
@@ -94,10 +96,10 @@ def test_a_plan_becomes_the_file_that_is_deployed(tmp_path: Path) -> None:
     made = ("harden", "fashion-vit", "--plan", tmp_path / "plan.json", "--out", tmp_path / "model.pt2")
     assert "torch.export.load" in call(*made)
     module = torch.export.load(tmp_path / "model.pt2").module()
-    bench = tiny_bench()
-    images = bench.images(torch.arange(5))
+    model_under_test = tiny_under_test()
+    images = model_under_test.images(torch.arange(5))
     plan = read_plan(tmp_path / "plan.json")
-    expected = run(bench.programs["int8"], images, plan.protection.on(Clean())).logits
+    expected = run(model_under_test.programs["int8"], images, plan.protection.on(Clean())).logits
     assert torch.equal(module(images), expected)
     counted = {name: int(buffer[0]) for name, buffer in module.named_buffers() if name.endswith(".events")}
     assert len(counted) == len(plan.protection.sites)

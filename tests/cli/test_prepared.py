@@ -1,4 +1,4 @@
-"""Every command that works on a bench passes the options of model and images on to what builds it."""
+"""Every command that works on a model under test passes the options of model and images on to what builds it."""
 
 from pathlib import Path
 from typing import Any

@@ -12,7 +12,8 @@ from radhard.faults.device.sampled import draw_on_device
 from radhard.faults.device.streams import streams_of
 from radhard.faults.locate import locate
 from radhard.faults.sample import draw_all, draw_at
-from radhard.faults.sampler import flip_times, stream_key
+from radhard.faults.sampler import flip_times
+from radhard.kernels.philox import stream_key
 from radhard.machine import Cost, CostStep, Kind, Site
 from radhard.words import Int, Words
 from tests.reference.philox import philox

@@ -32,7 +32,14 @@ def test_every_part_of_the_script_gives_its_records(tmp_path: Path) -> None:
     page = tmp_path / "page"
     page.mkdir()
     render(tmp_path, results=page)
-    assert sorted(path.name for path in page.iterdir()) == ["gpu-fig13.png", "gpu-speed.png", "gpu.json", "gpu.md"]
+    assert sorted(path.name for path in page.iterdir()) == [
+        "gpu-fig13.caption.txt",
+        "gpu-fig13.png",
+        "gpu-speed.caption.txt",
+        "gpu-speed.png",
+        "gpu.json",
+        "gpu.md",
+    ]
     text = (page / "gpu.md").read_text()
     assert "no number here is of a GPU" in text
     assert "## What failed" not in text

@@ -16,7 +16,7 @@ from radhard.deploy.forms.ranged import TableWithin
 from radhard.errors import FaultError, InputError
 from radhard.kernels import write
 from radhard.kernels.library import OnUncorrectable, no_events
-from radhard.kernels.linear import CheckedRows, checked
+from radhard.kernels.linear import CheckedRows, beside_digits, checked
 from radhard.kernels.repair import exactly
 from radhard.kernels.sums import digits, examine, store
 from radhard.kernels.write import WriteBack
@@ -91,7 +91,8 @@ def test_a_hit_row_is_computed_again_by_no_back_end(left: torch.dtype) -> None:
     assert torch.equal(exactly(x, weight), exact)
     total, events = (exact + bias).to(torch.int32), no_events()
     total[3, 2] ^= 1 << 19
-    product = CheckedRows(a=x, stored=stored, back=WriteBack.of(scale, GRID, torch.int8), total=total)
+    wide = beside_digits(total - bias, x[None], stored.weight[None])
+    product = CheckedRows(a=x, stored=stored, back=WriteBack.of(scale, GRID, torch.int8), total=wide)
     (out,) = checked([product], on_uncorrectable=OnUncorrectable(policy="raise", site="here"), events=events)
     assert out.tolist() == expected
     assert events.tolist() == [9, 1, 1, 1, 0, 0, 0]

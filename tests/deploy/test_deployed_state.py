@@ -95,16 +95,22 @@ def test_images_of_another_type_are_refused() -> None:
 
 @RECIPES
 def test_images_that_lie_otherwise(recipe: str) -> None:
+    """Bit for bit, but for float products of torch: their last bits depend on the layout and on the processor."""
+
+    def same(got: torch.Tensor, expected: torch.Tensor) -> None:
+        tolerance = 1e-5 if recipe == "float" else 0.0
+        torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance)
+
     module, logits = module_of(recipe)
     x = images(3)
     apart = torch.stack([x, -x], dim=-1)[..., 0]
-    for same in (x.to(memory_format=torch.channels_last), apart, x.clone().requires_grad_()):
-        got = module(same)
-        assert torch.equal(got, logits)
+    for one in (x.to(memory_format=torch.channels_last), apart, x.clone().requires_grad_()):
+        got = module(one)
+        same(got, logits)
         assert not got.requires_grad
-    assert torch.equal(module(x[:1].expand(4, -1, -1, -1)), logits[:1].expand(4, -1))
+    same(module(x[:1].expand(4, -1, -1, -1)), logits[:1].expand(4, -1))
     overlapping = torch.as_strided(torch.randn(200, generator=torch.Generator().manual_seed(0)), x.shape, (5, 1, 3, 1))
-    assert torch.equal(module(overlapping), run(tiny_program(recipe), overlapping.clone()).logits)
+    same(module(overlapping), run(tiny_program(recipe), overlapping.clone()).logits)
     assert module(x[:0]).shape == (0, 5)
 
 

@@ -75,10 +75,10 @@ def test_the_parts_of_a_table_are_the_table(where: Where, request: pytest.Fixtur
 
 def outcome(setting: Setting) -> Outcome:
     """Of eight images in two runs."""
-    bench = guarded.bench()
+    model_under_test = guarded.model_under_test()
     unit = Unit(setting=setting, trial=1, start=2, stop=10)
-    (clean,) = measure(Job(units=(unit.without_faults(),), clean=None), bench, batch=5)
-    return measure(Job(units=(unit,), clean=clean.outcome), bench, batch=5)[0].outcome
+    (clean,) = measure(Job(units=(unit.without_faults(),), clean=None), model_under_test, batch=5)
+    return measure(Job(units=(unit,), clean=clean.outcome), model_under_test, batch=5)[0].outcome
 
 
 def test_outcomes_do_not_depend_on_how_flips_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

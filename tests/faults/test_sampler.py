@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from radhard.errors import InputError
-from radhard.faults.sampler import FlipTimes, flip_times, stream_key
+from radhard.faults.sampler import FlipTimes, flip_times
+from radhard.kernels.philox import stream_key
 from tests.reference.flip_times import flip_times as reference
 from tests.reference.philox import philox
 

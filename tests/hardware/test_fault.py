@@ -256,7 +256,7 @@ def test_places_that_a_product_lacks_are_refused(fault: HardwareFault, message: 
 
 def test_a_float_product_is_refused() -> None:
     broken = BY_HAND["stuck sum"]
-    with pytest.raises(InputError, match=r"site 'here': hardware faults.*float32"):
+    with pytest.raises(InputError, match=r"site 'here': hardware faults.*computes in floats"):
         FaultyArray(Clean(), broken).apply(Linear(), (floats(1, M, K), floats(N, K), None), here())
     elsewhere = FaultyArray(Clean(), broken, sites={"there"}).apply(
         Linear(), (floats(1, M, K), floats(N, K), None), here()

@@ -17,7 +17,7 @@ from radhard.machine import device as devices
 from radhard.machine.device import CPU, choose_device
 from radhard.program import device_graph
 from tests.cli.test_commands import call, refused
-from tests.support.explorations import tiny_bench
+from tests.support.explorations import tiny_under_test
 
 DOCS = Path(__file__).parents[2] / "docs" / "devices.md"
 
@@ -108,18 +108,25 @@ def test_commands_refuse_a_device_that_is_none(command: str) -> None:
 
 
 def test_memory_that_runs_out_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = tiny_bench()
+    model_under_test = tiny_under_test()
 
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    settings = (clean_setting(bench, "int8"), faulty_setting(bench, "int8", ber=1e-5))
+    settings = (clean_setting(model_under_test, "int8"), faulty_setting(model_under_test, "int8", ber=1e-5))
     campaign = Campaign(settings=settings, images=8, trials=1, chunk=8)
     with Store(tmp_path / "run.db") as store:
         monkeypatch.setattr(device_graph, "run", full)
         told = "the memory of cpu ran out in a batch of 4 images; take smaller batches .batch., below 4"
         with pytest.raises(DeviceMemoryError, match=told):
-            list(execute(campaign, store, executor=InProcess(bench=bench, batch=4), bench=bench))
+            list(
+                execute(
+                    campaign,
+                    store,
+                    executor=InProcess(model_under_test=model_under_test, batch=4),
+                    model_under_test=model_under_test,
+                )
+            )
         assert store.keys() == []
 
 
@@ -133,8 +140,8 @@ def test_results_name_their_device(tmp_path: Path) -> None:
 
 
 def test_a_bench_on_its_own_device_is_itself() -> None:
-    bench: ModelUnderTest = tiny_bench()
-    assert bench.on("cpu") is bench
+    model_under_test: ModelUnderTest = tiny_under_test()
+    assert model_under_test.on("cpu") is model_under_test
 
 
 def test_the_page_on_devices_runs() -> None:

@@ -72,6 +72,22 @@ def test_matrices_multiply_to_the_accumulators(name: str) -> None:
     assert torch.equal(x.product(0, x.a.shape[2]), (x.a.long() @ x.of_weight(x.b, every).long().mT).int())
 
 
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_multipliers_are_those_that_units_gather(name: str) -> None:
+    """Without the factors of the units, which may be large: a multiplier for each column, all different."""
+    case = PRODUCTS[name]
+    assert isinstance(case.operator, MatrixProduct)
+    columns = case.inputs[1].shape[-1 if case.operator.name == "matmul" else 0]
+    back = WriteBack(multiplier=torch.arange(1.0, columns + 1), dtype=torch.int8)
+    product = case.operator.written_as(back)
+    units = product.units(case.inputs)
+    index = torch.arange(units.count).flip(0)
+    gathered = units.gather(index)[3]
+    assert isinstance(gathered, Tensor)
+    assert len(gathered.unique()) == columns
+    assert torch.equal(product.multipliers(case.inputs, index), gathered)
+
+
 def test_an_operator_says_what_it_is_before_it_writes() -> None:
     plain = Linear(write_back=BACK).unwritten
     assert plain.write_back is None

@@ -57,13 +57,13 @@ def test_a_zoo_model_gets_as_many_test_images_right_as_its_card_says(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_int8_costs_a_zoo_model_less_than_half_a_point(name):
-    bench = build(load(name), recipe="int8", images=10_000)
+    model_under_test = build(load(name), recipe="int8", images=10_000)
     right = {}
-    for recipe, program in bench.programs.items():
+    for recipe, program in model_under_test.programs.items():
         right[recipe] = 0
         for indices in torch.split(torch.arange(10_000), 200):
-            answers = run(program, bench.images(indices)).logits.argmax(1)
-            right[recipe] += int((answers == bench.data.labels[indices]).sum())
+            answers = run(program, model_under_test.images(indices)).logits.argmax(1)
+            right[recipe] += int((answers == model_under_test.data.labels[indices]).sum())
     assert right["float"] >= (9_100 if "resnet" in name else 8_900)
     assert right["int8"] >= right["float"] - 50
 

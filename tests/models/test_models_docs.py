@@ -18,7 +18,8 @@ def test_the_page_s_files_are_models(tmp_path: Path) -> None:
     assert model.classes == 10
     assert isinstance(model.module, torch.nn.Module)
     save_file(model.module.state_dict(), tmp_path / "w.safetensors")
-    assert load(f"{tmp_path / 'net.py'}:make", tmp_path / "w.safetensors", input_shape=(3, 32, 32)).classes == 10
+    for checkpoint in (tmp_path / "w.safetensors", str(tmp_path / "w.safetensors")):
+        assert load(f"{tmp_path / 'net.py'}:make", checkpoint, input_shape=(3, 32, 32)).classes == 10
     (tmp_path / "maps.py").write_text(
         "from torch import nn\nclass Maps(nn.Conv2d):\n    def forward(self, x):\n"
         "        return {'out': super().forward(x)}\n"

@@ -91,7 +91,7 @@ def test_a_batch_of_8_is_8_batches_of_1(case: Case) -> None:
     if case.operator in (Gelu(form="tanh"), Sigmoid(), Silu()) or (
         isinstance(case.operator, MatrixProduct) and not case.exact
     ):
-        torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(parts, whole, rtol=1e-6, atol=5e-6)  # last bits depend on the processor
     else:
         assert torch.equal(parts, whole)
 

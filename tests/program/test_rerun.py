@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from radhard.faults import Faults, Faulty, Flips, trace
+from radhard.faults import Faults, Faulty, Flips, Where, trace
 from radhard.machine import Clean, Operator, Recording, Site
-from radhard.program import KeptRun, Program, arithmetic, capture, quantize, rerun, run, run_and_keep
+from radhard.program import KeptRun, Program, Resuming, arithmetic, capture, quantize, rerun, run, run_and_keep
 from tests.support.architectures import BY_NAME
 from tests.support.models import MultiheadViT, TinyViT, images, tiny_program
 
@@ -115,6 +115,43 @@ def test_of_a_float_program_it_is_so_up_to_rounding() -> None:
     again = rerun(protecting.kept, Faulty(Clean(), left), touched=touched)
     full = run(program, protecting.batch, Faulty(Clean(), left), ids=IDS)
     torch.testing.assert_close(again.result.logits, full.logits, equal_nan=True)
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int8-float"])
+@pytest.mark.parametrize("kind", [TinyViT, MultiheadViT])
+def test_from_a_clean_run_it_says_which_flips_reached_a_word(recipe: str, kind: type[nn.Module]) -> None:
+    """One flip an image, at sites whose other words are taken from the kept run: as whole runs give it."""
+    program, batch, seen = tiny_program(recipe, kind), images(len(IDS)), []
+    kept = run_and_keep(program, batch, Clean(), ids=IDS)
+    for seed in range(12):
+        flips = trace(program, Faults(flips=1, seed=seed, kinds={"mul", "add", "special", "scale"}), IDS)
+        touched = {site: torch.from_numpy(some.per_image(IDS.numpy()) > 0) for site, some in flips.by_site().items()}
+        resuming = Resuming(Clean())
+        again = rerun(kept, Faulty(resuming, flips), touched=touched, resuming=resuming)
+        full = run_and_keep(program, batch, Faulty(Clean(), flips), ids=IDS)
+        assert torch.equal(bits(again.result.logits), bits(full.result.logits))
+        assert torch.equal(again.result.non_finite, full.result.non_finite)
+        other = torch.zeros(len(IDS), dtype=torch.bool)
+        for site, words in full.outputs.items():
+            other |= site.per_image(bits(words) != bits(kept.outputs[site])) > 0
+        assert torch.equal(again.reached, other)
+        seen += other.tolist()
+        whole = len(IDS) * sum(map(arithmetic, program.costs.values()))
+        assert again.work < whole if other.any() else again.work < 0.05 * whole
+    assert 0 < sum(seen) < len(seen)
+
+
+def test_each_flip_of_a_site_is_work() -> None:
+    """Three words of the last site are computed again, each of its own dot product, and nothing else."""
+    program, batch = tiny_program("int8"), images(len(IDS))
+    kept = run_and_keep(program, batch, Clean(), ids=IDS)
+    flips = trace(program, Faults(flips=3, seed=1, kinds={"mul"}, where=Where(sites=("head",))), IDS)
+    touched = {site: torch.from_numpy(some.per_image(IDS.numpy())) for site, some in flips.by_site().items()}
+    resuming = Resuming(Clean())
+    again = rerun(kept, Faulty(resuming, flips), touched=touched, resuming=resuming)
+    ((site, cost),) = ((site, cost) for site, cost in program.costs.items() if site.name == "head")
+    assert list(touched) == [site.name]
+    assert again.work == len(IDS) * 3 * arithmetic(cost) // cost.units
 
 
 # --- no more work than that ---

@@ -8,7 +8,7 @@ from radhard.operators import Conv2d, Linear
 from radhard.program import Program, run
 from radhard.program.program import Apply
 from radhard.protection import Block, LbAbft, Protected, RowAbft, Scheme, Tmr
-from tests.support.benches import fashion_bench
+from tests.support.models_under_test import fashion_under_test
 
 
 def plan_of(program: Program) -> dict[str, Scheme]:
@@ -26,9 +26,9 @@ def plan_of(program: Program) -> dict[str, Scheme]:
 
 
 def test_a_program_with_every_site_protected() -> None:
-    program = fashion_bench("int8").programs["int8"]
+    program = fashion_under_test("int8").programs["int8"]
     plan = plan_of(program)
-    images = fashion_bench("int8").images(torch.arange(3))
+    images = fashion_under_test("int8").images(torch.arange(3))
     clean = run(program, images).logits
     ids = torch.tensor([0, 1, 2])
 

@@ -7,7 +7,17 @@ where `unsigned`.
 
 import numpy as np
 
-from radhard.hardware import AccumulatorUpset, HardwareFault, Misread, Replaced, RowAddressFault, StuckProduct, StuckSum
+from radhard.hardware import (
+    AccumulatorUpset,
+    HardwareFault,
+    Misread,
+    RegisterUpset,
+    Replaced,
+    RowAddressFault,
+    StuckProduct,
+    StuckSum,
+)
+from tests.reference.systolic import ARRAYS, Upset
 
 
 def signed(value: int, bits: int) -> int:
@@ -30,6 +40,13 @@ def faulty_sums(
     m, k, n = len(a), len(b), len(b[0])
     mine = fault.image is None or fault.image == image
     terms = k + (bias is not None)
+    if isinstance(fault, RegisterUpset):  # the final sums alone
+        array, hit = fault.array, mine and fault.group == group
+        names = ("register", "row", "column", "cycle", "mask", "tile")
+        upset = Upset(**{name: getattr(fault, name) for name in names}) if hit else None
+        run = ARRAYS[array.dataflow]
+        final = run(a, b, bias, rows=array.rows, columns=array.columns, upset=upset, unsigned=unsigned)
+        return [[[word] for word in row] for row in final]
     out = [[[0] * terms for _ in range(n)] for _ in range(m)]
     for i in range(m):
         for j in range(n):

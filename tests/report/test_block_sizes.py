@@ -4,14 +4,15 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from benchmarks.block_sizes import SITE, drawn, measure, simulate
 
+from radhard.analysis.simulated_blocks import MeanInterval, Simulated, mean_of
 from radhard.errors import InputError
 from radhard.faults import Faults, Faulty
 from radhard.machine import Clean
 from radhard.operators import Linear
 from radhard.protection import LbAbft, Shape, cube
-from radhard.report.block_sizes import MeanInterval, Simulated, block_sizes_data, draw_block_sizes, mean_of
+from radhard.report.block_sizes import block_sizes_data, draw_block_sizes
+from radhard.studies.simulation import SITE, drawn, simulate, simulate_sizes
 
 SHAPE = Shape(m=24, k=32, n=20, bias=True)
 
@@ -43,7 +44,7 @@ def test_the_simulated_error_is_that_of_words_written_back(seed: int) -> None:
 
 
 def test_points_have_the_models_and_what_was_executed() -> None:
-    points = measure("toy", SHAPE, ber=0.0, edges=(4, 8), policies=("leave", "intersect"), products=2)
+    points = simulate_sizes("toy", SHAPE, ber=0.0, edges=(4, 8), policies=("leave", "intersect"), products=2)
     assert [(p.edge, p.policy) for p in points] == [
         (0, "none"), (4, "leave"), (8, "leave"), (4, "intersect"), (8, "intersect"),
     ]  # fmt: skip

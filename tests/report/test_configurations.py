@@ -11,8 +11,7 @@ import pytest
 
 from radhard.analysis.configurations import ConfigurationOutcome
 from radhard.errors import InputError
-from radhard.report.configurations.dots import has_one_rate
-from radhard.report.configurations.figure import draw_configurations
+from radhard.report.configurations.figure import caption, draw_configurations
 from radhard.report.configurations.points import configurations_data, overhead_scale
 from radhard.report.configurations.record import configurations_record, write_configurations
 from radhard.report.configurations.table import configurations_table, percent
@@ -77,6 +76,15 @@ def test_a_small_share_keeps_two_digits(share: float, text: str) -> None:
     assert percent(share) == text
 
 
+def test_the_caption_says_what_is_compared_with_what() -> None:
+    """Records without pairs, as those of `evaluate` are: the baseline is no protection, and the caption says so."""
+    data = configurations_data([evaluation()])
+    told = " ".join(caption(data).sentences)
+    assert "its accuracy minus that of unprotected" in told
+    assert "the records compare no configuration with another one than unprotected, and test no equivalence" in told
+    assert "test no equivalence" not in " ".join(caption(replace(data, baseline="tmr", margin=0.02)).sentences)
+
+
 # --- records ---
 
 
@@ -133,7 +141,11 @@ def test_the_figure_shows_each_configuration_in_the_order_of_rates() -> None:
     assert products.overhead.high == (math.inf, pytest.approx(0.055))
     assert (plain.clean, ranges.clean, products.clean) == (0.9, 0.895, 0.9)
     assert (plain.guarded, ranges.guarded) == (False, True)
-    assert all(math.isnan(x) for x in (*plain.overhead.rate, *plain.mul))
+    assert all(math.isnan(x) for x in (*plain.overhead.rate, *plain.mul, *plain.difference.rate))
+    assert data.baseline == "unprotected"  # no pairs: the gain over no protection
+    assert products.difference.rate == pytest.approx((0.59, 0.55))
+    assert products.relation == ("better", "better")
+    assert plain.relation == ("", "")
     assert ranges.mul == (0.0, 0.0)
     mul = spent(0.05).mul
     assert products.mul[1] == pytest.approx(mul / (OWN_MUL + 0.5 * OWN_ADD))  # by weights, as the overhead
@@ -141,7 +153,7 @@ def test_the_figure_shows_each_configuration_in_the_order_of_rates() -> None:
         assert part in data.subtitle
 
 
-def test_the_figure_has_two_panels_a_model() -> None:
+def test_the_figure_has_a_panel_a_model() -> None:
     data = configurations_data([evaluation(model) for model in ("toy", "second")])
     assert [panel.model for panel in data.panels] == ["toy", "second"]
     assert "2 models" in data.title
@@ -181,19 +193,24 @@ def test_little_is_drawn_as_well(tmp_path: Path, found: tuple[ConfigurationOutco
 
 
 def test_a_figure_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"name a file that ends in \.png or \.svg"):
-        draw_configurations(configurations_data([evaluation()]), tmp_path / "configurations.pdf")
+    with pytest.raises(InputError, match=r"name a file that ends in \.png, \.svg or \.pdf"):
+        draw_configurations(configurations_data([evaluation()]), tmp_path / "configurations.gif")
+
+
+def at_one_rate(model: str) -> tuple[ConfigurationOutcome, ...]:
+    return (
+        outcome("unprotected", 0.0, 0.9, model=model),
+        outcome("unprotected", 1e-7, 0.3, model=model),
+        outcome("both", 1e-7, 0.8, overhead=spent(0.1), model=model),
+        outcome("both", 0.0, 0.85, overhead=spent(0.1), model=model),
+    )
 
 
 def test_one_rate_is_drawn_row_by_row(tmp_path: Path) -> None:
-    found = (
-        outcome("unprotected", 0.0, 0.9), outcome("unprotected", 1e-7, 0.3),
-        outcome("both", 1e-7, 0.8, overhead=spent(0.1)), outcome("both", 0.0, 0.85, overhead=spent(0.1)),
-    )  # fmt: skip
-    one = configurations_data([evaluation(f"model {k}", found=found) for k in range(3)])
-    several = configurations_data([evaluation()])
-    assert has_one_rate(one)
-    assert not has_one_rate(several)
+    models = [f"model {k}" for k in range(3)]
+    one = configurations_data([evaluation(model, found=at_one_rate(model)) for model in models])
+    assert one.rates == (1e-7,)
+    assert configurations_data([evaluation()]).rates == (1e-8, 1e-7)
     draw_configurations(one, tmp_path / "figure.svg")
     drawn = (tmp_path / "figure.svg").read_text()
     for text in ("at BER 1e-07", "model 2", "unprotected", "both", "without faults: 90.00%, protected 85.00%"):

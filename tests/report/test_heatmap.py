@@ -126,8 +126,8 @@ def test_the_same_data_give_the_same_svg(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"map\.pdf ends in '\.pdf'; name a file"):
-        draw_heatmap(data(panel(2, 2)), tmp_path / "map.pdf")
+    with pytest.raises(InputError, match=r"map\.gif ends in '\.gif'; name a file"):
+        draw_heatmap(data(panel(2, 2)), tmp_path / "map.gif")
     with pytest.raises(InputError, match="panel 'a': factor, low and high have shapes"):
         HeatmapPanel(label="a", factor=np.zeros((2, 2)), low=np.zeros((2, 2)), high=np.zeros(4))
     with pytest.raises(InputError, match="mean image of shape"):

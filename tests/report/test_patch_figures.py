@@ -17,24 +17,25 @@ from radhard.campaign.experiment import Unit
 from radhard.campaign.model_under_test import faulty_setting
 from radhard.campaign.patches import LOADS, grid_of, words_of_image
 from radhard.campaign.store import Store
+from radhard.models.data.mean_image import mean_image
 from radhard.report.factors import summary
 from radhard.report.heatmap import draw_heatmap
-from radhard.report.patches import heatmap_data, mean_image
+from radhard.report.patches import heatmap_data
 from radhard.report.vulnerability_record import vulnerability_record
 from radhard.studies.factors import measure_factors
-from tests.support.explorations import tiny_bench
+from tests.support.explorations import tiny_under_test
 
 IMAGES, TRIALS = 60, 2
 
 
 def by_patch(path: Path, *, only: tuple[str, ...] = ()) -> tuple[Vulnerability, Store]:
-    bench = tiny_bench()
-    program = bench.programs["int8"]
-    whole = faulty_setting(bench, "int8", ber=0.03, kinds=LOADS, where=words_of_image(program), seed=4)
-    parts = take_apart(bench, whole, by="patch", grid=grid_of(program), only=only)
+    model_under_test = tiny_under_test()
+    program = model_under_test.programs["int8"]
+    whole = faulty_setting(model_under_test, "int8", ber=0.03, kinds=LOADS, where=words_of_image(program), seed=4)
+    parts = take_apart(model_under_test, whole, by="patch", grid=grid_of(program), only=only)
     study = Study(parts=parts, images=IMAGES, trials=TRIALS)
     store = Store(path)
-    list(measure_factors(study, store, executor=InProcess(bench=bench)))
+    list(measure_factors(study, store, executor=InProcess(model_under_test=model_under_test)))
     return vulnerability(study, store=store), store
 
 
@@ -43,8 +44,8 @@ def test_the_heat_map_shows_each_factor_in_its_cell(tmp_path: Path) -> None:
     store.close()
     grid = found.study.parts.grid
     assert grid is not None
-    image = mean_image(tiny_bench().data, images=IMAGES)
-    assert image == pytest.approx(tiny_bench().data.images[:IMAGES, 0].double().mean(0).numpy() / 255)
+    image = mean_image(tiny_under_test().data, images=IMAGES)
+    assert image == pytest.approx(tiny_under_test().data.images[:IMAGES, 0].double().mean(0).numpy() / 255)
     data = heatmap_data([VulnerabilityPoint(found=found)], image=image)
     (panel,) = data.panels
     assert panel.factor.shape == grid
@@ -94,9 +95,11 @@ def test_some_patches_are_no_grid(tmp_path: Path) -> None:
 
 
 def test_the_mean_image_of_colours_keeps_its_channels() -> None:
-    bench = tiny_bench()
-    coloured = bench.data.images.expand(-1, 3, -1, -1) * torch.tensor([1, 0, 1], dtype=torch.uint8)[:, None, None]
-    mean = mean_image(replace(bench.data, images=coloured), images=10)
+    model_under_test = tiny_under_test()
+    coloured = (
+        model_under_test.data.images.expand(-1, 3, -1, -1) * torch.tensor([1, 0, 1], dtype=torch.uint8)[:, None, None]
+    )
+    mean = mean_image(replace(model_under_test.data, images=coloured), images=10)
     assert mean.shape == (8, 8, 3)
     assert not mean[..., 1].any()
-    assert mean[..., 0].mean() == pytest.approx(float(bench.data.images[:10].double().mean()) / 255)
+    assert mean[..., 0].mean() == pytest.approx(float(model_under_test.data.images[:10].double().mean()) / 255)

@@ -117,8 +117,8 @@ def test_an_overhead_that_is_not_bounded_is_drawn(tmp_path: Path) -> None:
     data = frontier_data([replace(plan(), frontier=tuple(steps))])
     assert data.lines[0].steps.overhead.high[2] == math.inf
     draw_frontier(data, tmp_path / "frontier.svg")
-    with pytest.raises(InputError, match=r"name a file that ends in \.png or \.svg"):
-        draw_frontier(data, tmp_path / "frontier.pdf")
+    with pytest.raises(InputError, match=r"name a file that ends in \.png, \.svg or \.pdf"):
+        draw_frontier(data, tmp_path / "frontier.gif")
 
 
 def test_the_frontier_is_csv(tmp_path: Path) -> None:

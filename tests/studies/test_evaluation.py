@@ -34,8 +34,8 @@ def evaluated(plan: Plan, **options: object) -> Evaluated:
 def test_accuracies_and_the_verdict_are_those_of_single_runs() -> None:
     plan = planned().plan
     found = evaluated(plan)
-    bench = under_test(network(), data())
-    program, places = bench.programs["int8"], range(60)
+    model_under_test = under_test(network(), data())
+    program, places = model_under_test.programs["int8"], range(60)
     right = {}
     for name, machine in {
         "clean": Clean,
@@ -45,10 +45,10 @@ def test_accuracies_and_the_verdict_are_those_of_single_runs() -> None:
         answers = []
         for place in places:
             one = torch.tensor([place])
-            logits = run(program, bench.images(one), machine(), ids=bench.data.ids[one]).logits
-            answers.append(int(logits.argmax(1)) == int(bench.data.labels[place]))
+            logits = run(program, model_under_test.images(one), machine(), ids=model_under_test.data.ids[one]).logits
+            answers.append(int(logits.argmax(1)) == int(model_under_test.data.labels[place]))
         right[name] = np.array(answers)
-    outcomes = {(o.configuration.name, o.configuration.ber): o for o in found.evaluation.outcomes}
+    outcomes = {(o.configuration.name, o.configuration.amount): o for o in found.evaluation.outcomes}
     wholes = [o for (_, ber), o in outcomes.items() if ber and o.configuration.setting.protection == plan.protection]
     (whole,) = wholes
     assert outcomes["unprotected", 0.0].point.accuracy == right["clean"].mean()
@@ -83,7 +83,7 @@ def test_a_verdict_follows_the_target_of_the_plan() -> None:
 def test_a_plan_that_protects_nothing_is_checked_too() -> None:
     nothing = replace(planned().plan, protection=Protection())
     (check,) = evaluated(nothing).checks
-    bare = next(o for o in evaluated(nothing).evaluation.outcomes if o.configuration.ber)
+    bare = next(o for o in evaluated(nothing).evaluation.outcomes if o.configuration.amount)
     assert bare.configuration.name == "unprotected"
     assert check.loss == bare.loss.rate
 
@@ -100,7 +100,7 @@ def test_its_result_in_all_forms(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert (tmp_path / name).stat().st_size > 1000
     axes = plt.figure().subplots()
     found.plot(axes)
-    assert axes.get_ylabel() == "accuracy"
+    assert axes.get_xlabel() == "points more than unprotected"
     assert any(type(event).__name__ == "Measuring" for event in told.events)
     assert capsys.readouterr() == ("", "")
 
@@ -116,8 +116,8 @@ def test_images_that_chose_the_plan_are_refused() -> None:
 
 
 def test_the_recipe_is_the_plans_and_another_one_is_refused(tmp_path: Path) -> None:
-    bench = under_test(network(), data(), model_options=ModelOptions(recipe="int8-symmetric"))
-    program = bench.programs["int8-symmetric"]
+    model_under_test = under_test(network(), data(), model_options=ModelOptions(recipe="int8-symmetric"))
+    program = model_under_test.programs["int8-symmetric"]
     plan = replace(planned().plan, recipe="int8-symmetric", program=program.digest, calibration=program.calibration)
     told = Told()
     found = evaluated(plan, progress=told)

@@ -31,7 +31,7 @@ from radhard.studies.planning import plan
 from radhard.studies.under_test import under_test
 from radhard.words import Words
 from tests.support.choosing import SITES, Row, Tabled, chooser, step_of
-from tests.support.guarded import bench, plain
+from tests.support.guarded import model_under_test, plain
 from tests.support.planned import data, planned
 from tests.support.verbs import network
 
@@ -126,10 +126,16 @@ def follow(progress: Iterable[Progress], name: str) -> None:
 
 
 def real(store: Store, on: ModelUnderTest, **options: Any) -> Planner:
-    def ordering(bench: ModelUnderTest) -> Ordering:
-        one = replace(plain(60.0), data=bench.data.name, data_digest=bench.data.digest)
+    def ordering(model_under_test: ModelUnderTest) -> Ordering:
+        one = replace(plain(60.0), data=model_under_test.data.name, data_digest=model_under_test.data.digest)
         return Ordering(
-            bench=bench, plain=one, images=8, trials=1, store=store, executor=InProcess(bench=bench), follow=follow
+            model_under_test=model_under_test,
+            plain=one,
+            images=8,
+            trials=1,
+            store=store,
+            executor=InProcess(model_under_test=model_under_test),
+            follow=follow,
         )
 
     choosers, judges = shared(on, 8, 8)
@@ -144,7 +150,9 @@ def real(store: Store, on: ModelUnderTest, **options: Any) -> Planner:
 
 
 def test_a_plan_of_the_tiny_vision_transformer(tmp_path: Path) -> None:
-    small = replace(bench(), data=bench().data.take(torch.arange(16), name="noise"))  # there is nothing else to see
+    small = replace(
+        model_under_test(), data=model_under_test().data.take(torch.arange(16), name="noise")
+    )  # there is nothing else to see
     with Store(tmp_path / "run.db") as store:
         found = real(store, small).plan()
         again = real(store, small).plan()

@@ -32,13 +32,13 @@ def traced() -> rh.Trace:
 
 
 def test_the_faults_are_those_of_a_plain_run_and_so_are_the_logits() -> None:
-    bench = under_test(network(), DATA)
-    ids, images = bench.data.ids[:9], bench.images(torch.arange(9))
-    flips = trace_of_program(bench.programs["int8"], rh.Faults(ber=BER, seed=0, trial=2), ids)
+    model_under_test = under_test(network(), DATA)
+    ids, images = model_under_test.data.ids[:9], model_under_test.images(torch.arange(9))
+    flips = trace_of_program(model_under_test.programs["int8"], rh.Faults(ber=BER, seed=0, trial=2), ids)
     assert len(traced().rows()) == len(flips) > 9
     assert [row["image"] for row in traced().rows()] == flips.image.tolist()
     found = rh.replay(network(), DATA, trace=traced())
-    expected = replay_on_program(bench.programs["int8"], images, flips, ids=ids).logits
+    expected = replay_on_program(model_under_test.programs["int8"], images, flips, ids=ids).logits
     order = ids.argsort()
     assert torch.equal(found.replayed.images, ids[order])
     assert torch.equal(found.logits, expected[order])

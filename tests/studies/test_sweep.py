@@ -57,14 +57,14 @@ def load(name: str, checkpoint: Path | None = None, **_: object) -> LoadedModel:
 
 
 @cache
-def bench(name: str) -> ModelUnderTest:
+def model_under_test(name: str) -> ModelUnderTest:
     return real_build(load(name), recipe="int8")
 
 
 @pytest.fixture(autouse=True)
 def two_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "load", load)
-    monkeypatch.setattr(building, "build", lambda loaded, **_: bench(loaded.name))
+    monkeypatch.setattr(building, "build", lambda loaded, **_: model_under_test(loaded.name))
 
 
 def call(*arguments: object) -> str:
@@ -131,19 +131,19 @@ def test_rates_are_1_2_and_5_of_each_power_of_ten() -> None:
 
 
 def test_a_bench_is_let_go_before_the_next_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    benches: list[weakref.ref[ModelUnderTest]] = []
+    models_under_test: list[weakref.ref[ModelUnderTest]] = []
     programs: list[weakref.ref[Any]] = []
 
     def build(*arguments: Any, **options: Any) -> ModelUnderTest:
-        assert [ref() for ref in (*benches, *programs)] == [None] * 2 * len(benches)
+        assert [ref() for ref in (*models_under_test, *programs)] == [None] * 2 * len(models_under_test)
         built = real_build(*arguments, **options)
-        benches.append(weakref.ref(built))
+        models_under_test.append(weakref.ref(built))
         programs.append(weakref.ref(built.programs["int8"]))
         return built
 
     monkeypatch.setattr(building, "build", build)
     call("coarse", "fine", *SMALL)
-    assert len(benches) == 2
+    assert len(models_under_test) == 2
 
 
 # --- what is refused ---
@@ -171,9 +171,9 @@ def test_what_is_wrong_is_told_before_anything_is_built(
 
 def test_a_checkpoint_belongs_to_its_model() -> None:
     assert parse.of_models([], models=["a", "b"]) == {}
-    assert parse.of_models(["w.safetensors"], models=["a"]) == {"a": Path("w.safetensors")}
-    assert parse.of_models(["x=w.safetensors"], models=["a"]) == {"a": Path("x=w.safetensors")}  # a file's name
-    assert parse.of_models(["b=w", "a=v"], models=["a", "b"]) == {"b": Path("w"), "a": Path("v")}
+    assert parse.of_models(["w.safetensors"], models=["a"]) == {"a": "w.safetensors"}
+    assert parse.of_models(["x=w.safetensors"], models=["a"]) == {"a": "x=w.safetensors"}  # a file's name
+    assert parse.of_models(["b=w", "a=v"], models=["a", "b"]) == {"b": "w", "a": "v"}
     with pytest.raises(InputError, match="has w already"):
         parse.of_models(["b=w", "b=v"], models=["a", "b"])
 

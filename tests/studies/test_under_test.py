@@ -1,5 +1,6 @@
 """The model under test: whichever way a model and its images come, the same programs and the same images."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import CaptureError, InputError
 from radhard.models.load import load
-from radhard.program import capture
+from radhard.program import capture, write_calibration
 from radhard.studies.options import DataOptions, ModelOptions
 from radhard.studies.progress import Preparing
 from radhard.studies.under_test import images_taken, recipe_of, under_test
@@ -26,8 +27,8 @@ def of_pixels(data: Any, **options: Any) -> ModelUnderTest:
     return under_test(network(), data, model_options=STATED, **options)
 
 
-def programs(bench: ModelUnderTest) -> dict[str, str]:
-    return {recipe: program.digest for recipe, program in bench.programs.items()}
+def programs(model_under_test: ModelUnderTest) -> dict[str, str]:
+    return {recipe: program.digest for recipe, program in model_under_test.programs.items()}
 
 
 def test_a_data_set_and_a_loader_are_as_tensors() -> None:
@@ -40,62 +41,77 @@ def test_a_data_set_and_a_loader_are_as_tensors() -> None:
 
 
 def test_pixels_are_normalised_as_the_options_say() -> None:
-    bench, of_floats = of_pixels((PIXELS, LABELS)), under_test(network(), (FLOATS, LABELS))
-    order = [bench.data.labels, of_floats.data.labels]
+    model_under_test, of_floats = of_pixels((PIXELS, LABELS)), under_test(network(), (FLOATS, LABELS))
+    order = [model_under_test.data.labels, of_floats.data.labels]
     assert len(order[0]) == len(order[1]) == 48  # a fifth of 60 calibrates
     everything = torch.arange(48)
-    ours = {image.numpy().tobytes() for image in bench.images(everything)}
+    ours = {image.numpy().tobytes() for image in model_under_test.images(everything)}
     whole = {image.numpy().tobytes() for image in FLOATS}
     assert ours <= whole
     assert {image.numpy().tobytes() for image in of_floats.images(everything)} <= whole
 
 
 def test_nothing_that_calibrates_is_evaluated() -> None:
-    bench = of_pixels((PIXELS, LABELS))
-    assert bench.calibration is not None
-    assert len(bench.calibration) == 12
-    both = set(bench.calibration.ids.tolist()) | set(bench.data.ids.tolist())
+    model_under_test = of_pixels((PIXELS, LABELS))
+    assert model_under_test.calibration is not None
+    assert len(model_under_test.calibration) == 12
+    both = set(model_under_test.calibration.ids.tolist()) | set(model_under_test.data.ids.tolist())
     assert len(both) == 60
     chosen = of_pixels((PIXELS, LABELS), part="select")
-    assert chosen.data.ids.tolist() == bench.data.ids.flip(0).tolist()
+    assert chosen.data.ids.tolist() == model_under_test.data.ids.flip(0).tolist()
 
 
 def test_other_images_in_memory_calibrate(tmp_path: Path) -> None:
     options = DataOptions(calibration=TensorDataset(FLOATS[:20], LABELS[:20]))
-    bench = under_test(network(), (FLOATS[20:], LABELS[20:]), data_options=options)
-    assert len(bench.data) == 40
-    assert bench.calibration is not None
-    assert {image.numpy().tobytes() for image in bench.calibration.images} == {
+    model_under_test = under_test(network(), (FLOATS[20:], LABELS[20:]), data_options=options)
+    assert len(model_under_test.data) == 40
+    assert model_under_test.calibration is not None
+    assert {image.numpy().tobytes() for image in model_under_test.calibration.images} == {
         image.numpy().tobytes() for image in FLOATS[:20]
     }
-    assert bench.calibrated_on == "20 of the 20 images of TensorDataset for calibration, drawn with seed 0"
+    assert model_under_test.calibrated_on == "20 of the 20 images of TensorDataset for calibration, drawn with seed 0"
     overlap = DataOptions(calibration=FLOATS[:30])
-    bench = under_test(network(), (FLOATS[20:], LABELS[20:]), data_options=overlap)
-    assert bench.calibration is not None
-    assert len(bench.calibration) == 20  # ten are evaluated, too
+    model_under_test = under_test(network(), (FLOATS[20:], LABELS[20:]), data_options=overlap)
+    assert model_under_test.calibration is not None
+    assert len(model_under_test.calibration) == 20  # ten are evaluated, too
     with pytest.raises(InputError, match="not alike"):
         under_test(network(), (FLOATS, LABELS), data_options=DataOptions(calibration=PIXELS))
     with pytest.raises(InputError, match="name files that calibrate"):
         of_pixels(folder(tmp_path, PIXELS, LABELS), data_options=DataOptions(calibration=PIXELS))
 
 
+def test_scales_of_a_file_say_which_images_they_are_from(tmp_path: Path) -> None:
+    whole, file = of_pixels((PIXELS, LABELS)), tmp_path / "scales.json"
+    calibration = whole.programs["int8"].calibration
+    assert calibration is not None
+    write_calibration(calibration, file)
+    given = replace(STATED, scales=(file,))
+    assert whole.calibrated_on.startswith("12 of the 60 images")
+    assert under_test(network(), (PIXELS, LABELS), model_options=given).calibrated_on == whole.calibrated_on
+    others = under_test(network(), (PIXELS[:40], LABELS[:40]), model_options=given)
+    told = f"12 other images (SHA-256 {calibration.images[:12]} ...), by the scales of {file}"
+    assert others.calibrated_on == told
+
+
 def test_a_folder_is_taken_as_by_the_command(tmp_path: Path) -> None:
     told = Told()
-    bench = of_pixels(folder(tmp_path, PIXELS, LABELS), progress=told)
-    assert len(bench.data) == 48
+    model_under_test = of_pixels(folder(tmp_path, PIXELS, LABELS), progress=told)
+    assert len(model_under_test.data) == 48
     assert any("class folders" in note for note in told.notes)
     assert told.events[-1] != told.events[0] == Preparing(model="Sequential")
     assert Preparing(model="Sequential", done=48, total=48) in told.events
 
 
 def test_a_program_is_taken_as_it_is() -> None:
-    bench = under_test(network(), (FLOATS, LABELS))
-    again = under_test(bench.programs["int8"], (FLOATS, LABELS))
-    assert programs(again) == {"int8": bench.programs["int8"].digest}
+    model_under_test = under_test(network(), (FLOATS, LABELS))
+    again = under_test(model_under_test.programs["int8"], (FLOATS, LABELS))
+    assert programs(again) == {"int8": model_under_test.programs["int8"].digest}
     original = capture(network(), FLOATS[:1])
-    assert programs(under_test(original, (FLOATS, LABELS))) == programs(bench)
+    assert programs(under_test(original, (FLOATS, LABELS))) == programs(model_under_test)
     with pytest.raises(InputError, match="is of the recipe int8, which 'int8-symmetric' is not"):
-        under_test(bench.programs["int8"], (FLOATS, LABELS), model_options=ModelOptions(recipe="int8-symmetric"))
+        under_test(
+            model_under_test.programs["int8"], (FLOATS, LABELS), model_options=ModelOptions(recipe="int8-symmetric")
+        )
 
 
 def test_the_recipe_that_is_left_out_is_the_models_own() -> None:
@@ -132,10 +148,10 @@ def test_what_was_assumed_is_told() -> None:
     under_test(network(), (PIXELS, LABELS), progress=told)
     assert any("does not state its mean, std" in note for note in told.notes)
     told = Told()
-    bench = under_test(network(), (FLOATS, LABELS), progress=told)
+    model_under_test = under_test(network(), (FLOATS, LABELS), progress=told)
     assert not any("does not state" in note for note in told.notes)
-    assert bench.mean == (0.0, 0.0, 0.0)
-    assert images_taken(bench, None, default=1000, progress=told) == 48
+    assert model_under_test.mean == (0.0, 0.0, 0.0)
+    assert images_taken(model_under_test, None, default=1000, progress=told) == 48
     assert "all 48 are taken" in told.notes[-1]
 
 

@@ -92,13 +92,19 @@ def test_vulnerability_is_the_command(files: tuple[str, Path]) -> None:
 
 
 def test_sweep_is_what_plain_runs_give() -> None:
-    bench = under_test(network(), (FLOATS, LABELS))
-    images, ids, labels = bench.images(torch.arange(12)), bench.data.ids[:12], bench.data.labels[:12]
+    model_under_test = under_test(network(), (FLOATS, LABELS))
+    images, ids, labels = (
+        model_under_test.images(torch.arange(12)),
+        model_under_test.data.ids[:12],
+        model_under_test.data.labels[:12],
+    )
     for point, ber in zip(swept().sweep.points, RATES, strict=True):
         right = 0
         for trial in range(2):
             machine = rh.Faulty(rh.Clean(), rh.Faults(ber=ber, seed=0, trial=trial))
-            right += int((rh.run(bench.programs["int8"], images, machine, ids=ids).logits.argmax(1) == labels).sum())
+            right += int(
+                (rh.run(model_under_test.programs["int8"], images, machine, ids=ids).logits.argmax(1) == labels).sum()
+            )
         assert point.accuracy == right / 24
     assert swept().sweep.points[1].flips > 0
 

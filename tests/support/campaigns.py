@@ -10,7 +10,7 @@ import numpy as np
 from radhard.campaign.executor import Done
 from radhard.campaign.experiment import Setting, Unit
 from radhard.campaign.measure import Job, Measured
-from radhard.campaign.outcomes import Outcome
+from radhard.campaign.outcomes import LATER, Outcome
 
 
 def setting(ber: float = 1e-8, **changes: object) -> Setting:
@@ -44,12 +44,21 @@ def row(unit: Unit, image: int) -> tuple[int, ...]:
     return label if generator.random() < 0.6 else -1, label, label, flips // 50, flips
 
 
+def without_effects(file: sqlite3.Connection) -> None:
+    """The same store as schema 5 has it: no outcome says what its faults reached."""
+    for column in LATER:
+        file.execute(f"ALTER TABLE unit DROP COLUMN {column}")
+    file.execute("PRAGMA user_version = 5")
+
+
 def without_checksums(path: Path) -> Path:
     """The same store as schema 3 has it."""
     file = sqlite3.connect(path)
+    without_effects(file)
     for table in ("unit", "provenance"):
         file.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
-    file.execute("DROP TABLE program")
+    for table in ("program", "result"):
+        file.execute(f"DROP TABLE {table}")
     file.execute("PRAGMA user_version = 3")
     file.commit()
     file.close()

@@ -78,6 +78,9 @@ class Tabled(Chooser):
     also: tuple[Row, ...]
     surely_worse: frozenset[int] = frozenset()
 
+    def run_together(self, steps: Any) -> None:
+        """They are in the table."""
+
     def step(self, products: Any, *, ranges: bool) -> ProtectionStep:
         row = (self.also if ranges else self.without)[len(products)]
         return step_of(tuple(products), ranges=ranges, row=row)

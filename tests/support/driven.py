@@ -17,16 +17,16 @@ from radhard.campaign.model_under_test import ModelUnderTest, faulty_setting
 from radhard.campaign.store import Store
 from radhard.campaign.workers.local import LocalWorkers
 from radhard.program.program import Move, Program, Ref
-from tests.support.explorations import tiny_bench
+from tests.support.explorations import tiny_under_test
 
 IMAGES, CHUNK, TRIALS = 400, 100, 3
 UNITS = 4 + 2 * TRIALS * 4  # the clean int8 program, then two rates
 DEADLY = 7.0
 
 
-def campaign(bench: ModelUnderTest, *, trials: int = TRIALS) -> Campaign:
+def campaign(model_under_test: ModelUnderTest, *, trials: int = TRIALS) -> Campaign:
     rates = (2e-4, 1e-3)
-    settings = tuple(faulty_setting(bench, "int8", ber=rate) for rate in rates)
+    settings = tuple(faulty_setting(model_under_test, "int8", ber=rate) for rate in rates)
     return Campaign(settings=settings, images=IMAGES, trials=trials, chunk=CHUNK)
 
 
@@ -34,14 +34,16 @@ def run(
     store: Path,
     workers: Workers,
     *,
-    bench: ModelUnderTest | None = None,
+    model_under_test: ModelUnderTest | None = None,
     trials: int = TRIALS,
     watch: Callable[[Progress | Skipped], None] | None = None,
 ) -> list[Progress | Skipped]:
-    bench, found = bench or tiny_bench(), []
+    model_under_test, found = model_under_test or tiny_under_test(), []
     with Store(store) as opened:
-        executor = workers.on(bench, batch=25)
-        for state in execute(campaign(bench, trials=trials), opened, executor=executor, bench=bench):
+        executor = workers.on(model_under_test, batch=25)
+        for state in execute(
+            campaign(model_under_test, trials=trials), opened, executor=executor, model_under_test=model_under_test
+        ):
             found.append(state)
             if watch is not None:
                 watch(state)
@@ -69,16 +71,16 @@ def lacks_memory(images: Tensor) -> Tensor:
 
 def poisoned(function: Callable[[Tensor], Tensor], *, at: tuple[int, ...]) -> ModelUnderTest:
     """The tiny model with a step that looks at its images, of which those at these places are deadly."""
-    bench = tiny_bench()
-    images = (bench.data.images.float() / 255).clone()
-    images[list(at)] = DEADLY * bench.std[0] + bench.mean[0]
+    model_under_test = tiny_under_test()
+    images = (model_under_test.data.images.float() / 255).clone()
+    images[list(at)] = DEADLY * model_under_test.std[0] + model_under_test.mean[0]
 
     def with_step(program: Program) -> Program:
-        step = Move(function=function, name="look", arguments=(Ref(program.input),), options={}, out=10**6)
+        step = Move(function=function, name=function.__name__, arguments=(Ref(program.input),), options={}, out=10**6)
         return replace(program, steps=(step, *program.steps))
 
-    programs = {recipe: with_step(program) for recipe, program in bench.programs.items()}
-    return replace(bench, programs=programs, data=replace(bench.data, images=images))
+    programs = {recipe: with_step(program) for recipe, program in model_under_test.programs.items()}
+    return replace(model_under_test, programs=programs, data=replace(model_under_test.data, images=images))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from radhard.version import VERSION
 def envelope_of(command: str, text: str) -> dict[str, Any]:
     """The one JSON object of a command's output, valid by the command's schema."""
     found: dict[str, Any] = json.loads(text)
-    beside = [BESIDE[command][0]] if command in BESIDE else []
+    beside = list(BESIDE.get(command, {}))
     assert list(found) == ["radhard", "command", "settings", "models", *beside]
     assert found["radhard"] == VERSION
     assert found["command"].startswith(f"radhard {command}")

@@ -1,4 +1,4 @@
-"""A bench of the tiny vision transformer, and made-up studies, for tests of vulnerability."""
+"""The tiny vision transformer under test, and made-up studies, for tests of vulnerability."""
 
 from functools import cache
 
@@ -17,7 +17,7 @@ MEAN, STD = (0.5,), (0.3,)
 
 
 @cache
-def tiny_bench(images: int = 400) -> ModelUnderTest:
+def tiny_under_test(images: int = 400) -> ModelUnderTest:
     """Images of noise; their labels are the answers of the float program, with some wrong ones among them."""
     generator = torch.Generator().manual_seed(8)
     pixels = torch.randint(0, 256, (images, 1, 8, 8), generator=generator, dtype=torch.uint8)

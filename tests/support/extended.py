@@ -5,6 +5,7 @@ A process of its own, since what is registered stays.
 
 import contextlib
 import io
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from radhard.errors import InputError
 from radhard.protection import Protection, scheme_dict, scheme_from
 from radhard.protection.planning.schema import plan_schema
 from radhard.report.scheme_table import option_table, scheme_rows, scheme_table
+from tests.support.toy_norm import toy_norm
 from tests.support.toy_operator import ToyHypot
 from tests.support.toy_scheme import ToyMedian
 
@@ -96,6 +98,34 @@ def check_operator(model: nn.Module, images: Tensor) -> rh.Program:
     return integer
 
 
+class Block(nn.Module):
+    """An MLP on a stream behind a normalisation."""
+
+    def __init__(self, norm: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.norm, self.fc1, self.fc2 = norm, nn.Linear(8, 16), nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, 8] -> [B, 8]."""
+        sum_: Tensor = x + self.fc2(self.fc1(self.norm(x)).relu())
+        return sum_
+
+
+def check_anatomy() -> None:
+    """A normalisation that is not known by name is one to the anatomy, by its role."""
+
+    def parts(norm: Callable[[Tensor], Tensor]) -> list[tuple[str, str]]:
+        model = nn.Sequential(nn.Linear(8, 8), Block(norm), Block(norm), nn.Linear(8, 4)).eval()
+        sites = rh.capture(model, torch.zeros(2, 8)).sites
+        return [(site.layer, site.module) for site in sites]
+
+    def known(x: Tensor) -> Tensor:
+        return nn.functional.layer_norm(x, (8,))
+
+    assert parts(toy_norm) == parts(known)
+    assert len(set(parts(toy_norm))) > 3
+
+
 def main() -> None:
     """All of it; an AssertionError says what is missing."""
     torch.manual_seed(0)
@@ -104,6 +134,7 @@ def main() -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         check_deployed(check_operator(model, images), images)
         check_scheme(model)
+        check_anatomy()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A bench of the tiny vision transformer under protection: a scheme of every kind, and faults that hit all of it."""
+"""The tiny vision transformer under protection: a scheme of every kind, and faults that hit all of it."""
 
 from functools import cache
 
@@ -18,7 +18,7 @@ from radhard.protection import (
     Tmr,
 )
 from radhard.protection.protected import CheckExposure
-from tests.support.explorations import tiny_bench
+from tests.support.explorations import tiny_under_test
 
 SCHEMES: dict[str, Scheme] = {
     "patch_embed": HuangAbraham(),
@@ -39,14 +39,14 @@ def protection(checks: CheckExposure = "exposed") -> Protection:
 
 
 @cache
-def bench() -> ModelUnderTest:
-    return tiny_bench()
+def model_under_test() -> ModelUnderTest:
+    return tiny_under_test()
 
 
 def plain(flips: float = 40.0, *, seed: int = 5) -> Setting:
     """So many flips an image are expected."""
-    bits = exposed_bits(bench().programs["int8"], Faults(ber=0.0))
-    return faulty_setting(bench(), "int8", ber=flips / bits, seed=seed)
+    bits = exposed_bits(model_under_test().programs["int8"], Faults(ber=0.0))
+    return faulty_setting(model_under_test(), "int8", ber=flips / bits, seed=seed)
 
 
 def guarded(flips: float = 40.0, *, seed: int = 5, checks: CheckExposure = "exposed") -> Setting:

@@ -91,15 +91,15 @@ def paired(ber: float) -> Pair:
 def evaluation(
     model: str = "toy", found: Sequence[ConfigurationOutcome] | None = None, pairs: Sequence[Pair] = ()
 ) -> Evaluation:
-    """100 images of a bench that has a program's digest and its operations, and nothing that runs."""
+    """100 images of a model under test that has a program's digest and its operations, and nothing that runs."""
     counts = {"mul": OWN_MUL, "add": OWN_ADD}
     costs = {"the site": SimpleNamespace(operations=counts.__getitem__)}
-    bench = ModelUnderTest(
+    model_under_test = ModelUnderTest(
         model=model, programs={"int8": SimpleNamespace(digest="ab" * 32, costs=costs)}, data=None, mean=(), std=(),
         calibrated_on="toy/train",
     )  # fmt: skip
     return Evaluation(
-        bench=bench,
+        model_under_test=model_under_test,
         outcomes=tuple(outcomes(model) if found is None else found),
         weights=Weights(mul=1.0, add=0.5, cmp=0.25),
         on=Trials(images=100, trials=5),

@@ -8,7 +8,7 @@ from radhard.analysis.intervals import Interval
 from radhard.analysis.judging import Judgement, ProtectionStep, limit
 from radhard.analysis.ordering import Candidate
 from radhard.protection import Block, ChosenOn, LbAbft, Method, Plan, Protection, Ranges, Scheme
-from radhard.protection.planning.grounds import Expected, Goal, Judged, OrderedProduct
+from radhard.protection.planning.grounds import Expected, Goal, Judged
 from tests.support.outcomes import outcome, spent
 
 PRODUCTS = ("blocks.1.mlp.fc1", "blocks.1.mlp.fc2", "blocks.0.attn.qkv", "head")
@@ -48,7 +48,7 @@ def judgement(taken: ProtectionStep, *, loss: float = 0.02) -> Judgement:
 
 def judged(of: Judgement) -> Judged:
     """As a plan has it."""
-    return Judged.from_dict(of.as_dict(), place="judged")
+    return of.recorded
 
 
 def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Plan:
@@ -73,7 +73,7 @@ def plan(chosen: int = 3, *, ranges: Sequence[int] = (3,), **changes: Any) -> Pl
             data="toy/test", data_digest="cd" * 32, images=500, trials=1, calibrated_on="toy/train",
             fingerprints_of="content", fingerprints=("0badcafe0badcafe", "1234567812345678"),
         ),
-        "order": tuple(OrderedProduct.from_dict(candidate(k).as_dict(), place="order") for k in range(4)),
+        "order": tuple(candidate(k).recorded for k in range(4)),
         "frontier": tuple(s.recorded for s in steps),
     }  # fmt: skip
     return Plan(**{**fields, **changes})

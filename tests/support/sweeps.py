@@ -13,6 +13,8 @@ def point(ber: float, accuracy: float, *, n: int = 500) -> Point:
         ber=ber, trials=5, n=n, accuracy=accuracy, low=accuracy - 0.02, high=accuracy + 0.03,
         relative=accuracy / 0.9, relative_low=accuracy / 0.9 - 0.01, relative_high=accuracy / 0.9 + 0.015,
         changed=0.25, non_finite=0.125, flips_expected=12.5, flips=12.4, ended="trials",
+        sdc=0.2, sdc_low=0.18, sdc_high=0.23, critical=0.15, critical_low=0.12, critical_high=0.19, due=0.05,
+        due_low=0.04, due_high=0.07,
     )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ over another is a paired difference; faults in checks are each configuration's o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from radhard.analysis.curve import Point, point
 from radhard.analysis.intervals import Interval
@@ -32,9 +31,9 @@ class Configuration:
     note: str = ""
 
     @property
-    def ber(self) -> float:
-        """The bit error rate."""
-        return self.setting.ber
+    def amount(self) -> float:
+        """The bit error rate, or the number of flips an inference."""
+        return self.setting.amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class ConfigurationOutcome:
     spent: Spent | None
     differing: Differences
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Ready for JSON."""
 
         def interval(it: Interval | None) -> dict[str, float] | None:
@@ -83,7 +82,7 @@ class ConfigurationOutcome:
 class Evaluation:
     """What came out of the configurations of one model."""
 
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     outcomes: tuple[ConfigurationOutcome, ...]
     on: Trials
     weights: Weights
@@ -94,7 +93,7 @@ class Evaluation:
 class Configurations:
     """`configurations` of one model, measured alike, beside the clean one."""
 
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     configurations: tuple[Configuration, ...]
     on: Trials
 
@@ -110,13 +109,15 @@ class Configurations:
         """What the store holds of all configurations, and of pairs of them if these are wanted."""
         outcomes = self.outcomes(store, weights=weights)
         pairs = () if pairing is None else self.pairs(store, pairing=pairing)
-        return Evaluation(bench=self.bench, outcomes=outcomes, on=self.on, weights=weights, pairs=pairs)
+        return Evaluation(
+            model_under_test=self.model_under_test, outcomes=outcomes, on=self.on, weights=weights, pairs=pairs
+        )
 
     def pairs(self, store: Store, *, pairing: Pairing) -> tuple[Pair, ...]:
         """Each protected configuration with the reference at the same rate, where there are faults."""
         found = []
-        for ber in dict.fromkeys(c.ber for c in self.configurations if c.ber > 0):
-            here = [c for c in self.configurations if c.ber == ber]
+        for amount in dict.fromkeys(c.amount for c in self.configurations if c.amount > 0):
+            here = [c for c in self.configurations if c.amount == amount]
             reference = next((c for c in here if c.name == pairing.reference), None)
             others = [c for c in here if c.name not in (pairing.reference, "unprotected")]
             if reference is None:
@@ -126,7 +127,7 @@ class Configurations:
                 pair(
                     (other.name, tallies[other.name]),
                     (reference.name, tallies[reference.name]),
-                    ber=ber,
+                    setting=reference.setting,
                     pairs=len(others),
                     pairing=pairing,
                 )
@@ -162,7 +163,7 @@ class Configurations:
                         self.campaign,
                         setting,
                         store=store,
-                        costs=self.bench.program_of(setting).costs,
+                        costs=self.model_under_test.program_of(setting).costs,
                         weights=weights,
                     ),
                     differing=lost_answers(counted.tally, clean=clean),

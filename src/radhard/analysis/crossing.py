@@ -2,10 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from radhard.analysis.curve import Point
+
+
+class CrossingRecord(TypedDict):
+    """A `Crossing` as JSON values."""
+
+    level: float | None
+    ber: float | None
+    above: float | None
+    below: float | None
+    flips_an_inference: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,22 +23,33 @@ class Crossing:
     """Where accuracy is first at `level` or less: at `ber`, between the measured rates `above` and `below`.
 
     All three are None if it is not reached. If the first rate measured is there already, `above` is 0 and `ber` None:
-    nothing can be interpolated in the logarithm.
+    nothing can be interpolated in the logarithm. Of a curve over numbers of flips an inference these are what is
+    between, and the interpolated one is `flips_an_inference` in place of `ber`.
     """
 
     level: float
     ber: float | None = None
     above: float | None = None
     below: float | None = None
+    flips_an_inference: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> CrossingRecord:
         """The crossing as JSON values; a level that is not known is null."""
-        return {**vars(self), "level": None if math.isnan(self.level) else self.level}
+        return {
+            "level": None if math.isnan(self.level) else self.level,
+            "ber": self.ber,
+            "above": self.above,
+            "below": self.below,
+            "flips_an_inference": self.flips_an_inference,
+        }
 
 
 def crossing(points: Sequence[Point], *, level: float) -> Crossing:
     """The first two neighbouring rates between which `kept` falls to `level`, linear in log BER between them."""
-    return falls_to([(p.ber, p.kept) for p in points if p.ber > 0 and p.n > 0], level=level)
+    found = falls_to([(p.amount, p.kept) for p in points if p.amount > 0 and p.n > 0], level=level)
+    if any(p.flips_an_inference for p in points):
+        return replace(found, ber=None, flips_an_inference=found.ber)
+    return found
 
 
 def falls_to(values: Sequence[tuple[float, float]], *, level: float) -> Crossing:

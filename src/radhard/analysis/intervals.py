@@ -14,6 +14,7 @@ Images are a sample of all images of their kind, and trials one of all faults: t
 
 import math
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,14 @@ from radhard.errors import InputError
 
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided interval of 95 %."""
+
+
+class Rates(TypedDict):
+    """A rate and the limits of its interval."""
+
+    rate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,13 @@ sequence (`looks` = 2) halves that chance for each (Bonferroni).
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from radhard.analysis.configurations import ConfigurationOutcome
+from radhard.analysis.intervals import Rates
 from radhard.analysis.noninferiority import LEVEL, Differences, images_to_tell, lower_limit, upper_limit
 from radhard.protection import Plan
-from radhard.protection.planning.grounds import FrontierStep
+from radhard.protection.planning.grounds import Discordant, Estimate, FrontierStep, Judged, JudgedStep
 
 TargetVerdict = Literal["met", "not met", "cannot tell"]
 VERDICTS: tuple[TargetVerdict, ...] = get_args(TargetVerdict)
@@ -42,6 +43,7 @@ class ProtectionStep:
     def recorded(self) -> FrontierStep:
         """The step as the file of a plan has it, which calls a configuration `condition`."""
         found = self.outcome.as_dict()
+        del found["flips_an_inference"]  # a plan is for a rate
         named = {"condition": found.pop("configuration"), **found}
         own = {**named, "products": len(self.products), "ranges": self.ranges}
         return FrontierStep.from_dict(own, place="step")
@@ -66,6 +68,18 @@ def verdict(found: Limit, *, loss: float) -> TargetVerdict:
     return "met" if found.high <= loss else "not met" if found.low > loss else "cannot tell"
 
 
+class CheckRecord(TypedDict):
+    """Whether a plan meets its target on the images that evaluate it."""
+
+    ber: float
+    target: float
+    verdict: TargetVerdict
+    loss: Rates
+    level: float
+    images: int
+    images_needed: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TargetCheck:
     """Whether a plan for `ber` meets its target, a loss of at most `target`, on `images` that did not choose it.
@@ -86,7 +100,7 @@ class TargetCheck:
         """By the limits."""
         return verdict(self.limit, loss=self.target)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> CheckRecord:
         """Ready for JSON; `images_needed` is null where no number would do."""
         return {
             "ber": self.ber,
@@ -167,29 +181,36 @@ class Judgement:
         """How many images would decide, if all goes on as on these; infinite where more than the target is lost."""
         return images_to_tell(self.step.outcome.differing, margin=self.loss, level=self.limit.level)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+    @property
+    def recorded(self) -> Judged:
+        """The judgement as the file of a plan has it."""
         outcome = self.step.outcome
-        return {
-            "data": outcome.configuration.setting.data,
-            "images": outcome.differing.n if not outcome.point.trials else outcome.point.n // outcome.point.trials,
-            "trials": outcome.point.trials,
-            "level": self.level,
-            "looks": self.looks,
-            "loss": {"rate": outcome.loss.rate, "low": self.limit.low, "high": self.limit.high},
-            "limit_level": self.limit.level,
-            "differing": vars(outcome.differing),
-            "images_needed": int(self.needed) if math.isfinite(self.needed) else None,
-            "tested": [
-                {
-                    "products": len(step.products),
-                    "ranges": step.ranges,
-                    "loss": {"rate": step.outcome.loss.rate, "low": found.low, "high": found.high},
-                    "overhead": step.overhead,
-                }
+        point, differing = outcome.point, outcome.differing
+        return Judged(
+            data=outcome.configuration.setting.data,
+            images=differing.n if not point.trials else point.n // point.trials,
+            trials=point.trials,
+            level=self.level,
+            looks=self.looks,
+            loss=_estimate(outcome, self.limit),
+            limit_level=self.limit.level,
+            differing=Discordant(**vars(differing)),
+            images_needed=int(self.needed) if math.isfinite(self.needed) else None,
+            tested=tuple(
+                JudgedStep(
+                    products=len(step.products),
+                    ranges=step.ranges,
+                    loss=_estimate(step.outcome, found),
+                    overhead=step.overhead,
+                )
                 for step, found in zip(self.tested, self.limits, strict=True)
-            ],
-        }
+            ),
+        )
+
+
+def _estimate(outcome: ConfigurationOutcome, found: Limit) -> Estimate:
+    """The loss of an outcome with its one-sided limits."""
+    return Estimate(rate=outcome.loss.rate, low=found.low, high=found.high)
 
 
 def judge(

@@ -22,7 +22,6 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, binom
 
 from radhard.errors import InputError
 
@@ -105,6 +104,8 @@ def p_value(of: Differences, *, margin: float, level: float = LEVEL) -> float:
 
     It is compared with 1 - `level`.
     """
+    from scipy.stats import beta, binom  # a second to import
+
     n, differing, apart = of.n, of.lost + of.gained, _APART * (1 - level)
     low = beta.ppf(apart / 2, differing, n - differing + 1) if differing else 0.0
     high = beta.ppf(1 - apart / 2, differing + 1, n - differing) if differing < n else 1.0

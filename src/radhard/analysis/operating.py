@@ -11,7 +11,7 @@ which the lower one does.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from radhard.analysis.crossing import falls_to
 from radhard.analysis.intervals import Interval
@@ -19,6 +19,25 @@ from radhard.errors import InputError
 
 CLOSE = 1.1
 """Neighbouring rates between which the loss is read off a line."""
+
+
+class TriedRecord(TypedDict):
+    """A rate that was tried in the search for a loss, and the loss there, as a share of all answers."""
+
+    ber: float
+    loss: float
+    low: float
+    high: float
+
+
+class OperatingPointRecord(TypedDict):
+    """The rate that costs a loss, its 95 % interval (null: not bounded), and the rates that were tried."""
+
+    loss: float
+    ber: float
+    low: float | None
+    high: float | None
+    tried: list[TriedRecord]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +53,11 @@ class OperatingPoint:
     high: float | None
     tried: tuple[tuple[float, Interval], ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> OperatingPointRecord:
         """The point as JSON values."""
-        tried = [{"ber": ber, "loss": lost.rate, "low": lost.low, "high": lost.high} for ber, lost in self.tried]
+        tried: list[TriedRecord] = [
+            {"ber": ber, "loss": lost.rate, "low": lost.low, "high": lost.high} for ber, lost in self.tried
+        ]
         return {"loss": self.loss, "ber": self.ber, "low": self.low, "high": self.high, "tried": tried}
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from radhard.analysis.intervals import Interval
+from radhard.protection.planning.grounds import Estimate, OrderedProduct
 
 Strategy = Literal["algorithm1", "gain"]
 Grain = Literal["site", "layer"]
@@ -21,11 +22,10 @@ class Candidate:
     operations: float
     guessed: bool = False
 
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON; `guessed` only where the layer is."""
-        factor = {"rate": self.factor.rate, "low": self.factor.low, "high": self.factor.high}
-        values = {**vars(self), "factor": factor}
-        return values if self.guessed else {name: value for name, value in values.items() if name != "guessed"}
+    @property
+    def recorded(self) -> OrderedProduct:
+        """The candidate as the file of a plan has it."""
+        return OrderedProduct(**{**vars(self), "factor": Estimate(**vars(self.factor))})
 
 
 def ordered(candidates: Sequence[Candidate], strategy: Strategy) -> tuple[Candidate, ...]:

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
-from scipy.stats import t as student
 
 from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.store import Store
@@ -33,6 +32,26 @@ class Weights:
         values = (self.mul, self.add, self.cmp)
         if not all(math.isfinite(value) and value >= 0 for value in values) or not self.mul + self.add:
             raise InputError(f"weights {values} of operations: give finite ones from 0 on, one of mul and add above 0")
+
+
+class SpentRecord(TypedDict):
+    """A `Spent` as JSON values; a limit that is infinite is null."""
+
+    mul: float | None
+    add: float | None
+    cmp: float | None
+    hidden: float | None
+    own_mul: int
+    own_add: int
+    share: float | None
+    low: float | None
+    high: float | None
+    alarms: float | None
+    repaired: float | None
+    recomputed: float | None
+    left: float | None
+    residual: float | None
+    images: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +78,11 @@ class Spent:
     residual: float
     images: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> SpentRecord:
         """Ready for JSON; a limit that is infinite is null."""
         values = vars(self).items()
-        return {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in values}
+        found = {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in values}
+        return cast("SpentRecord", found)
 
 
 def own_operations(costs: Mapping[Site, Cost]) -> tuple[int, int]:
@@ -96,7 +116,10 @@ def summed(
     size, n = np.array(images), sum(images)
     share = float(each.sum() / n)
     half = math.inf
-    if len(each) > 1:  # the ratio estimator: units may differ in size
+    if len(each) > 1:
+        from scipy.stats import t as student  # a second to import
+
+        # the ratio estimator: units may differ in size
         spread = float(((each - share * size) ** 2).sum()) / (len(each) - 1)
         half = float(student.ppf(0.975, len(each) - 1)) * math.sqrt(spread / len(each)) / float(size.mean())
     total = reduce(add, accounts)

@@ -8,11 +8,12 @@ and Biopharmaceutics 15, 1987), here by the exact limits of `noninferiority`, ea
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from radhard.analysis.factor import factor, simultaneous_z
-from radhard.analysis.intervals import Interval
+from radhard.analysis.intervals import Interval, Rates
 from radhard.analysis.noninferiority import LEVEL, differences, upper_limit
+from radhard.campaign.experiment import Setting
 from radhard.campaign.outcomes import Tally
 from radhard.errors import InputError
 
@@ -35,9 +36,33 @@ class Pairing:
             raise InputError(f"a margin of {100 * self.margin:g} points is not between 0 and 100: give some 2")
 
 
+class Equivalence(TypedDict):
+    """The one-sided limits of a difference, and the margin within which two are equivalent."""
+
+    low: float
+    high: float
+    level: float
+    margin: float
+
+
+class PairRecord(TypedDict):
+    """The accuracy of a configuration minus that of the reference, under the same faults on the same images."""
+
+    configuration: str
+    reference: str
+    ber: float | None
+    flips_an_inference: int | None
+    n: int
+    difference: Rates
+    equivalence: Equivalence
+    relation: Relation
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pair:
     """The accuracy of `configuration` minus that of `reference` at one `ber`, over `n` pairs of answers.
+
+    Of a number of flips an inference, `flips_an_inference`, there is no `ber`.
 
     `difference` has an interval that holds for all pairs at this rate together in 95 %; `limits` are the two one-sided
     ones of equivalence, and their rate the same. `level`: the confidence of each of these.
@@ -45,12 +70,18 @@ class Pair:
 
     configuration: str
     reference: str
-    ber: float
+    ber: float | None
     n: int
     difference: Interval
     limits: Interval
     level: float
     margin: float
+    flips_an_inference: int | None = None
+
+    @property
+    def amount(self) -> float:
+        """The bit error rate, or the number of flips an inference."""
+        return self.flips_an_inference or self.ber or 0.0
 
     @property
     def relation(self) -> Relation:
@@ -61,14 +92,15 @@ class Pair:
             return "better"
         return "worse" if self.difference.high < 0 else "cannot tell"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> PairRecord:
         """Ready for JSON."""
         return {
             "configuration": self.configuration,
             "reference": self.reference,
             "ber": self.ber,
+            "flips_an_inference": self.flips_an_inference,
             "n": self.n,
-            "difference": vars(self.difference),
+            "difference": {"rate": self.difference.rate, "low": self.difference.low, "high": self.difference.high},
             "equivalence": {
                 "low": self.limits.low, "high": self.limits.high, "level": self.level, "margin": self.margin
             },
@@ -77,9 +109,12 @@ class Pair:
 
 
 def pair(
-    configuration: tuple[str, Tally], reference: tuple[str, Tally], *, ber: float, pairs: int, pairing: Pairing
+    configuration: tuple[str, Tally], reference: tuple[str, Tally], *, setting: Setting, pairs: int, pairing: Pairing
 ) -> Pair:
-    """Two names with their tallies, over the same images and trials; `pairs`: how many are told at this rate."""
+    """Two names with their tallies, over the same images and trials; `pairs`: how many are told at this rate.
+
+    `setting`: of the reference, whose faults are those of both.
+    """
     (name, one), (other_name, other) = configuration, reference
     trials = one.trials * (one.trials == other.trials)  # of what both have in full
     known = trials > 0
@@ -91,7 +126,8 @@ def pair(
     return Pair(
         configuration=name,
         reference=other_name,
-        ber=ber,
+        ber=None if setting.flips else setting.ber,
+        flips_an_inference=setting.flips or None,
         n=int(trials.sum()),
         difference=difference,
         limits=Interval(rate=difference.rate, low=low, high=high),

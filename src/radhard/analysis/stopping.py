@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from radhard.analysis.intervals import clustered
+from radhard.analysis.looks import AT_ANY_LOOK
 from radhard.campaign.outcomes import Tally
 from radhard.errors import InputError
 
@@ -11,9 +11,9 @@ from radhard.errors import InputError
 class UntilWidth:
     """Stop when the 95 % interval of the accuracy is at most `width` wide, in (0, 1].
 
-    More trials narrow what the faults leave open, not what the choice of images does: an interval may never
-    get so narrow, and the campaign's number of trials is the limit. Looking after each trial makes the
-    interval a little too sure of itself, since a lucky one stops early.
+    The interval is that of a confidence sequence, which holds after every trial at once: a look after each one does not
+    make it too sure of itself. More trials narrow what the faults leave open, not what the choice of images does: an
+    interval may never get so narrow, and the campaign's number of trials is the limit.
     """
 
     width: float
@@ -29,4 +29,4 @@ class UntilWidth:
 
     def reached(self, tally: Tally) -> bool:
         """Whether the interval is narrow enough."""
-        return clustered(tally.correct, trials=tally.trials).width <= self.width
+        return AT_ANY_LOOK.share(tally.correct, trials=tally.trials).width <= self.width

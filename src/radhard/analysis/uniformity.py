@@ -17,7 +17,7 @@ that were seen to differ, among which count two in which a single patch makes th
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,28 @@ FEWEST = 5
 
 _SIGNS = 4999
 _CHUNK = 250
+
+
+class BoundedRecord(TypedDict):
+    """A value and its interval as JSON values; what is not known, or has no limit, is null."""
+
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+class UniformityRecord(TypedDict):
+    """A `Uniformity` as JSON values; what is not known is null."""
+
+    grid: list[int] | None
+    images: int
+    mean: BoundedRecord
+    gini: BoundedRecord
+    equal: float | None
+    centre: BoundedRecord | None
+    edge: BoundedRecord | None
+    centre_to_edge: BoundedRecord | None
+    notes: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +77,11 @@ class Uniformity:
     centre_to_edge: Interval | None
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> UniformityRecord:
         """The values as JSON; what is not known or has no limit is null."""
         found = {k: vars(v) if isinstance(v, Interval) else v for k, v in vars(self).items()}
-        return {k: {a: _json(b) for a, b in v.items()} if isinstance(v, dict) else _json(v) for k, v in found.items()}
+        values = {k: {a: _json(b) for a, b in v.items()} if isinstance(v, dict) else _json(v) for k, v in found.items()}
+        return cast("UniformityRecord", values)
 
 
 def uniformity(
@@ -195,7 +218,7 @@ def _ratio(centre: _Group, edge: _Group, *, trials: Counts) -> tuple[Interval, s
     return unknown, "centre to edge: neither factor is clearly above 0"
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> object:
     if isinstance(value, float):
         return float(value) if np.isfinite(value) else None
     return list(value) if isinstance(value, tuple) else value

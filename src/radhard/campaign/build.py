@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from radhard.campaign.cache.cache import Cache
-from radhard.campaign.cache.prepared import CalibrationImages, Original, original, quantized, scales
+from radhard.campaign.cache.prepared import CalibrationImages, Original, images_digest, original, quantized, scales
 from radhard.campaign.model_under_test import ModelUnderTest, calibration_batches
 from radhard.campaign.scales import KnownScales, shipped
 from radhard.errors import InputError
@@ -36,7 +36,7 @@ def build(
     device: str | torch.device = "cpu",
     cache: Cache | None = None,
 ) -> ModelUnderTest:
-    """A loaded model -> the bench with its float program, an integer one and the images of `data` (default: embedded).
+    """A loaded model -> it with its float program, an integer one and the images of `data` (default: embedded).
 
     The integer program is that of `recipe`, or int8 beside the recipe float and where that is None; a model that is
     quantised already is its only program, of its own recipe. Calibration sees images set apart for it, never those that
@@ -73,7 +73,7 @@ def build(
         data=evaluated,
         mean=loaded.mean,
         std=loaded.std,
-        calibrated_on=supplied.calibrated_on if found is None or found.when == "same images" else found.source,
+        calibrated_on=_calibrated_on(supplied.calibrated_on, found, calibrating=calibrating, cache=cache),
         scales_from="" if found is None else found.source,
         calibration=supplied.calibration,
         pixels=pixels_of(evaluated, loaded=loaded),
@@ -97,6 +97,17 @@ def build_program(loaded: LoadedModel, *, recipe: str | None, cache: Cache | Non
         loaded, start, recipe=integer, found=found, calibrating=calibrating, device="cpu", cache=cache
     )
     return program
+
+
+def _calibrated_on(own: str, found: KnownScales | None, *, calibrating: CalibrationImages, cache: Cache | None) -> str:
+    """Which images the scales are from: the `own` ones that were set apart here, or those of scales that were given."""
+    if found is None or found.when == "same images":
+        return own
+    calibration = found.calibration
+    if calibration.images and calibration.images == images_digest(calibrating, cache):
+        return own
+    which = f"SHA-256 {calibration.images[:12]} ..." if calibration.images else "which are not named"
+    return f"{calibration.count:,} other images ({which}), by the scales of {found.source.removeprefix('--scales ')}"
 
 
 def _of_data(data: Dataset, loaded: LoadedModel) -> CalibrationImages:

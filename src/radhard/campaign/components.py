@@ -1,7 +1,7 @@
 """The components of a model, each with the setting that excludes it from faults and exposes the rest."""
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
@@ -50,7 +50,12 @@ class Parts:
 
 
 def take_apart(
-    bench: ModelUnderTest, whole: Setting, *, by: By, only: Sequence[str] = (), grid: tuple[int, int] | None = None
+    model_under_test: ModelUnderTest,
+    whole: Setting,
+    *,
+    by: By,
+    only: Sequence[str] = (),
+    grid: tuple[int, int] | None = None,
 ) -> Parts:
     """The components of the program of `whole`, in the order of its execution; `only` those that match a pattern.
 
@@ -61,11 +66,11 @@ def take_apart(
         raise InputError("at BER 0 nothing flips, and no component is vulnerable; give a BER above 0")
     if by == "patch" and grid is None:
         raise InputError("patches of which grid? give its rows and columns, --grid 7x7")
-    program = bench.program_of(whole)
+    program = model_under_test.program_of(whole)
     faults = whole.faults(0)
     patches = patches_of(program, faults.where) if grid is None else program.patches(grid)
     everything = exposures(program.costs, faults, patches=patches)
-    found = dict(_selections(program, whole, everything, by=by, grid=grid))
+    found = dict(selections(program, whole, everything, by=by, grid=grid))
     check_patterns(tuple(only), tuple(found), what=by)
     chosen = {name: it for name, it in found.items() if not only or any(fnmatchcase(name, p) for p in only)}
 
@@ -80,7 +85,7 @@ def take_apart(
             protected=replace(others, where=protected, bits=whole.bits - bits),
             operations=sum(exposure.operations for exposure in inside.values()),
             bits=bits,
-            guessed=any(_source(site, by) in MARKED for site, _ in inside),
+            guessed=guessed(inside, by=by),
         )
 
     components = [component(name, *selection) for name, selection in chosen.items()]
@@ -104,7 +109,7 @@ def take_apart(
     )
 
 
-def _selections(
+def selections(
     program: Program,
     whole: Setting,
     everything: Mapping[tuple[Site, Kind], Exposure],
@@ -134,6 +139,11 @@ def _selections(
                 inside = dict.fromkeys(site.operator for site in sites if site.module == name)
                 for operator in inside if len(inside) > 1 else ():
                     yield f"{name}: {operator}", (whole.kinds, replace(where, operators=(glob.escape(operator),)))
+
+
+def guessed(places: Iterable[tuple[Site, Kind]], *, by: By) -> bool:
+    """Whether it is no more than a guess, or the graph against a name, that one of the sites is in the component."""
+    return any(_source(site, by) in MARKED for site, _ in places)
 
 
 def _source(site: Site, by: By) -> str:

@@ -93,12 +93,12 @@ def _device(made_by: str) -> str:
     return str(values.get("device", "cpu")) if isinstance(values, Mapping) else "cpu"
 
 
-def unused(store: Store, bench: ModelUnderTest) -> list[str]:
-    """A sentence for each program of the bench's model and recipes whose units in the store the bench does not use."""
+def unused(store: Store, model_under_test: ModelUnderTest) -> list[str]:
+    """A sentence for each program of the same model and recipe whose units the model under test does not use."""
     found = []
     for one in contents(store):
-        program = bench.programs.get(one.recipe)
-        if one.model != bench.model or program is None or not one.units:
+        program = model_under_test.programs.get(one.recipe)
+        if one.model != model_under_test.model or program is None or not one.units:
             continue
         if one.program != program.digest:
             known = one.description
@@ -107,10 +107,10 @@ def unused(store: Store, bench: ModelUnderTest) -> list[str]:
                 f"{store.path} holds {one.units:,} units of {one.name}, which are not used: this run has the program "
                 f"{program.digest[:12]}, and the two differ ({why})"
             )
-        elif one.data == bench.data.name and one.data_digest != bench.data.digest:
+        elif one.data == model_under_test.data.name and one.data_digest != model_under_test.data.digest:
             found.append(
                 f"{store.path} holds {one.units:,} units of {one.name}, which are not used: they are of other images "
-                f"({one.data_digest[:12]}, here {bench.data.digest[:12]})"
+                f"({one.data_digest[:12]}, here {model_under_test.data.digest[:12]})"
             )
     return found
 

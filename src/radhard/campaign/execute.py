@@ -80,11 +80,13 @@ class _Pace:
 class _Run:
     """One execution of a campaign: what is wanted, and what is known so far of each of its settings."""
 
-    def __init__(self, campaign: Campaign, store: Store, executor: Executor, *, bench: ModelUnderTest | None) -> None:
+    def __init__(
+        self, campaign: Campaign, store: Store, executor: Executor, *, model_under_test: ModelUnderTest | None
+    ) -> None:
         self.store, self.executor = store, executor
-        self.made_by = {} if bench is None else made_by(bench)
-        self.programs = {} if bench is None else descriptions(bench)
-        self.labels = None if bench is None else bench.data.labels.numpy()
+        self.made_by = {} if model_under_test is None else made_by(model_under_test)
+        self.programs = {} if model_under_test is None else descriptions(model_under_test)
+        self.labels = None if model_under_test is None else model_under_test.data.labels.numpy()
         self.clean: dict[Key, Outcome] = {}
         self.whole = campaign.whole
         self.pace = _Pace()
@@ -177,7 +179,8 @@ class _Run:
         if first.setting.reference:
             return Job(units=units, clean=None)
         if self.whole is not None and first.setting != self.whole:
-            units = (replace(first, setting=self.whole), *units)
+            start = first.without_faults() if self.whole.reference else replace(first, setting=self.whole)
+            units = (start, *units)
         return Job(units=units, clean=self._clean(first))
 
 
@@ -187,11 +190,12 @@ def execute(
     *,
     executor: Executor,
     shard: Shard = WHOLE,
-    bench: ModelUnderTest | None = None,
+    model_under_test: ModelUnderTest | None = None,
 ) -> Iterator[Progress | Skipped]:
     """Measure the units that the store lacks and store each; yields after every one, and every job that is skipped.
 
-    `bench`: what is kept of each result's program, and the labels that outcomes in the store are compared with.
+    `model_under_test`: what is kept of each result's program, and the labels that outcomes in the store are
+    compared with.
     Raises InputError if a shard is asked for together with a stop rule, which must see whole trials.
     """
     if campaign.stop is not None and shard.of > 1:
@@ -199,8 +203,8 @@ def execute(
             f"shard {shard.index}/{shard.of} together with the stop rule {campaign.stop.name}: a shard does "
             "not see whole trials, so it cannot tell when to stop; leave one of the two out"
         )
-    work = _Run(campaign, store, executor, bench=bench)
-    every = shard.share(group for trial in range(campaign.trials) for group in campaign.together(trial))
+    work = _Run(campaign, store, executor, model_under_test=model_under_test)
+    every = shard.share(campaign.groups())
     clean = {unit.without_faults().key: unit.without_faults() for group in every for unit in group}
     faulty = [tuple(unit for unit in group if not unit.setting.reference) for group in every]
     work.want([*clean.values(), *(unit for group in faulty for unit in group)])

@@ -27,7 +27,7 @@ class Skipped:
     why: str
 
     @property
-    def told(self) -> str:
+    def reason(self) -> str:
         """How its workers ended, in a sentence's part."""
         return f"{self.ends} workers ended with it: {self.why}" if self.ends else self.why
 
@@ -36,7 +36,7 @@ class Skipped:
         """`fashion-vit, int8, BER 1e-07, trial 3, images 200 to 399`."""
         unit = self.job.units[-1]
         setting = unit.setting
-        what = "no faults" if setting.clean else f"BER {setting.ber:g}"
+        what = "no faults" if setting.clean else setting.rate
         more = f" and {len(self.job.units) - 1} more settings" if len(self.job.units) > 1 else ""
         return (
             f"{setting.model}, {setting.recipe}, {what}, setting {setting.digest[:12]}{more}, trial {unit.trial}, "
@@ -60,7 +60,7 @@ class Workers(Protocol):
         """How many jobs run at a time."""
         ...
 
-    def on(self, bench: ModelUnderTest, *, batch: int) -> Executor:
+    def on(self, model_under_test: ModelUnderTest, *, batch: int) -> Executor:
         """The executor of a model under test, at most `batch` images at a time."""
         ...
 
@@ -79,13 +79,13 @@ class Workers(Protocol):
 class InProcess:
     """Runs one job after the other in this process, `batch` images at a time."""
 
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     batch: int = 64
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done | Skipped]:
         """Yield each job once it is done, in the order given."""
         for job in jobs:
-            yield Done(job=job, measured=measure(job, self.bench, batch=self.batch))
+            yield Done(job=job, measured=measure(job, self.model_under_test, batch=self.batch))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +94,9 @@ class ThisProcess:
 
     count: int = 1
 
-    def on(self, bench: ModelUnderTest, *, batch: int) -> InProcess:
+    def on(self, model_under_test: ModelUnderTest, *, batch: int) -> InProcess:
         """The executor of a model under test."""
-        return InProcess(bench=bench, batch=batch)
+        return InProcess(model_under_test=model_under_test, batch=batch)
 
     def __enter__(self) -> Self:
         """Nothing is to be started."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from radhard.campaign.file_system import journal_for
+from radhard.campaign.results import insert_result, results
 from radhard.campaign.salvage import Sound, salvage
 from radhard.campaign.store import Store
 from radhard.errors import InputError
@@ -24,7 +25,7 @@ class Merged:
 
 
 def merge(into: Path, sources: Sequence[Path], *, damaged: Literal["refuse", "drop"] = "refuse") -> Merged:
-    """Add all units of `sources` to the store `into`, made if there is none; all in one transaction.
+    """Add all units and results of `sources` to the store `into`, made if there is none; all in one transaction.
 
     A unit that several stores hold must have the same outcome in each, or StoreError says which has not, and
     `into` stays as it was. What is damaged in a source raises StoreError, or is left out: `damaged`.
@@ -65,12 +66,16 @@ def _add(store: Store, source: Store | Sound) -> None:
     if isinstance(source, Sound):
         programs, settings = source.programs, source.settings
         units = ((key, packed, how) for key, (packed, how) in source.units.items())
+        kept = source.results
     else:
         programs, settings = source.programs(), source.settings()
         units = ((key, packed, source.provenance(key)) for key, packed in source.rows())
+        kept = results(source)
     for digest, text in programs.items():
         store.insert_program(digest, text)
     for digest, text in settings.items():
         store.insert_setting(digest, text)
     for key, packed, how in units:
         store.insert_unit(key, packed, provenance=how)
+    for result in kept:
+        insert_result(store, result.row)

@@ -1,5 +1,6 @@
 """The model under test: a model's programs and the images of a campaign."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from radhard.campaign.experiment import Setting, canonical_json
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
+from radhard.hardware import FaultModel, UpsetPlaces
 from radhard.machine import Kind
 from radhard.machine.device import CPU, choose_device, device_name
 from radhard.models.data.dataset import Dataset
@@ -46,7 +48,7 @@ class ModelUnderTest:
     """Where the programs are, and are run."""
 
     def on(self, device: str | torch.device) -> "ModelUnderTest":
-        """The same bench with its programs on `device`, as `choose_device` reads it."""
+        """The same model under test with its programs on `device`, as `choose_device` reads it."""
         chosen = choose_device(device)
         if chosen == self.device:
             return self
@@ -57,7 +59,7 @@ class ModelUnderTest:
         program = self.programs[recipe]
         if self.calibration is None:
             raise InputError(
-                f"{self.model}: the bench has no images that calibrate, and ranges are of none that evaluate"
+                f"{self.model}: the model under test has no images that calibrate, and ranges are of none that evaluate"
             )
         batches = calibration_batches(self.calibration, mean=self.mean, std=self.std)
         limits = observed_limits(program, batches)
@@ -74,29 +76,29 @@ class ModelUnderTest:
         return images.pin_memory().to(self.device, non_blocking=True)
 
     def program_of(self, setting: Setting) -> Program:
-        """The program that a setting names. Raises InputError if the bench holds another one."""
+        """The program that a setting names. Raises InputError if the model under test holds another one."""
         program = self.programs.get(setting.recipe)
         if program is None or program.digest != setting.program:
             held = ", ".join(f"{recipe} {p.digest[:12]}" for recipe, p in self.programs.items())
             raise InputError(
                 f"setting {setting.digest[:12]} wants the {setting.recipe} program {setting.program[:12]}, "
-                f"the bench holds {held}: the model, its weights or its calibration are other ones"
+                f"the model under test holds {held}: the model, its weights or its calibration are other ones"
             )
         return program
 
 
-def shared(bench: ModelUnderTest, first: int, second: int) -> tuple[ModelUnderTest, ModelUnderTest]:
-    """A bench of the `first` images of the data, and one of `second` after them that are no copies of these.
+def shared(model_under_test: ModelUnderTest, first: int, second: int) -> tuple[ModelUnderTest, ModelUnderTest]:
+    """A model under test of the `first` images of the data, and one of `second` after them that are no copies of these.
 
     InputError for too few.
     """
-    data = bench.data
+    data = model_under_test.data
     chosen = data.take(torch.arange(min(first, len(data))), name=data.name)
     copies = set(same_pictures(data, as_in=chosen))
     others = [place for place in range(first, len(data)) if place not in copies]
     if len(data) < first or len(others) < second:
-        left = len(data) - len(chosen) - len(others)
-        without = f" ({left:,} of them copies of those that choose)" * bool(left)
+        copied = len(data) - len(chosen) - len(others)
+        without = f" ({copied:,} of them copies of those that choose)" * bool(copied)
         raise InputError(
             f"{data.name} has {len(data):,} images{without}, {first:,} that choose and {second:,} that judge were "
             "asked for: ask for fewer (--images, --judge), or give more data"
@@ -104,7 +106,9 @@ def shared(bench: ModelUnderTest, first: int, second: int) -> tuple[ModelUnderTe
     parts = (torch.arange(first), torch.tensor(others[:second], dtype=torch.int64))
     without = ", without copies of those before" if others[:second] != list(range(first, first + second)) else ""
     names = (data.name, f"{data.name}, from image {first + 1:,} on{without}")
-    one, other = (replace(bench, data=data.take(part, name=name)) for part, name in zip(parts, names, strict=True))
+    one, other = (
+        replace(model_under_test, data=data.take(part, name=name)) for part, name in zip(parts, names, strict=True)
+    )
     return one, other
 
 
@@ -117,23 +121,29 @@ def calibration_batches(data: Dataset, *, mean: tuple[float, ...], std: tuple[fl
     return [data.batch(part, mean=mean, std=std) for part in indices]
 
 
-def made_by(bench: ModelUnderTest) -> Mapping[str, str]:
+def made_by(model_under_test: ModelUnderTest) -> Mapping[str, str]:
     """What computes each program: its digest -> JSON of versions, of the device, of the back ends of its products, of
     what was done to pixels, and of the processor's instructions, by which float operators may differ in the last bits.
     """
     versions = {
         "radhard": VERSION,
         "torch": torch.__version__,
-        "device": device_name(bench.device),
+        "device": device_name(model_under_test.device),
         "processor": torch.backends.cpu.get_cpu_capability(),
     }
-    pixels = {} if bench.pixels is None else {"pixels": bench.pixels.as_dict()}
-    return {p.digest: canonical_json({**versions, "back_end": p.backends, **pixels}) for p in bench.programs.values()}
+    pixels = {} if model_under_test.pixels is None else {"pixels": model_under_test.pixels.as_dict()}
+    return {
+        p.digest: canonical_json({**versions, "back_end": p.backends, **pixels})
+        for p in model_under_test.programs.values()
+    }
 
 
-def descriptions(bench: ModelUnderTest) -> Mapping[str, str]:
+def descriptions(model_under_test: ModelUnderTest) -> Mapping[str, str]:
     """What is to be known of each program where it is not at hand: its digest -> canonical JSON."""
-    return {p.digest: canonical_json({"model": bench.model, **describe(p)}) for p in bench.programs.values()}
+    return {
+        p.digest: canonical_json({"model": model_under_test.model, **describe(p)})
+        for p in model_under_test.programs.values()
+    }
 
 
 def exposed_bits(program: Program, faults: Faults) -> int:
@@ -142,38 +152,73 @@ def exposed_bits(program: Program, faults: Faults) -> int:
     return sum(exposure.bits for exposure in found.values())
 
 
-def clean_setting(bench: ModelUnderTest, recipe: str) -> Setting:
+def clean_setting(model_under_test: ModelUnderTest, recipe: str) -> Setting:
     """The setting in which nothing flips."""
     return Setting(
-        model=bench.model,
+        model=model_under_test.model,
         recipe=recipe,
-        program=bench.programs[recipe].digest,
-        data=bench.data.name,
-        data_digest=bench.data.digest,
-        normalisation=(bench.mean, bench.std),
-        labelled=bench.data.labelled,
-        overrides=bench.programs[recipe].overrides,
+        program=model_under_test.programs[recipe].digest,
+        data=model_under_test.data.name,
+        data_digest=model_under_test.data.digest,
+        normalisation=(model_under_test.mean, model_under_test.std),
+        labelled=model_under_test.data.labelled,
+        overrides=model_under_test.programs[recipe].overrides,
     )
 
 
 def faulty_setting(
-    bench: ModelUnderTest,
+    model_under_test: ModelUnderTest,
     recipe: str,
     *,
-    ber: float,
+    ber: float = math.nan,
+    flips: int = 0,
     kinds: frozenset[Kind] = frozenset({"mul", "add"}),
     where: Where = EVERYWHERE,
     seed: int = 0,
     words: Words | None = None,
 ) -> Setting:
-    """The setting in which each exposed bit flips at `ber`. InputError if nothing is selected."""
+    """The setting in which each exposed bit flips at `ber`, or `flips` of them. InputError if nothing is selected."""
     words = words or Words()
-    faults = Faults(ber=ber, kinds=kinds, where=where, seed=seed, words=words)
-    bits = exposed_bits(bench.programs[recipe], faults)
-    clean = clean_setting(bench, recipe)
-    return replace(clean, ber=ber, kinds=kinds, where=where, seed=seed, words=words, bits=bits)
+    faults = Faults(ber=ber, flips=flips, kinds=kinds, where=where, seed=seed, words=words)
+    bits = exposed_bits(model_under_test.programs[recipe], faults)
+    clean = clean_setting(model_under_test, recipe)
+    return replace(clean, ber=faults.ber, flips=flips, kinds=kinds, where=where, seed=seed, words=words, bits=bits)
+
+
+def upset_setting(
+    model_under_test: ModelUnderTest,
+    recipe: str,
+    fault_model: FaultModel,
+    *,
+    where: Where = EVERYWHERE,
+    seed: int = 0,
+) -> Setting:
+    """The setting in which one place of `fault_model` is upset in each inference. InputError if it has none there."""
+    places = places_of(model_under_test.programs[recipe], fault_model, where=where)
+    clean = clean_setting(model_under_test, recipe)
+    return replace(clean, fault_model=fault_model, flips=1, where=where, seed=seed, bits=places.bits)
+
+
+def places_of(program: Program, fault_model: FaultModel, *, where: Where) -> UpsetPlaces:
+    """The places of a fault model at the sites that are selected. InputError for a selection within sites."""
+    if where.fine:
+        raise InputError(f"the selection {where.name}: upsets are of whole sites; select no patches and no bits")
+    sites = None if where == EVERYWHERE else [site.name for site in where.select(program.sites)]
+    return fault_model.places(program.on_host, sites=sites)
+
+
+def check_host(device: torch.device, fault_model: FaultModel) -> None:
+    """Raise InputError for another device than the CPU: upsets are computed there."""
+    if device.type != "cpu":
+        raise InputError(f"--device {device.type}: upsets of {fault_model.title} are computed on the CPU; take cpu")
 
 
 def protected(setting: Setting, protection: Protection | None) -> Setting:
-    """The same faults, if any, in the same program, protected so."""
+    """The same faults, if any, in the same program, protected so. InputError for faults of which none is modelled."""
+    model = setting.fault_model
+    if model is not None and protection is not None and model.unprotected:
+        raise InputError(
+            f"--faults {setting.fault_model_text}: no protection is measured under it, for {model.unprotected}; take "
+            "`radhard sweep`, or another fault model"
+        )
     return replace(setting, protection=protection)

@@ -1,5 +1,6 @@
-"""Runs images under exactly the faults of a given table."""
+"""Runs images under exactly the flips or upsets of a given table."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -8,10 +9,11 @@ import torch
 from torch import Tensor
 
 from radhard.campaign.measure import predictions
-from radhard.campaign.model_under_test import ModelUnderTest
+from radhard.campaign.model_under_test import ModelUnderTest, check_host
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
-from radhard.machine import Clean
+from radhard.hardware import UpsetMachine, UpsetRows
+from radhard.machine import Clean, Machine
 from radhard.models.data.listing import UNLABELLED
 from radhard.program import run
 
@@ -60,30 +62,72 @@ class Replayed:
         return found
 
 
-def replay(bench: ModelUnderTest, flips: Flips, *, recipe: str, batch: int = 64) -> Replayed:
-    """The images that `flips` hits, run on the bench's program of `recipe`.
+def replay(model_under_test: ModelUnderTest, flips: Flips, *, recipe: str, batch: int = 64) -> Replayed:
+    """The images that `flips` hits, run on the program of `recipe`.
 
     Raises InputError for a row that names an image, a site, an operation or a bit that is not there.
     """
-    program = bench.programs[recipe]
+    program = model_under_test.programs[recipe]
     if not len(flips):
         raise InputError("the table holds no fault of this trial: nothing to replay")
-    bench.data.places(torch.from_numpy(flips.image))  # tells the row of an image that is not there
+    model_under_test.data.places(torch.from_numpy(flips.image))  # tells the row of an image that is not there
     flips.check_unprotected()
     flips.check(program.costs)
     ids = torch.from_numpy(np.unique(flips.image))
-    places = bench.data.places(ids)
+    return _replayed(
+        model_under_test,
+        ids,
+        lambda own: Faulty(Clean(), flips.only(own.numpy())),
+        flips=torch.from_numpy(flips.per_image(ids.numpy())),
+        recipe=recipe,
+        batch=batch,
+    )
+
+
+def replay_upsets(model_under_test: ModelUnderTest, upsets: UpsetRows, *, recipe: str, batch: int = 64) -> Replayed:
+    """The images of `upsets`, each under its own, run on the program of `recipe`.
+
+    Raises InputError for a row that names an image, a site or a place that is not there.
+    """
+    model_under_test.data.places(torch.tensor(list(upsets.rows)))  # tells the row of an image that is not there
+    program = model_under_test.programs[recipe].on_host
+    named = {site for _, site, _ in upsets.rows.values()}.intersection(site.name for site in program.sites)
+    places = upsets.fault_model.places(program, sites=named or None)
+    drawn, ids = upsets.drawn(places), torch.tensor(sorted(upsets.rows))
+    check_host(model_under_test.device, upsets.fault_model)
+    return _replayed(
+        model_under_test,
+        ids,
+        lambda _: UpsetMachine(Clean(), places, given=drawn),
+        flips=torch.ones(len(ids), dtype=torch.int64),
+        recipe=recipe,
+        batch=batch,
+    )
+
+
+def _replayed(
+    model_under_test: ModelUnderTest,
+    ids: Tensor,
+    machine: Callable[[Tensor], Machine],
+    *,
+    flips: Tensor,
+    recipe: str,
+    batch: int,
+) -> Replayed:
+    """The images `ids` [B] int64, ascending, on the `machine` for some of them, and on a clean one."""
+    program, places = model_under_test.programs[recipe], model_under_test.data.places(ids)
     faulty, clean = [], []
     for part in torch.split(torch.arange(len(ids)), batch):
-        images = bench.images(places[part])
-        machine = Faulty(Clean(), flips.only(ids[part].numpy()))
-        faulty.append(run(program, images, machine, ids=ids[part]).logits.cpu())
+        images = model_under_test.images(places[part])
+        faulty.append(run(program, images, machine(ids[part]), ids=ids[part]).logits.cpu())
         clean.append(run(program, images, Clean(), ids=ids[part]).logits.cpu())
     return Replayed(
         images=ids,
         logits=torch.cat(faulty),
         clean=torch.cat(clean),
-        labels=bench.data.labels[places],
-        flips=torch.from_numpy(flips.per_image(ids.numpy())),
-        names=tuple(bench.data.names[place] for place in places.tolist()) if bench.data.names else (),
+        labels=model_under_test.data.labels[places],
+        flips=flips,
+        names=tuple(model_under_test.data.names[place] for place in places.tolist())
+        if model_under_test.data.names
+        else (),
     )

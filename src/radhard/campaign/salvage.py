@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radhard.campaign.opening import short, telling
-from radhard.campaign.schema import HOW, KEY, SCHEMA, Key, checksum
+from radhard.campaign.results import KeptResult, verified_result
+from radhard.campaign.schema import HOW, KEY, RESULT, Key, checksum, has_checksums, has_results
 from radhard.campaign.store import Provenance, Store, check_setting
 from radhard.errors import StoreError
 
@@ -16,11 +17,15 @@ _SMALLEST_ROW = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """What is whole of a store: settings and programs by digest, units by key, and what is `damaged`, one line each."""
+    """What is whole of a store: settings and programs by digest, units by key, results, the oldest first.
+
+    `damaged`: what is not whole, one line each.
+    """
 
     settings: dict[str, str]
     programs: dict[str, str]
     units: dict[Key, tuple[tuple[bytes, ...], Provenance]]
+    results: tuple[KeptResult, ...]
     damaged: tuple[str, ...]
 
 
@@ -28,7 +33,7 @@ def salvage(path: Path) -> Sound:
     """Read what is whole of the store at `path`. StoreError if not even its tables can be found."""
     with Store(path, mode="salvage") as store, telling(path):
         file, damaged = store.connection, _Damage()
-        kept = "checksum" if store.schema == SCHEMA else "NULL"
+        kept = "checksum" if has_checksums(store.schema) else "NULL"
         settings = {}
         for digest, text in damaged.rows(file, "setting", "digest, text", order="digest"):
             try:
@@ -37,7 +42,7 @@ def salvage(path: Path) -> Sound:
             except StoreError as error:
                 damaged.note(str(error))
         programs = {}
-        if store.schema == SCHEMA:
+        if has_checksums(store.schema):
             for digest, text, expected in damaged.rows(file, "program", "digest, text, checksum", order="digest"):
                 if checksum((digest, text)) == expected:
                     programs[digest] = text
@@ -61,7 +66,21 @@ def salvage(path: Path) -> Sound:
                 damaged.note(short(str(error).split("; `radhard merge")[0].removeprefix(f"store {path}: ")))
                 continue
             units[key] = packed, hows[key]
-        return Sound(settings=settings, programs=programs, units=units, damaged=tuple(damaged.notes))
+        found = []
+        for row in (
+            damaged.rows(file, "result", f"{RESULT}, checksum", order="rowid") if has_results(store.schema) else ()
+        ):
+            try:
+                found.append(verified_result(row))
+            except StoreError as error:
+                damaged.note(short(str(error)))
+        return Sound(
+            settings=settings,
+            programs=programs,
+            units=units,
+            results=tuple(sorted(found, key=lambda one: (one.made, one.digest))),
+            damaged=tuple(damaged.notes),
+        )
 
 
 class _Damage:

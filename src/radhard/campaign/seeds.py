@@ -86,9 +86,9 @@ def train_seeds(
 
 def int8_correct(name: str, weights: Path, *, recipe: str, device: torch.device, images: int) -> int:
     """How many of the first `images` test images the integer program of these weights classifies rightly."""
-    bench = build(load(name, weights), recipe=recipe, device=device)
-    program, right = bench.programs[recipe], 0
+    model_under_test = build(load(name, weights), recipe=recipe, device=device)
+    program, right = model_under_test.programs[recipe], 0
     for places in torch.split(torch.arange(images), BATCH):
-        logits = run(program, bench.images(places), ids=bench.data.ids[places]).logits
-        right += int((logits.cpu().argmax(dim=1) == bench.data.labels[places]).sum())
+        logits = run(program, model_under_test.images(places), ids=model_under_test.data.ids[places]).logits
+        right += int((logits.cpu().argmax(dim=1) == model_under_test.data.labels[places]).sum())
     return right

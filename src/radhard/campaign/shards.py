@@ -23,20 +23,20 @@ class ShardExecutor:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done | Skipped]:
         """Yield the jobs of this shard once they are done. At the end IncompleteError, if there were others."""
-        left: list[Job] = []
+        rest: list[Job] = []
 
         def own() -> Iterator[Job]:
             for job in jobs:
                 if falls_to(job, of=self.shard.of) in (None, self.shard.index):
                     yield job
                 else:
-                    left.append(job)
+                    rest.append(job)
 
         yield from self.executor.run(own())
-        if left:
+        if rest:
             raise IncompleteError(
                 f"shard {self.shard.index}/{self.shard.of}: its part of what can be measured now is in the store; "
-                f"{len(left):,} jobs fall to the others. Merge the stores of all shards (radhard merge), and give the "
+                f"{len(rest):,} jobs fall to the others. Merge the stores of all shards (radhard merge), and give the "
                 "merged store to the same command: without --shard it measures what is missing and shows the result, "
                 "with --shard it goes on with what depends on the others"
             )

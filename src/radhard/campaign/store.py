@@ -17,7 +17,7 @@ from typing import Literal, Self
 from radhard.campaign.experiment import Unit
 from radhard.campaign.file_system import Journal, check_journal
 from radhard.campaign.opening import connect, connect_to_read, salvage_hint, short, telling, writable
-from radhard.campaign.outcomes import COLUMNS, Outcome, pack, unpack
+from radhard.campaign.outcomes import COLUMNS, LATER, Outcome, pack, together, unpack
 from radhard.campaign.schema import (
     APPLICATION,
     HOW,
@@ -31,7 +31,9 @@ from radhard.campaign.schema import (
     checksum,
     columns_of,
     create,
+    has_checksums,
     schema_of,
+    unit_checksum,
     upgrade,
 )
 from radhard.errors import InputError, StoreError
@@ -141,11 +143,17 @@ class Store:
                 return
             units = sum(1 for _ in self.rows())
             upgrade(self._file, found=self.schema)
-            self.remarks.append(
-                f"store {self.path} was of schema {self.schema}, which has no checksums: its {units:,} units have them "
-                "from now on; damage from before could be found only where it contradicts itself"
-            )
+            if not has_checksums(self.schema):
+                self.remarks.append(
+                    f"store {self.path} was of schema {self.schema}, which has no checksums: its {units:,} units have "
+                    "them from now on; damage from before could be found only where it contradicts itself"
+                )
             self.schema = SCHEMA
+
+    @property
+    def writable(self) -> bool:
+        """Whether anything can be added."""
+        return not self._reads
 
     def _pragma(self, name: str) -> int:
         return int(self._file.execute(f"PRAGMA {name}").fetchone()[0])
@@ -191,21 +199,24 @@ class Store:
         self._file.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (digest, text))
 
     def insert_unit(self, key: Key, packed: tuple[bytes, ...], *, provenance: Provenance) -> None:
-        """Keep packed outcomes; within a transaction. What is there already must be the same."""
+        """Keep packed outcomes; within a transaction. What is there already must be the same, as far as it is known."""
         found = self._unit(key)
-        if found is None:
-            row = (*key, *packed)
+        both = packed if found is None else together(found, packed)
+        if found is None or both not in (None, found):
+            row = (*key, *(both or packed))
             marks = ", ".join("?" * (len(row) + 1))
             self._file.execute(
-                f"INSERT INTO unit ({KEY}, {', '.join(COLUMNS)}, checksum) VALUES ({marks})",  # noqa: S608
-                (*row, checksum(row)),
+                f"INSERT INTO unit ({KEY}, {', '.join(COLUMNS)}, checksum) VALUES ({marks}) "  # noqa: S608
+                f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*LATER, 'checksum'))}",
+                (*row, unit_checksum(row)),
             )
+        if found is None:
             how = (*key, float(provenance.seconds), float(provenance.passes), provenance.made_by)
             self._file.execute(
                 f"INSERT INTO provenance ({KEY}, {HOW}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (*how, checksum(how)),
             )
-        elif found != packed:
+        elif both is None:
             column = next(name for name, a, b in zip(COLUMNS, found, packed, strict=True) if a != b)
             raise StoreError(
                 f"store {self.path} already holds another outcome of {self.name(key)}: column {column!r} differs. One "
@@ -238,12 +249,12 @@ class Store:
     @property
     def kept(self) -> str:
         """The SQL of a unit's COLUMNS and checksum; NULL where an older schema has none."""
-        return f"{columns_of(self.schema)}, {'checksum' if self.schema == SCHEMA else 'NULL'}"
+        return f"{columns_of(self.schema)}, {'checksum' if has_checksums(self.schema) else 'NULL'}"
 
     def _checked(self, key: Key, row: tuple[object, ...]) -> tuple[bytes, ...]:
         """The packed COLUMNS of a row of these and the checksum. StoreError names the unit if it does not match."""
         *packed, expected = row
-        if expected is not None and expected != checksum((*key, *packed)):
+        if expected is not None and expected != unit_checksum((*key, *packed)):
             raise self.damaged(key, "its checksum is another one")
         try:
             check_types(packed, (bytes,) * len(COLUMNS))
@@ -280,7 +291,7 @@ class Store:
 
     def programs(self) -> dict[str, str]:
         """Digest -> JSON that describes it, of every program that the store knows, ordered by digest."""
-        if self.schema != SCHEMA:
+        if not has_checksums(self.schema):
             return {}
         with telling(self.path):
             rows = self._file.execute("SELECT digest, text, checksum FROM program ORDER BY digest").fetchall()
@@ -296,11 +307,12 @@ class Store:
         with telling(self.path):
             return list(self._file.execute(f"SELECT {KEY} FROM unit ORDER BY 1, 2, 3, 4"))  # noqa: S608
 
-    def rows(self) -> Iterator[tuple[Key, tuple[bytes, ...]]]:
-        """(setting, trial, start, stop) and the packed COLUMNS of every unit, ordered by the former."""
+    def rows(self, *, setting: str | None = None) -> Iterator[tuple[Key, tuple[bytes, ...]]]:
+        """(setting, trial, start, stop) and the packed COLUMNS of every unit, or of one setting's, in that order."""
         with telling(self.path):
-            query = f"SELECT {KEY}, {self.kept} FROM unit ORDER BY 1, 2, 3, 4"  # noqa: S608
-            for row in self._file.execute(query):
+            where, values = ("", ()) if setting is None else ("WHERE setting = ?", (setting,))
+            query = f"SELECT {KEY}, {self.kept} FROM unit {where} ORDER BY 1, 2, 3, 4"  # noqa: S608
+            for row in self._file.execute(query, values):
                 yield self.verified(row)
 
     def verified(self, row: tuple[object, ...]) -> tuple[Key, tuple[bytes, ...]]:
@@ -317,11 +329,16 @@ class Store:
     def provenance(self, key: Key) -> Provenance:
         """How the outcome of a unit that is in the store was got."""
         with telling(self.path):
-            kept = "checksum" if self.schema == SCHEMA else "NULL"
+            kept = "checksum" if has_checksums(self.schema) else "NULL"
             row = self._file.execute(f"SELECT {HOW}, {kept} FROM provenance WHERE {WHERE}", key).fetchone()  # noqa: S608
         if row is None:
             raise self.damaged(key, "how it was measured is not there")
         return self.verified_provenance(key, row)
+
+    def made_by(self) -> list[str]:
+        """What computed the units, JSON texts, each once."""
+        with telling(self.path):
+            return [str(row[0]) for row in self._file.execute("SELECT DISTINCT made_by FROM provenance ORDER BY 1")]
 
     def verified_provenance(self, key: Key, row: tuple[object, ...]) -> Provenance:
         """A row of seconds, passes, made_by and checksum -> Provenance. StoreError names the unit if it is damaged."""
@@ -367,6 +384,8 @@ def _described(text: str) -> str:
     if not isinstance(values, Mapping):
         return "an unreadable setting"
     faults = values.get("faults")
-    rate = f"BER {faults.get('ber')}" if isinstance(faults, Mapping) else "no faults"
+    rate = "no faults"
+    if isinstance(faults, Mapping):
+        rate = f"BER {faults.get('ber')}" if "ber" in faults else f"flips an inference: {faults.get('flips')}"
     recipe = recipe_digested(str(values.get("recipe")))
     return f"{values.get('model')}, {recipe}, {rate}{', protected' if 'protection' in values else ''}"

@@ -14,27 +14,37 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from radhard.cli.avf import avf
 from radhard.cli.blocks import blocks
 from radhard.cli.cache import cache
 from radhard.cli.compare import compare
 from radhard.cli.demo import demo
 from radhard.cli.ending import Ended
 from radhard.cli.evaluate import evaluate
+from radhard.cli.fit import fit
 from radhard.cli.harden import harden
+from radhard.cli.image_export import export
 from radhard.cli.inspection import inspect
 from radhard.cli.limits import CheckedCommand
 from radhard.cli.merge import merge
 from radhard.cli.plan import plan
+from radhard.cli.plot import plot
 from radhard.cli.quantize import quantize
 from radhard.cli.replay import replay
-from radhard.cli.signature import command
+from radhard.cli.report import report
+from radhard.cli.reproduce import reproduce
+from radhard.cli.sample_size import sample_size
+from radhard.cli.serve import serve
+from radhard.cli.signature import Command, command
 from radhard.cli.store import store
+from radhard.cli.study import study
 from radhard.cli.sweep import sweep
 from radhard.cli.trace import trace
 from radhard.cli.train import train
 from radhard.cli.vulnerability import vulnerability
 from radhard.cli.zoo import models
 from radhard.errors import IncompleteError, RadhardError, one_line
+from radhard.studies.command_line import command_line
 from radhard.version import VERSION
 
 TRACEBACK = "RADHARD_TRACEBACK"
@@ -49,6 +59,7 @@ class Commands(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Keep the command line for records of results; put `--debug` first, where the group reads it."""
         ctx.meta["command"] = shlex.join(["radhard", *args])
+        command_line.set(ctx.meta["command"])
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
         return super().parse_args(ctx, args)
@@ -173,11 +184,14 @@ def options(
     del debug, version  # the group and the callback read them
 
 
-for heading, group in {
-    "Begin": (demo, models, inspect),
-    "Measure": (sweep, vulnerability, trace, replay),
+_COMMANDS: dict[str, tuple[Command, ...]] = {
+    "Begin": (demo, study, models, inspect),
+    "Measure": (sweep, vulnerability, avf, fit, sample_size, trace, replay, plot, reproduce),
     "Protect": (blocks, plan, evaluate, compare, harden),
-    "Scales, stores, weights": (quantize, store, merge, cache, train),
-}.items():
+    "Report": (report, serve),
+    "Scales, stores, weights": (quantize, store, export, merge, cache, train),
+}
+
+for heading, group in _COMMANDS.items():
     for each in group:
         app.command(cls=CheckedCommand, rich_help_panel=heading)(command(each))

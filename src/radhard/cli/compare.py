@@ -35,6 +35,8 @@ def compare(
             rich_help_panel=FAULTS,
         ),
     ] = None,
+    flips: options.FlipsOption = None,
+    fault_model: options.FaultModelOption = None,
 ) -> None:
     """Compare schemes on the products of a model, under the same faults.
 
@@ -44,6 +46,8 @@ def compare(
     rate. Each image is checked separately.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
+    counts = None if flips is None else parse.counts(flips, ber=ber)
+    parse.check_upset(fault_model, ber=ber, flips=flips)
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.cli.live import of_each
@@ -56,13 +60,17 @@ def compare(
     from radhard.studies.open_workers import with_open_workers
     from radhard.studies.settings import settings_of
 
-    settings = settings_of(models, data_options, faults, run, compare_options, data=data, ber=rates)
+    settings = settings_of(
+        models, data_options, faults, run, compare_options, data=data, ber=rates, flips=counts, faults=fault_model
+    )
 
     def measured(model: str, model_options: ModelOptions, report: "Report") -> "Compared":
         return verb(
             model,
             data,
             ber=rates,
+            flips=counts,
+            fault_model=fault_model,
             compare_options=compare_options,
             model_options=model_options,
             data_options=data_options,

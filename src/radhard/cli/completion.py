@@ -52,5 +52,12 @@ def schemes(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in _beginning(last, methods())]
 
 
+def fault_models(incomplete: str) -> list[str]:
+    """Names of fault models."""
+    from radhard.hardware import fault_models as every
+
+    return _beginning(incomplete, [entry.name for entry in every()])
+
+
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]

@@ -47,6 +47,8 @@ def evaluate(
             rich_help_panel=FAULTS,
         ),
     ] = None,
+    flips: options.FlipsOption = None,
+    fault_model: options.FaultModelOption = None,
 ) -> None:
     """Measure plans: unprotected, ranges only, products only, both; under the same faults, and without faults.
 
@@ -54,6 +56,8 @@ def evaluate(
     these images. The recipe is that of the plan.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
+    counts = None if flips is None else parse.counts(flips, ber=ber)
+    parse.check_upset(fault_model, ber=ber, flips=flips)
     paths = parse.files(plan, option="--plan", suffix=".json")
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
@@ -78,10 +82,19 @@ def evaluate(
             raise InputError(
                 f"--plan: none of the plans is for {model}; they are for {held}: make one by `radhard plan`"
             )
-        check_rates(list(found.values()), model=model, rates=rates)
+        check_rates(list(found.values()), model=model, rates=rates, counts=counts)
         plans_recipe(list(found.values()), models.shared, model=model)
     settings = settings_of(
-        models, data_options, faults, run, data=data, plan=paths, ber=rates, weights=overhead.weights
+        models,
+        data_options,
+        faults,
+        run,
+        data=data,
+        plan=paths,
+        ber=rates,
+        flips=counts,
+        faults=fault_model,
+        weights=overhead.weights,
     )
 
     def measured(model: str, model_options: ModelOptions, report: "Report") -> "Evaluated":
@@ -90,6 +103,8 @@ def evaluate(
             data,
             plan=list(own[model]),
             ber=rates,
+            flips=counts,
+            fault_model=fault_model,
             weights=overhead.weights,
             model_options=model_options,
             data_options=data_options,

@@ -19,7 +19,7 @@ import typer
 
 from radhard.errors import InputError, OutputError
 
-SUFFIXES = {"csv": (".csv",), "plot": (".png", ".svg"), "logits": (".safetensors",)}
+SUFFIXES = {"csv": (".csv",), "plot": (".png", ".svg", ".pdf"), "logits": (".safetensors",), "parquet": (".parquet",)}
 """What the name of an output ends in, by the option's name; that of `--out` depends on the command."""
 
 _ROOM = 4096  # bytes that must fit on the disk before hours of work begin
@@ -35,7 +35,10 @@ class OpenOutput:
     draft: Path
 
     def put(self, write: Callable[[Path], None]) -> None:
-        """Write it and move it to its place. OutputError if the disk or its owner forbids."""
+        """Write it and move it to its place, with what was written beside it, such as a figure's caption.
+
+        OutputError if the disk or its owner forbids.
+        """
         with _telling(self.option, self.path):
             write(self.draft)
             if self.target.exists():
@@ -43,6 +46,8 @@ class OpenOutput:
             with self.draft.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(self.draft, self.target)
+            for other in sorted(self.draft.parent.iterdir()):
+                os.replace(other, self.target.with_name(other.name))
 
 
 class Outputs:
@@ -77,6 +82,7 @@ def to_write(
     csv: Path | None = None,
     plot: Path | None = None,
     logits: Path | None = None,
+    parquet: Path | None = None,
     out: Path | None = None,
     suffixes: tuple[str, ...] = (),
     store: Path | None = None,
@@ -86,7 +92,7 @@ def to_write(
     `suffixes`: what the name of `out` may end in. Raises InputError for a name that does not fit, one file for two
     outputs and an output that is an input; OutputError if a file cannot be written.
     """
-    asked = {"csv": csv, "plot": plot, "logits": logits, "out": out, "store": store}
+    asked = {"csv": csv, "plot": plot, "logits": logits, "parquet": parquet, "out": out, "store": store}
     wanted = {name: path for name, path in asked.items() if path is not None}
     for name, path in wanted.items():
         _check_name(path, option=f"--{name}", suffixes={**SUFFIXES, "out": suffixes}.get(name, ()))
@@ -94,6 +100,11 @@ def to_write(
     if "store" in ctx.params:
         ctx.meta["store"] = str(store or "")
     return ctx.with_resource(_drafted({name: path for name, path in wanted.items() if name != "store"}))
+
+
+def any_of(names: tuple[str, ...]) -> str:
+    """`.png, .svg or .pdf`."""
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _nothing() -> None:
@@ -132,7 +143,7 @@ def _draft(option: str, path: Path, *, folders: list[Path]) -> OpenOutput:
 
 def _check_name(path: Path, *, option: str, suffixes: tuple[str, ...]) -> None:
     if suffixes and path.suffix not in suffixes:
-        raise InputError(f"{option} {path}: the file's name must end in {' or '.join(suffixes)}")
+        raise InputError(f"{option} {path}: the file's name must end in {any_of(suffixes)}")
     with _telling(option, path):
         if not path.parent.is_dir():
             raise InputError(f"{option} {path}: the folder {path.parent} does not exist; make it first")

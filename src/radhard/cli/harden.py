@@ -43,7 +43,7 @@ def harden(
 
     chosen, console = read_plan(plan), notes()
     recipe = plans_recipe([chosen], model_options, model=model)
-    (bench,) = of_each(
+    (model_under_test,) = of_each(
         {model: replace(model_options, recipe=recipe)},
         lambda name, own, report: under_test(
             name,
@@ -55,7 +55,7 @@ def harden(
         ),
         console=console,
     )
-    program = bench.programs[recipe]
+    program = model_under_test.programs[recipe]
     chosen.check(program)
     with waiting("exporting", console=console):
         hardened = deploy.harden(program, chosen, policy=policy)
@@ -64,7 +64,8 @@ def harden(
     show(
         [
             f"{out} holds {model} ({recipe}), {len(chosen.protection.sites)} sites protected. It takes images [B, "
-            f"{shape}] float32, (pixel / 255 - mean) / std with mean {list(bench.mean)} and std {list(bench.std)}:",
+            f"{shape}] float32, (pixel / 255 - mean) / std with mean {list(model_under_test.mean)} and std "
+            f"{list(model_under_test.std)}:",
             "    import torch, radhard.kernels",
             f"    model = torch.export.load({str(out)!r}).module()",
         ]

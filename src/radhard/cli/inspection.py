@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 def inspect(
     ctx: typer.Context,
     model: options.ModelArgument,
-    model_options: Annotated[ModelOptions, taken(but=("scales", "resize", "crop_pct", "interpolation"))],
+    model_options: Annotated[
+        ModelOptions, taken(but=("scales", "resize", "crop_pct", "interpolation", "program_digest"))
+    ],
     faults: Annotated[FaultOptions, taken(but=("seed",))],
-    output: Annotated[OutputOptions, taken(only=("json_",))],
+    output: Annotated[OutputOptions, taken(only=("json_", "wide"))],
     by: Annotated[
         Literal["site", "layer", "module", "operator"],
         typer.Option(help="one row per site, layer ...", rich_help_panel=OUTPUT),
@@ -60,14 +62,14 @@ def inspect(
         record = found.coverage_to_dict() if coverage else found.to_dict()
         show_json(Envelope(command=ctx.meta["command"], settings=settings, models=[record]))
     elif coverage:
-        show([coverage_table(found.coverage), _counted(found)])
+        show([coverage_table(found.coverage), _counted(found)], options=output)
     else:
         line = (
             f"weights: {found.loaded.weights}; multiply-accumulates of matrix products and convolutions: "
             f"{found.anatomy.macs / 1e9:,.4g} G an image"
         )
         guessed = any(row.guessed for row in found.anatomy.rows)
-        show([anatomy_table(found.anatomy), line, *([MARK] if guessed else [])])
+        show([anatomy_table(found.anatomy), line, *([MARK] if guessed else [])], options=output)
 
 
 def _counted(found: "InspectionResult") -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from radhard.cli.study_option import check_against_study
 from radhard.errors import InputError
 
 LARGEST = 10**9
@@ -14,9 +15,9 @@ LARGEST = 10**9
 LONGEST = 4096
 """Characters of a text: as much as a path can have."""
 
-_LARGEST = {"seed": 2**64 - 1, "data_seed": 2**64 - 1, "trial": 2**32 - 1}
+_LARGEST = {"population": 2**63 - 1, "seed": 2**64 - 1, "data_seed": 2**64 - 1, "trial": 2**32 - 1}
 _UNBOUNDED = frozenset({"most_flips"})  # what takes inf
-_LISTS = frozenset({"ber"})  # texts that may be longer
+_LISTS = frozenset({"ber", "anatomy"})  # texts that may be longer
 
 
 class CheckedCommand(TyperCommand):
@@ -24,6 +25,7 @@ class CheckedCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. InputError for a value that no option takes."""
+        check_against_study(ctx)
         for parameter in self.params:
             values = ctx.params.get(parameter.name)
             for value in values if isinstance(values, list | tuple) else [values]:

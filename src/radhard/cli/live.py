@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -18,6 +18,9 @@ from radhard.errors import IncompleteError, StoppedError
 from radhard.studies.model import cache_of, loaded_model
 from radhard.studies.options import ModelOptions
 from radhard.studies.progress import Event, JobSkipped, Measuring, Note, Preparing, Report
+
+if TYPE_CHECKING:
+    from radhard.studies.study.study_events import FittedAgain, Scheduled, StepEnded
 
 T = TypeVar("T")
 
@@ -67,7 +70,7 @@ class _Watch:
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        if isinstance(event, Measuring) and event.ber > 0 and not self._estimated:
+        if isinstance(event, Measuring) and (event.ber > 0 or event.flips) and not self._estimated:
             self._estimate(event)
         if isinstance(event, JobSkipped):
             self._tell(f"skipped: {event.job}: {event.why}")
@@ -96,12 +99,9 @@ class _Watch:
         left = self._position.seconds_left(event.seconds_left)
         if left > MINUTE and not self._asked.quiet:
             self._tell(f"{self._position.name}: about {clock(left)} for {event.total - event.done:,} units of work")
-        if left <= HOUR or self._asked.yes or not self._console.is_terminal:
-            return
-        self.end()
-        answer = self._console.input(f"This takes about {clock(left)}. Go on? [Y/n] ")
-        if answer.strip().lower() not in ("", "y", "yes"):
-            raise StoppedError("stopped before a long run (--yes does not ask); fewer --images or --trials take less")
+        if left > HOUR and not self._asked.yes:
+            self.end()
+            _ask(left, console=self._console, fix="fewer --images or --trials take less")
 
     def _log(self, event: Event) -> None:
         """A line a minute where there is no terminal."""
@@ -186,6 +186,31 @@ def of_each(
     return found
 
 
+def tell_schedule(event: "Scheduled", *, console: Console, asked: ProgressOptions) -> None:
+    """Say what a study will do; ask a terminal if that takes more than an hour. StoppedError if the answer is no."""
+    if not asked.quiet:
+        for line in event.lines():
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+    if event.seconds > HOUR and not asked.yes:
+        _ask(event.seconds, console=console, fix="a smaller --budget takes less")
+
+
+def tell_step(event: "FittedAgain | StepEnded", *, console: Console, asked: ProgressOptions) -> None:
+    """Say what came out of a step of a study, and what that means for the steps after it."""
+    if not asked.quiet:
+        for line in event.lines():
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _ask(seconds: float, *, console: Console, fix: str) -> None:
+    """Ask a terminal whether to go on. StoppedError if the answer is no."""
+    if not console.is_terminal:
+        return
+    answer = console.input(f"This takes about {clock(seconds)}. Go on? [Y/n] ")
+    if answer.strip().lower() not in ("", "y", "yes"):
+        raise StoppedError(f"stopped before a long run (--yes does not ask); {fix}")
+
+
 def clock(seconds: float) -> str:
     """`1:02:30`, hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
@@ -199,4 +224,5 @@ def describe(event: Measuring, *, position: Position) -> str:
     left = "left" if position.of == 1 else "left for all"
     name = replace(position, model=f"{position.model}, {event.task}" if event.task else position.model).name
     text = f"{name}: {event.images_per_second:,.0f} images/s, {time_left} {left}"
-    return f"{text}, {event.recipe}, BER {event.ber:.2g}: {event.known}" if event.known else text
+    rate = f"{event.flips} flip{'s' * (event.flips > 1)} an inference" if event.flips else f"BER {event.ber:.2g}"
+    return f"{text}, {event.recipe}, {rate}: {event.known}" if event.known else text

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from radhard.report.record import Envelope
     from radhard.studies.result import Result
 
-_WIDE = 160  # columns, enough for any table where stdout is no terminal
+_WIDEST = 10_000  # columns, enough for any table: it takes as many as its longest lines
 
 
 class Lines(Console):
@@ -25,10 +25,9 @@ class Lines(Console):
         super().print(*(shown(each) if isinstance(each, str) else each for each in objects), **how)
 
 
-def output() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for any table where it is none."""
-    console = Lines()
-    return console if console.is_terminal else Lines(width=_WIDE)
+def output(*, width: int | None = None) -> Console:
+    """Standard output: of a `width`, or as wide as the terminal; where it is none, as COLUMNS says, else 80 columns."""
+    return Lines(width=width)
 
 
 def notes() -> Console:
@@ -36,9 +35,9 @@ def notes() -> Console:
     return Lines(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def show(parts: Iterable[RenderableType]) -> None:
+def show(parts: Iterable[RenderableType], *, options: "OutputOptions | None" = None) -> None:
     """Print results: tables, and sentences as they are, which are not wrapped."""
-    console = output()
+    console = output(width=_WIDEST if options is not None and options.wide else None)
     for part in parts:
         if isinstance(part, str):
             console.print(part, highlight=False, markup=False, soft_wrap=True)
@@ -73,4 +72,4 @@ def show_results(
         beside = {"skipped": skipped} if skipped else {}
         show_json(Envelope(command=ctx.meta["command"], settings=settings, models=records, beside=beside))
     else:
-        show(parts())
+        show(parts(), options=output)

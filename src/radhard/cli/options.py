@@ -11,7 +11,7 @@ import typer
 
 from radhard.cli import completion, parse
 from radhard.cli.signature import Taken, taken
-from radhard.cli.spelling import DATA, MODEL, OUTPUT, RUN
+from radhard.cli.spelling import DATA, FAULTS, MODEL, OUTPUT, RUN
 from radhard.errors import InputError
 from radhard.studies.options import ONE_TRIAL, ModelOptions
 
@@ -27,6 +27,26 @@ DataOption = Annotated[
         "or with images only; .npz, .npy, IDX or CIFAR files, tars (docs/data.md); or timm:NAME for data sets of "
         "timm's factory, such as timm:torch/cifar10",
         rich_help_panel=DATA,
+    ),
+]
+FlipsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="exactly so many bits of an inference flip, uniformly over the exposed ones: 1, or a list, 1,2,4; "
+        "in place of --ber",
+        rich_help_panel=FAULTS,
+    ),
+]
+FaultModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--faults",
+        help="exactly one upset an inference of a fault model, in place of --ber and --flips: "
+        "registers:array=16x16:dataflow=output (or weight), a bit of a register of a systolic array in one cycle; "
+        "outputs, a bit of a word that a convolution or linear layer writes (outputs:of=operators: any operator); "
+        "memory:what=weights (or activations), a bit of a stored word (docs/faults.md)",
+        rich_help_panel=FAULTS,
+        autocompletion=completion.fault_models,
     ),
 ]
 
@@ -72,7 +92,7 @@ class Models:
         return {
             name: replace(
                 self.shared,
-                checkpoint=files.get(name),
+                checkpoint=Path(files[name]) if name in files else None,
                 checkpoint_key=key if name in files else None,
                 anatomy=parse.anatomy(anatomies[name]) if name in anatomies else None,
             )
@@ -99,16 +119,25 @@ class OutputOptions:
 
     csv: Path | None = field(default=None, metadata={"help": "write the results to this .csv file", "panel": OUTPUT})
     plot: Path | None = field(
-        default=None, metadata={"help": "draw the results into this .png or .svg file", "panel": OUTPUT}
+        default=None, metadata={"help": "draw the results into this .png, .svg or .pdf file", "panel": OUTPUT}
     )
     json_: bool = field(
         default=False, metadata={"help": "print one JSON object to stdout, nothing else", "panel": OUTPUT}
+    )
+    wide: bool = field(
+        default=False,
+        metadata={
+            "help": "all columns of a table beside each other, however wide the terminal; without it, what has no room "
+            "follows in a second table",
+            "panel": OUTPUT,
+        },
     )
 
 
 def written(*, csv: str, plot: str) -> Taken:
     """All of `OutputOptions`, with what the files of a command hold."""
-    return taken(helps={"csv": f"write {csv} to this .csv file", "plot": f"draw {plot} into this .png or .svg file"})
+    drawn = f"draw {plot} into this .png, .svg or .pdf file, with a caption beside it"
+    return taken(helps={"csv": f"write {csv} to this .csv file", "plot": drawn})
 
 
 def one_trial(**helps: str) -> Taken:

@@ -1,9 +1,11 @@
 """Parsers of option values (lists, ranges, grids). Errors name the value, the mistake and the fix."""
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from radhard import strict_json
 from radhard.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,6 +63,33 @@ def rates(text: str) -> tuple[float, ...]:
     return even_in_logarithm(low, high, points=points)
 
 
+def counts(text: str, *, ber: str | None) -> tuple[int, ...]:
+    """`1` or `1,2,4` -> numbers of flips an inference; InputError beside `ber`, a rate."""
+    if ber is not None:
+        raise InputError(f"--ber {ber} with --flips {text}: a rate and a count together; leave one of the two out")
+    found = [whole(part) for part in text.split(",")]
+    values = tuple(value for value in found if value)
+    if len(values) < len(found):
+        raise InputError(f"--flips {text}: write a number of flips an inference, at least 1, or a list such as 1,2,4")
+    if len(set(values)) < len(values):
+        raise InputError(f"--flips {text}: a number is given twice; give each once")
+    return values
+
+
+def check_upset(model: str | None, *, ber: str | None, flips: str | None) -> None:
+    """Raise InputError for a text that is no fault model, and for one beside a rate, or a number of flips but 1."""
+    if model is None:
+        return
+    for option, given in (("--ber", ber), ("--flips", flips)):
+        if given is not None and (option, given.strip()) != ("--flips", "1"):
+            raise InputError(
+                f"{option} {given} with --faults {model}: a fault model has one upset an inference; leave {option} out"
+            )
+    from radhard.hardware import read_fault_model
+
+    read_fault_model(model)
+
+
 def whole(text: str, *, most: int = 10**9) -> int | None:
     """`12` -> 12; None for what is no whole number from 0 to `most`, however many digits it has."""
     digits = text.strip()
@@ -89,11 +118,11 @@ def words(text: str) -> "Words":
     return Words.from_dict(fields(text, option="--words"))
 
 
-def anatomy(file: Path) -> "Overrides":
-    """A .json or .toml file -> what it says of sites. Errors are those of `read_overrides`."""
-    from radhard.program import read_overrides
+def anatomy(text: str) -> "Overrides":
+    """A .json or .toml file, or JSON in braces -> what it says of sites. Errors are those of `read_overrides`."""
+    from radhard.program import Overrides, read_overrides
 
-    return read_overrides(file)
+    return Overrides.from_dict(strict_json.loads(text)) if text.startswith("{") else read_overrides(Path(text))
 
 
 def fields(text: str, *, option: str, example: str = "product=int16,accumulator=int32") -> dict[str, str]:
@@ -162,9 +191,9 @@ def models(names: list[str]) -> list[str]:
     return names
 
 
-def of_models(texts: list[str], *, models: list[str], option: str = "--checkpoint") -> dict[str, Path]:
+def of_models(texts: list[str], *, models: list[str], option: str = "--checkpoint") -> dict[str, str]:
     """`fashion-vit=vit.safetensors` -> the file of each model that has one; a single model needs no name."""
-    found: dict[str, Path] = {}
+    found: dict[str, str] = {}
     for text in texts:
         named = next((model for model in models if text.startswith(f"{model}=")), None)
         if named is None and len(models) > 1:
@@ -175,7 +204,7 @@ def of_models(texts: list[str], *, models: list[str], option: str = "--checkpoin
         model, file = (models[0], text) if named is None else (named, text.removeprefix(f"{named}="))
         if model in found:
             raise InputError(f"{option} {text}: {model} has {found[model]} already; give each model one file")
-        found[model] = Path(file)
+        found[model] = file
     return found
 
 
@@ -186,6 +215,15 @@ def grid(text: str) -> tuple[int, int]:
     if not times or size[0] is None or size[1] is None or not 1 <= size[0] * size[1] <= _MOST_PATCHES:
         raise InputError(f"--grid {text}: write rows x columns of patches, {_MOST_PATCHES} at most, such as 7x7")
     return size[0], size[1]
+
+
+def duration(text: str) -> float:
+    """`20m` -> 1,200 seconds; `90s`, `2h`, `1h30m`, `45` (seconds). InputError for what is none."""
+    found = re.fullmatch(r"(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s?)?", text.strip(), re.ASCII)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise InputError(f"--budget {text}: write a time above 0, such as 20m, 90s, 2h or 1h30m")
+    return float(total)
 
 
 def width(points: float) -> float:

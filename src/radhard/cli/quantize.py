@@ -15,7 +15,7 @@ from radhard.studies.options import DataOptions, ModelOptions
 def quantize(
     ctx: typer.Context,
     model: options.ModelArgument,
-    model_options: Annotated[ModelOptions, taken(but=("scales",))],
+    model_options: Annotated[ModelOptions, taken(but=("scales", "program_digest"))],
     data_options: DataOptions,
     data: options.DataOption = "fashion-mnist",
     out: Annotated[Path, typer.Option(help="the file of the scales", rich_help_panel=OUTPUT)] = Path("scales.json"),
@@ -32,20 +32,22 @@ def quantize(
     from radhard.program import write_calibration
     from radhard.studies.under_test import recipe_of, under_test
 
-    (bench,) = of_each(
+    (model_under_test,) = of_each(
         {model: model_options},
         lambda name, own, report: under_test(
             name, data, model_options=own, data_options=data_options, scales="new", progress=report
         ),
         console=notes(),
     )
-    recipe = recipe_of(bench, model_options)
-    program = bench.programs[recipe]
+    recipe = recipe_of(model_under_test, model_options)
+    program = model_under_test.programs[recipe]
     found = program.calibration
     if found is None:
-        raise InputError(f"recipe {recipe}: {bench.model} has no scales of ours; choose a recipe that is calibrated")
+        raise InputError(
+            f"recipe {recipe}: {model_under_test.model} has no scales of ours; choose a recipe that is calibrated"
+        )
     line = (
-        f"{out}: {len(found.scales)} scales of {bench.model} ({recipe}), from {bench.calibrated_on}; its program is "
-        f"{program.digest[:12]}"
+        f"{out}: {len(found.scales)} scales of {model_under_test.model} ({recipe}), from "
+        f"{model_under_test.calibrated_on}; its program is {program.digest[:12]}"
     )
     written.end(lambda: show([line]), out=lambda file: write_calibration(found, file))

@@ -22,7 +22,7 @@ def replay(
     model_options: ModelOptions,
     data_options: DataOptions,
     run: Annotated[RunOptions, taken(only=("batch", "device"))],
-    output: Annotated[OutputOptions, taken(only=("json_",))],
+    output: Annotated[OutputOptions, taken(only=("json_", "wide"))],
     data: options.DataOption = "fashion-mnist",
     trial: Annotated[
         int | None, typer.Option(min=0, help="the trial, if the table has several", rich_help_panel=FAULTS)

@@ -6,7 +6,7 @@ is an option. A command may take a part of a group, with other defaults or anoth
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, cast, get_args, get_origin
 
@@ -14,7 +14,9 @@ import typer
 from typer.models import OptionInfo
 
 from radhard.cli.spelling import COMPLETED, ELSEWHERE, ORDER, PANELS, SPELLED
+from radhard.cli.study_option import STUDY, study_option
 from radhard.errors import as_option
+from radhard.studies.options import ModelOptions
 
 Command = Callable[..., None]
 
@@ -53,10 +55,14 @@ def command(function: Command) -> Command:
     flat = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, each in given.items() if name not in groups]
     for group in groups.values():
         flat += _options(*group)
+    own = [group for group, _ in _whole(groups.values())]
+    if ModelOptions in own:
+        flat.append(study_option(own))
     flat.sort(key=_place)
 
     @functools.wraps(function)
     def run(**written: Any) -> None:
+        written.pop(STUDY, None)
         values = {name: value for name, value in written.items() if name in given and name not in groups}
         function(**values, **{name: _value(*group, written) for name, group in groups.items()})
 
@@ -66,6 +72,13 @@ def command(function: Command) -> Command:
     paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
     wrapped.__doc__ = "\n\n".join(" ".join(each.split()) for each in paragraphs)  # the terminal breaks the lines
     return cast("Command", wrapped)
+
+
+def _whole(groups: Iterable[tuple[type, Taken]]) -> Iterator[tuple[type, Taken]]:
+    """The groups, and those within them."""
+    for group, part in groups:
+        yield group, part
+        yield from _whole(found for each in _fields(group, part) if (found := _group(each.type)) is not None)
 
 
 def _group(annotation: Any) -> tuple[type, Taken] | None:

@@ -31,12 +31,16 @@ def sweep(
             rich_help_panel=FAULTS,
         ),
     ] = None,
+    flips: options.FlipsOption = None,
+    fault_model: options.FaultModelOption = None,
 ) -> None:
     """Measure accuracy over the bit error rate, with faults in all exposed operations.
 
     Several models are measured one after another, drawn in one figure and compared in a table.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
+    counts = None if flips is None else parse.counts(flips, ber=ber)
+    parse.check_upset(fault_model, ber=ber, flips=flips)
     written = files.to_write(ctx, csv=output.csv, plot=output.plot, store=run.store)
 
     from radhard.cli.live import of_each
@@ -52,6 +56,8 @@ def sweep(
             model,
             data,
             ber=rates,
+            flips=counts,
+            fault_model=fault_model,
             default="whole" if len(each) == 1 else "comparable",
             model_options=model_options,
             data_options=data_options,
@@ -60,7 +66,7 @@ def sweep(
             progress=report,
         )
 
-    settings = settings_of(models, data_options, faults, run, data=data, ber=rates)
+    settings = settings_of(models, data_options, faults, run, data=data, ber=rates, flips=counts, faults=fault_model)
     with with_open_workers(run) as run:  # one set of workers for all models
         results = of_each(each, measured, console=notes(), told=told)
     sweeps = [result.sweep for result in results]

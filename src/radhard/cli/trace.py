@@ -14,7 +14,6 @@ from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, Run
 def trace(
     ctx: typer.Context,
     model: options.ModelArgument,
-    ber: Annotated[str, typer.Option(help="probability that an exposed bit flips", rich_help_panel=FAULTS)],
     out: Annotated[Path, typer.Option(help="the table's file, .parquet or .csv", rich_help_panel=OUTPUT)],
     model_options: ModelOptions,
     data_options: DataOptions,
@@ -27,13 +26,27 @@ def trace(
         ),
     ],
     data: options.DataOption = "fashion-mnist",
+    ber: Annotated[
+        str | None, typer.Option(help="probability that an exposed bit flips", rich_help_panel=FAULTS)
+    ] = None,
+    flips: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="exactly so many bits of each inference flip, in place of --ber", rich_help_panel=FAULTS
+        ),
+    ] = None,
+    fault_model: options.FaultModelOption = None,
     trial: Annotated[int, typer.Option(min=0, help="the trial, counted from 0", rich_help_panel=FAULTS)] = 0,
 ) -> None:
     """Write the faults of a sweep with the same options: trial, image, site, kind, index, bit.
 
-    `index` counts the operations of a kind at a site in an image, in the order that docs/traces.md describes.
+    `index` counts the operations of a kind at a site in an image, in the order that docs/traces.md describes. With
+    --faults one row an image: the place of its upset, how many words depend on it, and what is wrong.
     """
-    rate = parse.rate(ber)
+    rate = None if ber is None else parse.rate(ber)
+    if flips is not None:
+        parse.counts(str(flips), ber=ber)
+    parse.check_upset(fault_model, ber=ber, flips=None if flips is None else str(flips))
     written = files.to_write(ctx, out=out, suffixes=(".parquet", ".csv"))
 
     from radhard.cli.live import of_each
@@ -46,6 +59,8 @@ def trace(
             name,
             data,
             ber=rate,
+            flips=flips,
+            fault_model=fault_model,
             trial=trial,
             model_options=own,
             data_options=data_options,
@@ -55,6 +70,7 @@ def trace(
         ),
         console=notes(),
     )
-    flips: list[int] = []
-    written.end(out=lambda file: flips.append(found.write(file)))
-    typer.echo(f"{out}: {flips[0]:,} flips in {found.images} images, {flips[0] / found.images:,.4g} an image")
+    rows: list[int] = []
+    written.end(out=lambda file: rows.append(found.write(file)))
+    what = "flips" if fault_model is None else "upsets"
+    typer.echo(f"{out}: {rows[0]:,} {what} in {found.images} images, {rows[0] / found.images:,.4g} an image")

@@ -8,7 +8,7 @@ from radhard.cli.options import OutputOptions
 from radhard.cli.signature import taken
 
 
-def models(ctx: typer.Context, output: Annotated[OutputOptions, taken(only=("json_",))]) -> None:
+def models(ctx: typer.Context, output: Annotated[OutputOptions, taken(only=("json_", "wide"))]) -> None:
     """List the shipped models with their accuracies, and the forms of other model names."""
     from radhard.cli.notes import show, show_json
     from radhard.report.record import Envelope
@@ -25,4 +25,4 @@ def models(ctx: typer.Context, output: Annotated[OutputOptions, taken(only=("jso
             )
         )
     else:
-        show([zoo_table(found), forms_table()])
+        show([zoo_table(found), forms_table()], options=output)

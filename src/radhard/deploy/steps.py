@@ -67,7 +67,7 @@ class Int8Wrapped(Step):
         if writes is None:
             return x
         grid = writes.grid
-        out: Tensor = torch.ops.radhard.quantize.default(x, 1.0 / writes.scale, list(grid.limits), grid.dtype)
+        out: Tensor = torch.ops.radhard.quantize.default(x, writes.factor, list(grid.limits), grid.dtype)
         return out
 
 

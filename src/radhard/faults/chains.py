@@ -18,7 +18,7 @@ _SAFE = 1 << 16  # products with int8 words (at most 255 x 128) that int32 adds 
 
 
 @njit(cache=True, nogil=True)
-def _dot(x, y, first, last):  # type: ignore[no-untyped-def]
+def dot(x, y, first, last):  # type: ignore[no-untyped-def]
     """int8 or uint8 [k], int8 [k] -> sum of products first ... last - 1, in a form that compilers vectorise."""
     total = np.int64(0)
     for start in range(first, last, _SAFE):
@@ -60,7 +60,7 @@ def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last
                     p += 1
                 elif more:
                     t = s_at[s] + 1
-                    total += _dot(x, y, done, min(t + 1, k))
+                    total += dot(x, y, done, min(t + 1, k))
                     done = min(t + 1, k)
                     if t == k and not biased:
                         total += bias[u]
@@ -69,7 +69,7 @@ def int_chains(a, a_row, b, b_row, bias, ends, products, sums, bits, first, last
                     s += 1
                 else:
                     break
-            total += _dot(x, y, done, end)
+            total += dot(x, y, done, end)
             done = end
             if end == k and not biased:
                 total += bias[u]

@@ -81,6 +81,14 @@ def exposures(
     return found
 
 
+def nothing_exposed(faults: Faults, *, sites: int) -> InputError:
+    """The error where no operation that `faults` selects yields a word."""
+    return InputError(
+        f"kinds {', '.join(sorted(faults.kinds))}: none of the {sites} sites that are selected has such an operation, "
+        "so nothing can flip; choose other kinds or sites (`radhard inspect` lists both)"
+    )
+
+
 def patches_of(program: Program, where: Where) -> Patches | None:
     """The patch of each unit of the program, of the grid that `where` speaks of; None if of none."""
     return program.patches(next(iter(where.grids))) if where.grids else None

@@ -1,4 +1,4 @@
-"""`Faults`: a frozen value (rate, seed, kinds, selection) from which every flip of a run follows."""
+"""`Faults`: a frozen value (rate or count, seed, kinds, selection) from which every flip of a run follows."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,10 +9,16 @@ from radhard.faults.where import EVERYWHERE, Where
 from radhard.machine import KINDS, Kind
 from radhard.words import Int, Words
 
+MOST_FLIPS = 1_000_000
+"""Flips an inference: more are a matter of a rate."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
     """Every exposed bit of every word that an operation of `kinds` yields at `where` flips with probability `ber`.
+
+    With `flips` in place of `ber`, exactly so many distinct bits flip in each inference of an image, drawn uniformly
+    from all that are exposed. They are operations of the model: those of checks and of redundant copies are not hit.
 
     `seed` and `trial` key the random numbers; nothing else but the image and the site enters them. `words` are
     those of integer matrix products; other words have the format of their tensors. Raises InputError for a
@@ -21,18 +27,25 @@ class Faults:
     >>> import radhard as rh
     >>> rh.Faults(ber=1e-6, kinds={"mul"}, seed=7).kinds
     frozenset({'mul'})
+    >>> rh.Faults(flips=1).flips
+    1
     """
 
-    ber: float
+    ber: float = math.nan
     kinds: frozenset[Kind] = frozenset({"mul", "add"})
     where: Where = EVERYWHERE
     seed: int = 0
     trial: int = 0
     words: Words = field(default_factory=Words)
+    flips: int = 0
 
     def __post_init__(self) -> None:
+        if self.flips:
+            self._check_flips()
         if isinstance(self.ber, bool) or not isinstance(self.ber, int | float) or math.isnan(self.ber):
-            raise InputError(f"ber={self.ber!r}: the bit error rate is a number from 0 to 1")
+            raise InputError(
+                f"ber={self.ber!r}: the bit error rate is a number from 0 to 1; flips=1 asks for one flip an inference"
+            )
         if not 0.0 <= self.ber <= 1.0:
             raise InputError(f"ber={self.ber}: the bit error rate is a probability, from 0 to 1")
         given: object = self.kinds
@@ -52,10 +65,17 @@ class Faults:
             raise InputError(f"words={self.words!r}: give a radhard.Words, such as Words(product=Int(16))")
         check_words(self.words)
 
+    def _check_flips(self) -> None:
+        if isinstance(self.flips, bool) or not isinstance(self.flips, int) or not 1 <= self.flips <= MOST_FLIPS:
+            raise InputError(f"flips={self.flips!r}: give a number of flips an inference, from 1 to {MOST_FLIPS:,}")
+        if self.ber == self.ber and self.ber != 0:  # given, and not NaN
+            raise InputError(f"ber={self.ber} with flips={self.flips}: give a rate or a count, not both")
+        object.__setattr__(self, "ber", 0.0)
+
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Ready for JSON; `flips` in place of `ber` where a count was given."""
         return {
-            "ber": self.ber,
+            **({"flips": self.flips} if self.flips else {"ber": self.ber}),
             "kinds": sorted(self.kinds),
             "where": self.where.as_dict(),
             "seed": self.seed,

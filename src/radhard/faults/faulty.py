@@ -1,6 +1,6 @@
 """The faulty machine: the inner machine computes, and only units hit by a flip are computed again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import room
+from radhard.faults.check_flips import NO_HITS, draw_part
 from radhard.faults.device.keys import Arrived, carry_all, keys_of
 from radhard.faults.device.sampled import Drawn, draw_on_device, header_of
 from radhard.faults.device.striking import strike
@@ -38,7 +39,7 @@ class Faulty(Wrapping, GraphCapturable):
     third copy of an operator, and the checks of protection. Which operations of a check are executed depends on the
     data; so faults are drawn over all that might be, and those at operations that are not executed are dropped. That is
     the same as to flip what is executed with the same probability, and keeps the address of every fault: the same for
-    any batch, and whichever alarms other images raise.
+    any batch, and whichever alarms other images raise. A number of flips an inference is of the program's sites alone.
 
     >>> import torch
     >>> import radhard as rh
@@ -64,6 +65,7 @@ class Faulty(Wrapping, GraphCapturable):
         self._met = np.empty(0, np.bool_)  # the rows of a table that hit something in the run
         self._mine = np.empty(0, np.bool_)  # those that name an image of the run
         self._images = np.empty(0, np.int64)
+        self._different = True  # whether no identity stands twice among the images
         self._costs: Mapping[Site, Cost] = {}
         self._drawn: Drawn | None = None  # what was drawn on the run's device
         self._unsure: list[Tensor] = []  # of each time since it was last asked, whether that is not the host's
@@ -80,6 +82,7 @@ class Faulty(Wrapping, GraphCapturable):
         """A run of these sites and images; a table is checked once a program."""
         self.inner.begin(costs, ids)
         self._images = ids.cpu().numpy().astype(np.int64)
+        self._different = len(np.unique(self._images)) == len(self._images)
         if isinstance(self.source, Flips) and costs is not self._costs:
             self.source.check(costs)
             self._flips, self._by_site = self.source, self.source.by_site()
@@ -112,7 +115,7 @@ class Faulty(Wrapping, GraphCapturable):
 
     def _draw_on_device(self, faults: Faults, out: Tensor | None) -> None:
         self._drawn = None
-        if out is not None and not self._on_host and on_device(out) is not None:
+        if out is not None and not self._on_host and not faults.flips and on_device(out) is not None:
             self._drawn = draw_on_device(self._costs, faults, self._images, out.device, header=self._header)
         if self._drawn is not None:
             self._unsure.append(self._drawn.unsure)
@@ -148,6 +151,7 @@ class Faulty(Wrapping, GraphCapturable):
         assert isinstance(self.inner, GraphCapturable)
         self.inner.renew(ids, other.inner)
         self.source, self._images = source, ids.cpu().numpy().astype(np.int64)
+        self._different = len(np.unique(self._images)) == len(self._images)
         header = torch.from_numpy(header_of(source, self._images))
         if self._header is None:
             self._header = header.to(other._device)
@@ -159,7 +163,7 @@ class Faulty(Wrapping, GraphCapturable):
         means = expected(costs, faults) if self._drawn is None else self._drawn.rest
         self._expected, self._flips, self._by_site, self._counted = {}, None, {}, set()
         self._counts = torch.zeros(len(self._images), dtype=torch.int64, device="cpu")
-        if sum(means.values()) * len(self._images) > room.DRAWN_AT_ONCE:
+        if not faults.flips and sum(means.values()) * len(self._images) > room.DRAWN_AT_ONCE:
             room.check_room(max(means.values()), rate=faults.ber)
             self._expected = means
         elif self._drawn is not None:
@@ -232,6 +236,34 @@ class Faulty(Wrapping, GraphCapturable):
                 self._non_finite = together(self._non_finite, non_finite)
         return out
 
+    @property
+    def sparse(self) -> bool:
+        """Whether the inner machine is; a subclass that computes otherwise is not."""
+        return type(self).apply is Faulty.apply and self.inner.sparse
+
+    def strike(self, operator: Operator, *, site: Site, cost: Cost | None) -> None:
+        """The units that flips hit, on the host."""
+        empty = torch.empty(0, dtype=torch.int32, device="cpu")
+        self.inner.strike(operator, site=site, cost=cost)
+        self._start(empty)
+        if cost is not None and (hits := self._drawn_part(cost, site)) is not None:
+            arriving: Iterable[Arrived] = [Arrived(cost=cost, hits=hits)] if len(hits.units) else ()
+        else:
+            arriving = self._arrived(site) if cost is None else self._alone(cost, site)
+        for arrived in arriving:
+            strike(Application(operator=operator, inputs=(), site=site, out=empty), arrived, self.source.words)
+
+    def _drawn_part(self, cost: Cost, site: Site) -> Hits | None:
+        """The hits of a part, drawn in one call; None where that is not for this case."""
+        faults, part = self.source, site.part
+        if not isinstance(faults, Faults) or faults.flips or faults.where.fine or part is None or not site.of:
+            return None
+        if len(self._images) <= int(part.slot.max()) or not self._different:
+            return None
+        if not faults.where.selects(site):
+            return NO_HITS
+        return draw_part(cost, faults, site, self._images)
+
     def _arrived(self, site: Site) -> Iterator[Arrived]:
         """The flips of an application within a run, those of some images after those of others."""
         if self._drawn is not None and site in self._drawn.keys:
@@ -271,18 +303,28 @@ class Faulty(Wrapping, GraphCapturable):
         self._counted.add(site.name)  # an operator may finish at a site what another began
 
     def _lone(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Iterator[Arrived]:
-        """The flips of an application at a site that the run does not know.
-
-        Its images are those of the run, if it has one; else 0, 1, 2 ... of the site's batch, or image 0.
-        """
+        """The flips of an application at a site that the run does not know."""
         part, axis = site.part, site.batch_axis
         if part is not None and not part.exposed:
             return
         cost = read_cost(operator, tuple(inputs), site)
         if part is not None:
-            cost, images = Cost(grid=(part.pieces, *cost.grid[1:]), steps=cost.steps), int(part.slot.max()) + 1
-        else:
-            images = 1 if axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
+            cost = Cost(grid=(part.pieces, *cost.grid[1:]), steps=cost.steps)
+            if (hits := self._drawn_part(cost, site)) is not None:
+                if len(hits.units):
+                    yield Arrived(cost=cost, hits=hits)
+                return
+        images = 1 if part is not None or axis is None else operator.units(inputs).grid[axis] // site.rows_per_image
+        yield from self._alone(cost, site, images=images)
+
+    def _alone(self, cost: Cost, site: Site, *, images: int = 1) -> Iterator[Arrived]:
+        """The same, of a site of this `cost` for one image.
+
+        Its images are those of the run, if it has one; else 0, 1, 2 ... of the site's batch, or image 0.
+        """
+        part, axis = site.part, site.batch_axis
+        if part is not None:
+            images = int(part.slot.max()) + 1
         in_run = len(self._images) >= images if part is not None else axis is not None and len(self._images) == images
         ids = self._images if in_run else np.arange(images, dtype=np.int64)
         if isinstance(self.source, Flips):
@@ -295,6 +337,8 @@ class Faulty(Wrapping, GraphCapturable):
                 self._met[here] |= executed(flips, cost, site, ids)
             if len(flips):
                 yield Arrived(cost=cost, hits=locate(flips, cost, site, ids))
+            return
+        if self.source.flips and (site.of or self._costs):  # they are drawn for the sites of a program
             return
         if site.of and not self.source.where.selects(site):
             return

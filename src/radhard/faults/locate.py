@@ -73,14 +73,14 @@ def locate(flips: Flips, cost: Cost, site: Site, ids: Column) -> Hits:
     step, unit, within = _steps_of(flips.kind, flips.index, cost)
     flat = site.flat(grid, slot, unit)
     done = flat >= 0
-    key = _pack(flat[done], step[done], within[done], flips.bit[done], shifts)
+    key = pack(flat[done], step[done], within[done], flips.bit[done], shifts)
     key.sort()
     if (key[1:] == key[:-1]).any():
         raise InputError(
             f"site {site.name!r}: one of its flips stands in the table twice, which would undo it; take out one row "
             "or both"
         )
-    units, place, step, within, bit = _unpack(key, shifts)
+    units, place, step, within, bit = unpack(key, shifts)
     return Hits(units=units, place=place, step=step, within=within, bit=bit)
 
 
@@ -113,18 +113,18 @@ def unit_of(kind: Column, index: Column, cost: Cost) -> Column:
 
 
 def _steps_of(kind: Column, index: Column, cost: Cost) -> tuple[Column, Column, Column]:
-    found: tuple[Column, Column, Column] = _decode(kind, index, *_columns(cost.steps), cost.units)
+    found: tuple[Column, Column, Column] = decode(kind, index, *step_columns(cost.steps), cost.units)
     return found
 
 
 @lru_cache(maxsize=4096)
-def _columns(steps: tuple[CostStep, ...]) -> tuple[Column, Column]:
+def step_columns(steps: tuple[CostStep, ...]) -> tuple[Column, Column]:
     """Kind (place in KINDS) and operations per unit of each step [s]."""
     return np.array([KINDS.index(step.kind) for step in steps]), np.array([step.per_unit for step in steps])
 
 
 @njit(cache=True, nogil=True)
-def _decode(kind, index, step_kind, per_unit, units):  # type: ignore[no-untyped-def]
+def decode(kind, index, step_kind, per_unit, units):  # type: ignore[no-untyped-def]
     """Kind and canonical index [F] of operations -> step, unit of the image, place within the unit [F]."""
     step, unit, within = np.empty_like(index), np.empty_like(index), np.empty_like(index)
     for f in range(len(index)):
@@ -138,13 +138,13 @@ def _decode(kind, index, step_kind, per_unit, units):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _pack(unit, step, within, bit, shifts):  # type: ignore[no-untyped-def]
+def pack(unit, step, within, bit, shifts):  # type: ignore[no-untyped-def]
     """One number a flip, so that one sort orders them by unit, step, place within the unit, and bit."""
     return unit << shifts[3] | step << shifts[2] | within << shifts[1] | bit
 
 
 @njit(cache=True, nogil=True)
-def _unpack(key, shifts):  # type: ignore[no-untyped-def]
+def unpack(key, shifts):  # type: ignore[no-untyped-def]
     """Sorted keys [F] -> hit units [u], and place, step, within, bit [F]."""
     units, place = np.empty_like(key), np.empty_like(key)
     step, within, bit = np.empty_like(key), np.empty_like(key), np.empty_like(key)

@@ -9,14 +9,15 @@ from radhard.errors import InputError
 DRAWN_AT_ONCE = 2_000_000
 """About how many flips are drawn and applied at a time, where one image at one site alone does not meet more."""
 
+_SMALL = 1 << 14  # bytes that there always are: asking how many are free takes longer than to draw such flips
 BYTES_A_FLIP = 160
 """About what drawing a flip and applying it takes at its peak: its columns, their sort, the table of the shuffle."""
 
 
 def check_room(flips: float, *, rate: float, bytes_a_flip: int = BYTES_A_FLIP) -> None:
     """Raise InputError if so many `flips` at once need more memory than this process may still take."""
-    wanted, there = flips * bytes_a_flip, free_bytes()
-    if wanted > there:
+    wanted = flips * bytes_a_flip
+    if wanted > _SMALL and wanted > (there := free_bytes()):
         raise InputError(
             f"a bit error rate of {rate:g} asks for {flips:.3g} flips at once, some {wanted / 1e9:,.3g} GB of memory; "
             f"{there / 1e9:,.3g} GB are free: take a lower rate, fewer sites, or fewer images at a time (--batch)"

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from radhard.errors import CaptureError, InputError
 from radhard.faults import room
-from radhard.faults.exposure import Patches, exposed, patches_of
+from radhard.faults.exposure import Patches, exposed, nothing_exposed, patches_of
 from radhard.faults.faults import Faults
+from radhard.faults.fixed_count import draw_exactly
 from radhard.faults.flips import Flips
 from radhard.faults.sampler import flip_times
 from radhard.machine import KINDS, Cost, Kind, Site
@@ -39,11 +40,8 @@ def trace(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tenso
 def check_exposed(costs: Mapping[Site, Cost], faults: Faults) -> None:
     """Raise InputError where no operation that `faults` selects yields a word: nothing could ever flip."""
     sites = faults.where.select(tuple(costs))
-    if not any(_streams(costs[site], faults.kinds, faults.words) for site in sites):
-        raise InputError(
-            f"kinds {', '.join(sorted(faults.kinds))}: none of the {len(sites)} sites that are selected has such an "
-            "operation, so nothing can flip; choose other kinds or sites (`radhard inspect` lists both)"
-        )
+    if not any(streams_of(costs[site], faults.kinds, faults.words) for site in sites):
+        raise nothing_exposed(faults, sites=len(sites))
 
 
 def draw_at(
@@ -60,18 +58,29 @@ def draw_at(
     """
     sites = faults.where.select(tuple(costs))
     check_keys(costs)
+    if faults.flips:
+        return draw_exactly(costs, faults, distinct(ids), patches=patches)
     drawn = draw_all({site: costs[site] for site in sites}, faults, ids)
     return drawn.take(exposed(drawn, costs, faults, patches=patches)) if faults.where.fine else drawn
 
 
 def expected(costs: Mapping[Site, Cost], faults: Faults) -> dict[Site, float]:
     """About how many flips one image meets at each site that `faults` selects, whatever patches and bits it spares."""
-    return {site: flips_an_image(costs[site], faults) for site in faults.where.select(tuple(costs))}
+    sites = faults.where.select(tuple(costs))
+    if faults.flips:
+        bits = {site: exposed_bits(costs[site], faults) for site in sites}
+        return {site: faults.flips * bits[site] / max(1, sum(bits.values())) for site in sites}
+    return {site: flips_an_image(costs[site], faults) for site in sites}
 
 
 def flips_an_image(cost: Cost, faults: Faults) -> float:
     """The expected number of flips that one image meets at a site of this cost."""
-    return faults.ber * sum(bits for _, bits, _ in _streams(cost, faults.kinds, faults.words))
+    return faults.ber * exposed_bits(cost, faults)
+
+
+def exposed_bits(cost: Cost, faults: Faults) -> int:
+    """Bits of one image at a site of this cost that `faults` can hit, whatever patches and bits they spare."""
+    return sum(bits for _, bits, _ in streams_of(cost, faults.kinds, faults.words))
 
 
 def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | torch.Tensor) -> Iterator[Flips]:
@@ -79,6 +88,9 @@ def draw_in_parts(program: Program, faults: Faults, ids: NDArray[np.int64] | tor
     costs, patches, images = program.costs, patches_of(program, faults.where), distinct(ids)
     check_keys(costs)
     check_exposed(costs, faults)
+    if faults.flips:
+        yield from (draw_at(costs, faults, group, patches=patches) for group in groups(images, mean=faults.flips))
+        return
 
     def drawn(sites: list[Site], faults: Faults, images: NDArray[np.int64]) -> Flips:
         found = draw_all({site: costs[site] for site in sites}, faults, images)
@@ -112,7 +124,7 @@ def draw_all(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] 
     streams = [
         (place, *stream)
         for place, cost in enumerate(costs.values())
-        for stream in _streams(cost, faults.kinds, faults.words)
+        for stream in streams_of(cost, faults.kinds, faults.words)
     ]
     table = np.array(streams, dtype=np.int64).reshape(-1, 4)
     site, kind, population, width = (np.repeat(column, len(images)) for column in table.T)
@@ -141,7 +153,7 @@ def draw_all(costs: Mapping[Site, Cost], faults: Faults, ids: NDArray[np.int64] 
 
 
 @lru_cache(maxsize=4096)
-def _streams(cost: Cost, kinds: frozenset[Kind], words: Words) -> tuple[tuple[int, int, int], ...]:
+def streams_of(cost: Cost, kinds: frozenset[Kind], words: Words) -> tuple[tuple[int, int, int], ...]:
     """Of each kind of operation that can be hit: its place in KINDS, bits an image, bits a word."""
     return tuple(
         (KINDS.index(kind), bits, word.exposed)

@@ -22,7 +22,6 @@ N / 2^64. An arrival thus costs one call of Philox and at most 90 bytes, whateve
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -30,10 +29,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from radhard.errors import InputError
-from radhard.faults.philox import philox
 from radhard.faults.room import check_room
+from radhard.kernels.philox import philox, stream_key
 
 _LIMITS = {"image": 2**53, "site": 2**32, "kind": 2**3, "population": 2**50 + 1}
+_WHOLE = 7  # the kind of a stream over all sites and kinds
 _WORTH_A_THREAD = 100_000  # draws, some 5 milliseconds
 
 
@@ -44,16 +44,6 @@ class FlipTimes:
     stream: NDArray[np.int64]
     position: NDArray[np.int64]
     time: NDArray[np.float64]
-
-
-@lru_cache(maxsize=1024)
-def stream_key(*, seed: int, trial: int) -> tuple[int, int]:
-    """Seed below 2^64, trial below 2^32 -> Philox key: words 0, 1 at counter (seed low, high, trial, 0)."""
-    for name, value, bits in (("seed", seed, 64), ("trial", trial, 32)):
-        if not 0 <= value < 2**bits:
-            raise InputError(f"{name}={value}: give an integer from 0 to 2**{bits} - 1")
-    word_0, word_1, _, _ = philox(seed & 0xFFFFFFFF, seed >> 32, trial, 0, 0x5EED, 0)
-    return int(word_0), int(word_1)
 
 
 def flip_times(
@@ -84,21 +74,40 @@ def flip_times(
         threshold = -1.0
     parts = min(torch.get_num_threads(), 1 + int(total / _WORTH_A_THREAD))
 
-    def draw(block: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    def drawn(block: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         columns = [column[block[0] : block[1]] for column in streams]
         room = 64 + int(1.1 * (columns[-1] * rate).sum())
         found: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-        found = _draw(*columns, *key, threshold, room)
+        found = draw(*columns, *key, threshold, room)
         return found
 
     if parts == 1:
-        counts, position, time = draw((0, len(image)))
+        counts, position, time = drawn((0, len(image)))
     else:
         cuts = np.searchsorted(np.cumsum(1.0 + population * rate), total * np.arange(1, parts) / parts)
         blocks = list(zip([0, *cuts], [*cuts, len(image)], strict=True))
         with ThreadPoolExecutor(parts) as pool:
-            counts, position, time = (np.concatenate(part) for part in zip(*pool.map(draw, blocks), strict=True))
+            counts, position, time = (np.concatenate(part) for part in zip(*pool.map(drawn, blocks), strict=True))
     return FlipTimes(stream=np.repeat(np.arange(len(counts)), counts), position=position, time=time)
+
+
+def first_positions(
+    *, seed: int, trial: int, image: NDArray[np.int64], site: int, population: int, count: int
+) -> NDArray[np.int64]:
+    """`image` [S] int64 -> positions [S, count] int64 of `count` distinct bits out of `population`, for each image.
+
+    They are the first entries of a shuffle of the whole population, so that fewer are the first of more. The stream of
+    an image has kind 7, which no operation has, and as `site` a number below 2^32 that stands for the population: two
+    populations of one size are shuffled independently. InputError for a value out of range.
+    """
+    each = np.ones(len(image), dtype=np.int64)
+    streams = {"image": image, "site": site * each, "population": population * each}
+    images, sites, populations = (_checked(name, values, len(image)) for name, values in streams.items())
+    if not 0 < count <= population:
+        raise InputError(f"count={count}: give a number of bits from 1 to all {population} of them")
+    check_room(float(count) * len(images), rate=count / population)
+    found: NDArray[np.int64] = _first(images, sites, populations, *stream_key(seed=seed, trial=trial), count)
+    return found
 
 
 def _checked(name: str, values: NDArray[np.int64], length: int) -> NDArray[np.int64]:
@@ -112,7 +121,7 @@ def _checked(name: str, values: NDArray[np.int64], length: int) -> NDArray[np.in
 
 
 @njit(cache=True, nogil=True)
-def _draw(image, site, kind, population, key_0, key_1, threshold, room):  # type: ignore[no-untyped-def]
+def draw(image, site, kind, population, key_0, key_1, threshold, room):  # type: ignore[no-untyped-def]
     """Streams [S] -> flip_times of each [S], positions [F], times [F], one stream after the other."""
     counts = np.zeros(len(image), dtype=np.int64)
     position = np.empty(room, dtype=np.int64)
@@ -146,6 +155,24 @@ def _draw(image, site, kind, population, key_0, key_1, threshold, room):  # type
         counts[stream] = end - start
         start = end
     return counts, position[:start], time[:start]
+
+
+@njit(cache=True, nogil=True)
+def _first(image, site, population, key_0, key_1, count):  # type: ignore[no-untyped-def]
+    """Images [S] -> the first `count` entries [S, count] of the shuffle of each one's population."""
+    position = np.empty((len(image), count), dtype=np.int64)
+    bits = _table_bits(count)
+    keys = np.empty(1 << bits, dtype=np.int64)
+    entries = np.empty(1 << bits, dtype=np.int64)
+    for stream in range(len(image)):
+        low, high = image[stream] & 0xFFFFFFFF, _WHOLE << 29 | image[stream] >> 32
+        for draw in range(count):
+            packed = high | (draw >> 32) << 21
+            _, _, w2, w3 = philox(low, site[stream], draw & 0xFFFFFFFF, packed, key_0, key_1)
+            size = population[stream] - draw
+            position[stream, draw] = draw + np.int64((w3 << np.uint64(32) | w2) % np.uint64(size))
+        _shuffle(position[stream], keys, entries, np.uint64(64 - bits))
+    return position
 
 
 @njit(cache=True, nogil=True)

@@ -1,6 +1,7 @@
 """The catalogue of fault models: samples a hardware fault of each class from a seed, for the products of one image.
 
-A multi-bit upset (MBU) is 2 to 8 neighbouring bits of one word: what one particle changes in a line of cells.
+An upset of a register is one that reaches an output (their share of all: `register_duties`). A multi-bit upset (MBU) is
+2 to 8 neighbouring bits of one word: what one particle changes in a line of cells.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ import numpy as np
 from radhard.errors import InputError
 from radhard.hardware.fault import HardwareFault, ImageProducts
 from radhard.hardware.permanent import Array, Dataflow, StuckProduct, StuckSum
+from radhard.hardware.register_upset import RegisterUpset
+from radhard.hardware.systolic import Register, SystolicArray
 from radhard.hardware.transient import AccumulatorUpset, Area, Factor, Misread, Replaced, RowAddressFault
 
 Draw = np.random.Generator
@@ -111,6 +114,29 @@ def _dead_multiplier(products: ImageProducts, draw: Draw) -> HardwareFault:
     return StuckProduct(row=row, column=column, mask=(1 << 16) - 1, level=0)
 
 
+def _register(dataflow: Dataflow, register: Register) -> FaultSampler:
+    array = SystolicArray(rows=TILE.rows, columns=TILE.columns, dataflow=dataflow)
+
+    def drawn(products: ImageProducts, draw: Draw) -> HardwareFault:
+        down, across = array.tiles(products)
+        while True:
+            row, column = _cell(array.rows, array.columns, draw)
+            upset = RegisterUpset(
+                array=array,
+                register=register,
+                row=row,
+                column=column,
+                cycle=_below(array.cycles(products), draw),
+                mask=single_bit(array.registers[register], draw),
+                tile=(_below(down, draw), _below(across, draw)),
+                group=_below(products.groups, draw),
+            )
+            if len(upset.effect(products).units):
+                return upset
+
+    return drawn
+
+
 def _cell(rows: int, columns: int, draw: Draw) -> tuple[int, int]:
     """A cell of the array that these sizes use."""
     return _below(rows, draw), _below(columns, draw)
@@ -139,4 +165,10 @@ FAULT_MODELS: Mapping[str, FaultSampler] = {
     "tile garbled": _garbled_tile,
     "tile lost": _lost_tile,
     "rows exchanged": _exchanged,
+    "a register, output stationary": _register("output", "a"),
+    "b register, output stationary": _register("output", "b"),
+    "sum register, output stationary": _register("output", "sum"),
+    "a register, weight stationary": _register("weight", "a"),
+    "weight register": _register("weight", "weight"),
+    "sum register, weight stationary": _register("weight", "sum"),
 }

@@ -35,7 +35,7 @@ class HardwareFaultInterpreter(Plain):
             (effect.misread_at, effect.misread_a, effect.misread_b),
             (effect.product_keep, effect.product_put, effect.phase, effect.period),
             (effect.sum_keep, effect.sum_put),
-            (effect.upset_at, effect.upset_keep),
+            (effect.upset_at, effect.upset_keep, effect.upset_from, effect.upset_bias),
             flips,
             a.matrix.dtype == torch.uint8,
         )
@@ -54,12 +54,17 @@ def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, upset, f
     misread_at, misread_a, misread_b = misread
     product_keep, product_put, phase, period = product
     sum_keep, sum_put = register
-    upset_at, upset_keep = upset
+    upset_at, upset_keep, upset_from, upset_bias = upset
     for u in range(first, last):
         x, y = a[a_row[u]], b[b_row[u]]
         total = np.int64(0)
+        base = -bias[u] if upset_bias and len(bias) else np.int64(0)  # the register that is upset holds total - base
+        if upset_at < 0:
+            total = _upset(total, base, upset_keep, flips[u])
         e = 0
         for t in range(k + (1 if len(bias) else 0)):
+            if 0 < t == upset_from:
+                base = total
             if t == k:
                 word = bias[u]
             else:
@@ -72,8 +77,15 @@ def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, upset, f
                     word = wrapped((word & product_keep) | product_put, 16)
             total = wrapped(((total + word) & sum_keep) | sum_put, 32)
             if t == upset_at:
-                total = wrapped((total & upset_keep) ^ flips[u], 32)
+                total = _upset(total, base, upset_keep, flips[u])
             while e < len(ends) and t + 1 == ends[e]:
                 out[u, e] = total
                 e += 1
         out[u, len(ends) - 1] = total  # with the bias
+
+
+@njit(cache=True, nogil=True)
+def _upset(total, base, keep, flip):  # type: ignore[no-untyped-def]
+    """A sum [] int64 -> what it is once the register that holds total - base is AND `keep` XOR `flip`."""
+    held = wrapped((wrapped(total - base, 32) & keep) ^ flip, 32)
+    return wrapped(base + held, 32)

@@ -36,8 +36,9 @@ class FaultEffect:
     """What becomes of the chains of units [u] int64; by default nothing.
 
     Term `misread_at` reads its words XOR `misread_a` and `misread_b`; products of terms t = phase mod period are AND
-    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the sum after term `upset_at` is AND
-    `upset_keep` XOR `upset_flip` [u]. Unit u reads the row of A of unit `reads[u]`.
+    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the register of the sum after term
+    `upset_at` (-1: before the first) is AND `upset_keep` XOR `upset_flip` [u]. This register holds the terms from
+    `upset_from` on, and the bias before them if `upset_bias`. Unit u reads the row of A of unit `reads[u]`.
     """
 
     units: Column
@@ -52,6 +53,8 @@ class FaultEffect:
     sum_put: int = 0
     upset_at: int = -1
     upset_keep: int = -1
+    upset_from: int = 0
+    upset_bias: bool = False
     upset_flip: Column | None = None
     reads: Column | None = None
 

@@ -39,29 +39,19 @@ class FaultyArray(Wrapping):
         self.fault = fault
         self.sites = None if sites is None else frozenset(sites)
         self.copies = copies
-        self._images = np.empty(0, np.int64)
+        self._images = torch.empty(0, dtype=torch.int64)
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Note which images there are. Raises InputError if `sites` names one that the run lacks."""
-        if self.sites is not None and (unknown := sorted(self.sites - {site.name for site in costs})):
-            raise InputError(f"hardware fault at {unknown[0]!r}, which is none of the program's {len(costs)} sites")
+        check_sites(self.sites, costs)
         super().begin(costs, ids)
-        self._images = ids.cpu().numpy().astype(np.int64)
+        self._images = ids
 
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The inner machine's output, with the fault in it."""
         out = self.inner.apply(operator, inputs, site)
-        if not self._reaches(site):
-            return out
-        cost = read_cost(operator, tuple(inputs), site)
-        products = products_of(cost, site)
-        if products is None:
-            _refuse_floats(operator, out, site)
-            return out
-        effect = self._in_batch(self.fault.effect(products), operator.units(inputs).grid, cost, site)
-        if len(effect.units):
-            units, index = operator.units(inputs), torch.from_numpy(effect.units)
-            units.scatter(out, index, operator.definition(HardwareFaultInterpreter(effect), *units.gather(index)))
+        if self._reaches(site):
+            strike(out, operator, inputs, site, self.fault, images=self._images)
         return out
 
     def _reaches(self, site: Site) -> bool:
@@ -70,28 +60,60 @@ class FaultyArray(Wrapping):
             return False
         return not site.of or (self.fault.image is None and self.copies == "same unit")
 
-    def _in_batch(self, effect: FaultEffect, grid: tuple[int, ...], cost: Cost, site: Site) -> FaultEffect:
-        """FaultEffect to one image -> that to the images of the batch that are hit, its units flat in the batch's
-        `grid`.
-        """
-        axis = site.batch_axis
-        images = 1 if axis is None else grid[axis] // site.rows_per_image
-        ids = self._images if len(self._images) == images else np.arange(images)
-        hit = ids if self.fault.image is None else ids[ids == self.fault.image]
-        slots = np.flatnonzero(np.isin(ids, hit))
-        own = len(effect.units)
-        assert cost.units >= own
 
-        def each(column: Column | None) -> Column | None:
-            return None if column is None else np.tile(column, len(slots))
+def strike(
+    out: Tensor,
+    operator: Operator,
+    inputs: Sequence[Tensor | None],
+    site: Site,
+    fault: HardwareFault,
+    *,
+    images: Tensor,
+) -> None:
+    """Recompute in place what `fault` reaches of an operator's output `out`, of a batch of the `images` [B] int64.
 
-        reads = each(effect.reads)
-        return replace(
-            effect,
-            units=site.flat(grid, np.repeat(slots, own), np.tile(effect.units, len(slots))),
-            upset_flip=each(effect.upset_flip),
-            reads=None if reads is None else reads + np.repeat(np.arange(len(slots)) * own, own),
-        )
+    Operators that are no matrix products are sound. InputError for a product of floats.
+    """
+    cost = read_cost(operator, tuple(inputs), site)
+    products = products_of(cost, site)
+    if products is None:
+        if isinstance(operator, MatrixProduct):
+            raise refuse_floats(operator, site)
+        return
+    units = operator.units(inputs)
+    ids = images.cpu().numpy().astype(np.int64)
+    effect = _in_batch(fault.effect(products), units.grid, site, image=fault.image, images=ids)
+    if len(effect.units):
+        index = torch.from_numpy(effect.units)
+        units.scatter(out, index, operator.definition(HardwareFaultInterpreter(effect), *units.gather(index)))
+
+
+def _in_batch(
+    effect: FaultEffect, grid: tuple[int, ...], site: Site, *, image: int | None, images: Column
+) -> FaultEffect:
+    """Effect on one image -> that on the images of the batch that are hit, its units flat in the batch's `grid`."""
+    axis = site.batch_axis
+    count = 1 if axis is None else grid[axis] // site.rows_per_image
+    ids = images if len(images) == count else np.arange(count)
+    slots = np.arange(count) if image is None else np.flatnonzero(ids == image)
+    own = len(effect.units)
+
+    def each(column: Column | None) -> Column | None:
+        return None if column is None else np.tile(column, len(slots))
+
+    reads = each(effect.reads)
+    return replace(
+        effect,
+        units=site.flat(grid, np.repeat(slots, own), np.tile(effect.units, len(slots))),
+        upset_flip=each(effect.upset_flip),
+        reads=None if reads is None else reads + np.repeat(np.arange(len(slots)) * own, own),
+    )
+
+
+def check_sites(sites: Collection[str] | None, costs: Mapping[Site, Cost]) -> None:
+    """Raise InputError if `sites` names one that a program of these costs lacks."""
+    if sites is not None and (unknown := sorted(set(sites) - {site.name for site in costs})):
+        raise InputError(f"hardware fault at {unknown[0]!r}, which is none of the program's {len(costs)} sites")
 
 
 def products_of(cost: Cost, site: Site) -> ImageProducts | None:
@@ -107,9 +129,9 @@ def products_of(cost: Cost, site: Site) -> ImageProducts | None:
     return ImageProducts(groups=math.prod(rows[:first]), m=math.prod(rows[first:]), k=k, n=n, terms=additions + 1)
 
 
-def _refuse_floats(operator: Operator, out: Tensor, site: Site) -> None:
-    if isinstance(operator, MatrixProduct):
-        raise InputError(
-            f"site {site.name!r}: hardware faults are modelled in products of int8 words, and {operator.name} "
-            f"computes in {out.dtype}: quantise the program"
-        )
+def refuse_floats(operator: Operator, site: Site) -> InputError:
+    """The error for a matrix product that is none of words of 8 bits."""
+    return InputError(
+        f"site {site.name!r}: hardware faults are modelled in products of int8 words, and its {operator.name} "
+        "computes in floats: quantise the program (recipe int8), or leave the site out"
+    )

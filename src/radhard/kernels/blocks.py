@@ -25,8 +25,8 @@ from radhard.kernels.octets import OCTETS
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import from_scratch
 from radhard.kernels.sums import BlockSums, SummedWeight, block_sums, check_outputs, with_bias
-from radhard.kernels.write import WriteBack, write, write_checked
-from radhard.kernels.written import grouped, groups_of, no_bias
+from radhard.kernels.write import WriteBack, no_bias, write, write_checked
+from radhard.kernels.written import grouped, groups_of
 
 _AT_ONCE = 1 << 25  # running sums that are kept at a time
 

@@ -1,36 +1,13 @@
 """Numba loops for write-back and look-up on the CPU. Imported only where numba is installed.
 
 A loop over a matrix product's accumulators may check each row's sum on its way: the accumulators are in registers
-there, and the sums, which wrap in int32, cost no pass of their own. Loops are called with addresses, which costs a
-microsecond where arrays would cost ten; whoever calls them keeps the tensors alive, contiguous and of the right type.
+there, and the sums, which wrap in int32, cost no pass of their own.
 """
 
-import ctypes
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, njit, types
 
-_P, _SIZE, _FLOAT = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_float
-_INT8, _UINT8, _INT32, _INT64, _REAL = (
-    types.CPointer(t) for t in (types.int8, types.uint8, types.int32, types.int64, types.float32)
-)
-_N, _R = types.intp, types.float32
-
-
-def _compiled(result: Any, *kinds: Any) -> Callable[[Any], Callable[..., Any]]:
-    """Compile a loop with arguments of these kinds, and call it by address without the interpreter's lock."""
-    c_type: dict[Any, Any] = {_N: _SIZE, _R: _FLOAT}
-    prototype = ctypes.CFUNCTYPE(None if result == types.void else _SIZE, *(c_type.get(kind, _P) for kind in kinds))
-
-    def compile_(loop: Any) -> Callable[..., Any]:
-        code = cfunc(result(*kinds), cache=True, error_model="numpy")(loop)
-        call = prototype(code.address)
-        call.code = code  # type: ignore[attr-defined]  # as long as it may be called
-        return call
-
-    return compile_
+from radhard.kernels.by_address import INT8, INT32, INT64, REAL, UINT8, N, R, by_address
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -88,41 +65,106 @@ def _checked_floats(total, bias, multiplier, offset, out):  # type: ignore[no-un
 # checked loops return the number of rows that do not add up, `offset` [1] int64 added to what their digits say
 
 
-@_compiled(types.void, _INT32, _N, _INT32, _REAL, _R, _R, _R, _INT8, _N, _N)
+@by_address(types.void, INT32, N, INT32, REAL, R, R, R, INT8, N, N)
 def words(total, width, bias, multiplier, zero, low, high, out, rows, columns):  # type: ignore[no-untyped-def]
     """-> int8."""
     x, y = carray(total, (rows, width)), carray(out, (rows, columns))
     _words(x, carray(bias, columns), carray(multiplier, columns), zero, low, high, y)
 
 
-@_compiled(types.void, _INT32, _N, _INT32, _REAL, _REAL, _N, _N)
+@by_address(types.void, INT32, N, INT32, REAL, REAL, N, N)
 def floats(total, width, bias, multiplier, out, rows, columns):  # type: ignore[no-untyped-def]
     """-> float32."""
     x, y = carray(total, (rows, width)), carray(out, (rows, columns))
     _floats(x, carray(bias, columns), carray(multiplier, columns), y)
 
 
-@_compiled(_N, _INT32, _N, _INT32, _REAL, _R, _R, _R, _INT64, _INT8, _N, _N)
+@by_address(N, INT32, N, INT32, REAL, R, R, R, INT64, INT8, N, N)
 def checked_words(total, width, bias, multiplier, zero, low, high, offset, out, rows, columns):  # type: ignore[no-untyped-def]
     """-> int8."""
     x, y = carray(total, (rows, width)), carray(out, (rows, columns))
     return _checked_words(x, carray(bias, columns), carray(multiplier, columns), zero, low, high, offset[0], y)
 
 
-@_compiled(_N, _INT32, _N, _INT32, _REAL, _INT64, _REAL, _N, _N)
+@by_address(N, INT32, N, INT32, REAL, INT64, REAL, N, N)
 def checked_floats(total, width, bias, multiplier, offset, out, rows, columns):  # type: ignore[no-untyped-def]
     """-> float32."""
     x, y = carray(total, (rows, width)), carray(out, (rows, columns))
     return _checked_floats(x, carray(bias, columns), carray(multiplier, columns), offset[0], y)
 
 
-@_compiled(types.void, _INT64, _N)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _unequal(found, low, middle, top, offset):  # type: ignore[no-untyped-def]
+    """How many of the sums [w] are not what their three digits [w] and `offset` say; these wrap to int32."""
+    wrong = 0
+    for q in range(len(found)):
+        wrong += found[q] != np.int32(np.int64(low[q]) + (np.int64(middle[q]) << 8) + (np.int64(top[q]) << 16) + offset)
+    return wrong
+
+
+PLACES = 512
+"""Places whose sums are kept while the channels are gone through: their words stay in the processor's cache."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _checked_planes(x, bias, multiplier, limits, offset, y, first, last):  # type: ignore[no-untyped-def]
+    """Parts `first` to `last` - 1, of `PLACES` places each, of the planes y; `limits` of words, None for floats."""
+    groups, n, places, wrong = bias.shape[0], y.shape[1], y.shape[2], 0
+    parts = (places + PLACES - 1) // PLACES
+    found = np.empty(PLACES, np.int32)
+    for part in range(first, last):
+        plane, start = part // parts, part % parts * PLACES
+        g, stop = plane % groups, min(start + PLACES, places)
+        found[:] = 0
+        for j in range(n):
+            row, to = x[plane, j, start:stop], y[plane, j, start:stop]
+            for q in range(stop - start):
+                sum_ = np.int32(row[q] + bias[g, j])
+                found[q] = np.int32(found[q] + sum_)
+                value = np.float32(sum_) * multiplier[g, j]
+                if limits is None:
+                    to[q] = value
+                else:
+                    to[q] = np.int8(np.int32(min(max(np.rint(value) + limits[0], limits[1]), limits[2])))
+        low, middle, top = x[plane, n, start:stop], x[plane, n + 1, start:stop], x[plane, n + 2, start:stop]
+        wrong += _unequal(found[: stop - start], low, middle, top, offset[g, -1])
+    return wrong
+
+
+@njit(cache=True, nogil=True)
+def _planes(address, channels, places, parts):  # type: ignore[no-untyped-def]
+    """The array [planes, channels, places] that has so many parts of `PLACES` places."""
+    return carray(address, (parts // ((places + PLACES - 1) // PLACES) + 1, channels, places))
+
+
+# total [images x groups, n + 3, places] int32, channels of an image and group as rows, bias and multiplier [groups, n],
+# `offset` [groups, step] int64, of which the last count -> out [images x groups, n, places]; and how many places do
+# not add up
+
+
+@by_address(N, INT32, INT32, REAL, R, R, R, INT64, N, INT8, N, N, N, N, N)
+def checked_planes(total, bias, multiplier, zero, low, high, offset, step, out, groups, n, places, first, last):  # type: ignore[no-untyped-def]
+    """-> int8."""
+    x, y = _planes(total, n + 3, places, last), _planes(out, n, places, last)
+    more, scale, extra = (carray(bias, (groups, n)), carray(multiplier, (groups, n)), carray(offset, (groups, step)))
+    return _checked_planes(x, more, scale, (zero, low, high), extra, y, first, last)
+
+
+@by_address(N, INT32, INT32, REAL, INT64, N, REAL, N, N, N, N, N)
+def checked_planes_of_floats(total, bias, multiplier, offset, step, out, groups, n, places, first, last):  # type: ignore[no-untyped-def]
+    """-> float32."""
+    x, y = _planes(total, n + 3, places, last), _planes(out, n, places, last)
+    more, scale, extra = (carray(bias, (groups, n)), carray(multiplier, (groups, n)), carray(offset, (groups, step)))
+    return _checked_planes(x, more, scale, None, extra, y, first, last)
+
+
+@by_address(types.void, INT64, N)
 def add(counter, number):  # type: ignore[no-untyped-def]
     """Add to the first word of a counter."""
     carray(counter, 1)[0] += number
 
 
-@_compiled(_N, _INT32, _N, _INT32, _INT64, _N, _N)
+@by_address(N, INT32, N, INT32, INT64, N, N)
 def mismatches(total, width, bias, offset, rows, columns):  # type: ignore[no-untyped-def]
     """The number of rows alone."""
     x, extra, wrong = carray(total, (rows, width)), carray(bias, columns), 0
@@ -146,19 +188,19 @@ def _chains(x, y, z):  # type: ignore[no-untyped-def]
             z[i, j] = total
 
 
-@_compiled(types.void, _INT8, _INT8, _INT64, _N, _N, _N)
+@by_address(types.void, INT8, INT8, INT64, N, N, N)
 def chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
     """a [m, k] int8, b [n, k] int8 -> a b^T [m, n] int64, exact for k < 2^17: one product and one sum at a time."""
     _chains(carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n)))
 
 
-@_compiled(types.void, _UINT8, _INT8, _INT64, _N, _N, _N)
+@by_address(types.void, UINT8, INT8, INT64, N, N, N)
 def unsigned_chains(a, b, out, m, n, k):  # type: ignore[no-untyped-def]
     """The same of a uint8, exact for k < 2^16."""
     _chains(carray(a, (m, k)), carray(b, (n, k)), carray(out, (m, n)))
 
 
-@_compiled(_N, _REAL, _R, _R, _R, _R, _INT8, _N)
+@by_address(N, REAL, R, R, R, R, INT8, N)
 def from_float(x, factor, zero, low, high, out, size):  # type: ignore[no-untyped-def]
     """Float32 [size] -> int8 [size]; the number of products that are not finite."""
     source, target, non_finite = carray(x, size), carray(out, size), 0
@@ -180,7 +222,7 @@ def _within(value, low, high, below, above, neither):  # type: ignore[no-untyped
     return above if value > high else (below if value < low else value)
 
 
-@_compiled(_N, _REAL, _R, _R, _REAL, _N)
+@by_address(N, REAL, R, R, REAL, N)
 def copy_in_range(x, low, high, out, size):  # type: ignore[no-untyped-def]
     """Float32 [size] -> the same; whether all are from low to high."""
     source, target, inside = carray(x, size), carray(out, size), True
@@ -191,7 +233,7 @@ def copy_in_range(x, low, high, out, size):  # type: ignore[no-untyped-def]
     return inside
 
 
-@_compiled(_N, _REAL, _R, _R, _R, _R, _R, _REAL, _N)
+@by_address(N, REAL, R, R, R, R, R, REAL, N)
 def into_range(x, low, high, below, above, neither, out, size):  # type: ignore[no-untyped-def]
     """Float32 [size] -> float32 [size], values outside the bounds replaced; their number."""
     source, target, found = carray(x, size), carray(out, size), 0
@@ -202,7 +244,7 @@ def into_range(x, low, high, below, above, neither, out, size):  # type: ignore[
     return found
 
 
-@_compiled(_N, _REAL, _R, _R, _R, _R, _R, _R, _INT8, _N)
+@by_address(N, REAL, R, R, R, R, R, R, INT8, N)
 def from_range(x, low, high, factor, zero, least, most, out, size):  # type: ignore[no-untyped-def]
     """As `from_float`; whether all values are from low to high."""
     source, target, inside = carray(x, size), carray(out, size), True
@@ -223,13 +265,13 @@ def _look_up(source, entries, target):  # type: ignore[no-untyped-def]
         target[i] = entries[np.int64(source[i]) + 128]
 
 
-@_compiled(types.void, _INT8, _INT8, _INT8, _N)
+@by_address(types.void, INT8, INT8, INT8, N)
 def look_up_words(x, table, out, size):  # type: ignore[no-untyped-def]
     """Int8 [size], table [256] int8 -> table[x + 128] [size]."""
     _look_up(carray(x, size), carray(table, 256), carray(out, size))
 
 
-@_compiled(types.void, _INT8, _INT32, _INT32, _N)
+@by_address(types.void, INT8, INT32, INT32, N)
 def look_up_floats(x, table, out, size):  # type: ignore[no-untyped-def]
     """Int8 [size], table [256] of four bytes each -> table[x + 128] [size]."""
     _look_up(carray(x, size), carray(table, 256), carray(out, size))
@@ -256,27 +298,27 @@ def _look_up_within(source, entries, first, last, low, high, target):  # type: i
     return used + 2 * changed
 
 
-@_compiled(_N, _INT8, _INT8, _N, _N, _R, _R, _INT8, _N)
+@by_address(N, INT8, INT8, N, N, R, R, INT8, N)
 def look_up_words_within(x, table, first, last, low, high, out, size):  # type: ignore[no-untyped-def]
     """As `look_up_words`; 1 if a word is not from first to last, and 2 more if an entry is not from low to high."""
     source, target = carray(x, size), carray(out, size)
     return _look_up_within(source, carray(table, 256), first, last, np.int8(low), np.int8(high), target)
 
 
-@_compiled(_N, _INT8, _UINT8, _N, _N, _R, _R, _UINT8, _N)
+@by_address(N, INT8, UINT8, N, N, R, R, UINT8, N)
 def look_up_unsigned_within(x, table, first, last, low, high, out, size):  # type: ignore[no-untyped-def]
     """As `look_up_words_within`, of a table of uint8."""
     source, target = carray(x, size), carray(out, size)
     return _look_up_within(source, carray(table, 256), first, last, np.uint8(low), np.uint8(high), target)
 
 
-@_compiled(_N, _INT8, _REAL, _N, _N, _R, _R, _REAL, _N)
+@by_address(N, INT8, REAL, N, N, R, R, REAL, N)
 def look_up_floats_within(x, table, first, last, low, high, out, size):  # type: ignore[no-untyped-def]
     """As `look_up_words_within`, of a table of float32."""
     return _look_up_within(carray(x, size), carray(table, 256), first, last, low, high, carray(out, size))
 
 
-@_compiled(_N, _INT8, _INT8, _N)
+@by_address(N, INT8, INT8, N)
 def uses(x, table, size):  # type: ignore[no-untyped-def]
     """Int8 [size], table [256] of 0 and 1 -> how many of the words have a 1."""
     source, entries, found = carray(x, size), carray(table, 256), 0
@@ -288,7 +330,7 @@ def uses(x, table, size):  # type: ignore[no-untyped-def]
 # x int8: outer times inner matrices whose words lie side by side in rows, `of_*` words from each to the next
 
 
-@_compiled(types.void, _INT8, _N, _N, _N, _N, _N, _N, _N, _INT8)
+@by_address(types.void, INT8, N, N, N, N, N, N, N, INT8)
 def widen_rows(x, outer, of_outer, inner, of_inner, n, of_row, k, out):  # type: ignore[no-untyped-def]
     """[n, k] -> out [outer inner, n + 3, k]: the last three rows are the digits of the sum of the others."""
     size = (outer - 1) * of_outer + (inner - 1) * of_inner + (n - 1) * of_row + k
@@ -308,7 +350,7 @@ def widen_rows(x, outer, of_outer, inner, of_inner, n, of_row, k, out):  # type:
                 sums[t] = np.int32(sums[t] - np.int32(row[t])) >> 8
 
 
-@_compiled(types.void, _INT8, _N, _N, _N, _N, _N, _N, _N, _N, _INT8)
+@by_address(types.void, INT8, N, N, N, N, N, N, N, N, INT8)
 def widen_columns(x, outer, of_outer, inner, of_inner, k, of_row, n, width, out):  # type: ignore[no-untyped-def]
     """[k, n] -> out [outer inner, k, width]: after n columns the digits of their sum, then zeros."""
     size = (outer - 1) * of_outer + (inner - 1) * of_inner + (k - 1) * of_row + n

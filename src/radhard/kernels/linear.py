@@ -26,7 +26,8 @@ from radhard.kernels.written import written
 class CheckedRows:
     """Rows `a` [m, k] of 8 bits times a stored weight, written as `back` says.
 
-    `total` [m, n] int32 are the accumulators, with their bias, where somebody else has made them.
+    `total` [m, >= n + 3] int32 are the accumulators without bias, beside them the digits of what each row adds up to;
+    None where they are still to be made.
     """
 
     a: Tensor
@@ -77,8 +78,6 @@ def _made(product: CheckedRows) -> _Made:
         return _Made(out=one.out, flagged=flagged, differ=lambda rows: rows.sum(1).to(torch.int32) != one.sums[flagged])
     if total is None:
         total = backends.product(a.unsqueeze(0), known.weight.unsqueeze(0)).squeeze(0)
-    else:
-        total = beside_digits(total - known.bias, a[None], known.weight[None])
     out, flagged = write_checked(total, known.bias, back, offset=known.columns)
     return _Made(out=out, flagged=flagged, differ=lambda rows: changed(rows, total[flagged], known.bias))
 

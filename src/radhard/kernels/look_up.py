@@ -8,7 +8,7 @@ from torch import Tensor
 from radhard.kernels import write
 from radhard.kernels.grid import grid_of
 from radhard.kernels.library import operator
-from radhard.kernels.written import no_bias
+from radhard.kernels.write import no_bias
 
 
 def _like_entries(x: Tensor, table: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from radhard.kernels.linear import beside_digits
 from radhard.kernels.operands import SPARE
 from radhard.kernels.repair import Again, again, changed, settle, tell
 from radhard.kernels.sums import check_outputs, digits, store
-from radhard.kernels.write import WriteBack, on_host, write_checked
-from radhard.kernels.written import grouped, groups_of, no_bias, written
+from radhard.kernels.write import WriteBack, no_bias, on_host, write_checked
+from radhard.kernels.written import grouped, groups_of, written
 
 _NO_OFFSET = torch.zeros(1, dtype=torch.int64, device="cpu")  # products of activations have no bias
 

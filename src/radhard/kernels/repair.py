@@ -111,14 +111,14 @@ def settle(found: Again, differ: Tensor, flagged: Tensor, *, out: Tensor, back: 
 
 
 def tell(settled: Settled, *, on_uncorrectable: OnUncorrectable, events: Tensor) -> None:
-    """Add to `events` what happened in a call; what is left is told as the policy wants."""
+    """Add to `events` what happened in a call; what is uncorrected is reported as the policy says."""
     note(events, settled.events)
-    if not (left := settled.events.uncorrected):
+    if not (uncorrected := settled.events.uncorrected):
         return
     if settled.lost:
         complain(on_uncorrectable, fault="the stored weight or its sums changed in more places than can be told apart")
     else:
-        complain(on_uncorrectable, fault=f"{left} rows do not add up after they were computed again")
+        complain(on_uncorrectable, fault=f"{uncorrected} rows do not add up after they were computed again")
 
 
 def _adds_up(a: Tensor, rows: Tensor, stored: SummedWeight) -> Tensor:

@@ -6,7 +6,7 @@ for bit (tests hold the two together). Words are int8, or uint8, which the loops
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -124,6 +124,29 @@ def write_checked(total: Tensor, bias: Tensor, back: WriteBack, *, offset: Tenso
     return out, _located(total, bias, offset=offset) if any(wrong) else None
 
 
+def write_checked_planes(
+    total: Tensor, bias: Tensor, back: WriteBack, *, offsets: Tensor, groups: int
+) -> tuple[Tensor, bool]:
+    """As `write_checked` on the CPU, of channels as rows, and whether all places add up.
+
+    `total` [b, groups (n + 3), places] int32, bias [groups n], `offsets` [groups, .] int64 -> [b, groups n, places] of
+    8 bits or float32. RuntimeError without numba.
+    """
+    host = on_host(total)
+    if host is None:
+        raise RuntimeError("checked channels: no numba")
+    (b, _, places), n = total.shape, len(bias) // groups
+    multiplier, out = back.of_columns(len(bias)), torch.empty(b, len(bias), places, dtype=back.dtype)
+    parts = b * groups * -(-places // host.PLACES)
+    given = (total.data_ptr(), bias.data_ptr(), multiplier.data_ptr())
+    check = (offsets.data_ptr(), offsets.shape[1], out.data_ptr(), groups, n, places)
+    if back.dtype in OCTETS:
+        work = partial(host.checked_planes, *given, *back.grid.limits, *check)
+    else:
+        work = partial(host.checked_planes_of_floats, *given, *check)
+    return out, not any(split(parts, n * host.PLACES, work))
+
+
 def mismatched(total: Tensor, bias: Tensor, *, offset: Tensor) -> Tensor | None:
     """The check of `write_checked` alone: the rows [f] int64 that do not add up; None where all do."""
     host = on_host(total)
@@ -207,3 +230,15 @@ def _written(wide: Tensor, back: WriteBack) -> Tensor:
         return wide
     value = wide.to(torch.float32) * back.multiplier.to(torch.float32)
     return saturate(value, back.grid) if back.dtype in OCTETS else value
+
+
+@cache
+def no_bias(n: int, device: torch.device) -> Tensor:
+    """A bias of zeros [n], that nobody writes to."""
+    return torch.zeros(n, dtype=torch.int32, device=device)
+
+
+@cache
+def unscaled(device: torch.device) -> WriteBack:
+    """The write-back that leaves accumulators as they are."""
+    return WriteBack(multiplier=torch.ones(1, dtype=torch.float32, device=device), dtype=torch.int32)

@@ -1,14 +1,13 @@
 """Integer matrix products with write-back: one kernel on a GPU; on a CPU a product and a second pass."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch import Tensor
 
 from radhard.kernels import backends
 from radhard.kernels.on_device import on_device
-from radhard.kernels.write import WriteBack, write
+from radhard.kernels.write import WriteBack, no_bias, unscaled, write
 
 
 def written(a: Tensor, b: Tensor, *, bias: Tensor | None, back: WriteBack | None, spread: bool = False) -> Tensor:
@@ -23,8 +22,13 @@ def written(a: Tensor, b: Tensor, *, bias: Tensor | None, back: WriteBack | None
         if out is not None:
             return out
     groups, n = groups_of(a, b), b.shape[-2]
-    total = backends.product(grouped(a, groups), grouped(b, groups)).flatten(0, 1)
-    words = write(total, no_bias(n, a.device) if bias is None else bias, back or unscaled(a.device))
+    left, right = grouped(a, groups), grouped(b, groups)
+    bias, back = no_bias(n, a.device) if bias is None else bias, back or unscaled(a.device)
+    at_once = backends.chosen(len(left), a.device).written
+    if at_once is not None:
+        words = at_once(left, right, bias.contiguous(), back)
+    else:
+        words = write(backends.product(left, right).flatten(0, 1), bias, back)
     return words.view(*groups, a.shape[-2], n)
 
 
@@ -42,15 +46,3 @@ def grouped(x: Tensor, groups: Sequence[int]) -> Tensor:
     if whole.stride(-2) == 1:
         return whole.mT.reshape(-1, x.shape[-1], x.shape[-2]).mT
     return whole.reshape(-1, *x.shape[-2:])
-
-
-@cache
-def no_bias(n: int, device: torch.device) -> Tensor:
-    """A bias of zeros [n], that nobody writes to."""
-    return torch.zeros(n, dtype=torch.int32, device=device)
-
-
-@cache
-def unscaled(device: torch.device) -> WriteBack:
-    """The write-back that leaves accumulators as they are."""
-    return WriteBack(multiplier=torch.ones(1, dtype=torch.float32, device=device), dtype=torch.int32)

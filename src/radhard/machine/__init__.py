@@ -1,6 +1,6 @@
 """The one place where arithmetic happens: the machine protocol, fault-free machines, exact integer products."""
 
-from radhard.kernels.backends import backend_names
+from radhard.kernels.convolution import backend_names
 from radhard.kernels.grid import LATER, SYMMETRIC, UNSIGNED, Grid
 from radhard.kernels.write import WriteBack, saturate
 from radhard.machine.ambient import undisturbed

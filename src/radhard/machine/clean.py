@@ -42,6 +42,20 @@ class Machine(ABC):
         """Whether what was computed since it was asked last may be used; if not, all of it is to be done once more."""
         return True
 
+    @property
+    def sparse(self) -> bool:
+        """Whether what it computes is what the kernels do, but for units that `strike` writes again."""
+        return False
+
+    def strike(self, operator: Operator, *, site: Site, cost: Cost | None) -> None:
+        """Interpret the definition on those units of `operator` that faults hit at `site`, and scatter what they yield.
+
+        Only a machine that is `sparse` does so. The operator reads its inputs itself, and keeps what is scattered: the
+        output that it scatters into is empty. `cost` is that of one image, with all pieces of a site that executes a
+        part of them; None at a site of the run, whose cost the machine knows.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not sparse")
+
     def gemm(self, a: Tensor, b: Tensor, site: str = "gemm") -> Tensor:
         """a [..., m, k], b [..., k, n] -> [..., m, n]; int8 operands give int32 accumulators."""
         return self.apply(Gemm(), (a, b), Site(name=site, operator="matmul"))
@@ -130,6 +144,14 @@ class Clean(GraphCapturable):
             self._noted = counts if self._noted is None else together(self._noted, counts)
 
         return operator.kernel(inputs, note)
+
+    @property
+    def sparse(self) -> bool:
+        """Nothing hits it; a subclass that computes otherwise is not."""
+        return type(self).apply is Clean.apply
+
+    def strike(self, operator: Operator, *, site: Site, cost: Cost | None) -> None:
+        """Nothing."""
 
     @property
     def non_finite(self) -> Tensor:

@@ -50,26 +50,26 @@ def why_no_gpu() -> str:
             f"torch {torch.__version__} is built without CUDA: install one with CUDA, by the command that PyTorch's "
             "page `Start locally` gives for this system, or leave --device out"
         )
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
-        return _of_driver(" ".join(str(one.message) for one in told))
+        return _of_driver(" ".join(str(one.message) for one in caught))
     if kernels() is None:
         return 'Triton, which makes the kernels for GPUs, is not installed: pip install "radhard[cuda]"'
     return ""
 
 
-def _of_driver(told: str) -> str:
-    """Why torch finds no GPU, from what it `told`, or tells when it is asked to begin."""
-    if not told:
+def _of_driver(message: str) -> str:
+    """Why torch finds no GPU, from its `message`, or the one that it gives when it is initialised."""
+    if not message:
         try:
             torch.cuda.init()
         except (RuntimeError, AssertionError) as error:
-            told = str(error)
+            message = str(error)
     built = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}"
-    reason = " ".join(told.split()).partition(" Please ")[0].rstrip(".") or "it finds no GPU"
-    if "too old" in told or "insufficient" in told:
+    reason = " ".join(message.split()).partition(" Please ")[0].rstrip(".") or "it finds no GPU"
+    if "too old" in message or "insufficient" in message:
         return f"the driver is too old ({built}; {reason}): update the driver, or install a torch of an older CUDA"
     return f"no GPU is there ({built}; {reason}): install the GPU's driver, or leave --device out"
 

@@ -71,6 +71,10 @@ class MatrixProduct(Operator):
             return self.write_back.dtype
         return torch.int32 if left.dtype in OCTETS else left.dtype
 
+    def multipliers(self, inputs: Sequence[Tensor | None], index: Tensor) -> UnitInput:
+        """The multiplier [u] of each of the units `index` [u]; what knows their columns need not gather factors."""
+        return self.units(inputs).gather(index)[3]
+
     def multiplier(self, column: Tensor) -> Tensor | None:
         """The multiplier [u] of each of the columns [u]."""
         if self.write_back is None:
@@ -126,6 +130,10 @@ class Gemm(MatrixProduct):
         dtype = self.dtype(a)
         return torch.empty(self._shape(a, b), dtype=dtype, device=a.device)
 
+    def multipliers(self, inputs: Sequence[Tensor | None], index: Tensor) -> Tensor | None:
+        """Those of the columns, which are the last axis of the output."""
+        return self.multiplier(index % operands(inputs)[1].shape[-1])
+
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """One output's chain: a row of a, a column of b, of the same group."""
         a, b = operands(inputs)
@@ -166,7 +174,8 @@ class Gemm(MatrixProduct):
         images, pieces = left.shape[:2]
         flat = [*groups, m * n]
         return Matrices(
-            a=left.reshape(-1, m, k),
+            left=left.reshape(-1, m, k),
+            sizes=(images * pieces, m, k),
             b=right.reshape(-1, n, k),
             bias=None,
             stored=False,

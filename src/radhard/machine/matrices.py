@@ -8,6 +8,7 @@ images, and what is checked for an image does not depend on the batch that it is
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -51,12 +52,16 @@ class Shape:
 class Matrices:
     """`a` [g, m, k] int8 or uint8 times `b` [h, n, k] int8, each transposed: product x takes b[x % h] -> [g, m, n].
 
+    `left` is a as it lies in memory, of as many words in the same order: the windows of a convolution overlap, and are
+    copied where somebody asks for them.
+
     Product x is number `piece[x]` of `pieces` of the image in slot `slot[x]`. `bias` [h, n] int32; `stored` says that b
     is a weight. `split` gives an output of the operator as [g, m, n], `merge` is its inverse. Of a float product a, b
     and bias are float32 or bfloat16.
     """
 
-    a: Tensor
+    left: Tensor
+    sizes: tuple[int, int, int]
     b: Tensor
     bias: Tensor | None
     stored: bool
@@ -66,16 +71,21 @@ class Matrices:
     split: Callable[[Tensor], Tensor]
     merge: Callable[[Tensor], Tensor]
 
+    @cached_property
+    def a(self) -> Tensor:
+        """The left factors [g, m, k]."""
+        return self.left.reshape(self.sizes)
+
     @property
     def shape(self) -> Shape:
         """Sizes of one of the products, all of which are alike."""
-        (_, m, k), n = self.a.shape, self.b.shape[1]
+        (_, m, k), n = self.sizes, self.b.shape[1]
         return Shape(m=m, k=k, n=n, bias=self.bias is not None, stored=self.stored)
 
     @property
     def every(self) -> Tensor:
         """The numbers of all products [g] int64."""
-        return torch.arange(len(self.a), device=self.a.device)
+        return torch.arange(self.sizes[0], device=self.left.device)
 
     def of_weight(self, values: Tensor, index: Tensor) -> Tensor:
         """Values [h, ...] of b or of its sums -> those that products `index` [f] meet [f, ...]."""

@@ -4,13 +4,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from radhard.kernels.chains import Chains
 from radhard.machine.arithmetic import Arithmetic, Plain, Rows
+
+OperatorRole = Literal["", "activation", "normalisation"]
+"""What an operator is for in a network, where that says what the parts of the network are."""
 
 UnitInput = Tensor | Rows | None
 NoteNonFinite = Callable[[Tensor], None]
@@ -50,6 +53,7 @@ class Operator(ABC):
     """
 
     name: ClassVar[str]
+    role: ClassVar[OperatorRole] = ""
     first_step: int = 0  # of the site's definition: above 0 where the operator finishes what another began at its site
 
     @abstractmethod

@@ -167,18 +167,23 @@ def _placed(part: Part, slot: Column, unit: Column, inner: int) -> Column:
 
 
 @njit(cache=True, nogil=True)
+def place_of(wanted, own, order):  # type: ignore[no-untyped-def]
+    """Where a number stands in `own` [F], which `order` sorts; -1 where it does not."""
+    low, high = 0, len(own)
+    while low < high:
+        middle = (low + high) // 2
+        if own[order[middle]] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return order[low] if low < len(own) and own[order[low]] == wanted else -1
+
+
+@njit(cache=True, nogil=True)
 def _search(own, order, slot, unit, pieces, inner):  # type: ignore[no-untyped-def]
     """Numbers `own` [F] of the entries, which `order` sorts -> flat index [u] of each unit, or -1."""
     found = np.empty_like(unit)
     for u in range(len(unit)):
-        wanted = slot[u] * pieces + unit[u] // inner
-        low, high = 0, len(own)
-        while low < high:
-            middle = (low + high) // 2
-            if own[order[middle]] < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        hit = low < len(own) and own[order[low]] == wanted
-        found[u] = order[low] * inner + unit[u] % inner if hit else -1
+        place = place_of(slot[u] * pieces + unit[u] // inner, own, order)
+        found[u] = place * inner + unit[u] % inner if place >= 0 else -1
     return found

@@ -30,7 +30,7 @@ _WEIGHTS_ALONE = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 def load(
     name: str,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     *,
     checkpoint_key: str | None = None,
     seed: int = 0,
@@ -67,7 +67,7 @@ def load(
         raise InputError(f"checkpoint_key {checkpoint_key!r}: it is of a checkpoint, and none is given (--checkpoint)")
     wanted = Wanted(
         name=name,
-        checkpoint=checkpoint,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
         checkpoint_key=checkpoint_key,
         weights=weights,
         seed=seed,

@@ -7,8 +7,8 @@ import importlib as _importlib
 import pkgutil as _pkgutil
 
 import radhard.operators.aten as _aten
+from radhard.kernels.affine import Affine, affine_of
 from radhard.machine import Add, Gemm, Load, Mul, Sum, WriteBack
-from radhard.operators.affine import Affine, affine_of
 from radhard.operators.aten import Lowered, lowers
 from radhard.operators.batch_norm import BatchNorm
 from radhard.operators.conv2d import Conv2d

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import lowers
 
 
@@ -35,6 +36,7 @@ class BatchNorm(Elementwise):
     """x [b, c, ...], factor and offset [c, 1, ...] float -> x factor + offset, x's shape."""
 
     name: ClassVar[str] = "batch_norm"
+    role: ClassVar[OperatorRole] = "normalisation"
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One multiplication, one addition."""

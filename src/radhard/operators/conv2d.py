@@ -70,6 +70,12 @@ class Conv2d(MatrixProduct):
         size = self._geometry(weight).out_size(x)
         return torch.empty(x.shape[0], weight.shape[0], *size, dtype=dtype, device=x.device)
 
+    def multipliers(self, inputs: Sequence[Tensor | None], index: Tensor) -> Tensor | None:
+        """Those of the filters, group after group."""
+        x, weight = operands(inputs)
+        n, (h, w) = weight.shape[0] // self.groups, self._geometry(weight).out_size(x)
+        return self.multiplier(index // (n * h * w) % self.groups * n + index % n)
+
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """One output's chain, in the order (image, group, position, filter)."""
         x, weight = operands(inputs)
@@ -148,7 +154,8 @@ class Conv2d(MatrixProduct):
             return apart.reshape(samples, groups * n, h, w)
 
         return Matrices(
-            a=patches.reshape(samples * groups, h * w, -1),
+            left=patches,
+            sizes=(samples * groups, h * w, weight[0].numel()),
             b=weight.reshape(groups, n, -1),
             bias=None if inputs[2] is None else inputs[2].view(groups, n),
             stored=True,

@@ -21,6 +21,7 @@ from radhard.machine import (
     apply_special,
     tensors,
 )
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import Argument, Lowered, Lowering, lowers
 
 _ATEN = torch.ops.aten
@@ -49,6 +50,7 @@ class Power(Elementwise):
     """x [...] float -> x to the power of `exponent`, a whole number of 2 or more, by repeated multiplication."""
 
     name: ClassVar[str] = "power"
+    role: ClassVar[OperatorRole] = "activation"
     exponent: int
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
@@ -71,6 +73,7 @@ class RealPower(Elementwise):
     """x [...] float -> x to the power of `exponent`, no whole number: exp(exponent log x); NaN below 0."""
 
     name: ClassVar[str] = "real_power"
+    role: ClassVar[OperatorRole] = "activation"
     exponent: float
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
@@ -95,6 +98,11 @@ class Function(Elementwise):
     def name(self) -> str:  # type: ignore[override]
         """The function's."""
         return self.function
+
+    @property
+    def role(self) -> OperatorRole:  # type: ignore[override]
+        """Those that a network has as an activation, or as a part of one that is written out."""
+        return "activation" if self.function in ("erf", "exp", "expm1", "tanh") else ""
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """The function."""

@@ -9,41 +9,37 @@ from typing import Any
 
 from torch import Tensor
 
+from radhard.kernels.affine import Affine
 from radhard.kernels.on_device import on_device
 from radhard.machine import Add, Mul, Operator
-from radhard.operators.affine import Affine
 from radhard.operators.layer_norm import LayerNorm
 from radhard.operators.rms_norm import RmsNorm
 from radhard.operators.softmax import Softmax
 
 Inputs = Sequence[Tensor | None]
+Reads = Sequence[Affine | None]
 FusedWords = tuple[Tensor, Tensor | None] | None
 """What was written and which values were not finite, see `radhard.kernels.cuda.rows`; None where it was not served."""
 
 
-def in_one_pass(
-    inner: Operator, inputs: Inputs, *, reads: Sequence[Affine | None], writes: Affine | None
-) -> FusedWords:
+def in_one_pass(inner: Operator, inputs: Inputs, *, reads: Reads, writes: Affine | None) -> FusedWords:
     """`inner` between words for `reads[i]` (None: a float input) and for `writes`, on the inputs' device."""
     x = inputs[0]
     kernels = None if x is None else on_device(x)
     how = _FUSED.get(type(inner))
     if kernels is None or how is None:
         return None
-    write = None if writes is None else (1.0 / writes.scale, writes.grid.limits, writes.grid.dtype)
-    found: FusedWords = how(
-        kernels, inner, inputs, [None if r is None else (r.grid.zero, r.scale) for r in reads], write
-    )
+    found: FusedWords = how(kernels, inner, inputs, reads, writes)
     return found
 
 
-def _softmax(kernels: Any, inner: Softmax, inputs: Inputs, reads: Any, write: Any) -> Any:
+def _softmax(kernels: Any, inner: Softmax, inputs: Inputs, reads: Reads, write: Affine | None) -> Any:
     (x,) = inputs
     assert x is not None
     return kernels.softmax(x, read=reads[0], write=write) if inner.dim % x.ndim == x.ndim - 1 else None
 
 
-def _normalised(kernels: Any, inner: LayerNorm | RmsNorm, inputs: Inputs, reads: Any, write: Any) -> Any:
+def _normalised(kernels: Any, inner: LayerNorm | RmsNorm, inputs: Inputs, reads: Reads, write: Affine | None) -> Any:
     x, weight, *bias = inputs
     if any(read is not None for read in reads[1:]):
         return None
@@ -59,11 +55,11 @@ def _normalised(kernels: Any, inner: LayerNorm | RmsNorm, inputs: Inputs, reads:
     )
 
 
-def _added(kernels: Any, inner: Add, inputs: Inputs, reads: Any, write: Any) -> Any:
+def _added(kernels: Any, inner: Add, inputs: Inputs, reads: Reads, write: Affine | None) -> Any:
     return kernels.pair("add" if inner.sign > 0 else "sub", tuple(inputs), reads=tuple(reads), write=write)
 
 
-def _multiplied(kernels: Any, inner: Mul, inputs: Inputs, reads: Any, write: Any) -> Any:
+def _multiplied(kernels: Any, inner: Mul, inputs: Inputs, reads: Reads, write: Affine | None) -> Any:
     del inner
     return kernels.pair("mul", tuple(inputs), reads=tuple(reads), write=write)
 

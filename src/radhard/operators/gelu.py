@@ -11,6 +11,7 @@ from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import Lowered, lowers
 
 _ATEN = torch.ops.aten
@@ -21,6 +22,7 @@ class Gelu(Elementwise):
     """x [...] float -> [...]; `form` is torch's `approximate`: "none" for erf, "tanh"."""
 
     name: ClassVar[str] = "gelu"
+    role: ClassVar[OperatorRole] = "activation"
     form: Literal["none", "tanh"] = "none"
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:

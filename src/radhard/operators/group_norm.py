@@ -11,7 +11,7 @@ from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units
-from radhard.machine.operator import unravel
+from radhard.machine.operator import OperatorRole, unravel
 from radhard.operators.aten import Lowered, lowers
 from radhard.operators.layer_norm import normalised
 
@@ -23,6 +23,7 @@ class GroupNorm(Operator):
     """x [b, c, ...], weight and bias [c] or None -> x's shape; `groups` groups of channels, each a row."""
 
     name: ClassVar[str] = "group_norm"
+    role: ClassVar[OperatorRole] = "normalisation"
     groups: int
     eps: float = 1e-5
 

@@ -11,6 +11,7 @@ from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import Lowered, lowers
 
 _ATEN = torch.ops.aten
@@ -21,6 +22,7 @@ class Clamp(Elementwise):
     """x [...] float -> [...] between `low` and `high`: comparisons, no operation that a flip could hit. NaN stays."""
 
     name: ClassVar[str] = "clamp"
+    role: ClassVar[OperatorRole] = "activation"
     low: float = -math.inf
     high: float = math.inf
 
@@ -43,6 +45,7 @@ class HardSigmoid(Elementwise):
     """x [...] float -> min(max(x + 3, 0), 6) / 6 [...]."""
 
     name: ClassVar[str] = "hard_sigmoid"
+    role: ClassVar[OperatorRole] = "activation"
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One addition, one multiplication."""
@@ -62,6 +65,7 @@ class HardSwish(Elementwise):
     """x [...] float -> x min(max(x + 3, 0), 6) / 6 [...]."""
 
     name: ClassVar[str] = "hard_swish"
+    role: ClassVar[OperatorRole] = "activation"
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One addition, two multiplications."""

@@ -10,6 +10,7 @@ from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units, rows
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import Lowered, lowers
 
 _ATEN = torch.ops.aten
@@ -20,6 +21,7 @@ class LayerNorm(Operator):
     """x [..., *shape], weight and bias [*shape] or None -> x's shape; every row of `shape` has mean 0, variance 1."""
 
     name: ClassVar[str] = "layer_norm"
+    role: ClassVar[OperatorRole] = "normalisation"
     shape: tuple[int, ...]
     eps: float = 1e-5
 

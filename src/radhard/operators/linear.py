@@ -34,6 +34,10 @@ class Linear(MatrixProduct):
         dtype = self.dtype(x)
         return torch.empty(*x.shape[:-1], weight.shape[0], dtype=dtype, device=x.device)
 
+    def multipliers(self, inputs: Sequence[Tensor | None], index: Tensor) -> Tensor | None:
+        """Those of the columns, which are the last axis of the output."""
+        return self.multiplier(index % operands(inputs)[1].shape[0])
+
     def units(self, inputs: Sequence[Tensor | None]) -> Units:
         """One output's chain: a row of x, a row of the weight."""
         x, weight = operands(inputs)
@@ -62,7 +66,8 @@ class Linear(MatrixProduct):
         bias, shape = inputs[2], [*x.shape[:-1], weight.shape[0]]
         a = by_image(x, site)
         return Matrices(
-            a=a,
+            left=a,
+            sizes=(a.shape[0], a.shape[1], a.shape[2]),
             b=weight[None],
             bias=None if bias is None else bias[None],
             stored=True,

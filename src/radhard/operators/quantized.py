@@ -10,10 +10,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from radhard.kernels.affine import Affine
 from radhard.kernels.octets import every_octet
 from radhard.kernels.write import look_up, write_float
 from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, Operator, UnitInput, Units
-from radhard.operators.affine import Affine
 from radhard.operators.fused import in_one_pass
 from radhard.operators.tables import Tables
 
@@ -62,7 +62,7 @@ class Quantized(Operator):
             for x, affine in zip(inputs[:given], self.reads, strict=True)
         ]
         out = self.inner.definition(m, *read, *inputs[given:])
-        return out if self.writes is None else m.quantize(m.scale(out, 1.0 / self.writes.scale), self.writes.grid)
+        return out if self.writes is None else m.quantize(m.scale(out, self.writes.factor), self.writes.grid)
 
     @cached_property
     def _tables(self) -> Tables:
@@ -78,7 +78,7 @@ class Quantized(Operator):
         out = self.inner.kernel(self._read(inputs), note)
         if self.writes is None:
             return out
-        words, non_finite = write_float(out, 1.0 / self.writes.scale, self.writes.grid)
+        words, non_finite = write_float(out, self.writes.factor, self.writes.grid)
         if non_finite is not None:
             note(non_finite)
         return words

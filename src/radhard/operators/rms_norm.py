@@ -11,6 +11,7 @@ from torch.fx import Node
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, NoteNonFinite, Operator, UnitInput, Units
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import Lowered, lowers
 from radhard.operators.layer_norm import rows_with_parameters
 
@@ -22,6 +23,7 @@ class RmsNorm(Operator):
     """x [..., *shape], weight [*shape] or None -> x's shape; every row of `shape` has mean square 1."""
 
     name: ClassVar[str] = "rms_norm"
+    role: ClassVar[OperatorRole] = "normalisation"
     shape: tuple[int, ...]
     eps: float = 1e-6
 

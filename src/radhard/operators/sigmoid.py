@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from radhard.machine import Arithmetic, Elementwise, NoteNonFinite, UnitInput, tensors
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import lowers
 
 
@@ -22,6 +23,7 @@ class Sigmoid(Elementwise):
     """x [...] float -> [...] in [0, 1]."""
 
     name: ClassVar[str] = "sigmoid"
+    role: ClassVar[OperatorRole] = "activation"
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One exponential, one addition, one reciprocal."""
@@ -41,6 +43,7 @@ class Silu(Elementwise):
     """x [...] float -> x sigmoid(x) [...]; "swish" elsewhere."""
 
     name: ClassVar[str] = "silu"
+    role: ClassVar[OperatorRole] = "activation"
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """A sigmoid and one multiplication."""

@@ -10,7 +10,7 @@ from radhard.program.program import Apply, Move, Program, Recipe, Ref, RunResult
 from radhard.program.quantization.calibration import Calibration, read_calibration, write_calibration
 from radhard.program.quantization.quantize import RECIPES, quantize
 from radhard.program.quantization.quantizer import IntegerRecipe
-from radhard.program.rerun import KeptRun, Rerun, arithmetic, rerun, run_and_keep
+from radhard.program.rerun import KeptRun, Rerun, Resuming, arithmetic, rerun, run_and_keep
 
 __all__ = [
     "NONE",
@@ -28,6 +28,7 @@ __all__ = [
     "Recipe",
     "Ref",
     "Rerun",
+    "Resuming",
     "RunResult",
     "arithmetic",
     "capture",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from radhard.machine import KINDS, Kind
 from radhard.program.program import Program
@@ -89,6 +88,8 @@ def counted_by_torch(module: nn.Module, example: torch.Tensor) -> int:
     attention runs unfused here; nor inside the fused path of nn.MultiheadAttention and nn.TransformerEncoderLayer,
     which is switched off here.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # it imports Triton, which takes 0.2 s of every start
+
     module = deepcopy(module).requires_grad_(False)  # the counter trips over views of parameters
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

@@ -6,7 +6,7 @@ the batch in which it differs, and its rows for them; a step is computed for the
 inputs or are touched at its site, and compared with what was kept, bit by bit. All else is taken from there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.bits import bits
-from radhard.machine import Cost, Machine, Recording, Site, applied, undisturbed
+from radhard.machine import Cost, Machine, Operator, Recording, Site, Wrapping, applied, together, undisturbed
 from radhard.program.program import Apply, Move, Program, Ref, RunResult, refs, run
 
 
@@ -32,10 +32,48 @@ class KeptRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rerun:
-    """What the same images gave on another machine, and the `work` it took: multiplications and additions."""
+    """What the same images gave on another machine, and the `work` it took: multiplications and additions.
+
+    `reached` bool [B]: the images in which a site has written another word than in the kept run.
+    """
 
     result: RunResult
     work: int
+    reached: Tensor
+
+
+class Resuming(Wrapping):
+    """Lets `inner` compute, but for outputs that it is handed: those of a kept run of that machine on the same inputs.
+
+    So a machine around it that changes some words of an output takes all others from there.
+    """
+
+    def __init__(self, inner: Machine) -> None:
+        super().__init__(inner)
+        self._handed: tuple[Tensor, Tensor] | None = None
+        self._noted = torch.zeros(1, dtype=torch.int64, device="cpu")
+
+    def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
+        """Start afresh."""
+        self._handed, self._noted = None, torch.zeros(len(ids), dtype=torch.int64, device="cpu")
+        super().begin(costs, ids)
+
+    def hand(self, out: Tensor, notes: Tensor) -> None:
+        """The output of the next application, which may be written to, and its notes [B] int64."""
+        self._handed = out, notes
+
+    def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
+        """What it was handed, or the inner machine's output."""
+        if self._handed is None:
+            return self.inner.apply(operator, inputs, site)
+        (out, notes), self._handed = self._handed, None
+        self._noted = together(self._noted, notes)
+        return out
+
+    @property
+    def non_finite(self) -> Tensor:
+        """What the inner machine noted, and what it was handed."""
+        return together(self.inner.non_finite, self._noted)
 
 
 def run_and_keep(program: Program, images: Tensor, machine: Machine, *, ids: Tensor) -> KeptRun:
@@ -45,21 +83,23 @@ def run_and_keep(program: Program, images: Tensor, machine: Machine, *, ids: Ten
     return KeptRun(program=program, images=images, ids=ids, result=result, outputs=keeping.outputs, notes=keeping.notes)
 
 
-def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> Rerun:
+def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor], resuming: Resuming | None = None) -> Rerun:
     """What `run` gives for the images on `machine`, bit for bit where no kernel depends on the size of its batch.
 
-    `touched`: by the name of a site, the images [B] bool of the batch that `machine` treats otherwise there than the
-    kept run did, given the same inputs; none at sites that are not named.
+    `touched`: by the name of a site, how many words [B] int64 of each image of the batch `machine` treats otherwise
+    there than the kept run did, given the same inputs, or whether it does so to any [B] bool; none at sites that are
+    not named. `resuming`: what `machine` wraps, where the kept run is one of the machine within: it is handed the kept
+    output of a site whose inputs are the kept ones.
     """
     program, values = kept.program, _Values(kept)
     logits, non_finite = kept.result.logits.clone(), kept.result.non_finite.clone()
     none = torch.zeros(len(kept.ids), dtype=torch.bool, device="cpu")
-    begun, work = none, 0
+    begun, work, reached = none, 0, none
     with undisturbed(kept.images.device):
         for place, step in enumerate(program.steps):
-            images = values.differing(refs(step), none)
+            images = differing = values.differing(refs(step), none)
             if isinstance(step, Apply):
-                images = images | touched.get(step.site.name, none)
+                images = images | (touched.get(step.site.name, none) > 0)
             if images.any():
                 if isinstance(step, Move):
                     values.differ(step.out, images, values.moved(step, images))
@@ -68,17 +108,24 @@ def rerun(kept: KeptRun, machine: Machine, *, touched: Mapping[str, Tensor]) -> 
                         machine.begin(program.costs, kept.ids[images])
                         begun = images
                     inputs = [None if ref is None else values.of(ref.number, images) for ref in step.inputs]
+                    cost, units = arithmetic(program.costs[step.site]), program.costs[step.site].units
+                    notes = kept.notes[step.site].cpu().expand(len(images))[images]
+                    if resuming is not None and not differing.any():
+                        resuming.hand(values.kept_rows(step, images).clone(), notes)
+                        hit = touched[step.site.name][images].to(torch.int64).clamp(max=units)
+                        work += int(hit.sum()) * -(-cost // units)
+                    else:
+                        work += int(images.sum()) * cost
                     out, noted = applied(machine, step.operator, inputs, site=step.site)
-                    non_finite[images] += noted.cpu() - kept.notes[step.site].cpu()[images]
-                    work += int(images.sum()) * arithmetic(program.costs[step.site])
-                    values.compare(step, images, out)
+                    non_finite[images] += noted.cpu() - notes
+                    reached = reached | values.compare(step, images, out)
             values.release(program.released.get(place, ()))
         changed = values.differing([Ref(program.output)], none)
         if changed.any():
             logits[_places(changed, logits)] = values.of(program.output, changed)
     if not machine.settled():
-        return rerun(kept, machine, touched=touched)
-    return Rerun(result=RunResult(logits=logits, non_finite=non_finite), work=work)
+        return rerun(kept, machine, touched=touched, resuming=resuming)
+    return Rerun(result=RunResult(logits=logits, non_finite=non_finite), work=work, reached=reached)
 
 
 def _places(images: Tensor, x: Tensor) -> Tensor:
@@ -111,15 +158,16 @@ class _Values:
         """A value differs in `images` [B] bool, for which it has these rows."""
         self._rows[number] = images, rows
 
-    def compare(self, step: Apply, images: Tensor, out: Tensor) -> None:
-        """The output of a step for `images` [B] bool, which differs in those of them whose bits are not as kept."""
-        before = self._kept(step, images)
+    def compare(self, step: Apply, images: Tensor, out: Tensor) -> Tensor:
+        """The output of a step for `images` [B] bool -> those of them [B] bool whose bits are not as kept."""
+        before = self.kept_rows(step, images)
         changed = step.site.per_image(bits(out) != bits(before)).cpu() > 0
+        differing = images.clone()
+        differing[images] = changed
         if changed.any():
-            differing = images.clone()
-            differing[images] = changed
             rows = out if changed.all() else step.site.take(out, changed.nonzero().flatten())
             self.differ(step.out, differing, rows)
+        return differing
 
     def release(self, numbers: Iterable[int]) -> None:
         """Let go of values."""
@@ -147,12 +195,13 @@ class _Values:
         return step.moved(lambda number: self.of(number, images))
 
     def _merged(self, step: Apply, images: Tensor) -> Tensor:
-        rows = self._kept(step, images)
+        rows = self.kept_rows(step, images)
         if step.out not in self._rows:
             return rows
         differing, own = self._rows[step.out]
         return step.site.put(rows, differing[images].nonzero().flatten(), own)
 
-    def _kept(self, step: Apply, images: Tensor) -> Tensor:
+    def kept_rows(self, step: Apply, images: Tensor) -> Tensor:
+        """The kept output of a step for `images` [B] bool."""
         out = self.kept.outputs[step.site]
         return out if images.all() else step.site.take(out, images.nonzero().flatten())

@@ -9,16 +9,23 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from radhard.analysis.anatomy import Anatomy
 from radhard.report.anatomy import marked
+from radhard.report.caption import Caption
 from radhard.report.style import COLOURS, check_suffix, write_figure
 
 
 def draw_anatomy(found: Anatomy, path: Path) -> None:
-    """Draw the exposed bits of each row into a .png (160 dots an inch) or .svg file."""
+    """Draw the exposed bits of each row into a .png, .svg or .pdf file."""
     check_suffix(path)
     figure = Figure(figsize=(8.5, 1.4 + 0.26 * len(found.rows)), layout=ConstrainedLayoutEngine())
     FigureCanvasAgg(figure)
     draw_anatomy_on(found, figure.subplots())
-    write_figure(figure, path)
+    title = f"{found.model}, recipe {found.recipe}: exposed bits by {found.by}"
+    bits = sum(row.exposed_bits for row in found.rows)
+    shown = (
+        f"bars are the bits of one image's inference that can flip, {bits:,} in all",
+        f"flips in {', '.join(sorted(found.kinds))}, words {found.words.name}",
+    )
+    write_figure(figure, path, caption=Caption(title=title, sentences=shown))
 
 
 def draw_anatomy_on(found: Anatomy, axes: Axes) -> None:

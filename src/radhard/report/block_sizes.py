@@ -1,65 +1,23 @@
 """The figure of overhead and uncorrected errors over the block size (Fig. 7 of Xue et al.)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, ScalarFormatter
-from scipy.stats import t
 
-from radhard.errors import InputError
-from radhard.report.style import GREY, check_suffix, percent_ticks
+from radhard.analysis.simulated_blocks import MeanInterval, Simulated
+from radhard.report.caption import Caption, sentences_of
+from radhard.report.style import GREY, check_suffix, percent_ticks, write_figure
 
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73")
 _MARKERS = ("o", "s", "^", "D")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeanInterval:
-    """A mean of numbers that are not negative, and its interval `low` ... `high`."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def mean_of(values: Sequence[float]) -> MeanInterval:
-    """Independent values -> their mean and Student's 95 % interval, cut off at 0. InputError for fewer than two."""
-    n = len(values)
-    if n < 2:
-        raise InputError(f"{n} values have no interval: give two or more")
-    mean = math.fsum(values) / n
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
-    return MeanInterval(mean=mean, low=max(0.0, mean - half), high=mean + half)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Simulated:
-    """`n` products of `gemm` at `ber`, protected by LB-ABFT in cubes of `edge` with `policy`; edge 0 is unprotected.
-
-    `mse` is of the written-back words, `wrong` their share that is not as without faults. `executed` is the overhead
-    that the run had, `exact` and `volume` what the models expect, as shares of the product's own operations.
-    """
-
-    gemm: str
-    ber: float
-    edge: int
-    policy: str
-    n: int
-    mse: MeanInterval
-    wrong: MeanInterval
-    executed: MeanInterval
-    exact: float
-    volume: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +77,7 @@ def simulated_record(point: Simulated) -> dict[str, Any]:
 
 
 def draw_block_sizes(data: BlockSizesData, path: Path) -> None:
-    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
+    """Draw the figure into a .png, .svg or .pdf file, legible in black and white."""
     check_suffix(path)
     size = (11.0, 1.4 + 3.6 * len(data.panels))
     figure = Figure(
@@ -147,8 +105,7 @@ def draw_block_sizes(data: BlockSizesData, path: Path) -> None:
     figure.text(0.015, 1 - 0.38 / size[1], data.subtitle, va="top", fontsize=9, color=GREY)
     lines = next(iter(data.panels.values()))
     figure.legend(handles=_legend(lines), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    write_figure(figure, path, caption=Caption(title=data.title, sentences=sentences_of(data.subtitle)))
 
 
 def _draw_line(left: Axes, right: Axes, line: SizeLine, *, number: int) -> None:

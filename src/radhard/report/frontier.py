@@ -9,8 +9,8 @@ from typing import Literal
 
 from radhard.protection import Plan, Ranges
 from radhard.protection.planning.grounds import FrontierStep
+from radhard.report.band import Band
 from radhard.report.configurations.record import flat
-from radhard.report.curve import Band
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, SymmetricalLogLocator
 
+from radhard.report.caption import Caption, sentences_of
 from radhard.report.frontier import Frontier, FrontierData
 from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, write_figure
 
@@ -21,7 +22,7 @@ _RING: dict[str, Any] = {
 
 
 def draw_frontier(data: FrontierData, path: Path) -> None:
-    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
+    """Draw the figure into a .png, .svg or .pdf file, legible in black and white."""
     check_suffix(path)
     rows = math.ceil((len(data.lines) + 4) / 2)
     width, height = 8.0, 5.3 + 0.2 * rows
@@ -38,7 +39,8 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     figure.text(0.15 / width, 1 - 0.12 / height, data.title, va="top", fontsize=13, fontweight="bold")
     figure.text(0.15 / width, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9, handlelength=4)
-    write_figure(figure, path)
+    shown = ("accuracy under faults over overhead, a mark a step of a plan; the ring is the step that was chosen",)
+    write_figure(figure, path, caption=Caption(title=data.title, sentences=(*sentences_of(data.subtitle), *shown)))
 
 
 def draw_frontier_on(data: FrontierData, axes: Axes) -> list[Line2D]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -17,7 +17,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from radhard.errors import InputError
-from radhard.report.style import GREY, check_suffix
+from radhard.models.data.mean_image import grey_of
+from radhard.report.caption import Caption, sentences_of
+from radhard.report.style import GREY, check_suffix, write_figure
 
 _MAP = colormaps["cividis"]  # its lightness rises evenly, so that it reads the same in grey
 _SIDE = 2.9  # inches of a panel's longer side
@@ -52,15 +54,15 @@ class HeatmapPanel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeatmapData:
-    """What the figure shows: the mean `image` [H, W] or [H, W, 3] in 0 ... 1 and `panels` on one scale."""
+    """What the figure shows: the mean `image` [H, W] or [H, W, 3] in 0 ... 1, if known, and `panels` on one scale."""
 
     title: str
     subtitle: str
-    image: npt.NDArray[np.float64]
+    image: npt.NDArray[np.float64] | None
     panels: tuple[HeatmapPanel, ...]
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 2 and (self.image.ndim != 3 or self.image.shape[2] != 3):
+        if self.image is not None and self.image.ndim != 2 and (self.image.ndim != 3 or self.image.shape[2] != 3):
             raise InputError(f"mean image of shape {self.image.shape}: give [H, W] or [H, W, 3]")
         if not self.panels:
             raise InputError(f"heat map {self.title!r} has no panel: give one or more")
@@ -74,13 +76,14 @@ class HeatmapData:
 
 
 def draw_heatmap(data: HeatmapData, path: Path) -> None:
-    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white.
+    """Draw the figure into a .png, .svg or .pdf file, legible in black and white.
 
     Cells have their factor printed, in bold where its interval does not reach 0, and the interval's half width; where
     there are too many cells for that a dot takes the place of bold. Negative factors are hatched.
     """
     check_suffix(path)
-    places = 1 + len(data.panels)
+    before = 0 if data.image is None else 1
+    places = before + len(data.panels)
     rows = math.ceil(places / 4)
     columns = math.ceil(places / rows)
     tall = min(1.0, max(panel.factor.shape[0] / panel.factor.shape[1] for panel in data.panels))
@@ -92,11 +95,12 @@ def draw_heatmap(data: HeatmapData, path: Path) -> None:
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)
     axes: Sequence[Axes] = list(grid.flat)
-    _draw_image(axes[0], data.image, like=data.panels[0])
+    if data.image is not None:
+        _draw_image(axes[0], data.image, like=data.panels[0])
     least, greatest = data.scale
     scale = Normalize(least, greatest)
     digits = 1 if max(-least, greatest) >= 1 else 2
-    for each, panel in zip(axes[1:], data.panels, strict=False):
+    for each, panel in zip(axes[before:], data.panels, strict=False):
         _draw_panel(each, panel, scale=scale, digits=digits)
     for each in axes[places:]:
         each.set_axis_off()
@@ -106,8 +110,12 @@ def draw_heatmap(data: HeatmapData, path: Path) -> None:
     figure.text(left, 1 - 0.1 / height, data.title, va="top", fontsize=13, fontweight="bold")
     figure.text(left, 1 - 0.38 / height, data.subtitle, va="top", fontsize=9, color=GREY)
     figure.text(left, 0.12 / height, _legend(data), fontsize=9, color=GREY)
-    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none", "hatch.linewidth": 0.6}):
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    shown = (
+        *sentences_of(data.subtitle),
+        "cells are vulnerability factors in percentage points",
+        *sentences_of(_legend(data)),
+    )
+    write_figure(figure, path, caption=Caption(title=data.title, sentences=shown))
 
 
 def draw_heatmap_on(data: HeatmapData, axes: Axes) -> None:
@@ -120,8 +128,7 @@ def draw_heatmap_on(data: HeatmapData, axes: Axes) -> None:
 def _draw_image(axes: Axes, image: npt.NDArray[np.float64], *, like: HeatmapPanel) -> None:
     """The mean image under the lines of the grid."""
     rows, columns = like.factor.shape
-    grey = image if image.ndim == 2 else image @ np.array([0.299, 0.587, 0.114])
-    axes.imshow(grey, cmap="gray", vmin=0.0, vmax=1.0, extent=(0, columns, rows, 0), aspect="equal")
+    axes.imshow(grey_of(image), cmap="gray", vmin=0.0, vmax=1.0, extent=(0, columns, rows, 0), aspect="equal")
     # dark under light, so that they are seen on any image
     for colour, width in (("black", 1.0), ("white", 0.5)):
         axes.hlines(range(1, rows), 0, columns, color=colour, linewidth=width)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -14,7 +13,8 @@ from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from radhard.protection import Shape
 from radhard.report.blocks import BlockRow
-from radhard.report.style import GREY, check_suffix, percent_ticks
+from radhard.report.caption import Caption, sentences_of
+from radhard.report.style import GREY, check_suffix, percent_ticks, write_figure
 
 _STYLES: dict[str, dict[str, Any]] = {
     "printed": {"color": "#D55E00", "marker": "^", "linestyle": (0, (1, 1.2))},
@@ -76,7 +76,7 @@ def optimal_blocks_data(rows: Sequence[BlockRow], *, shape: Shape, chosen: str) 
 
 
 def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
-    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
+    """Draw the figure into a .png, .svg or .pdf file, legible in black and white."""
     check_suffix(path)
     figure = Figure(figsize=(10.0, 7.6), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, rect=(0, 0, 1, 0.93)))
     FigureCanvasAgg(figure)
@@ -109,8 +109,7 @@ def draw_optimal_blocks(data: OptimalBlocksData, path: Path) -> None:
     figure.text(0.015, 0.985, data.title, va="top", fontsize=13, fontweight="bold")
     figure.text(0.015, 0.95, data.subtitle, va="top", fontsize=9, color=GREY)
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9, handlelength=4)
-    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    write_figure(figure, path, caption=Caption(title=data.title, sentences=sentences_of(data.subtitle)))
 
 
 def draw_optimal_blocks_on(data: OptimalBlocksData, axes: Axes) -> None:

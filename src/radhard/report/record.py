@@ -44,6 +44,18 @@ def words_record(words: Words) -> WordsRecord:
     return WordsRecord(product=words.product.name, accumulator=words.accumulator.name)
 
 
+class FaultModelRecord(TypedDict, total=False):
+    """The fault model of one upset an inference, as the command line writes it; left out of flips of operations."""
+
+    fault_model: str
+
+
+def fault_model_record(setting: Setting) -> FaultModelRecord:
+    """The fault model, if there is one: then `kinds` is empty, and `exposed_bits` counts its bits."""
+    text = setting.fault_model_text
+    return {} if text is None else {"fault_model": text}
+
+
 def measure_of(setting: Setting) -> str:
     """What losses and factors are of: `accuracy`, or, without labels, `kept`: one less the SDC rate of top-1."""
     return "accuracy" if setting.labelled else "kept"

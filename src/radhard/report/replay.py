@@ -19,13 +19,13 @@ class ReplayRecord(TypedDict):
     images: list[ReplayedRecord]
 
 
-def replay_record(replayed: Replayed, *, bench: ModelUnderTest, recipe: str, trial: int) -> ReplayRecord:
-    """What was replayed on a bench's program of a recipe -> JSON values."""
+def replay_record(replayed: Replayed, *, model_under_test: ModelUnderTest, recipe: str, trial: int) -> ReplayRecord:
+    """What was replayed on a program of a recipe -> JSON values."""
     return {
-        "model": bench.model,
+        "model": model_under_test.model,
         "recipe": recipe,
-        "device": device_name(bench.device),
+        "device": device_name(model_under_test.device),
         "trial": trial,
-        "pixels": None if bench.pixels is None else bench.pixels.as_dict(),
+        "pixels": None if model_under_test.pixels is None else model_under_test.pixels.as_dict(),
         "images": replayed.records(),
     }

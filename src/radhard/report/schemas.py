@@ -6,37 +6,57 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from radhard.analysis.claims.claim import JudgementRecord
 from radhard.json_schema import Schema, schema_of
 from radhard.report.anatomy import AnatomyRecord
+from radhard.report.avf_record import AvfRecord
 from radhard.report.blocks import BlocksRecord
 from radhard.report.configurations.record import ComparedRecord, EvaluatedRecord
 from radhard.report.coverage import CoverageRecord
+from radhard.report.fit_record import FitStudyRecord
 from radhard.report.plan_record import PlannedRecord
 from radhard.report.replay import ReplayRecord
-from radhard.report.store import StoreRecord
+from radhard.report.reproduced import ReproducedRecord
+from radhard.report.sample_size import SampleSizeRecord
+from radhard.report.store import KeptRecord, StoreRecord
+from radhard.report.study import StudyRecord
 from radhard.report.sweep import SweepRecord
 from radhard.report.vulnerability_record import VulnerabilityRecord
 from radhard.report.zoo import FormRecord, ShippedRecord
 
 RECORDS: Mapping[str, Any] = {
+    "study": StudyRecord,
     "sweep": SweepRecord,
     "vulnerability": VulnerabilityRecord,
+    "avf": AvfRecord,
+    "fit": FitStudyRecord,
+    "sample-size": SampleSizeRecord,
     "inspect": AnatomyRecord | CoverageRecord,
     "blocks": BlocksRecord,
     "replay": ReplayRecord,
     "plan": PlannedRecord,
     "evaluate": EvaluatedRecord,
     "compare": ComparedRecord,
+    "reproduce": ReproducedRecord,
     "models": ShippedRecord,
     "store": StoreRecord,
 }
 """The record of a model, by command."""
 
-BESIDE: Mapping[str, tuple[str, Any, str]] = {
-    "models": ("names", list[FormRecord], "The forms that a model's name can have."),
-    "store": ("damaged", list[str], "What is wrong with the store."),
+BESIDE: Mapping[str, Mapping[str, tuple[Any, str]]] = {
+    "reproduce": {
+        "claims": (list[JudgementRecord], "The paper's claims, each judged for a model or a product."),
+        "files": (list[str], "What was written."),
+    },
+    "models": {"names": (list[FormRecord], "The forms that a model's name can have.")},
+    "store": {
+        "damaged": (list[str], "What is wrong with the store."),
+        "results": (list[KeptRecord], "The results that the store keeps, the oldest first."),
+    },
 }
-"""What a command says beside its models: a key, its type, and what it holds."""
+"""What a command says beside its models: by key, its type and what it holds."""
+
+SKIPPED = "Jobs that ended their workers again and again, where there are any: their images are missing."
 
 
 def command_schema(command: str) -> Schema:
@@ -44,8 +64,7 @@ def command_schema(command: str) -> Schema:
     record = schema_of(RECORDS[command])
     definitions = record.pop("$defs")
     beside: Schema = {}
-    if command in BESIDE:
-        key, kind, text = BESIDE[command]
+    for key, (kind, text) in BESIDE.get(command, {}).items():
         own = schema_of(kind)
         definitions |= own.pop("$defs")
         beside[key] = {"description": text, **own}
@@ -58,6 +77,7 @@ def command_schema(command: str) -> Schema:
             "command": {"description": "The command line.", "type": "string"},
             "settings": {"description": "What the command was told, by option, defaults too.", "type": "object"},
             "models": {"description": "A record for each model.", "type": "array", "items": record},
+            "skipped": {"description": SKIPPED, "type": "array", "items": {"type": "string"}},
             **beside,
         },
         "required": ["radhard", "command", "settings", "models", *beside],

@@ -1,4 +1,4 @@
-"""The contents of a store, as records and as a table."""
+"""The contents of a store, as records and as tables."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -6,6 +6,7 @@ from typing import TypedDict
 from rich.table import Table
 
 from radhard.campaign.contents import Held
+from radhard.campaign.results import KeptResult
 from radhard.report.fitted import FittedTable
 
 
@@ -36,6 +37,41 @@ def store_record(held: Held) -> StoreRecord:
         "images": held.pairs,
         "devices": list(held.devices),
     }
+
+
+class KeptRecord(TypedDict):
+    """A result that a store keeps: by which verb, of which model, when (ISO 8601, UTC), where and by what command."""
+
+    verb: str
+    model: str
+    made: str
+    device: str
+    version: str
+    command: str
+    digest: str
+
+
+def kept_record(kept: KeptResult) -> KeptRecord:
+    """A result that a store keeps -> JSON values; its record stays in the store."""
+    return {
+        "verb": kept.verb,
+        "model": kept.model,
+        "made": kept.made,
+        "device": kept.device,
+        "version": kept.version,
+        "command": kept.command,
+        "digest": kept.digest,
+    }
+
+
+def kept_table(results: Sequence[KeptResult]) -> Table:
+    """One row a result, the oldest first."""
+    table = FittedTable("results", keys=2)
+    for name in ("result", "model", "made", "command"):
+        table.add_column(name)
+    for one in results:
+        table.add_row(one.verb, one.model, one.made.partition(".")[0], one.command or "from Python")
+    return table
 
 
 def store_table(groups: Sequence[Held], *, title: str) -> Table:

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from radhard.errors import InputError
+from radhard.report.caption import Caption, write_caption
 
-SUFFIXES = (".png", ".svg")
+SUFFIXES = (".png", ".svg", ".pdf")
 # Okabe and Ito's colours without the yellow, darkest first; the lengths differ, so that 7 x 9 x 5 lines are distinct.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "X", "P", "<", ">")
@@ -27,13 +28,20 @@ def point_ticks() -> FuncFormatter:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise InputError unless the file's name ends in .png or .svg."""
+    """Raise InputError unless the file's name ends in .png, .svg or .pdf."""
     if path.suffix not in SUFFIXES:
-        raise InputError(f"figure {path} ends in {path.suffix or 'nothing'!r}; name a file that ends in .png or .svg")
+        raise InputError(
+            f"figure {path} ends in {path.suffix or 'nothing'!r}; name a file that ends in .png, .svg or .pdf"
+        )
 
 
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a .png (160 dots an inch) or .svg file: of the same data the same bytes, text as text."""
+def write_figure(figure: Figure, path: Path, *, caption: Caption) -> None:
+    """Write a .png (160 dots an inch), .svg or .pdf file, of the same data the same bytes, and its caption beside it.
+
+    Text is text: a .pdf has its fonts within, as TrueType (type 42), which publishers take.
+    """
     check_suffix(path)
-    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none", "pdf.fonttype": 42, "hatch.linewidth": 0.6}):
+        figure.savefig(path, dpi=160, metadata=dated.get(path.suffix))
+    write_caption(caption, path)

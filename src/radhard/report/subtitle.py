@@ -1,8 +1,9 @@
 """The subtitle of figures over bit error rates: faults, images, trials."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from radhard.campaign.experiment import Setting
+from radhard.hardware import read_fault_model
 
 
 def setting_lines(setting: Setting, *, sizes: Collection[int], images: int, place: str = "") -> str:
@@ -10,10 +11,23 @@ def setting_lines(setting: Setting, *, sizes: Collection[int], images: int, plac
 
     `sizes`: numbers of answers of all points, of some of the first `images`.
     """
-    return (
-        f"recipe {setting.recipe}, flips in {', '.join(sorted(setting.kinds)) or 'nothing'}{place}, words "
-        f"{setting.words.name}\n{setting.data}, {_answers(sizes)} answers a point on {images:,} images"
-    )
+    model = setting.fault_model_text
+    faults = fault_line(setting.recipe, kinds=setting.kinds, words=setting.words.name, place=place, fault_model=model)
+    return f"{faults}\n{setting.data}, {answers_line(sizes, images=images)}"
+
+
+def fault_line(
+    recipe: str, *, kinds: Iterable[str], words: str, place: str = "", fault_model: str | None = None
+) -> str:
+    """`recipe int8, flips in add, mul, words product=int16,accumulator=int32`, or what a fault model, a text, hits."""
+    if fault_model is not None:
+        return f"recipe {recipe}, one upset an inference of {read_fault_model(fault_model).title}{place}"
+    return f"recipe {recipe}, flips in {', '.join(sorted(kinds)) or 'nothing'}{place}, words {words}"
+
+
+def answers_line(sizes: Collection[int], *, images: int) -> str:
+    """`n = 100 to 500 answers a point on 100 images`."""
+    return f"{_answers(sizes)} answers a point on {images:,} images"
 
 
 def _answers(sizes: Collection[int]) -> str:

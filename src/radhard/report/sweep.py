@@ -4,18 +4,18 @@ import csv
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated
 
-from radhard.analysis.crossing import Crossing
-from radhard.analysis.curve import Point
+from radhard.analysis.crossing import Crossing, CrossingRecord
+from radhard.analysis.curve import Point, PointRecord
 from radhard.analysis.sweep import Sweep
 from radhard.models.data.pixels import PixelsRecord
-from radhard.report.record import WordsRecord, measure_of, words_record
+from radhard.report.record import FaultModelRecord, WordsRecord, fault_model_record, measure_of, words_record
 
 COLUMNS = ("model", "measure", *(field.name for field in fields(Point)))
 
 
-class SweepRecord(TypedDict):
+class SweepRecord(FaultModelRecord):
     """What was measured of a model, how, and where its accuracy is lost."""
 
     model: str
@@ -37,9 +37,9 @@ class SweepRecord(TypedDict):
     macs: int
     exposed_bits: int
     clean: dict[str, float | None]
-    loses_10_points: Annotated[dict[str, Any], Crossing]
-    loses_half: Annotated[dict[str, Any], Crossing]
-    points: list[Annotated[dict[str, Any], Point]]
+    loses_10_points: Annotated[CrossingRecord, Crossing]
+    loses_half: Annotated[CrossingRecord, Crossing]
+    points: list[Annotated[PointRecord, Point]]
 
 
 def sweep_record(sweep: Sweep) -> SweepRecord:
@@ -57,6 +57,7 @@ def sweep_record(sweep: Sweep) -> SweepRecord:
         "labelled": sweep.labelled,
         "measure": measure_of(setting),
         "kinds": sorted(setting.kinds),
+        **fault_model_record(setting),
         "words": words_record(setting.words),
         "device": sweep.device,
         "back_end": dict(sweep.back_end),
@@ -64,7 +65,7 @@ def sweep_record(sweep: Sweep) -> SweepRecord:
         "anatomy": setting.overrides.as_dict(),
         "macs": sweep.macs,
         "exposed_bits": setting.bits,
-        "clean": {recipe: point.as_dict()["accuracy"] for recipe, point in sweep.clean.items()},
+        "clean": {recipe: point.known_accuracy for recipe, point in sweep.clean.items()},
         "loses_10_points": sweep.loses_10_points.as_dict(),
         "loses_half": sweep.loses_half.as_dict(),
         "points": [point.as_dict() for point in sweep.points],

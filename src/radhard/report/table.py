@@ -9,6 +9,7 @@ from radhard.analysis.crossing import Crossing
 from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
 from radhard.campaign.replay import Replayed
+from radhard.report.fault_amount import COUNT, RATE
 from radhard.report.fitted import FittedTable
 
 
@@ -19,7 +20,8 @@ def sweep_tables(sweeps: Sequence[Sweep]) -> list[Table]:
         setting = sweep.setting
         if sweep.labelled:
             tables.append(clean_table(sweep.clean, title=f"{setting.model} on {setting.data}, no faults"))
-        title = f"{setting.model}, recipe {setting.recipe}, {setting.words.name}"
+        what = setting.words.name if setting.fault_model is None else setting.hits
+        title = f"{setting.model}, recipe {setting.recipe}, {what}"
         if not sweep.labelled:
             title += f"; {setting.data}, without labels: SDC is the share of top-1 answers that are not the clean ones"
         tables.append(points_table(sweep.points, title=title))
@@ -29,30 +31,34 @@ def sweep_tables(sweeps: Sequence[Sweep]) -> list[Table]:
 def points_table(points: Sequence[Point], *, title: str) -> Table:
     """One row a point of a sweep; without accuracy where no image has a label."""
     table = FittedTable(title)
+    unit = COUNT if any(p.flips_an_inference for p in points) else RATE
     labelled = not points or not all(math.isnan(p.accuracy) for p in points if p.n)
-    measured = ("accuracy", "95 % interval", "of clean", "changed") if labelled else ("SDC (changed)", "95 % interval")
-    for heading in ("BER", "trials", "n", "flips expected", "flips", *measured, "non-finite"):
+    measured = ("accuracy", "95 % interval", "of clean") if labelled else ()
+    spoiled = ("SDC", "95 % interval", *(["critical SDC"] if labelled else []), "NaN (DUE)")
+    for heading in (unit, "trials", "n", "flips expected", "flips", *measured, *spoiled, "non-finite"):
         table.add_column(heading, justify="right")
     for p in points:
         table.add_row(
-            f"{p.ber:.3g}",
+            f"{p.amount:.3g}",
             str(p.trials),
             f"{p.n:,}",
             f"{p.flips_expected:,.4g}",
             f"{p.flips:,.4g}" if p.n else "-",
-            *(_accuracy(p) if labelled else _changed(p)),
+            *(_accuracy(p) if labelled else ()),
+            *_rate(p, p.sdc, p.sdc_low, p.sdc_high),
+            *([_share(p.critical)] if labelled else []),
+            _share(p.due),
             _share(p.non_finite),
         )
     return table
 
 
 def _accuracy(p: Point) -> tuple[str, ...]:
-    rates = (f"{p.accuracy:.2%}", f"{p.low:.2%} - {p.high:.2%}") if p.n else ("-", "-")
-    return (*rates, _share(p.relative), _share(p.changed))
+    return (*_rate(p, p.accuracy, p.low, p.high), _share(p.relative))
 
 
-def _changed(p: Point) -> tuple[str, ...]:
-    return (f"{p.changed:.2%}", f"{p.changed_low:.2%} - {p.changed_high:.2%}") if p.n else ("-", "-")
+def _rate(p: Point, rate: float, low: float, high: float) -> tuple[str, str]:
+    return (f"{rate:.2%}", f"{low:.2%} - {high:.2%}") if p.n else ("-", "-")
 
 
 def _share(share: float) -> str:
@@ -73,9 +79,10 @@ def clean_table(clean: Mapping[str, Point], *, title: str) -> Table:
 def comparison_table(sweeps: Sequence[Sweep]) -> Table:
     """One row a model: its size, its accuracy with no fault, and the BER at which that is lost."""
     labelled = all(sweep.labelled for sweep in sweeps)
+    unit = COUNT if any(sweep.setting.flips for sweep in sweeps) else RATE
     lost = ("10 points lost", "half lost") if labelled else ("10 % change", "half change")
     table = FittedTable(
-        f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the BER at which "
+        f"compared, recipe {sweeps[0].recipe}; MACs: multiply-accumulates an image; the {unit} at which "
         f"{'accuracy is lost' if labelled else 'answers change'}, between two that were measured"
     )
     recipes = tuple(dict.fromkeys(recipe for sweep in sweeps for recipe in sweep.clean if sweep.labelled))
@@ -99,9 +106,10 @@ def where_lost(crossing: Crossing) -> str:
     """`3.1e-07 (2e-07 - 5e-07)`, `under 1e-08` if the first rate was too high already, or `not reached`."""
     if crossing.below is None:
         return "not reached"
-    if crossing.ber is None:
+    at = crossing.flips_an_inference if crossing.ber is None else crossing.ber
+    if at is None:
         return f"under {crossing.below:.3g}"
-    return f"{crossing.ber:.2g} ({crossing.above:.3g} - {crossing.below:.3g})"
+    return f"{at:.2g} ({crossing.above:.3g} - {crossing.below:.3g})"
 
 
 def replay_table(replayed: Replayed, *, title: str) -> Table:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,7 +15,8 @@ from matplotlib.patches import Patch, Rectangle
 from radhard.analysis.intervals import Interval
 from radhard.analysis.verdict import VERDICTS, Verdict, Verdicts
 from radhard.errors import InputError
-from radhard.report.style import GREY, check_suffix
+from radhard.report.caption import Caption, sentences_of
+from radhard.report.style import GREY, check_suffix, write_figure
 
 # fill and hatch: told apart by lightness alone
 _LOOK: dict[Verdict, tuple[str, str]] = {
@@ -86,7 +86,7 @@ def verdicts_data(cells: Sequence[Cell]) -> VerdictsData:
 
 
 def draw_verdicts(data: VerdictsData, path: Path) -> None:
-    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
+    """Draw the figure into a .png, .svg or .pdf file, legible in black and white."""
     check_suffix(path)
     size = (3.6 + 1.02 * len(data.schemes), 2.3 + 0.36 * len(data.faults))
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, rect=(0, 0, 1, 1 - 0.6 / size[1]))
@@ -110,8 +110,7 @@ def draw_verdicts(data: VerdictsData, path: Path) -> None:
         for verdict in VERDICTS
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    with rc_context({"svg.hashsalt": "radhard", "svg.fonttype": "none"}):  # the same data, the same bytes; text as text
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    write_figure(figure, path, caption=Caption(title=data.title, sentences=sentences_of(data.subtitle)))
 
 
 def _draw_cell(axes: Axes, tally: Verdicts, *, left: float, middle: float) -> None:

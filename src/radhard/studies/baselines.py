@@ -31,16 +31,21 @@ class Baselines:
     methods: tuple[Method, ...]
     weights: Weights
     needed: Needed | None = None
+    rate: float | None = None
 
     def configurations(self, plain: Setting) -> tuple[Configuration, ...]:
-        """No protection, then each method, under the faults of `plain`."""
+        """No protection, then each method, under the faults of `plain`.
+
+        Methods are made for `rate`, by default that of `plain`; of a number of flips, for the like rate.
+        """
+        ber = plain.rate_expected if self.rate is None else self.rate
         found = [Configuration(name="unprotected", setting=plain)]
         for method in self.methods:
             products, note = None, ""
-            if self.needed is not None and method.schemes_of(self.protectable, ber=plain.ber):
-                products = self.layers(method, needed=self.needed, ber=plain.ber)
+            if self.needed is not None and method.schemes_of(self.protectable, ber=ber):
+                products = self.layers(method, needed=self.needed, ber=ber)
                 note = f"{len(products)} of {len(self.protectable.products.found)} products"
-            protection = method.protect(self.protectable, ber=plain.ber, products=products)
+            protection = method.protect(self.protectable, ber=ber, products=products)
             shield = protection if protection.sites else None  # it may need no layer
             found.append(Configuration(name=method.title, setting=protected(plain, shield), note=note))
         return tuple(found)

@@ -5,15 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from matplotlib.axes import Axes
-
 from radhard.errors import InputError
 from radhard.protection import Exact, Printed, Shape, Volume, cube, optimal_block
 from radhard.protection.cost.models import CostModel
 from radhard.report.blocks import BlockRow, BlocksRecord, block_row, blocks_record
-from radhard.report.optimal_blocks import draw_optimal_blocks, draw_optimal_blocks_on, optimal_blocks_data
+from radhard.studies.fault_amount import rates_of
 from radhard.studies.result import DrawnResult, FigureTarget
-from radhard.studies.sweep import rates_of
 from radhard.words import Words
 
 ModelName = Literal["all", "printed", "volume", "exact"]
@@ -52,11 +49,13 @@ class BlocksResult(DrawnResult):
 
     def plot(self, target: FigureTarget) -> None:
         """Draw block, overhead and error probabilities over the rate; on axes the overhead."""
+        from radhard.report.optimal_blocks import draw_optimal_blocks, draw_optimal_blocks_on, optimal_blocks_data
+
         data = optimal_blocks_data(self.blocks, shape=self.shape, chosen=self.chosen)
-        if isinstance(target, Axes):
-            draw_optimal_blocks_on(data, target)
-        else:
+        if isinstance(target, str | Path):
             draw_optimal_blocks(data, Path(target))
+        else:
+            draw_optimal_blocks_on(data, target)
 
 
 def blocks(

@@ -20,6 +20,7 @@ from radhard.analysis.overhead import Weights, own_operations
 from radhard.analysis.vulnerability import gained
 from radhard.campaign.counted import count
 from radhard.campaign.execute import execute
+from radhard.campaign.experiment import Campaign
 from radhard.campaign.model_under_test import protected
 from radhard.errors import InputError
 from radhard.protection import Method, Protectable, Protection
@@ -93,6 +94,8 @@ class Chooser:
         prefixes = [(), *_prefixes(order, self.grain)]
         # that nothing needs protecting was judged before, if it was to be
         steps = [bare or self.step((), ranges=False)]
+        if self.frontier == "whole":
+            self.run_together(prefixes[1:])
         for products in prefixes[1:]:
             passed = steps[-1].overhead > self.target.overhead or (len(steps) > 1 and self.reached(steps[-1]))
             if self.frontier == "needed" and passed:
@@ -203,6 +206,23 @@ class Chooser:
         """A step on the images that choose."""
         return self.measured(products, ranges=ranges, on=self.ordering)[0]
 
+    def run_together(self, steps: Sequence[tuple[str, ...]]) -> None:
+        """Measure steps that are all wanted, without ranges, as one campaign: no worker waits at the end of each.
+
+        Where it depends on a step whether the next one is wanted, each is measured when it is.
+        """
+        on = self.ordering
+        protections = (self.protection(products, ranges=False) for products in steps)
+        settings = {s.digest: s for s in (protected(on.plain, each) for each in protections if each.sites)}
+        if settings:
+            campaign = Campaign(settings=tuple(settings.values()), images=on.images, trials=on.trials, chunk=self.chunk)
+            self._run(campaign, on=on, task=f"{self.strategy}, {len(settings)} steps")
+
+    def _run(self, campaign: Campaign, *, on: Ordering, task: str) -> None:
+        """Measure what the store lacks."""
+        states = execute(campaign, on.store, executor=on.executor, model_under_test=on.model_under_test)
+        on.follow(states, task)
+
     def measured(
         self, products: Sequence[str], *, ranges: bool, on: Ordering, stage: str = ""
     ) -> tuple[ProtectionStep, ConfigurationOutcome]:
@@ -213,16 +233,13 @@ class Chooser:
         configurations = self._configurations(
             (Configuration(name="unprotected", setting=on.plain), Configuration(name=name, setting=setting)), on=on
         )
-        on.follow(
-            execute(configurations.campaign, on.store, executor=on.executor, bench=on.bench),
-            f"{stage}{self.strategy}, {name}",
-        )
+        self._run(configurations.campaign, on=on, task=f"{stage}{self.strategy}, {name}")
         bare, outcome = configurations.outcomes(on.store, weights=self.weights)
         return ProtectionStep(products=tuple(products), ranges=ranges, outcome=outcome), bare
 
     def _configurations(self, configurations: tuple[Configuration, ...], *, on: Ordering) -> Configurations:
         trials = Trials(images=on.images, trials=on.trials, chunk=self.chunk)
-        return Configurations(bench=on.bench, configurations=configurations, on=trials)
+        return Configurations(model_under_test=on.model_under_test, configurations=configurations, on=trials)
 
 
 def _prefixes(order: Sequence[Candidate], grain: Grain) -> list[tuple[str, ...]]:

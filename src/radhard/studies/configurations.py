@@ -36,7 +36,7 @@ class ConfigurationsResult(DrawnResult):
         return configurations_record(self.evaluation)
 
     def plot(self, target: FigureTarget) -> None:
-        """Draw accuracy and overhead over the rate into a file; accuracy alone on axes."""
+        """Draw paired differences and overheads into a file; the differences at the highest rate on axes."""
         from radhard.report.configurations.figure import draw_configurations, draw_configurations_on
         from radhard.report.configurations.points import configurations_data
 
@@ -59,13 +59,13 @@ def measure(
 
     They are paired if `pairing` says how.
     """
-    bench, run = set_up.bench, set_up.run
+    model_under_test, run = set_up.model_under_test, set_up.run
     every = {(c.name, c.setting.digest): c for c in configurations}
-    if "float" in bench.programs and all(c.setting.recipe != "float" for c in configurations):
-        original = Configuration(name="float program", setting=clean_setting(bench, "float"))
+    if "float" in model_under_test.programs and all(c.setting.recipe != "float" for c in configurations):
+        original = Configuration(name="float program", setting=clean_setting(model_under_test, "float"))
         every = {(original.name, original.setting.digest): original, **every}
     asked = Configurations(
-        bench=bench,
+        model_under_test=model_under_test,
         configurations=tuple(every.values()),
         on=Trials(images=images, trials=run.trials, chunk=run.chunk),
     )

@@ -10,17 +10,18 @@ from radhard.analysis.overhead import Weights
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.selection import before_any, check_disjoint, seen_by
 from radhard.errors import InputError, in_python
+from radhard.hardware import FaultModel
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_plan
 from radhard.report.configurations.record import EvaluatedRecord, evaluated_record
 from radhard.report.configurations.target import target_line
 from radhard.studies.configurations import ConfigurationsResult, check_whole, measure
 from radhard.studies.data import Data
+from radhard.studies.fault_amount import counts_of, rates_of, told_of, upset_of
 from radhard.studies.model import Model
 from radhard.studies.options import ONE_TRIAL, DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Note, Report
 from radhard.studies.request import Request
-from radhard.studies.sweep import rates_of
 from radhard.studies.under_test import images_taken, name_of
 
 Plans = Plan | str | Path | Sequence[Plan | str | Path]
@@ -48,7 +49,7 @@ class Evaluated(ConfigurationsResult):
     def headline(self) -> str:
         """`fashion-vit: plan for BER 1e-08: met: at most 1.30 points are lost ...`."""
         found = [in_python(target_line(check)) for check in self.checks]
-        return f"{self.evaluation.bench.model}: {'; '.join(found) or 'plans that state no target'}"
+        return f"{self.evaluation.model_under_test.model}: {'; '.join(found) or 'plans that state no target'}"
 
     def to_dict(self) -> EvaluatedRecord:
         """The record of the model in `radhard evaluate --json`."""
@@ -61,6 +62,8 @@ def evaluate(
     *,
     plan: Plans,
     ber: float | Sequence[float] | None = None,
+    flips: int | Sequence[int] | None = None,
+    fault_model: str | FaultModel | None = None,
     weights: Weights | None = None,
     model_options: ModelOptions | None = None,
     data_options: DataOptions | None = None,
@@ -70,10 +73,11 @@ def evaluate(
 ) -> Evaluated:
     """Measure plans: nothing protected, ranges alone, products alone, both; under the same faults, and under none.
 
-    A plan is measured at its own rate, or one plan at each rate of `ber`, in its own recipe. Overhead counts the
-    operations that were executed, by `weights`. Images that chose a plan are refused; `run.images` that is left out
-    ends before the first of these. InputError for plans of another program, of several recipes, or several for one
-    rate; other errors are those of `under_test`.
+    A plan is measured at its own rate, or one plan at each rate of `ber`, at so many `flips` an inference, or with one
+    upset an inference of a `fault_model`, such as `RegisterUpsets()`; in its own recipe. Its target is one at its own
+    rate, and is checked there alone. Overhead counts the operations that were executed, by `weights`. Images that chose
+    a plan are refused; `run.images` that is left out ends before the first of these. InputError for plans of another
+    program, of several recipes, or several for one rate; other errors are those of `under_test`.
 
     >>> import torch
     >>> import radhard as rh
@@ -93,28 +97,38 @@ def evaluate(
     report = request.report
     check_whole(run)
     plans = plans_of(plan)
+    upset = upset_of(fault_model, faults=request.faults, ber=ber, flips=flips)
+    counts = (1,) if upset is not None else None if flips is None else counts_of(flips, ber=ber)
     rates = None if ber is None else rates_of(ber)
-    check_rates(list(plans.values()), model=name_of(model), rates=rates)
+    check_rates(list(plans.values()), model=name_of(model), rates=rates, counts=counts)
     request = request.in_recipe(plans_recipe(list(plans.values()), request.model_options, model=name_of(model)))
     recipe = request.model_options.recipe
     report(Note(model=name_of(model), line=f"{name_of(model)}: recipe {recipe}, which the plan is for"))
     with request.resources() as resources:
         set_up = request.set_up(resources, images=run.images, plans=plans)
-        bench = set_up.bench
-        check_labelled(bench.data, doing="evaluate")
+        model_under_test = set_up.model_under_test
+        check_labelled(model_under_test.data, doing="evaluate")
         ordered = sorted(plans.values(), key=lambda one: one.ber)
-        images = run.images or _not_chosen(ordered, bench, report=report)
+        images = run.images or not_chosen(ordered, model_under_test, report=report)
         configurations: list[Configuration] = []
         for one in ordered:
-            one.check(bench.programs[set_up.recipe])
-            check_disjoint(one, bench.data, images=images)
-            settings = [set_up.at(rate) for rate in dict.fromkeys((0.0, *(rates or (one.ber,))))]
+            one.check(model_under_test.programs[set_up.recipe])
+            check_disjoint(one, model_under_test.data, images=images)
+            if upset is not None:
+                settings = [set_up.at(0.0), set_up.upset(upset)]
+            elif counts is None:
+                settings = [set_up.at(rate) for rate in dict.fromkeys((0.0, *(rates or (one.ber,))))]
+            else:
+                settings = [set_up.counted(count) for count in (0, *counts)]
             note = f"plan for BER {one.ber:g}" if len(ordered) > 1 else ""
             configurations += plan_configurations(settings, protection=one.protection, note=note)
         found = measure(set_up, configurations, images=images, weights=weights or Weights())
-    checks = (check_target(one, found.outcomes, images=images) for one in ordered)
-    met = tuple(check for check in checks if check is not None)
-    return Evaluated(evaluation=found, checks=met, skipped=request.skipped)
+        checks = (check_target(one, found.outcomes, images=images) for one in ordered)
+        met = tuple(check for check in checks if check is not None)
+        result = Evaluated(evaluation=found, checks=met, skipped=request.skipped)
+        program = model_under_test.programs[set_up.recipe]
+        asked = {"plan": list(plans), "ber": rates, "flips": counts, "weights": weights, **told_of(upset)}
+        return request.kept(result, resources, verb="evaluate", program=program, **asked)
 
 
 def plans_of(plan: Plans) -> dict[str, Plan]:
@@ -130,10 +144,13 @@ def plans_of(plan: Plans) -> dict[str, Plan]:
     }
 
 
-def check_rates(plans: Sequence[Plan], *, model: str, rates: tuple[float, ...] | None) -> None:
-    """Raise InputError for several plans at given rates, or two for the same rate."""
-    if rates is not None and len(plans) > 1:
-        raise InputError(f"--ber with {len(plans)} plans for {model}: give one plan, or leave --ber out")
+def check_rates(
+    plans: Sequence[Plan], *, model: str, rates: tuple[float, ...] | None, counts: tuple[int, ...] | None = None
+) -> None:
+    """Raise InputError for several plans at given rates or counts, or two for the same rate."""
+    option = "--ber" if rates is not None else "--flips"
+    if (rates is not None or counts is not None) and len(plans) > 1:
+        raise InputError(f"{option} with {len(plans)} plans for {model}: give one plan, or leave {option} out")
     if len({one.ber for one in plans}) != len(plans):
         raise InputError(f"--plan: two plans for {model} are for the same bit error rate; give one for each")
 
@@ -152,13 +169,15 @@ def plans_recipe(plans: Sequence[Plan], options: ModelOptions, *, model: str) ->
     return recipe
 
 
-def _not_chosen(plans: Sequence[Plan], bench: ModelUnderTest, *, report: Report) -> int:
+def not_chosen(plans: Sequence[Plan], model_under_test: ModelUnderTest, *, report: Report) -> int:
     """How many images are taken by default: those before the first that chose one of the plans; which is told."""
-    wanted = images_taken(bench, None, progress=report)
-    apart = before_any(bench.data, seen=[seen_by(plan) for plan in plans], most=wanted)
+    wanted = images_taken(model_under_test, None, progress=report)
+    apart = before_any(model_under_test.data, seen=[seen_by(plan) for plan in plans], most=wanted)
     if not apart:
-        raise InputError(f"--plan: the first image of {bench.data.name} chose the plan; give other images (--data)")
+        raise InputError(
+            f"--plan: the first image of {model_under_test.data.name} chose the plan; give other images (--data)"
+        )
     if apart < wanted:
         text = f"the first {apart:,} of these are evaluated: the next one chose a plan"
-        report(Note(model=bench.model, line=text))
+        report(Note(model=model_under_test.model, line=text))
     return apart

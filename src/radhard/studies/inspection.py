@@ -97,9 +97,9 @@ def inspect(
     faults: FaultOptions | None = None,
     progress: Report | None = None,
 ) -> InspectionResult:
-    """Capture and quantise a model, and sum up what one image costs in it, `by` what.
+    """Capture and quantise a model, and count the operations and exposed bits of one image, `by` kind of component.
 
-    `faults` says which operations are exposed; its seed does not matter. A module needs the shape of its images,
+    `faults` selects the exposed operations; its seed does not matter. A module needs the shape of its images,
     `ModelOptions(input_shape=...)`. Errors are those of `loaded_model` and `radhard.capture`.
 
     >>> import torch

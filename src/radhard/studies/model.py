@@ -69,7 +69,7 @@ def embedded_shape() -> ImageShape:
 def _named(name: str, options: ModelOptions, *, images: ImageShape | None, cache: Cache | None) -> LoadedModel:
     def at(shape: ImageShape | None) -> LoadedModel:
         weights: WeightSource = "pretrained" if options.pretrained else "random"
-        told = {
+        stated = {
             "checkpoint_key": options.checkpoint_key,
             "weights": weights,
             "input_shape": shape,
@@ -94,7 +94,7 @@ def _named(name: str, options: ModelOptions, *, images: ImageShape | None, cache
                 interpolation=options.interpolation,
             )
 
-        return remembered(cache, lambda: origin(name, checkpoint=options.checkpoint, options=told), build=build)
+        return remembered(cache, lambda: origin(name, checkpoint=options.checkpoint, options=stated), build=build)
 
     loaded = at(options.input_shape)
     if images is not None and images != loaded.input_shape and "input_shape" in loaded.assumed:

@@ -119,6 +119,13 @@ class ModelOptions:
             "(docs/cache.md)"
         ),
     )
+    program_digest: str | None = field(
+        default=None,
+        metadata=option(
+            "SHA-256 of the quantised program, or its first characters, as a study's file states it: another one is "
+            "refused"
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +171,13 @@ class DataOptions:
         metadata=option(
             "a file with one class name per line, in the order of the model's outputs; default: names in "
             "sorted order, numbers 0 ... K - 1 as numbers"
+        ),
+    )
+    data_digest: str | None = field(
+        default=None,
+        metadata=option(
+            "SHA-256 of the images that are evaluated, or its first characters, as a study's file states it: others "
+            "are refused"
         ),
     )
 
@@ -231,7 +245,7 @@ class RunOptions:
         default=None,
         metadata=option(
             "end the trials once the 95 % interval of the accuracy, or of every factor, is at most this wide, in "
-            "percentage points, such as 0.5"
+            "percentage points, such as 0.5; intervals then hold after every trial at once (a confidence sequence)"
         ),
     )
     batch: int = field(

@@ -46,9 +46,9 @@ PILOT = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Ordering:
-    """How factors are measured: on the bench's first `images`, in `trials`, under the faults of `plain`."""
+    """How factors are measured: on the first `images`, in `trials`, under the faults of `plain`."""
 
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     plain: Setting
     images: int
     trials: int
@@ -59,9 +59,9 @@ class Ordering:
     def factors(self, by: By, *, only: Sequence[str] = ()) -> dict[str, Interval]:
         """The factor of each layer or site; of what has no exposed bit 0, exactly."""
         patterns = tuple(map(glob.escape, only))
-        parts = take_apart(self.bench, self.plain, by=by, only=patterns)
+        parts = take_apart(self.model_under_test, self.plain, by=by, only=patterns)
         study = Study(parts=parts, images=self.images, trials=self.trials)
-        progress = measure_factors(study, self.store, executor=self.executor, bench=self.bench)
+        progress = measure_factors(study, self.store, executor=self.executor, model_under_test=self.model_under_test)
         self.follow(progress, f"factors by {by}")
         found = vulnerability(study, store=self.store).components
         none = dict.fromkeys(parts.unexposed, Interval(rate=0.0, low=0.0, high=0.0))
@@ -71,7 +71,7 @@ class Ordering:
         self, schemes: Mapping[str, Scheme], *, weights: Weights, grain: Grain = "site"
     ) -> tuple[Candidate, ...]:
         """The products that have a scheme, in the order of the program; of whole layers each has its layer's factor."""
-        costs = self.bench.program_of(self.plain).costs
+        costs = self.model_under_test.program_of(self.plain).costs
         layer_of = {site.name: site.layer for site in costs}
         guessed = {site.name for site in costs if site.layer_source in MARKED}
         layers = self.factors("layer")
@@ -80,7 +80,7 @@ class Ordering:
         else:
             sites = {name: layers[layer_of[name]] for name in schemes}
         pilot = min(PILOT, self.images)
-        spent = executed(self.bench, self.plain, Protection.of(schemes), images=pilot, weights=weights)
+        spent = executed(self.model_under_test, self.plain, Protection.of(schemes), images=pilot, weights=weights)
         return tuple(
             Candidate(
                 site=name,
@@ -95,12 +95,17 @@ class Ordering:
 
 
 def executed(
-    bench: ModelUnderTest, plain: Setting, protection: Protection, *, images: int, weights: Weights
+    model_under_test: ModelUnderTest, plain: Setting, protection: Protection, *, images: int, weights: Weights
 ) -> dict[str, float]:
     """Weighted operations of each protected site an image, on the first `images` under the faults of `plain`."""
     places = torch.arange(images)
     machine = protection.on(Faulty(Clean(), plain.faults(0)))
-    run(bench.program_of(plain), bench.images(places), machine, ids=bench.data.ids[places])
+    run(
+        model_under_test.program_of(plain),
+        model_under_test.images(places),
+        machine,
+        ids=model_under_test.data.ids[places],
+    )
     spent = {name: account.executed for name, account in machine.accounts.items()}
     return {
         name: (weights.mul * x.mul + weights.add * x.add + weights.cmp * x.cmp) / len(places)

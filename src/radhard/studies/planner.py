@@ -15,7 +15,7 @@ from radhard.campaign.counted import count
 from radhard.campaign.experiment import Campaign
 from radhard.campaign.selection import chosen_on
 from radhard.protection import Plan, Protection
-from radhard.protection.planning.grounds import Expected, Goal, Judged, OrderedProduct, Weighting
+from radhard.protection.planning.grounds import Expected, Goal, Weighting
 from radhard.studies.choosing import Bound, Chooser
 from radhard.studies.ordering import Ordering
 
@@ -98,27 +98,27 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
         limits=Goal(loss=target.loss, overhead=target.overhead, level=target.level),
         bound=decision.bound,
         verdict=judgement.verdict,
-        judged=Judged.from_dict(judgement.as_dict(), place="judged"),
+        judged=judgement.recorded,
         seed=plain.seed,
         words=plain.words.as_dict(),
         expected=Expected(
             **vars(decision.chosen.recorded),
             clean=float(clean.correct.sum() / clean.trials.sum()),
-            unprotected=judgement.unprotected.as_dict()["accuracy"],
+            unprotected=judgement.unprotected.point.known_accuracy,
             weights=Weighting(**vars(chooser.weights)),
             remark=decision.remark,
             refused=dict(chooser.protectable.products.refused),
         ),
         chosen_on=chosen_on(
-            ordering.bench.data,
+            ordering.model_under_test.data,
             images=ordering.images,
             trials=ordering.trials,
-            calibrated_on=ordering.bench.calibrated_on,
-            judged=(judging.bench.data, judging.images),
-            pixels=ordering.bench.pixels,
+            calibrated_on=ordering.model_under_test.calibrated_on,
+            judged=(judging.model_under_test.data, judging.images),
+            pixels=ordering.model_under_test.pixels,
         ),
-        order=tuple(OrderedProduct.from_dict(candidate.as_dict(), place="order") for candidate in decision.order),
+        order=tuple(candidate.recorded for candidate in decision.order),
         frontier=tuple(step.recorded for step in decision.frontier),
-        calibration=ordering.bench.programs[plain.recipe].calibration,
+        calibration=ordering.model_under_test.programs[plain.recipe].calibration,
         anatomy=plain.overrides.as_dict(),
     )

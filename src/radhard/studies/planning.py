@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.axes import Axes
-
 from radhard.analysis.noninferiority import images_needed
 from radhard.campaign.model_under_test import ModelUnderTest, shared
-from radhard.errors import InputError, in_python
+from radhard.errors import InputError, WorkerError, in_python
 from radhard.machine.device import device_name
 from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_method
 from radhard.report.frontier import frontier_data, frontier_rows
-from radhard.report.frontier_figure import draw_frontier, draw_frontier_on
 from radhard.report.plan import judged_line
 from radhard.report.plan_record import PlannedRecord, planned_record
 from radhard.studies.choosing import Chooser, Target
@@ -66,11 +63,13 @@ class Planned(DrawnResult):
 
     def plot(self, target: FigureTarget) -> None:
         """Draw accuracy over overhead of the steps into a file, or on axes."""
+        from radhard.report.frontier_figure import draw_frontier, draw_frontier_on
+
         data = frontier_data([self.plan])
-        if isinstance(target, Axes):
-            target.legend(handles=draw_frontier_on(data, target), frameon=False, fontsize=9)
-        else:
+        if isinstance(target, str | Path):
             draw_frontier(data, Path(target))
+        else:
+            target.legend(handles=draw_frontier_on(data, target), frameon=False, fontsize=9)
 
 
 def plan(
@@ -85,11 +84,12 @@ def plan(
     run: RunOptions | None = None,
     progress: Report | None = None,
 ) -> Planned:
-    """Choose what to protect so that the model stands bit error rate `ber` within the limits of `plan_options`.
+    """Choose what to protect, so that loss and overhead at bit error rate `ber` stay within `plan_options`.
 
-    `run.images` choose (default: 500, or a quarter of fewer than 2,000), `judge` others judge, at a confidence of
-    `level` percent. A target that cannot be met ends with the most protected plan within the overhead. Errors are those
-    of `under_test`, and InputError for numbers that cannot be meant, and where images are too few.
+    `run.images` images choose the plan (default: 500, or a quarter of all if there are fewer than 2,000), and `judge`
+    other images judge it, at a confidence of `level` percent. If no plan meets the target, the result is the most
+    protected plan within the overhead. Errors are those of `under_test`; InputError for numbers out of range and for
+    too few images.
 
     >>> import torch
     >>> import radhard as rh
@@ -114,29 +114,31 @@ def plan(
         raise InputError(f"--ber {ber:g}: {why}")
     with request.resources() as resources:
         wanted = None if run.images is None else run.images + (options.judge or run.images)
-        bench = request.under_test(images=wanted, store=resources.store, part="select")
-        check_labelled(bench.data, doing="plan")
-        choosing = run.images or min(500, max(1, len(bench.data) // 4))
+        model_under_test = request.under_test(images=wanted, store=resources.store, part="select")
+        check_labelled(model_under_test.data, doing="plan")
+        choosing = run.images or min(500, max(1, len(model_under_test.data) // 4))
         judging = options.judge or choosing
-        choosers, judges = shared(bench, choosing, judging)
+        choosers, judges = shared(model_under_test, choosing, judging)
         for line in _on_images(choosing, judging, target=target):
-            report(Note(model=bench.model, line=line))
+            report(Note(model=model_under_test.model, line=line))
 
         def on(images: ModelUnderTest) -> Ordering:
             set_up = request.on(images, resources)
             return Ordering(
-                bench=images,
+                model_under_test=images,
                 plain=set_up.at(ber),
                 images=len(images.data),
                 trials=run.trials,
                 store=resources.store,
                 executor=set_up.executor,
-                follow=reporting(bench.model, report),
+                follow=reporting(model_under_test.model, report),
             )
 
         chooser = Chooser(
             ordering=on(choosers),
-            protectable=bench.protectable(recipe_of(bench, request.model_options), words=request.faults.words),
+            protectable=model_under_test.protectable(
+                recipe_of(model_under_test, request.model_options), words=request.faults.words
+            ),
             method=method,
             target=target,
             weights=options.weights,
@@ -146,8 +148,21 @@ def plan(
             chunk=run.chunk,
         )
         planner = Planner(chooser=chooser, judging=on(judges))
-        found = plan_of(planner, planner.plan())
-        return Planned(plan=found, device=device_name(bench.device), skipped=request.skipped)
+        decision = planner.plan()
+        _check_whole_images(request.skipped)
+        result = Planned(plan=plan_of(planner, decision), device=device_name(model_under_test.device))
+        program = model_under_test.programs[recipe_of(model_under_test, request.model_options)]
+        return request.kept(result, resources, verb="plan", program=program, ber=ber, **vars(options))
+
+
+def _check_whole_images(skipped: tuple[str, ...]) -> None:
+    """Raise WorkerError if jobs were skipped: steps of a plan are compared on the same images."""
+    if skipped:
+        raise WorkerError(
+            f"{len(skipped)} job(s) ended their workers again and again, the first is {skipped[0]}: no plan is made of "
+            "the images that are left. What was measured is in the store, and the same command tries them again; give "
+            "fewer workers or a smaller --batch if memory ran out"
+        )
 
 
 def _target(options: PlanOptions) -> Target:

@@ -1,12 +1,16 @@
 """Progress events of a verb: frozen values passed to a callback. A verb prints nothing itself."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from radhard.analysis.intervals import Interval, clustered
 from radhard.campaign.execute import Progress
 from radhard.campaign.executor import Skipped
+from radhard.campaign.running_command import RunningCommand, RunningFile
 from radhard.errors import in_python
+from radhard.studies.command_line import command_line
 
 Known = Callable[[Progress], str]
 """What is known so far, in a few words."""
@@ -55,8 +59,8 @@ class Preparing(Event):
 class Measuring(Event):
     """Units `done` of `total` of a `task`, the pace in images a second, the time left in seconds.
 
-    `task` names a part of a study, such as `searching`, or is empty. `recipe` and `ber` are those of the unit just
-    done, `known` what its outcomes say so far, such as `accuracy 78.1 % (76.0 - 80.2)`, or empty.
+    `task` names a part of a study, such as `searching`, or is empty. `recipe` and `ber`, or `flips` an inference, are
+    those of the unit just done, `known` what its outcomes say so far, such as `accuracy 78.1 % (76.0 - 80.2)`, or "".
 
     >>> import torch
     >>> import radhard as rh
@@ -75,6 +79,7 @@ class Measuring(Event):
     recipe: str
     ber: float
     known: str
+    flips: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,16 +100,45 @@ Report = Callable[[Event], None]
 
 @dataclass(kw_only=True)
 class Watched:
-    """What a verb tells, passed on to `report`; the jobs that were `skipped` on the way."""
+    """What a verb tells, passed on to `report`; the jobs that were `skipped` on the way.
+
+    `beside`: the file beside the store, which says the same to whoever watches the store.
+    """
 
     report: Report
     skipped: list[str] = field(default_factory=list)
+    beside: RunningFile | None = None
 
     def __call__(self, event: Event) -> None:
         """Pass an event on."""
         if isinstance(event, JobSkipped):
             self.skipped.append(f"{event.job}: {event.why}")
+        if isinstance(event, Measuring) and self.beside is not None:
+            self._tell(event, self.beside)
         self.report(event)
+
+    def _tell(self, event: Measuring, beside: RunningFile) -> None:
+        running = RunningCommand(
+            command=command_line.get(), model=event.model, task=event.task, done=event.done, total=event.total,
+            seconds_left=event.seconds_left, known=event.known,
+        )  # fmt: skip
+        try:
+            beside.tell(running)
+        except OSError as error:  # the run does not need it
+            self.beside = None
+            line = f"how far it is cannot be written beside store {beside.store}, for `radhard serve`: {error.strerror}"
+            self.report(Note(model=event.model, line=line))
+
+    @contextmanager
+    def beside_store(self, store: Path | None) -> Iterator[None]:
+        """Say how far it is beside the `store`, too, until the end of the block."""
+        self.beside = before = None if store is None else RunningFile(store=store)
+        try:
+            yield
+        finally:
+            self.beside = None
+            if before is not None:
+                before.end()
 
 
 def silent(event: Event) -> None:
@@ -118,7 +152,7 @@ def accuracy_so_far(state: Progress) -> str:
         return ""
     tally = state.tally
     if not state.unit.setting.labelled:
-        return f"SDC {percent(clustered(tally.changed, trials=tally.trials))}"
+        return f"SDC {percent(clustered(tally.sdc, trials=tally.trials))}"
     return f"accuracy {percent(clustered(tally.correct, trials=tally.trials))}"
 
 
@@ -133,7 +167,7 @@ def follow(
     """Run a campaign to its end and report each of its units."""
     for state in states:
         if isinstance(state, Skipped):
-            report(JobSkipped(model=model, job=state.name, why=state.told))
+            report(JobSkipped(model=model, job=state.name, why=state.reason))
             continue
         report(
             Measuring(
@@ -146,5 +180,6 @@ def follow(
                 recipe=state.unit.setting.recipe,
                 ber=state.unit.setting.ber,
                 known=known(state),
+                flips=state.unit.setting.flips,
             )
         )

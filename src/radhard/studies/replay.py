@@ -7,10 +7,12 @@ from pathlib import Path
 from torch import Tensor
 
 from radhard.campaign.model_under_test import ModelUnderTest
-from radhard.campaign.replay import Replayed
+from radhard.campaign.replay import Replayed, replay_upsets
 from radhard.campaign.replay import replay as run_again
 from radhard.errors import InputError
 from radhard.faults import Flips, flips_of, read_trace
+from radhard.hardware import UpsetRows, read_upsets, upsets_of
+from radhard.hardware.upset_table import MARK
 from radhard.report.replay import ReplayRecord, replay_record
 from radhard.studies.data import Data
 from radhard.studies.model import Model
@@ -18,12 +20,12 @@ from radhard.studies.options import DataOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Report
 from radhard.studies.request import Request, check_only
 from radhard.studies.result import Result
-from radhard.studies.trace import Trace
+from radhard.studies.trace import Trace, UpsetTrace
 from radhard.studies.under_test import recipe_of
 from radhard.words import Words
 
-Table = str | Path | Trace | Flips | Iterable[Mapping[str, object]]
-"""A file, what `radhard.trace` gave, flips, or rows as dicts: trial, image, site, kind, index, bit."""
+Table = str | Path | Trace | UpsetTrace | Flips | Iterable[Mapping[str, object]]
+"""A file, what `radhard.trace` gave, flips, or rows of either as dicts: trial, image, site, kind, index, bit."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -39,7 +41,7 @@ class ReplayResult(Result):
     """
 
     replayed: Replayed
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     recipe: str
     trial: int
 
@@ -55,8 +57,8 @@ class ReplayResult(Result):
         changed = sum(each["clean"] != each["prediction"] for each in records)
         flips = sum(each["flips"] for each in records)
         return (
-            f"{self.bench.model}, {self.recipe}, trial {self.trial}: {flips:,} flips in {len(records):,} images, "
-            f"{changed:,} of them answered otherwise"
+            f"{self.model_under_test.model}, {self.recipe}, trial {self.trial}: {flips:,} flips in "
+            f"{len(records):,} images, {changed:,} of them answered otherwise"
         )
 
     def rows(self) -> list[dict[str, object]]:
@@ -65,7 +67,9 @@ class ReplayResult(Result):
 
     def to_dict(self) -> ReplayRecord:
         """The record of the model in `radhard replay --json`."""
-        return replay_record(self.replayed, bench=self.bench, recipe=self.recipe, trial=self.trial)
+        return replay_record(
+            self.replayed, model_under_test=self.model_under_test, recipe=self.recipe, trial=self.trial
+        )
 
 
 def replay(
@@ -80,11 +84,11 @@ def replay(
     run: RunOptions | None = None,
     progress: Report | None = None,
 ) -> ReplayResult:
-    """Run the images that a table of faults names under exactly these faults; of `run` batch and device are taken.
+    """Run the images that a table of faults names, under exactly these faults. `run` sets batch and device only.
 
-    `trial` picks one of a table that has several; `words` are those of the run that a .csv or rows are from, where they
-    were not the default. InputError for a row that names an image, a site, an operation or a bit that is not there;
-    other errors are those of `under_test` and of `read_trace`.
+    `trial` selects one trial of a table with several. `words` are the words of the run that a .csv file or rows come
+    from, if they were not the default. InputError for a row that names an image, site, operation or bit that does not
+    exist; other errors are those of `under_test` and of `read_trace`.
 
     >>> import torch
     >>> import radhard as rh
@@ -98,14 +102,38 @@ def replay(
         model, data, model_options=model_options, data_options=data_options, run=run, progress=progress
     )
     check_only(request.run, ("batch", "device"), verb="replay")
-    flips = _flips(trace, trial=trial, words=words)
-    bench = request.under_test(images=None)
-    recipe = recipe_of(bench, request.model_options)
-    found = run_again(bench, flips, recipe=recipe, batch=request.run.batch)
-    return ReplayResult(replayed=found, bench=bench, recipe=recipe, trial=flips.trial)
+    found = _table(trace, trial=trial, words=words)
+    model_under_test = request.under_test(images=None)
+    recipe = recipe_of(model_under_test, request.model_options)
+    batch = request.run.batch
+    if isinstance(found, Flips):
+        replayed = run_again(model_under_test, found, recipe=recipe, batch=batch)
+    else:
+        replayed = replay_upsets(model_under_test, found, recipe=recipe, batch=batch)
+    return ReplayResult(replayed=replayed, model_under_test=model_under_test, recipe=recipe, trial=found.trial)
 
 
-def _flips(trace: Table, *, trial: int | None, words: Words | None) -> Flips:
+def _table(trace: Table, *, trial: int | None, words: Words | None) -> Flips | UpsetRows:
+    """What a table holds: upsets, if it names their fault model, or flips."""
+    found = None
+    if isinstance(trace, str | Path):
+        found = read_upsets(trace, trial=trial)
+    elif isinstance(trace, UpsetTrace):
+        found = upsets_of(trace.rows(), trial=trial)
+    elif not isinstance(trace, Trace | Flips):
+        trace = list(trace)
+        found = upsets_of(trace, trial=trial) if any(MARK in row for row in trace) else None
+    if found is None:
+        assert not isinstance(trace, UpsetTrace)
+        return _flips(trace, trial=trial, words=words)
+    if words is not None:
+        raise InputError(f"--words {words.name}: a table of upsets has no words of operations; leave it out")
+    return found
+
+
+def _flips(
+    trace: str | Path | Trace | Flips | Iterable[Mapping[str, object]], *, trial: int | None, words: Words | None
+) -> Flips:
     if isinstance(trace, str | Path):
         return read_trace(trace, trial=trial, words=words)
     if not isinstance(trace, Trace | Flips):

@@ -16,7 +16,7 @@ _SHOWN = 30
 """Rows that a notebook shows."""
 
 FigureTarget: TypeAlias = "str | Path | Axes"
-"""A .png or .svg file, or axes of matplotlib to draw on."""
+"""A .png, .svg or .pdf file, or axes of matplotlib to draw on."""
 
 
 class ResultRows(ABC):
@@ -78,7 +78,7 @@ class DrawnResult(Result):
 
     @abstractmethod
     def plot(self, target: FigureTarget) -> None:
-        """Draw the command's figure into a .png or .svg file, or its main panel on `target` axes."""
+        """Draw the command's figure into a .png, .svg or .pdf file, or its main panel on `target` axes."""
 
 
 def _cell(value: object) -> str:

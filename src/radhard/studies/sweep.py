@@ -13,11 +13,13 @@ from radhard.campaign.experiment import Campaign, Setting
 from radhard.campaign.model_under_test import ModelUnderTest, clean_setting
 from radhard.campaign.rates import comparable_curve, whole_curve
 from radhard.campaign.store import Store
-from radhard.errors import InputError
+from radhard.hardware import FaultModel
 from radhard.machine.device import device_name
 from radhard.program.coverage import multiply_accumulates
+from radhard.report.fault_amount import COUNT, RATE, amount_told
 from radhard.report.sweep import SweepRecord, sweep_record, sweep_rows
 from radhard.studies.data import Data
+from radhard.studies.fault_amount import counts_of, rates_of, told_of, upset_of
 from radhard.studies.model import Model
 from radhard.studies.options import DataOptions, FaultOptions, ModelOptions, RunOptions
 from radhard.studies.progress import Report
@@ -46,10 +48,18 @@ class SweepResult(DrawnResult):
     def headline(self) -> str:
         """`fashion-vit, int8: clean 91.2 %, loses 10 points at BER 1.2e-07; 9 rates, 1,000 images`."""
         sweep = self.sweep
+        if sweep.setting.fault_model is not None:
+            (point,) = sweep.points
+            what = f"clean {sweep.clean[sweep.recipe].accuracy:.1%}, " if sweep.labelled else ""
+            upsets = f"1 upset an inference of {sweep.setting.fault_model.title}"
+            return f"{sweep.model}, {sweep.recipe}: {what}SDC {point.sdc:.2%} with {upsets}; {sweep.images:,} images"
         clean, lost = sweep.clean[sweep.recipe], sweep.loses_10_points
-        place = "not reached" if lost.ber is None else f"at BER {lost.ber:.3g}"
+        unit = COUNT if sweep.setting.flips else RATE
+        lost_at = lost.flips_an_inference if lost.ber is None else lost.ber
+        place = "not reached" if lost_at is None else f"at {amount_told(lost_at, unit=unit)}"
         what = f"clean {clean.accuracy:.1%}, 10 points lost" if sweep.labelled else "10 % of answers changed"
-        return f"{sweep.model}, {sweep.recipe}: {what} {place}; {len(sweep.points)} rates, {sweep.images:,} images"
+        amounts = "numbers of flips" if sweep.setting.flips else "rates"
+        return f"{sweep.model}, {sweep.recipe}: {what} {place}; {len(sweep.points)} {amounts}, {sweep.images:,} images"
 
     def rows(self) -> list[dict[str, object]]:
         """One row a bit error rate."""
@@ -75,6 +85,8 @@ def sweep(
     data: Data | None = None,
     *,
     ber: float | Sequence[float] | None = None,
+    flips: int | Sequence[int] | None = None,
+    fault_model: str | FaultModel | None = None,
     default: Literal["whole", "comparable"] = "whole",
     model_options: ModelOptions | None = None,
     data_options: DataOptions | None = None,
@@ -82,8 +94,9 @@ def sweep(
     run: RunOptions | None = None,
     progress: Report | None = None,
 ) -> SweepResult:
-    """Measure accuracy with faults in every exposed operation, at each rate of `ber`.
+    """Measure accuracy with faults in every exposed operation, at each rate of `ber` or number of `flips`.
 
+    With a `fault_model`, such as `RegisterUpsets()` or its text, each inference has exactly one upset of that in place.
     By `default` the rates follow from the model's exposed bits: its "whole" curve, or the "comparable" rates that
     several models share. What `run.store` holds is not measured again. Errors are those of `under_test`; InputError if
     nothing is exposed, for a rate outside [0, 1], and for a store that cannot be used.
@@ -101,66 +114,70 @@ def sweep(
         model, data, model_options=model_options, data_options=data_options, faults=faults, run=run, progress=progress
     )
     run, report = request.run, request.report
+    upset = upset_of(fault_model, faults=request.faults, ber=ber, flips=flips)
+    counts = None if flips is None else counts_of(flips, ber=ber)
     stop = None if run.until_width is None else UntilWidth(width=run.until_width / 100)
     shard = Shard(index=run.shard[0], of=run.shard[1])
     with request.resources() as resources:
         set_up = request.set_up(resources, images=run.images)
-        bench, recipe = set_up.bench, set_up.recipe
+        model_under_test, recipe = set_up.model_under_test, set_up.recipe
         own = whole_curve if default == "whole" else comparable_curve
-        rates = own(set_up.exposed(0.0).bits, recipe=recipe) if ber is None else rates_of(ber)
+        settings: tuple[Setting, ...]
+        rates = None
+        if upset is not None:
+            settings = (set_up.upset(upset),)
+        elif counts is None:
+            rates = own(set_up.exposed(0.0).bits, recipe=recipe) if ber is None else rates_of(ber)
+            settings = tuple(map(set_up.exposed, rates))
+        else:
+            settings = tuple(map(set_up.counted, counts))
         campaign = _campaign(
-            bench,
-            tuple(map(set_up.exposed, rates)),
-            images=images_taken(bench, run.images, progress=report),
+            model_under_test,
+            settings,
+            images=images_taken(model_under_test, run.images, progress=report),
             run=run,
             stop=stop,
         )
         set_up.execute(campaign, shard=shard)
-        found = _measured(bench, campaign, rates=len(rates), store=set_up.store)
-        return SweepResult(sweep=found, skipped=request.skipped)
-
-
-def rates_of(ber: float | Sequence[float]) -> tuple[float, ...]:
-    """One rate or several -> the rates. InputError for none, for one outside [0, 1], and for one given twice."""
-    rates = (float(ber),) if isinstance(ber, int | float) else tuple(map(float, ber))
-    if not rates:
-        raise InputError("--ber is empty: give one bit error rate or more, such as 1e-8")
-    for rate in rates:
-        if not 0 <= rate <= 1:
-            raise InputError(f"--ber {rate:g}: it is a probability, from 0 to 1, such as 1e-8")
-    if len(set(rates)) < len(rates):
-        raise InputError(f"--ber {', '.join(f'{rate:g}' for rate in rates)}: a rate is given twice; give each once")
-    return rates
+        found = _measured(model_under_test, campaign, points=len(settings), store=set_up.store)
+        result = SweepResult(sweep=found, skipped=request.skipped)
+        program = model_under_test.programs[recipe]
+        return request.kept(result, resources, verb="sweep", program=program, ber=rates, flips=counts, **told_of(upset))
 
 
 def _campaign(
-    bench: ModelUnderTest, settings: tuple[Setting, ...], *, images: int, run: RunOptions, stop: UntilWidth | None
+    model_under_test: ModelUnderTest,
+    settings: tuple[Setting, ...],
+    *,
+    images: int,
+    run: RunOptions,
+    stop: UntilWidth | None,
 ) -> Campaign:
-    """The settings, and before them those of the bench's clean programs that are not among them."""
+    """The settings, and before them those of the clean programs that are not among them."""
     known = {setting.digest for setting in settings}
-    clean = tuple(setting for setting in _clean(bench).values() if setting.digest not in known)
+    clean = tuple(setting for setting in _clean(model_under_test).values() if setting.digest not in known)
     return Campaign(settings=clean + settings, images=images, trials=run.trials, chunk=run.chunk, stop=stop)
 
 
-def _clean(bench: ModelUnderTest) -> dict[str, Setting]:
-    recipes = sorted(bench.programs, key=lambda recipe: (recipe != "float", recipe))
-    return {recipe: clean_setting(bench, recipe) for recipe in recipes}
+def _clean(model_under_test: ModelUnderTest) -> dict[str, Setting]:
+    recipes = sorted(model_under_test.programs, key=lambda recipe: (recipe != "float", recipe))
+    return {recipe: clean_setting(model_under_test, recipe) for recipe in recipes}
 
 
-def _measured(bench: ModelUnderTest, campaign: Campaign, *, rates: int, store: Store) -> Sweep:
-    """What the store holds of a campaign whose last settings, as many as `rates`, are those of the sweep."""
-    points = dict(zip((s.digest for s in campaign.settings), curve(campaign, store=store), strict=True))
-    settings = campaign.settings[-rates:]
-    program = bench.programs[settings[-1].recipe]
+def _measured(model_under_test: ModelUnderTest, campaign: Campaign, *, points: int, store: Store) -> Sweep:
+    """What the store holds of a campaign whose last settings, as many as `points`, are those of the sweep."""
+    known = dict(zip((s.digest for s in campaign.settings), curve(campaign, store=store), strict=True))
+    settings = campaign.settings[-points:]
+    program = model_under_test.programs[settings[-1].recipe]
     return Sweep(
         settings=settings,
-        points=tuple(points[setting.digest] for setting in settings),
-        clean={recipe: points[setting.digest] for recipe, setting in _clean(bench).items()},
+        points=tuple(known[setting.digest] for setting in settings),
+        clean={recipe: known[setting.digest] for recipe, setting in _clean(model_under_test).items()},
         macs=multiply_accumulates(program),
         back_end=program.backends,
         images=campaign.images,
-        calibrated_on=bench.calibrated_on,
-        skipped=len(bench.data.skipped),
-        pixels=bench.pixels,
-        device=device_name(bench.device),
+        calibrated_on=model_under_test.calibrated_on,
+        skipped=len(model_under_test.data.skipped),
+        pixels=model_under_test.pixels,
+        device=device_name(model_under_test.device),
     )

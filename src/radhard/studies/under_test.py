@@ -8,6 +8,7 @@ from radhard.campaign.contents import unused
 from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.scales import given, of_plans, of_store, shipped
 from radhard.campaign.store import Store
+from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Where
 from radhard.machine import MARKED
 from radhard.machine.device import CPU, choose_device, device_name, why_no_gpu
@@ -61,7 +62,7 @@ def under_test(
     loaded = as_taken(loaded, whole, options=model_options)
     if scales == "known":
         known += [*of_plans(plans or {}), *(of_store(store) if store else ()), *shipped(loaded)]
-    bench = build.build(
+    model_under_test = build.build(
         loaded,
         recipe=model_options.recipe,
         data=choice_of(data, data_options, whole=whole, part=part),
@@ -72,23 +73,50 @@ def under_test(
         device=chosen,
         cache=cache,
     )
+    _check_digests(model_under_test, model_options, data_options, part=part)
     lines = (
-        *_of_cache(bench),
+        *_of_cache(model_under_test),
         *assumed(loaded),
-        *_of_data(bench),
-        *_of_scales(bench),
-        *_of_recipe(bench, model_options),
-        *guessed(bench.programs[recipe_of(bench, model_options)], places),
-        *(unused(store, bench) if store else ()),
+        *_of_data(model_under_test),
+        *_of_scales(model_under_test),
+        *_of_recipe(model_under_test, model_options),
+        *guessed(model_under_test.programs[recipe_of(model_under_test, model_options)], places),
+        *(unused(store, model_under_test) if store and part == "evaluate" else ()),  # parts of a plan have others
     )
     for line in lines:
         report(Note(model=loaded.name, line=line))
-    return bench
+    return model_under_test
 
 
-def recipe_of(bench: ModelUnderTest, options: ModelOptions) -> str:
+def recipe_of(model_under_test: ModelUnderTest, options: ModelOptions) -> str:
     """The recipe that the options state; else that of a model that is quantised already; else int8."""
-    return options.recipe or next((recipe for recipe in bench.programs if recipe != "float"), "float")
+    return options.recipe or next((recipe for recipe in model_under_test.programs if recipe != "float"), "float")
+
+
+def _check_digests(
+    model_under_test: ModelUnderTest, model_options: ModelOptions, data_options: DataOptions, *, part: Split
+) -> None:
+    """Raise InputError for another program or other images than the options state; images on which to select pass."""
+    program = model_under_test.programs[recipe_of(model_under_test, model_options)].digest
+    data = model_under_test.data.digest if part == "evaluate" else None
+    for option, stated, found, fix in (
+        (
+            "--program-digest",
+            model_options.program_digest,
+            program,
+            "the model, its weights, its calibration or the versions of torch are other ones: give those of the study, "
+            "or take the digest out of its file",
+        ),
+        (
+            "--data-digest",
+            data_options.data_digest,
+            data,
+            "images were added, removed or changed, or are resized otherwise: give those of the study, or take the "
+            "digest out of its file",
+        ),
+    ):
+        if stated is not None and found is not None and not found.startswith(stated):
+            raise InputError(f"{option} {stated}: that of {model_under_test.model} is now {found}; {fix}")
 
 
 def name_of(model: Model) -> str:
@@ -97,18 +125,18 @@ def name_of(model: Model) -> str:
 
 
 def images_taken(
-    bench: ModelUnderTest, asked: int | None, *, default: int = DEFAULT_IMAGES, progress: Report | None
+    model_under_test: ModelUnderTest, asked: int | None, *, default: int = DEFAULT_IMAGES, progress: Report | None
 ) -> int:
     """How many images are taken: as many as were `asked` for, else `default`, or all of fewer, which is told."""
     if asked is not None:
         return asked
-    count = len(bench.data)
+    count = len(model_under_test.data)
     if count < default:
         text = (
-            f"{bench.data.name} has fewer images than the {default:,} that are taken by default: all {count:,} are "
-            "taken (--images)"
+            f"{model_under_test.data.name} has fewer images than the {default:,} that are taken by default: all "
+            f"{count:,} are taken (--images)"
         )
-        (progress or silent)(Note(model=bench.model, line=text))
+        (progress or silent)(Note(model=model_under_test.model, line=text))
     return min(default, count)
 
 
@@ -146,32 +174,40 @@ def assumed(loaded: LoadedModel) -> list[str]:
     ]
 
 
-def _of_data(bench: ModelUnderTest) -> list[str]:
+def _of_data(model_under_test: ModelUnderTest) -> list[str]:
     """What was done to the pixels; of images that are not embedded, which calibrated, and what was left out.
 
     Every unreadable image is told by name, other files in short.
     """
-    lines = [] if bench.pixels is None else [bench.pixels.line()]
-    data = bench.data
+    lines = [] if model_under_test.pixels is None else [model_under_test.pixels.line()]
+    data = model_under_test.data
     if not data.names and not data.skipped and not data.remarks:
         return lines
-    lines += [f"{data.name}; int8 scales from {bench.calibrated_on}", *data.remarks]
+    lines += [f"{data.name}; int8 scales from {model_under_test.calibrated_on}", *data.remarks]
     if data.skipped:
         lines.append(f"{len(data.skipped)} image(s) could not be read and are left out: {', '.join(data.skipped)}")
     return lines
 
 
-def _of_recipe(bench: ModelUnderTest, options: ModelOptions) -> list[str]:
+def _of_recipe(model_under_test: ModelUnderTest, options: ModelOptions) -> list[str]:
     """Of a model that decides its recipe itself: which it is."""
-    recipe = recipe_of(bench, options)
-    return [] if options.recipe or "float" in bench.programs else [f"{bench.model}: recipe {recipe}, the model's own"]
+    recipe = recipe_of(model_under_test, options)
+    return (
+        []
+        if options.recipe or "float" in model_under_test.programs
+        else [f"{model_under_test.model}: recipe {recipe}, the model's own"]
+    )
 
 
-def _of_cache(bench: ModelUnderTest) -> list[str]:
-    return [f"{bench.model}: program from the cache (--no-cache makes it anew)"] if bench.from_cache else []
+def _of_cache(model_under_test: ModelUnderTest) -> list[str]:
+    return (
+        [f"{model_under_test.model}: program from the cache (--no-cache makes it anew)"]
+        if model_under_test.from_cache
+        else []
+    )
 
 
-def _of_scales(bench: ModelUnderTest) -> list[str]:
-    if bench.scales_from in ("", "the model"):
+def _of_scales(model_under_test: ModelUnderTest) -> list[str]:
+    if model_under_test.scales_from in ("", "the model"):
         return []
-    return [f"{bench.model}: scales from {bench.scales_from}"]
+    return [f"{model_under_test.model}: scales from {model_under_test.scales_from}"]

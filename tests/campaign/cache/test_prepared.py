@@ -91,7 +91,7 @@ def prepare(model: Any = MODEL, *, notes: list[str] | None = None, **options: An
 
 
 def same(one: ModelUnderTest, other: ModelUnderTest) -> None:
-    """Fail unless two benches hold the same programs, and say the same of them."""
+    """Fail unless two models under test hold the same programs, and say the same of them."""
     assert list(one.programs) == list(other.programs)
     for ours, theirs in zip(one.programs.values(), other.programs.values(), strict=True):
         assert ours.digest == theirs.digest
@@ -172,7 +172,10 @@ def test_what_the_user_says_of_the_anatomy_is_in_the_key(made: Made) -> None:
     said = Overrides(rows=((site, "layer X", ""),))
     second = prepare(anatomy=said)
     assert made.since()[0] == 1
-    layers = [{site.name: site.layer for site in bench.programs["int8"].sites}[site] for bench in (first, second)]
+    layers = [
+        {site.name: site.layer for site in model_under_test.programs["int8"].sites}[site]
+        for model_under_test in (first, second)
+    ]
     assert layers[0] != layers[1] == "layer X"
     same(second, prepare(anatomy=said))
     assert made.since() == (0, 0)

@@ -206,13 +206,13 @@ def command(*arguments: object) -> str:
 
 
 def test_the_commands_read_a_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    benches: dict[object, object] = {}  # one program for all commands: it takes seconds to build
+    models_under_test: dict[object, object] = {}  # one program for all commands: it takes seconds to build
 
     def once(loaded: LoadedModel, *, recipe: str, data: DataChoice, **options: object) -> object:
         key = (recipe, data)
-        if key not in benches:
-            benches[key] = build(loaded, recipe=recipe, data=data, **options)  # type: ignore[arg-type]
-        return benches[key]
+        if key not in models_under_test:
+            models_under_test[key] = build(loaded, recipe=recipe, data=data, **options)  # type: ignore[arg-type]
+        return models_under_test[key]
 
     monkeypatch.setattr(building, "build", once)
     cut = folder / "3" / "cut.jpg"
@@ -246,8 +246,8 @@ def test_the_commands_read_a_folder(folder: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_build_says_what_it_calibrated_on(folder: Path) -> None:
-    bench = build(vit(), recipe="int8", data=DataChoice(data=str(folder), samples=30), images=30)
-    assert bench.data.name == "val, 30 of 60 images, order 0"
-    assert bench.calibrated_on == "12 of the 60 images of val, set apart with seed 0"
+    model_under_test = build(vit(), recipe="int8", data=DataChoice(data=str(folder), samples=30), images=30)
+    assert model_under_test.data.name == "val, 30 of 60 images, order 0"
+    assert model_under_test.calibrated_on == "12 of the 60 images of val, set apart with seed 0"
     with pytest.raises(InputError, match="31 images are asked for"):
         build(vit(), recipe="int8", data=DataChoice(data=str(folder), samples=30), images=31)

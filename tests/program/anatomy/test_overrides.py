@@ -12,7 +12,7 @@ from radhard.cli.commands import app
 from radhard.errors import InputError
 from radhard.faults import Where
 from radhard.program import NONE, Overrides, Program, capture, quantize, read_overrides, template
-from tests.support.explorations import tiny_bench
+from tests.support.explorations import tiny_under_test
 from tests.support.models import TinyViT, images, seeded, tiny_program
 
 SAID = {
@@ -59,7 +59,7 @@ def test_what_serves_a_site_stands_with_it() -> None:
 
 def test_an_override_is_no_other_program_but_another_setting() -> None:
     """Faults are drawn from names of sites: the digest stays; which sites a layer is does not."""
-    plain = tiny_bench()
+    plain = tiny_under_test()
     program = quantize(overridden(), [images(16, seed=2)], recipe="int8")
     assert program.digest == plain.programs["int8"].digest
     from dataclasses import replace
@@ -68,7 +68,7 @@ def test_an_override_is_no_other_program_but_another_setting() -> None:
     assert clean_setting(plain, "int8").as_dict().keys() == clean_setting(said, "int8").as_dict().keys() - {"anatomy"}
     assert clean_setting(plain, "int8").overrides == NONE
     layer = Where(layers=("blocks.1",))
-    settings = [faulty_setting(bench, "int8", ber=1e-6, where=layer) for bench in (plain, said)]
+    settings = [faulty_setting(model_under_test, "int8", ber=1e-6, where=layer) for model_under_test in (plain, said)]
     assert settings[0].bits == settings[1].bits
     assert settings[0].digest != settings[1].digest
     assert settings[1].without_faults().as_dict()["anatomy"] == {

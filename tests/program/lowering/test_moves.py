@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from radhard.program import capture, run
-from radhard.program.lowering.moves import words_of
+from radhard.program.lowering.moves import MOVES, words_of
 from tests.support.models import images
 
 with warnings.catch_warnings():
@@ -63,3 +63,20 @@ def test_a_padding_says_which_words_it_takes() -> None:
     assert words_of(aten.pad.default, ("x", [1, 1], "constant", 1.0)) == "plain"
     assert words_of(aten.pad.default, ("x", [1, 1]), mode="reflect") == "zero"
     assert words_of(aten.pad.default, ("x", [1, 1]), value=1.0) == "plain"
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [([3, 3], [2, 2], [1, 1]), ([2], [], [0]), ([3, 2], [1, 3], [1, 0], [2, 1]), ([3], [2], [1], [1], True), ([1, 5],)],
+    ids=str,
+)
+def test_pooling_of_words_is_that_of_numbers(given: tuple[list[int], ...], dtype: torch.dtype) -> None:
+    low = torch.iinfo(dtype).min
+    x = torch.randint(low, low + 256, (2, 3, 11, 13), generator=torch.Generator().manual_seed(0)).to(dtype)
+    x[0, 0] = low
+    pool = MOVES[torch.ops.aten.max_pool2d.default].function
+    expected = torch.ops.aten.max_pool2d.default(x.double(), *given).to(dtype)
+    found = pool(x, *given)
+    assert found.dtype == dtype
+    assert torch.equal(found, expected)

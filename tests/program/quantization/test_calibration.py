@@ -176,7 +176,7 @@ def test_every_command_on_a_model_and_images_has_the_same_options() -> None:
     shared = set.intersection(*taken.values())
     assert {"data", "calibration", "checkpoint", "checkpoint_key", "anatomy", "resize", "skip_bad", "recipe"} <= shared
     for name, parameters in taken.items():
-        assert taken["harden"] - {"plan", "policy", "out", "model", "scales"} <= parameters, name
+        assert taken["harden"] - {"plan", "policy", "out", "model", "scales", "program_digest"} <= parameters, name
         assert name == "quantize" or "scales" in parameters
 
 

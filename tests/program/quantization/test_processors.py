@@ -46,9 +46,9 @@ def answers(program, images):
     faults = rh.Faulty(rh.Clean(), rh.Faults(ber=2e-6, seed=1))
     return [rh.run(program, images, machine).logits.argmax(1).tolist() for machine in (rh.Clean(), faults)]
 
-bench = build(load("fashion-vit"), recipe="int8-symmetric")
-zoo = bench.programs["int8-symmetric"]
-images = bench.images(torch.arange(24))
+model_under_test = build(load("fashion-vit"), recipe="int8-symmetric")
+zoo = model_under_test.programs["int8-symmetric"]
+images = model_under_test.images(torch.arange(24))
 for plan in sorted(Path("results/plans").glob("fashion-vit-*.json")):
     rh.read_plan(plan).check(zoo)
 scales = Path(sys.argv[1])
@@ -57,7 +57,7 @@ if not scales.exists():
     from radhard.program import write_calibration
     write_calibration(rh.quantize(captured, [images]).calibration, scales)
 mine = rh.quantize(captured, calibration=read_calibration(scales))
-found = [rh.quantize(program, [images]).calibration for program in (captured, bench.programs["float"])]
+found = [rh.quantize(program, [images]).calibration for program in (captured, model_under_test.programs["float"])]
 assert all(map(any, found[1].shifts.values()))
 print(json.dumps([zoo.digest, mine.digest, answers(zoo, images), answers(mine, images), [one.digest for one in found]]))
 """

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from radhard.deploy import harden
 from radhard.errors import CaptureError, InputError
 from radhard.faults import Faults, Faulty
-from radhard.machine import Clean, Operator, Site
+from radhard.machine import Clean
 from radhard.models.load import load
 from radhard.operators import Conv2d
 from radhard.program import Apply, Program, capture, quantize, run
 from radhard.protection import Protection, Ranges
 from tests.support.hardened import all_products, products
 from tests.support.models import Projection, images, seeded
+from tests.support.watched import watched
 
 BATCH = ({0: torch.export.Dim.DYNAMIC},)
 
@@ -69,17 +70,6 @@ def by_torchao(model: nn.Module) -> nn.Module:
     return converted
 
 
-class Watching(Clean):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, tuple[list[Tensor | None], Tensor]] = {}
-
-    def apply(self, operator: Operator, inputs: list, site: Site) -> Tensor:
-        out = super().apply(operator, inputs, site)
-        self.seen[site.name] = (list(inputs), out)
-        return out
-
-
 def convolutions(program: Program) -> list[Apply]:
     return [step for step in program.steps if isinstance(step, Apply) and isinstance(step.operator, Conv2d)]
 
@@ -98,10 +88,9 @@ def test_it_computes_what_the_quantised_graph_computes(quantised: nn.Module) -> 
 
 def test_a_convolution_with_zero_points_by_hand(quantised: nn.Module) -> None:
     """sum_t (x_t - zero) w_t plus the bias, in int64; padding stands for zero."""
-    program, machine = capture(quantised, batch(1)), Watching()
-    run(program, batch(3), machine)
+    program = capture(quantised, batch(1))
     step = convolutions(program)[0]
-    (x, weight, bias), out = machine.seen[step.site.name]
+    _, (x, weight, bias), out = watched(program, batch(3))[step.site.name]
     assert isinstance(step.operator, Conv2d)
     zero = step.operator.pad
     assert zero not in (0, 128)

@@ -3,36 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from radhard.errors import InputError
 from radhard.faults import Faulty
-from radhard.machine import SYMMETRIC, Clean, Gemm, Grid, MatrixProduct, Operator, Site, read_cost
+from radhard.machine import SYMMETRIC, Clean, Gemm, Grid, MatrixProduct, Site, read_cost
 from radhard.operators import Affine, Load, Quantized, Softmax
 from radhard.program import RECIPES, Apply, Program, capture, quantize, run
 from tests.support.flips import flips_of
 from tests.support.models import MultiheadViT, Projection, TinyViT, images, seeded, tiny_program
+from tests.support.watched import watched
 
 EACH = pytest.mark.parametrize("recipe", RECIPES)
-
-
-class Watching(Clean):
-    """Keeps what goes in and out at each site."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, tuple[Operator, list[Tensor | None], Tensor]] = {}
-
-    def apply(self, operator: Operator, inputs: list, site: Site) -> Tensor:
-        out = super().apply(operator, inputs, site)
-        self.seen[site.name] = (operator, list(inputs), out)
-        return out
-
-
-def watched(program: Program) -> dict[str, tuple[Operator, list[Tensor | None], Tensor]]:
-    machine = Watching()
-    run(program, images(3), machine)
-    return machine.seen
 
 
 def products(program: Program) -> list[Apply]:
@@ -44,7 +25,7 @@ def products(program: Program) -> list[Apply]:
 @pytest.mark.parametrize("kind", [TinyViT, MultiheadViT])
 def test_every_product_has_int8_operands(recipe: str, kind: type) -> None:
     program = tiny_program(recipe, kind)
-    seen = watched(program)
+    seen = watched(program, images(3))
     assert len(products(program)) == len(products(tiny_program("float", kind)))
     for step in products(program):
         _, inputs, out = seen[step.site.name]
@@ -63,7 +44,7 @@ def test_weights_are_symmetric_per_channel(recipe: str) -> None:
     """Every row reaches 127, and its scale is its own largest weight over 127."""
     program, model = tiny_program(recipe), seeded(TinyViT())
     names = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)}
-    seen = watched(program)
+    seen = watched(program, images(3))
     assert names <= seen.keys()
     for name in names:
         weight = model.get_submodule(name).weight.detach().flatten(1).double()
@@ -93,7 +74,7 @@ def saturated(value: np.ndarray, grid: Grid = SYMMETRIC) -> np.ndarray:
 def test_a_linear_layer_by_hand(recipe: str, name: str) -> None:
     """From float weights and the scales of the program to the words that leave, in int64."""
     program, model = tiny_program(recipe), seeded(TinyViT())
-    operator, (x, _, _), out = watched(program)[name]
+    operator, (x, _, _), out = watched(program, images(3))[name]
     layer = model.get_submodule(name)
     weight, bias = layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()
     assert program.calibration is not None
@@ -120,7 +101,7 @@ def test_a_linear_layer_by_hand(recipe: str, name: str) -> None:
 
 @EACH
 def test_an_attention_product_by_hand(recipe: str) -> None:
-    operator, (a, b), out = watched(tiny_program(recipe))["blocks.0.attn.matmul"]
+    operator, (a, b), out = watched(tiny_program(recipe), images(3))["blocks.0.attn.matmul"]
     total = np.matmul(a.numpy().astype(np.int64), b.numpy().astype(np.int64))
     multiplier = operator.write_back.multiplier.numpy()
     assert multiplier.shape == (1,)

@@ -19,8 +19,8 @@ PUBLISHED = {
     [pytest.param(name, marks=() if name == "fashion-vit" else pytest.mark.slow) for name in sorted(PUBLISHED)],
 )
 def test_the_symmetric_programs_are_those_of_published_plans(name: str) -> None:
-    bench = build(load(name), recipe="int8-symmetric")
-    assert bench.programs["int8-symmetric"].digest == PUBLISHED[name]
+    model_under_test = build(load(name), recipe="int8-symmetric")
+    assert model_under_test.programs["int8-symmetric"].digest == PUBLISHED[name]
 
 
 def test_the_plans_are_there() -> None:

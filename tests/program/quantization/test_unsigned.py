@@ -16,7 +16,7 @@ from radhard.analysis.anatomy import anatomy
 from radhard.deploy import harden
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Faulty
-from radhard.machine import Clean, Counting, Operator, Site
+from radhard.machine import Clean, Counting
 from radhard.operators import Conv2d, Gemm, Linear
 from radhard.program import Apply, Calibration, Program, capture, quantize, run
 from radhard.program.coverage import coverage
@@ -25,6 +25,7 @@ from radhard.protection import Block, HuangAbraham, LbAbft, Protection, RowAbft,
 from radhard.words import Words
 from tests.support.hardened import all_products
 from tests.support.models import TinyViT, images, seeded
+from tests.support.watched import watched
 
 SURE: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda x: x.softmax(-1),
@@ -128,30 +129,13 @@ def program(recipe: str = "int8") -> Program:
     return quantize(capture(seeded(Net()), images(2), name="net"), [images(32, seed=3)], recipe=recipe)
 
 
-class Watching(Clean):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, tuple[Operator, list[Tensor | None], Tensor]] = {}
-
-    def apply(self, operator: Operator, inputs: list, site: Site) -> Tensor:
-        out = super().apply(operator, inputs, site)
-        self.seen[site.name] = (operator, list(inputs), out)
-        return out
-
-
-def watched(of: Program) -> dict[str, tuple[Operator, list[Tensor | None], Tensor]]:
-    machine = Watching()
-    run(of, images(6, seed=4), machine)
-    return machine.seen
-
-
 WRITES = {"conv1": (0, 255), "conv2#2": (0, 255), "conv3": (-85, 127), "fc1": (0, 255)}
 """-0.5 and 0.75 are -85 and 127 at the step that was calibrated, 0.75 / 127.5."""
 
 
 def test_an_activation_that_a_product_feeds_alone_is_in_its_write_back() -> None:
     """The accumulator in int64, scaled in float32, rounded, and saturated at the words of the activation's bounds."""
-    seen = watched(program())
+    seen = watched(program(), images(6, seed=4))
     for name in WRITES:
         operator, (x, weight, bias), out = seen[name]
         assert isinstance(operator, Linear | Conv2d)
@@ -193,13 +177,13 @@ def test_the_graph_s_activations_are_accounted_for() -> None:
 
 def test_hard_swish_is_computed_of_what_the_convolution_accumulates() -> None:
     """One word is written, the one after it: what lies between is no word of 8 bits."""
-    assert watched(program())["conv4"][2].dtype == torch.float32
-    assert watched(program())["act4"][2].dtype == torch.int8
-    assert watched(program("int8-symmetric"))["conv4"][2].dtype == torch.int8
+    assert watched(program(), images(6, seed=4))["conv4"][2].dtype == torch.float32
+    assert watched(program(), images(6, seed=4))["act4"][2].dtype == torch.int8
+    assert watched(program("int8-symmetric"), images(6, seed=4))["conv4"][2].dtype == torch.int8
 
 
 def test_what_feeds_two_is_written_before_its_activation() -> None:
-    operator = watched(program())["conv5"][0]
+    operator = watched(program(), images(6, seed=4))["conv5"][0]
     assert isinstance(operator, Conv2d)
     assert operator.write_back is not None
     assert (operator.write_back.dtype, operator.write_back.grid.low) == (torch.int8, -128)
@@ -265,7 +249,7 @@ def test_a_right_factor_is_signed_though_it_is_not_negative() -> None:
 
     model = seeded(Linearised())
     mine = quantize(capture(model, images(2)), [images(32, seed=2)])
-    seen = watched(mine)
+    seen = watched(mine, images(6, seed=4))
     pairs = [(inputs[0].dtype, inputs[1].dtype) for operator, inputs, _ in seen.values() if isinstance(operator, Gemm)]
     assert pairs == [(torch.uint8, torch.int8)] * 3
     x = images(16, seed=7)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from radhard.deploy import harden
 from radhard.faults import Faults, Faulty
-from radhard.machine import Clean, Gemm, Operator, Site
+from radhard.machine import Clean, Gemm, Operator
 from radhard.operators import Gelu, Linear, Quantized, Softmax
 from radhard.program import Apply, Program, capture, quantize, run
 from radhard.program.quantization.zero_points import barely_negative, read_by_softmax
@@ -19,6 +19,7 @@ from radhard.protection.schemes.row_check import RowCheckAbft
 from tests.support.flips import flips_of
 from tests.support.hardened import all_products
 from tests.support.models import images, seeded, tiny_program
+from tests.support.watched import watched
 
 BARELY: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -125,23 +126,6 @@ def test_scores_of_a_softmax(name: str) -> None:
 
 
 # --- words at the ends of their grids ---
-
-
-class Watching(Clean):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, tuple[Operator, list[Tensor | None], Tensor]] = {}
-
-    def apply(self, operator: Operator, inputs: list, site: Site) -> Tensor:
-        out = super().apply(operator, inputs, site)
-        self.seen[site.name] = (operator, list(inputs), out)
-        return out
-
-
-def watched(program: Program, x: Tensor) -> dict[str, tuple[Operator, list[Tensor | None], Tensor]]:
-    machine = Watching()
-    run(program, x, machine)
-    return machine.seen
 
 
 def is_product(operator: Operator) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,9 +18,11 @@ from radhard.machine import Add
 from radhard.models.load import load
 from radhard.models.zoo import ZOO
 from radhard.program import Apply, Move, Program, capture, quantize, run
+from radhard.program.lowering.moves import MOVES
 from radhard.program.saving import UnreadableError, UnsavableError, read_program, write_program
 from radhard.program.saving.file import fingerprint
 from radhard.program.saving.tensors import TensorLayout, TensorTable, tensor_at
+from radhard.program.saving.values import function_name, function_of
 from tests.support.models import tiny_program
 
 RECIPES = ("float", "int8", "int8-symmetric")
@@ -173,3 +175,9 @@ def test_a_fingerprint_tells_graphs_apart_that_compute_the_same() -> None:
     assert without.digest == with_one.digest
     assert fingerprint(without) != fingerprint(with_one)
     assert fingerprint(without) == fingerprint(again)
+
+
+@pytest.mark.parametrize("operation", MOVES)
+def test_every_move_of_data_has_a_name_that_leads_back_to_it(operation: Any) -> None:
+    function = MOVES[operation].function
+    assert function_of(function_name(function)) == function

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +18,11 @@ from radhard.protection import (
     Block,
     CostModel,
     Exact,
+    ExactRows,
     Printed,
     Shape,
     Volume,
+    boxes,
     closed_form,
     cube,
     cubes,
@@ -131,6 +134,28 @@ def test_blocks_that_cannot_be_repaired_cost_less_again() -> None:
     assert any_size.overhead.flips > 1000
     assert few.block == cube(22)  # the paper's
     assert few.overhead.flips == pytest.approx(22**3 * 24 * 1e-7)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("most_flips", [1.0, math.inf])
+@pytest.mark.parametrize("ber", [0.0, 1e-9, 1e-6, 1e-3])
+@pytest.mark.parametrize("model", [Printed(), Volume(), Exact(), ExactRows()], ids=lambda one: type(one).__name__)
+def test_of_candidates_the_first_cheapest_is_found(
+    model: CostModel, ber: float, most_flips: float, stored: bool
+) -> None:
+    """As by pricing all of them; and no bound is above a price."""
+    shape = Shape(m=13, k=24, n=17, bias=stored, stored=stored)
+    blocks = [cube(edge) for edge in (3, 1, 9, 3, 20, 40)] if isinstance(model, Printed) else list(boxes(shape))
+    priced = [(block, model(shape, block, ber=ber)) for block in blocks]
+    for block, overhead in priced:
+        assert model.least(shape, block, ber=ber) <= overhead.total.arithmetic
+    allowed = [(block, overhead) for block, overhead in priced if overhead.flips <= most_flips]
+    if not allowed:
+        with pytest.raises(InputError, match="no block expects"):
+            optimal_block(shape, ber=ber, model=model, most_flips=most_flips, candidates=blocks)
+        return
+    found = optimal_block(shape, ber=ber, model=model, most_flips=most_flips, candidates=blocks)
+    assert found.block == min(allowed, key=lambda one: one[1].total.arithmetic)[0]
 
 
 @settings(deadline=None)

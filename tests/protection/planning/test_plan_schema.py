@@ -171,9 +171,12 @@ def test_the_schema_has_the_fields_of_what_is_written() -> None:
     assert set(SCHEMA["properties"]["verdict"]["enum"]) == {"", *VERDICTS}
     for name, kind in (("Estimate", Interval), ("MeasuredOverhead", Spent), ("Weighting", Weights)):
         assert PARTS[name]["properties"].keys() == {field.name for field in fields(kind)}
-    assert PARTS["OrderedProduct"]["properties"].keys() == candidate(0).as_dict().keys() | {"guessed"}  # where it is
+    assert PARTS["OrderedProduct"]["properties"].keys() == vars(candidate(0).recorded).keys() | {
+        "guessed"
+    }  # where it is
     of_format_1 = set(PARTS["FrontierStep"]["required"])
-    since = {"differing", "changed_low", "changed_high"}
+    rates = {f"{rate}{end}" for rate in ("sdc", "critical", "due") for end in ("", "_low", "_high")}
+    since = {"differing", "changed_low", "changed_high", *rates}
     assert PARTS["FrontierStep"]["properties"].keys() == of_format_1 | since == step(1).recorded.as_dict().keys()
     assert PARTS["Expected"]["properties"].keys() == plan().as_dict()["expected"].keys()
     data = SimpleNamespace(name="toy", digest="cd" * 32, images=torch.zeros(1, 1, 2, 2), ids=torch.tensor([31]))

@@ -30,7 +30,7 @@ def origin(name: str, *, checkpoint: Path | None, options: Mapping[str, object])
     source = source_of(name)
     if registered_by_others() or source not in (*_INSTALLED, from_archive):
         return None
-    files = [] if checkpoint is None else [checkpoint]
+    files = [] if checkpoint is None else [Path(checkpoint)]
     if source in _INSTALLED and imported_by_others():
         return None
     if source is from_archive:

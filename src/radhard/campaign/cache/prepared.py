@@ -78,7 +78,7 @@ def scales(
     known: Sequence[KnownScales], start: Original, *, recipe: str, calibrating: CalibrationImages, cache: Cache | None
 ) -> KnownScales | None:
     """The one of `known` that the integer program takes, as `chosen` says."""
-    return chosen(known, start.program, recipe=recipe, images=lambda: _images(calibrating, cache))
+    return chosen(known, start.program, recipe=recipe, images=lambda: images_digest(calibrating, cache))
 
 
 def quantized(
@@ -122,7 +122,7 @@ def quantized(
     return program, False
 
 
-def _images(calibrating: CalibrationImages, cache: Cache | None) -> str:
+def images_digest(calibrating: CalibrationImages, cache: Cache | None) -> str:
     """The digest of the images that calibrate, as the model takes them."""
     if cache is None:
         return digest_of_images(calibrating.batches)

@@ -36,10 +36,13 @@ _FORMS = "local:N, tcp://HOST:PORT, slurm:FILE.yaml, pbs:FILE.yaml or lsf:FILE.y
 
 
 class DaskWorkers:
-    """The workers of a Dask cluster, named as `--cluster` takes it. Sockets are on the loopback address unless told."""
+    """The workers of a Dask cluster, named as `--cluster` takes it. Sockets are on the loopback address unless told.
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    A scheduler that does not answer within `patience` seconds cannot be reached.
+    """
+
+    def __init__(self, where: str, *, patience: float = 30.0) -> None:
+        self._where, self._patience = where, patience
         self._kind, _, self._rest = where.partition(":")
         if not self._rest or self._kind not in ("local", "tcp", "tls", *QUEUES):
             raise InputError(f"--cluster {where}: write {_FORMS}")
@@ -87,7 +90,7 @@ class DaskWorkers:
                     )
             elif self._kind in QUEUES:
                 self._cluster = self._of_queue()
-            self._client = Client(self._cluster or self._where, set_as_default=False, timeout="30s")
+            self._client = Client(self._cluster or self._where, set_as_default=False, timeout=self._patience)
         except (OSError, TimeoutError) as error:
             self._close()
             raise WorkerError(f"--cluster {self._where} cannot be reached: {error}; is the scheduler there?") from error
@@ -125,17 +128,17 @@ class DaskWorkers:
                 each.close(timeout=10)
         self._client = self._cluster = None
 
-    def on(self, bench: ModelUnderTest, *, batch: int) -> "DaskExecutor":
+    def on(self, model_under_test: ModelUnderTest, *, batch: int) -> "DaskExecutor":
         """The executor of a model under test."""
-        return DaskExecutor(workers=self, bench=bench, batch=batch)
+        return DaskExecutor(workers=self, model_under_test=model_under_test, batch=batch)
 
-    def send(self, bench: ModelUnderTest) -> PartList:
+    def send(self, model_under_test: ModelUnderTest) -> PartList:
         """Give the workers a model under test, if they have not got it."""
-        part_list = part_list_of(bench)
+        part_list = part_list_of(model_under_test)
         if f"radhard-{part_list.digest}" not in self._plugins:
             from radhard.campaign.workers.dask_worker import SendParts
 
-            plugin = SendParts(part_list, parts_of(bench))
+            plugin = SendParts(part_list, parts_of(model_under_test))
             self._client.register_plugin(plugin)
             self._plugins.append(plugin.name)
             for old in self._plugins[:-MOST_MODELS]:  # as the shelf of each worker drops them
@@ -177,7 +180,7 @@ class DaskExecutor:
     """Runs jobs of one model under test on the workers of a Dask cluster."""
 
     workers: DaskWorkers
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     batch: int
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done | Skipped]:
@@ -193,7 +196,7 @@ class _Round:
     """Jobs on their way to a cluster and back."""
 
     def __init__(self, executor: DaskExecutor, jobs: Iterator[Job]) -> None:
-        self._workers, self._bench, self._batch = executor.workers, executor.bench, executor.batch
+        self._workers, self._model_under_test, self._batch = executor.workers, executor.model_under_test, executor.batch
         self._jobs, self._suspects = jobs, deque[Job]()
         self._ends: dict[int, int] = {}
         self._flying: dict[str, tuple[Any, Job]] = {}
@@ -205,7 +208,7 @@ class _Round:
         first = next(self._jobs, None)
         if first is None:
             return
-        part_list = self._workers.send(self._bench)
+        part_list = self._workers.send(self._model_under_test)
         self._jobs = itertools.chain([first], self._jobs)
         from distributed import as_completed
 
@@ -230,7 +233,7 @@ class _Round:
                 completed.add(self._submit(self._suspects.popleft(), part_list))
 
     def _submit(self, job: Job, part_list: PartList) -> Any:
-        order = order_of(job, bench=part_list.digest, batch=self._batch)
+        order = order_of(job, model_under_test=part_list.digest, batch=self._batch)
         content = packed((self._versions, settings_of(job), order))
         future = self._workers.client.submit(self._task, content, key=next(self._names), pure=False)
         self._flying[future.key] = future, job

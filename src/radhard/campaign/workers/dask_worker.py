@@ -44,7 +44,7 @@ def run_order(content: bytes) -> bytes:
         here, there = (", ".join(f"{name} {number}" for name, number in v.items()) for v in (VERSIONS, versions))
         raise WorkerError(f"a worker has {here}, the command has {there}: install the same versions on both")
     with _ONE_JOB:
-        if order.bench not in _SHELF.benches:
-            _SHELF.put(*_RECEIVED[order.bench])
+        if order.model_under_test not in _SHELF.models_under_test:
+            _SHELF.put(*_RECEIVED[order.model_under_test])
         _SHELF.settings.update(settings)
         return packed(_SHELF.run(order))

@@ -117,9 +117,9 @@ class LocalWorkers:
         """The process ids of the workers."""
         return [worker.process.pid for worker in self._workers]
 
-    def on(self, bench: ModelUnderTest, *, batch: int) -> "LocalExecutor":
+    def on(self, model_under_test: ModelUnderTest, *, batch: int) -> "LocalExecutor":
         """The executor of a model under test."""
-        return LocalExecutor(workers=self, bench=bench, batch=batch)
+        return LocalExecutor(workers=self, model_under_test=model_under_test, batch=batch)
 
     def _started(self) -> _Worker:
         ours, theirs = Pipe()
@@ -177,7 +177,7 @@ class LocalExecutor:
     """Runs jobs of one model under test on the processes of this machine."""
 
     workers: LocalWorkers
-    bench: ModelUnderTest
+    model_under_test: ModelUnderTest
     batch: int
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Done | Skipped]:
@@ -194,8 +194,8 @@ class _Round:
 
     def __init__(self, executor: LocalExecutor, jobs: Iterator[Job]) -> None:
         self._pool, self._batch, self._jobs = executor.workers, executor.batch, jobs
-        self._under_test = executor.bench
-        self._bench = part_list_of(executor.bench)
+        self._under_test = executor.model_under_test
+        self._model_under_test = part_list_of(executor.model_under_test)
         self._parts: dict[str, bytes] = {}
         self._again: deque[_Waiting] = deque()
         self._waiting: _Waiting | None = None
@@ -207,7 +207,7 @@ class _Round:
             yield from found
             if self._waiting is None and not any(worker.job is not None for worker in self._pool.workers):
                 return
-            found = [each for worker in self._told() for each in self._hear(worker)]
+            found = [each for worker in self._ready_to_be_read() for each in self._hear(worker)]
 
     def _give_all(self) -> None:
         """Give jobs to the workers that have none."""
@@ -219,8 +219,8 @@ class _Round:
                 self._waiting = None
         self._waiting = self._waiting or self._next()
 
-    def _told(self) -> list[_Worker]:
-        """The workers that have something to say, or have ended."""
+    def _ready_to_be_read(self) -> list[_Worker]:
+        """The workers that have sent a message, or have ended; waits until there is one."""
         by_connection: dict[Any, _Worker] = {each.connection: each for each in self._pool.workers}
         return [by_connection[cast("Any", ready)] for ready in wait(list(by_connection))]
 
@@ -232,25 +232,25 @@ class _Round:
 
     def _give(self, worker: _Worker, waiting: _Waiting) -> bool:
         """Send a job to a worker, with what it lacks; whether it was taken: a worker may have ended meanwhile."""
-        lacking = worker.sent.lacking(self._bench)
+        lacking = worker.sent.lacking(self._model_under_test)
         if lacking and not self._parts:
             self._parts = parts_of(self._under_test)
         parts = {digest: self._parts[digest] for digest in lacking or ()}
-        bench = None if lacking is None else self._bench
-        order = order_of(waiting.job, bench=self._bench.digest, batch=self._batch)
-        message = packed((bench, parts, worker.sent.new_settings(waiting.job), order))
+        model_under_test = None if lacking is None else self._model_under_test
+        order = order_of(waiting.job, model_under_test=self._model_under_test.digest, batch=self._batch)
+        message = packed((model_under_test, parts, worker.sent.new_settings(waiting.job), order))
         try:
             worker.connection.send_bytes(message)
         except (BrokenPipeError, ConnectionResetError):
             self._pool.replace(worker)
             return False
-        if bench is not None:
-            worker.sent.note(bench)
+        if model_under_test is not None:
+            worker.sent.note(model_under_test)
         worker.job = waiting
         return True
 
     def _hear(self, worker: _Worker) -> list[Done | Skipped]:
-        """What a worker has to say: that it is ready, a result, an error, which is raised; or that it has ended."""
+        """Reads the message of a worker: ready, a result, or an error, which is raised; or the worker has ended."""
         try:
             kind, content = worker.connection.recv()
         except (EOFError, ConnectionResetError, OSError):

@@ -74,17 +74,19 @@ def parts_of(under_test: ModelUnderTest) -> dict[str, bytes]:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A job as it is sent: of which `bench`, at most so many images a `batch`, each unit by its key."""
+    """A job as it is sent: of which `model_under_test`, at most so many images a `batch`, each unit by its key."""
 
-    bench: str
+    model_under_test: str
     batch: int
     keys: tuple[tuple[str, int, int, int], ...]
     clean: Outcome | None
 
 
-def order_of(job: Job, *, bench: str, batch: int) -> Order:
+def order_of(job: Job, *, model_under_test: str, batch: int) -> Order:
     """A job as it is sent."""
-    return Order(bench=bench, batch=batch, keys=tuple(unit.key for unit in job.units), clean=job.clean)
+    return Order(
+        model_under_test=model_under_test, batch=batch, keys=tuple(unit.key for unit in job.units), clean=job.clean
+    )
 
 
 def settings_of(job: Job) -> dict[str, Setting]:
@@ -98,23 +100,32 @@ class Shelf:
 
     parts: dict[str, Program | Dataset] = field(default_factory=dict)
     settings: dict[str, Setting] = field(default_factory=dict)
-    benches: dict[str, ModelUnderTest] = field(default_factory=dict)
+    models_under_test: dict[str, ModelUnderTest] = field(default_factory=dict)
     made_by: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def put(self, bench: PartList, parts: Mapping[str, bytes]) -> None:
+    def put(self, model_under_test: PartList, parts: Mapping[str, bytes]) -> None:
         """Take a model under test, with the parts that are not here yet; the oldest goes where there are too many."""
         self.parts |= {digest: unpacked(content) for digest, content in parts.items()}
-        programs: dict[str, Program] = {recipe: self.parts[digest] for recipe, digest in bench.programs}  # type: ignore[misc]
-        data = self.parts[bench.data]
+        programs: dict[str, Program] = {recipe: self.parts[digest] for recipe, digest in model_under_test.programs}  # type: ignore[misc]
+        data = self.parts[model_under_test.data]
         assert isinstance(data, Dataset)
         plain = ModelUnderTest(
-            model=bench.model, programs=programs, data=data, mean=bench.mean, std=bench.std, pixels=bench.pixels
+            model=model_under_test.model,
+            programs=programs,
+            data=data,
+            mean=model_under_test.mean,
+            std=model_under_test.std,
+            pixels=model_under_test.pixels,
         )
-        self.benches[bench.digest] = plain.on(bench.device)
-        self.made_by[bench.digest] = made_by(self.benches[bench.digest])
-        for old in list(self.benches)[:-MOST_MODELS]:
-            del self.benches[old], self.made_by[old]
-        held = {id(part) for b in self.benches.values() for part in (b.data, *(p.on_host for p in b.programs.values()))}
+        self.models_under_test[model_under_test.digest] = plain.on(model_under_test.device)
+        self.made_by[model_under_test.digest] = made_by(self.models_under_test[model_under_test.digest])
+        for old in list(self.models_under_test)[:-MOST_MODELS]:
+            del self.models_under_test[old], self.made_by[old]
+        held = {
+            id(part)
+            for b in self.models_under_test.values()
+            for part in (b.data, *(p.on_host for p in b.programs.values()))
+        }
         self.parts = {digest: part for digest, part in self.parts.items() if id(part) in held}
 
     def run(self, order: Order) -> tuple[tuple[Measured, ...], str]:
@@ -123,27 +134,27 @@ class Shelf:
             Unit(setting=self.settings[digest], trial=trial, start=start, stop=stop)
             for digest, trial, start, stop in order.keys
         )
-        bench = self.benches[order.bench]
-        found = measure(Job(units=units, clean=order.clean), bench, batch=order.batch)
-        return found, self.made_by[order.bench].get(units[0].setting.program, "")
+        model_under_test = self.models_under_test[order.model_under_test]
+        found = measure(Job(units=units, clean=order.clean), model_under_test, batch=order.batch)
+        return found, self.made_by[order.model_under_test].get(units[0].setting.program, "")
 
 
 @dataclass(kw_only=True)
 class Sent:
     """What a worker has been sent, as its `Shelf` holds it: so that each part goes to it once."""
 
-    benches: list[PartList] = field(default_factory=list)
+    models_under_test: list[PartList] = field(default_factory=list)
     settings: set[str] = field(default_factory=set)
 
-    def lacking(self, bench: PartList) -> frozenset[str] | None:
+    def lacking(self, model_under_test: PartList) -> frozenset[str] | None:
         """The digests of the parts that the worker lacks of a model under test; None where it holds all of it."""
-        if any(known.digest == bench.digest for known in self.benches):
+        if any(known.digest == model_under_test.digest for known in self.models_under_test):
             return None
-        return bench.parts - frozenset(part for known in self.benches for part in known.parts)
+        return model_under_test.parts - frozenset(part for known in self.models_under_test for part in known.parts)
 
-    def note(self, bench: PartList) -> None:
+    def note(self, model_under_test: PartList) -> None:
         """It was sent."""
-        self.benches = [*self.benches, bench][-MOST_MODELS:]
+        self.models_under_test = [*self.models_under_test, model_under_test][-MOST_MODELS:]
 
     def new_settings(self, job: Job) -> dict[str, Setting]:
         """The settings of a job that the worker lacks; they are taken to be sent now."""

@@ -36,10 +36,10 @@ def serve(connection: Connection) -> None:
         try:
             message: Any = unpacked(content)
             del content
-            bench, parts, settings, order = message
+            model_under_test, parts, settings, order = message
             del message
-            if bench is not None:
-                shelf.put(bench, parts)
+            if model_under_test is not None:
+                shelf.put(model_under_test, parts)
             del parts
             shelf.settings.update(settings)
             reply = DONE, packed(shelf.run(order))

@@ -17,8 +17,7 @@ from radhard.kernels.geometry import Geometry
 from radhard.kernels.library import OnUncorrectable, no_events
 from radhard.kernels.octets import OCTETS
 from radhard.kernels.sums import BlockSums, RowVerdict, block_sums, weighted_sums, with_bias
-from radhard.kernels.write import WriteBack
-from radhard.kernels.written import unscaled
+from radhard.kernels.write import WriteBack, unscaled
 from radhard.machine import Machine, MatrixProduct, Site
 from radhard.machine.matrices import by_image, from_images
 from radhard.protection.forms import BlockCheck

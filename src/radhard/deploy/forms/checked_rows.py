@@ -9,10 +9,10 @@ from radhard.deploy.products import OPS, ScrubbedProduct, mend, worst
 from radhard.deploy.step import Step
 from radhard.kernels import SummedWeight, store
 from radhard.kernels.library import OnUncorrectable, no_events
-from radhard.kernels.linear import CheckedRows, checked
+from radhard.kernels.linear import CheckedRows, beside_digits, checked
 from radhard.kernels.matmul import checked_activations
 from radhard.kernels.sums import RowVerdict
-from radhard.kernels.written import unscaled
+from radhard.kernels.write import unscaled
 from radhard.machine import Machine, MatrixProduct, Site
 from radhard.protection.forms import RowCheck
 
@@ -62,15 +62,11 @@ class CheckedProduct(ScrubbedProduct):
                 total=total,
             )
             return work.write(out)
-        rows = [
-            CheckedRows(
-                a=x.a[h :: self.groups].flatten(0, 1),
-                stored=own,
-                back=unscaled(total.device),
-                total=total[h :: self.groups].flatten(0, 1),
-            )
-            for h, own in enumerate(self.stored())
-        ]
+        rows = []
+        for h, own in enumerate(self.stored()):
+            a, accumulated = (y[h :: self.groups].flatten(0, 1) for y in (x.a, total))
+            wide = beside_digits(accumulated - own.bias, a[None], own.weight[None])
+            rows.append(CheckedRows(a=a, stored=own, back=unscaled(total.device), total=wide))
         for h, right in enumerate(checked(rows, on_uncorrectable=self.on_uncorrectable, events=self.events)):
             total[h :: self.groups] = right.view_as(total[h :: self.groups])
         return work.write(total)

@@ -104,7 +104,7 @@ def quantized_within(x: Tensor, writes: Affine | None, bounds: Bounds, events: T
     if writes is None:
         return within(x, bounds, events)
     grid, how = writes.grid, (bounds.low, bounds.high, bounds.outside, events)
-    factor, limits = 1.0 / writes.scale, list(grid.limits)
+    factor, limits = writes.factor, list(grid.limits)
     out: Tensor = torch.ops.radhard.quantize_within.default(x, factor, limits, *how, grid.dtype)
     return out
 

@@ -19,8 +19,8 @@ from radhard.faults.device.streams import DEVIATIONS, Streams, laid_out, streams
 from radhard.faults.faults import Faults
 from radhard.faults.locate import locate
 from radhard.faults.sample import check_keys, draw_all
-from radhard.faults.sampler import stream_key
 from radhard.kernels.on_device import interpreted, kernels
+from radhard.kernels.philox import stream_key
 from radhard.machine import Cost, CostStep, Kind, Site
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from radhard.faults.device.keys import Arrived, carry, hits_of, is_product, keys_of
 from radhard.faults.device.striking_proof import Way, wrong
 from radhard.faults.device.struck import struck
+from radhard.faults.hit_chains import hit_chains
 from radhard.faults.locate import Hits
 from radhard.faults.reading import Application, read_on_device, read_on_host
 from radhard.kernels.chains import Chains, served
@@ -58,6 +59,8 @@ def _strike(
         return None
     if kernels is not None and arrived.hits is not None and (non_finite := _strike_definition(x, arrived)) is not None:
         return non_finite
+    if kernels is None and not first and hit_chains(x.operator.chains(x.inputs, x.out), hits, words):
+        return None
     if kernels is None or not trusted(kernels, "definitions", x.out.device):
         return read_on_host(x, hits, words)
     return read_on_device(x, hits, words)

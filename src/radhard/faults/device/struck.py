@@ -89,9 +89,8 @@ def _struck(
     if out.dtype != (torch.float32 if writes is None else writes.grid.dtype):
         return False
     reads = [_read(kernels, x, affine, out) for x, affine in zip(inputs, affines, strict=True)]
-    limits = {} if writes is None else {"factor": 1.0 / writes.scale, "grid": writes.grid.limits}
     rest = {
-        "write": kernels.Write(out=out, **limits),
+        "write": kernels.Write(out=out) if writes is None else kernels.Write(out=out, affine=writes),
         "keys": keys.reshape(-1),
         "images": images,
         "non_finite": non_finite,
@@ -123,7 +122,7 @@ def _read(kernels: Any, x: Tensor | None, affine: Affine | None, out: Tensor) ->
         return None
     if x.device != out.device:
         x = x.to(out.device)  # a number among the inputs
-    return kernels.Read(x=x) if affine is None else kernels.Read(x=x, zero=affine.grid.zero, scale=affine.scale)
+    return kernels.Read(x=x) if affine is None else kernels.Read(x=x, affine=affine)
 
 
 def _plain(parameter: Tensor, n: int, out: Tensor) -> bool:

@@ -8,9 +8,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from radhard.kernels.affine import FLOATS, Affine
 from radhard.kernels.cuda.epilogue import rounded
 from radhard.kernels.cuda.launch import on
-from radhard.kernels.cuda.rows import Read, RowsOutput, Write, non_finite, number
+from radhard.kernels.cuda.rows import RowsOutput, dtype_written, non_finite, number
 
 Operation = Literal["add", "sub", "mul"]
 _BLOCK = 2048
@@ -65,7 +66,11 @@ def _pair(  # type: ignore[no-untyped-def]
 
 
 def pair(
-    operation: Operation, inputs: tuple[Tensor, Tensor], *, reads: tuple[Read | None, Read | None], write: Write | None
+    operation: Operation,
+    inputs: tuple[Tensor, Tensor],
+    *,
+    reads: tuple[Affine | None, Affine | None],
+    write: Affine | None,
 ) -> RowsOutput | None:
     """The `operation` on both `inputs` [...], broadcast, lying in memory as they do.
 
@@ -85,10 +90,9 @@ def pair(
     turns = ((1, 1), (1, 1)) if alike else (_turn(x.shape, shape), _turn(y.shape, shape))
     if size >= 1 << 31 or turns[0] is None or turns[1] is None:
         return None
-    (x_zero, x_scale), (y_zero, y_scale) = (read or (0, 1.0) for read in reads)
-    factor, grid, dtype = write or (1.0, (0, 0, 0), torch.float32)
-    marked = write is not None and not _bounded(reads, factor)
-    out = torch.empty(shape, dtype=dtype, device=x.device)
+    (of_x, of_y), to = (read or FLOATS for read in reads), write or FLOATS
+    marked = write is not None and not _bounded(reads, to.factor)
+    out = torch.empty(shape, dtype=dtype_written(write), device=x.device)
     marks = torch.empty(shape if marked else 0, dtype=torch.int8, device=x.device)
     if size:
         with on(x):
@@ -100,12 +104,8 @@ def pair(
                 size,
                 *turns[0],
                 *turns[1],
-                x_zero,
-                x_scale,
-                y_zero,
-                y_scale,
-                factor,
-                *grid,
+                *(of_x.grid.zero, of_x.scale, of_y.grid.zero, of_y.scale),
+                *(to.factor, *to.grid.limits),
                 OPERATION=operation,
                 X_WHOLE=x.shape == shape,
                 Y_WHOLE=y.shape == shape,
@@ -138,7 +138,7 @@ def _turn(shape: torch.Size, whole: torch.Size) -> tuple[int, int] | None:
     return math.prod(whole[last + 1 :]), math.prod(sizes)
 
 
-def _bounded(reads: tuple[Read | None, Read | None], factor: float) -> bool:
+def _bounded(reads: tuple[Affine | None, Affine | None], factor: float) -> bool:
     """Whether everything is finite whatever the words are."""
-    most = [math.inf if read is None else (255 + abs(read[0])) * read[1] for read in reads]
+    most = [math.inf if read is None else (255 + abs(read.grid.zero)) * read.scale for read in reads]
     return max(most[0] * most[1], *most) * max(1.0, factor) < _LARGE

@@ -11,23 +11,24 @@ import triton
 from torch import Tensor
 from torch.nn import functional
 
+from radhard.kernels.affine import Affine
 from radhard.kernels.cuda.elementwise import Operation
 from radhard.kernels.cuda.elementwise import pair as unproven_pair
 from radhard.kernels.cuda.proof import proven
-from radhard.kernels.cuda.rows import ALIGNED, LONGEST, Read, RowsOutput, Write
+from radhard.kernels.cuda.rows import ALIGNED, LONGEST, RowsOutput, dtype_written
 from radhard.kernels.cuda.rows import normalise as unproven_normalise
 from radhard.kernels.cuda.rows import softmax as unproven_softmax
 from radhard.kernels.cuda.words import look_up as unproven_look_up
 from radhard.kernels.cuda.words import sum_rows as unproven_sum_rows
 from radhard.kernels.cuda.words import written
-from radhard.kernels.grid import Grid, grid_of
+from radhard.kernels.grid import Grid
 from radhard.kernels.on_device import interpreted
 from radhard.kernels.write import saturate
 
 _CLOSE = 1e-5
 """How far a number may lie from the CPU's, in parts of it or of 1: a rounding here and there, and no more."""
-_WORDS: Read = (-13, 0.07)
-_INT8: Write = (50.0, (0, -128, 127), torch.int8)
+_WORDS, _OTHERS = Affine(scale=0.07, grid=Grid(zero=-13)), Affine(scale=0.02, grid=Grid(zero=9))
+_INT8 = Affine(scale=0.02)
 
 
 def look_up(x: Tensor, table: Tensor) -> Tensor | None:
@@ -46,14 +47,14 @@ def write_numbers(x: Tensor, factor: float, grid: Grid, *, marked: bool) -> tupl
     return written(x, factor, grid, marked=marked) if sure else None
 
 
-def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> RowsOutput | None:
+def softmax(x: Tensor, *, read: Affine | None, write: Affine | None) -> RowsOutput | None:
     """See `radhard.kernels.cuda.rows`; None where the kernel is not proved as well.
 
     For each length of rows on its own: how a compiler lays them out differs with it.
     """
     aligned = x.ndim > 1 and x.stride(-2) % ALIGNED == 0
-    to = torch.float32 if write is None else write[2]
-    name = f"softmax of {x.shape[-1]} {x.dtype}{' side by side' * (not aligned)} to {to}"
+    to, beside = dtype_written(write), " side by side" * (not aligned)
+    name = f"softmax of {x.shape[-1]} {x.dtype}{beside} to {to}"
     given = partial(_divides, n=x.shape[-1], dtype=x.dtype, aligned=aligned, read=read, write=write)
     return unproven_softmax(x, read=read, write=write) if _sure(name, x.device, given) else None
 
@@ -66,13 +67,13 @@ def normalise(
     n: int,
     eps: float,
     centred: bool,
-    read: Read | None,
-    write: Write | None,
+    read: Affine | None,
+    write: Affine | None,
 ) -> RowsOutput | None:
     """See `radhard.kernels.cuda.rows`; None where the kernel is not proved as well, for each length of rows on its
     own.
     """
-    to = torch.float32 if write is None else write[2]
+    to = dtype_written(write)
     with_, kind = (weight is not None, bias is not None), "layer" if centred else "RMS"
     name = f"{kind} normalisation of {n} {x.dtype} to {to}, weight and bias {with_}"
     given = partial(_normalises, n=n, dtype=x.dtype, centred=centred, with_=with_, read=read, write=write)
@@ -82,7 +83,11 @@ def normalise(
 
 
 def pair(
-    operation: Operation, inputs: tuple[Tensor, Tensor], *, reads: tuple[Read | None, Read | None], write: Write | None
+    operation: Operation,
+    inputs: tuple[Tensor, Tensor],
+    *,
+    reads: tuple[Affine | None, Affine | None],
+    write: Affine | None,
 ) -> RowsOutput | None:
     """See `radhard.kernels.cuda.elementwise`; None where the kernel is not proved as well."""
     if not _sure("pairs", inputs[0].device, _pairs):
@@ -132,16 +137,16 @@ def _writes(device: torch.device) -> bool:
     return True
 
 
-def _given(read: Read | None, *shape: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+def _given(read: Affine | None, *shape: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
     """What a kernel reads, and the numbers that it stands for."""
     if read is None:
         x = torch.randn(shape, generator=draw) * 3
         return x, x
     x = _words(*shape, draw=draw)
-    return x, (x.to(torch.float32) - read[0]) * read[1]
+    return x, read.read(x)
 
 
-def _agrees(found: RowsOutput | None, expected: Tensor, write: Write | None) -> bool | str:
+def _agrees(found: RowsOutput | None, expected: Tensor, write: Affine | None) -> bool | str:
     if found is None:
         return "it is not served"
     out = found[0].cpu()
@@ -153,17 +158,17 @@ def _agrees(found: RowsOutput | None, expected: Tensor, write: Write | None) -> 
             if bad.any()
             else True
         )
-    factor, grid, dtype = write
-    steps = (out.int() - saturate(expected * factor, grid_of(*grid, dtype)).int()).abs()
+    scaled = expected * write.factor
+    steps = (out.int() - saturate(scaled, write.grid).int()).abs()
     many, most = int((steps > 0).sum()), int(steps.max())
-    non_finite = (~(expected * factor).isfinite()).sum(-1, keepdim=True)
+    non_finite = (~scaled.isfinite()).sum(-1, keepdim=True)
     if found[1] is not None and not torch.equal(found[1].cpu(), non_finite.to(torch.int32)):
         return "what is not finite is miscounted"
     return (most <= 1 and many <= max(1, out.numel() // 500)) or f"{many} words differ, by up to {most}"
 
 
 def _divides(
-    device: torch.device, *, n: int, dtype: torch.dtype, aligned: bool, read: Read | None, write: Write | None
+    device: torch.device, *, n: int, dtype: torch.dtype, aligned: bool, read: Affine | None, write: Affine | None
 ) -> bool | str:
     draw = torch.Generator().manual_seed(0x5EED)
     wide = torch.zeros(37, triton.cdiv(n, ALIGNED) * ALIGNED + (0 if aligned else 1), dtype=dtype)
@@ -171,7 +176,7 @@ def _divides(
     x.copy_(torch.randn(37, n, generator=draw) if read is None else _words(37, n, draw=draw).view(dtype))
     if read is None and write is not None:
         x[5, n // 2] = float("nan")
-    numbers = x if read is None else (x.to(torch.float32) - read[0]) * read[1]
+    numbers = x if read is None else read.read(x)
     moved = wide.to(device)[:, :n]
     found = unproven_softmax(moved if aligned else moved.contiguous(), read=read, write=write)
     return n > LONGEST or _agrees(found, numbers.softmax(-1), write)
@@ -184,15 +189,15 @@ def _normalises(
     dtype: torch.dtype,
     centred: bool,
     with_: tuple[bool, bool],
-    read: Read | None,
-    write: Write | None,
+    read: Affine | None,
+    write: Affine | None,
 ) -> bool | str:
     draw = torch.Generator().manual_seed(0x5EED)
     weight, bias = (torch.randn(n, generator=draw) if there else None for there in with_)
     x = (torch.randn(9, n, generator=draw) * 3).to(dtype) if read is None else _words(9, n, draw=draw).view(dtype)
     if read is None and write is not None:
         x[4, n // 2] = float("inf")
-    numbers = x if read is None else (x.to(torch.float32) - read[0]) * read[1]
+    numbers = x if read is None else read.read(x)
     given = [None if one is None else one.to(device) for one in (x, weight, bias)]
     found = unproven_normalise(*given, n=n, eps=1e-6, centred=centred, read=read, write=write)  # type: ignore[arg-type]
     squares = functional.rms_norm(numbers, (n,), weight, 1e-6)
@@ -205,16 +210,16 @@ def _normalises(
 def _pairs(device: torch.device) -> bool:
     draw = torch.Generator().manual_seed(0x5EED)
     computed: dict[Operation, Callable[[Tensor, Tensor], Tensor]] = {"add": torch.add, "mul": torch.mul}
-    cases: tuple[tuple[Operation, tuple[int, ...], tuple[Read | None, Read | None], Write | None], ...] = (
+    cases: tuple[tuple[Operation, tuple[int, ...], tuple[Affine | None, Affine | None], Affine | None], ...] = (
         ("add", (5, 7, 33), (None, _WORDS), None),
-        ("add", (5, 7, 33), (_WORDS, (9, 0.02)), None),
-        ("mul", (7, 1), (_WORDS, (9, 0.02)), _INT8),
+        ("add", (5, 7, 33), (_WORDS, _OTHERS), None),
+        ("mul", (7, 1), (_WORDS, _OTHERS), _INT8),
     )
     for operation, shape, reads, write in cases:
         (x, left), (y, right) = _given(reads[0], 5, 7, 33, draw=draw), _given(reads[1], *shape, draw=draw)
         found = unproven_pair(operation, (x.to(device), y.to(device)), reads=reads, write=write)
         exact = computed[operation](left, right)
-        exact = exact if write is None else saturate(exact * write[0], grid_of(*write[1], write[2]))
+        exact = exact if write is None else saturate(exact * write.factor, write.grid)
         if found is None or not torch.equal(found[0].cpu(), exact):
             return False
     return True

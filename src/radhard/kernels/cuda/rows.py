@@ -1,9 +1,8 @@
 """Softmax and normalisations over rows: 8-bit words in and out, float32 in registers, one pass.
 
-What is read in words stands for (word - zero) scale, `read` = (zero, scale); None reads float32. What is written is
-scaled, rounded and saturated, `write` = (factor, (zero, low, high), dtype); None writes float32. Every operation is
-rounded by itself, divisions and roots as IEEE has them. Of words written the values that were not finite are counted,
-[..., 1] int32, where there can be any: nobody waits for that.
+`read` says what words stand for that are read, `write` for which words numbers are written, scaled, rounded and
+saturated; None is float32. Every operation is rounded by itself, divisions and roots as IEEE has them. Of words written
+the values that were not finite are counted, [..., 1] int32, where there can be any: nobody waits for that.
 """
 
 from itertools import pairwise
@@ -13,20 +12,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from radhard.kernels.affine import FLOATS, Affine
 from radhard.kernels.cuda.epilogue import nearest, rounded
 from radhard.kernels.cuda.launch import on
 from radhard.kernels.cuda.special import exp
 
-Read = tuple[int, float]
-Write = tuple[float, tuple[int, int, int], torch.dtype]
 RowsOutput = tuple[Tensor, Tensor | None]
 """What was written, and how many values were not finite there; None where none can be."""
 
 _TILE = 2048  # elements that a warp holds
 LONGEST = 16384
 ALIGNED = 16
-_AS_IT_IS: Read = (0, 1.0)
-_FLOATS: Write = (1.0, (0, 0, 0), torch.float32)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -255,7 +251,7 @@ def _stored(  # type: ignore[no-untyped-def]
     return many
 
 
-def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> RowsOutput | None:
+def softmax(x: Tensor, *, read: Affine | None, write: Affine | None) -> RowsOutput | None:
     """Softmax along the last axis of `x` [..., n]; None where rows are too long.
 
     Rows of words lie so that each begins at a multiple of 16, for the product that reads them.
@@ -269,15 +265,16 @@ def softmax(x: Tensor, *, read: Read | None, write: Write | None) -> RowsOutput 
     each = max(1, _TILE // triton.next_power_of_2(sum(parts)))
     pitch = n if write is None or n < ALIGNED else triton.cdiv(n, ALIGNED) * ALIGNED
     counted = write is not None and read is None  # of words that are read nothing is infinite
-    (of_zero, scale), (factor, grid, dtype) = read or _AS_IT_IS, write or _FLOATS
-    out = torch.empty(*x.shape[:-1], pitch, dtype=dtype, device=x.device)
+    of, to = read or FLOATS, write or FLOATS
+    out = torch.empty(*x.shape[:-1], pitch, dtype=dtype_written(write), device=x.device)
     counts = torch.empty(rows if counted else 0, dtype=torch.int32, device=x.device)
     ends = x.storage_offset() + (rows - 1) * x_pitch + x_pitch
     width = x_pitch if x_pitch <= sum(parts) and ends * x.itemsize <= x.untyped_storage().nbytes() else n
     if rows:
         with on(x):
             _softmax[(triton.cdiv(rows, each),)](
-                *(x, out, counts, rows, n, x_pitch, width, pitch, of_zero, scale, factor, *grid),
+                *(x, out, counts, rows, n, x_pitch, width, pitch),
+                *(of.grid.zero, of.scale, to.factor, *to.grid.limits),
                 WORDS=read is not None,
                 WRITTEN=write is not None,
                 COUNTED=counted,
@@ -299,8 +296,8 @@ def normalise(
     n: int,
     eps: float,
     centred: bool,
-    read: Read | None,
-    write: Write | None,
+    read: Affine | None,
+    write: Affine | None,
 ) -> RowsOutput | None:
     """Layer normalisation of rows of `n` numbers, the last axes of `x`, or about 0 that of their mean square.
 
@@ -312,14 +309,14 @@ def normalise(
         return None
     x = x.contiguous()
     rows, (first, second) = x.numel() // n, _halves(n)
-    (of_zero, scale), (factor, grid, dtype) = read or _AS_IT_IS, write or _FLOATS
-    out = torch.empty(x.shape, dtype=dtype, device=x.device)
+    of, to = read or FLOATS, write or FLOATS
+    out = torch.empty(x.shape, dtype=dtype_written(write), device=x.device)
     counts = torch.empty(rows if write else 0, dtype=torch.int32, device=x.device)
     parameters = [x if p is None else p.contiguous() for p in (weight, bias)]
     if rows:
         with on(x):
             _normalise[(rows,)](
-                *(x, *parameters, out, counts, n, n, eps, of_zero, scale, factor, *grid),
+                *(x, *parameters, out, counts, n, n, eps, of.grid.zero, of.scale, to.factor, *to.grid.limits),
                 CENTRED=centred,
                 WEIGHTED=weight is not None,
                 BIASED=bias is not None,
@@ -331,6 +328,11 @@ def normalise(
                 enable_fp_fusion=False,
             )
     return out, counts.view(_without(x.shape, n)) if write else None
+
+
+def dtype_written(write: Affine | None) -> torch.dtype:
+    """Of what a kernel writes."""
+    return torch.float32 if write is None else write.grid.dtype
 
 
 def _parts(n: int) -> tuple[int, int, int]:
@@ -349,7 +351,7 @@ def _halves(n: int) -> tuple[int, int]:
     return (whole // 2, rest) if 128 <= rest < whole // 2 else (whole, 0)
 
 
-def _served(x: Tensor, n: int, read: Read | None) -> bool:
+def _served(x: Tensor, n: int, read: Affine | None) -> bool:
     return 0 < n <= LONGEST and (read is not None or x.dtype == torch.float32)
 
 

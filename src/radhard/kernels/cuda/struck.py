@@ -13,6 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from radhard.kernels.affine import FLOATS, Affine
+
 NONE = tl.constexpr((1 << 63) - 1)
 UNIT = tl.constexpr(27)
 _NAN = tl.constexpr(0x7FC00000)
@@ -20,20 +22,18 @@ _NAN = tl.constexpr(0x7FC00000)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Read:
-    """A tensor that a definition reads: float32, or words of 8 bits that stand for (word - zero) * scale."""
+    """A tensor that a definition reads: float32, or words of 8 bits and what they stand for."""
 
     x: Tensor
-    zero: int = 0
-    scale: float = 1.0
+    affine: Affine = FLOATS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Write:
-    """A tensor that takes results: float32, or words of `grid` (zero, low, high) for number * factor."""
+    """A tensor that takes results: float32, or words of 8 bits and what they stand for."""
 
     out: Tensor
-    factor: float = 1.0
-    grid: tuple[int, int, int] = (0, 0, 0)
+    affine: Affine = FLOATS
 
 
 @lru_cache(maxsize=4096)

@@ -14,8 +14,7 @@ from torch.fx import Node
 
 from radhard.program.anatomy.flow import Flow, numel, shape
 
-_ALONG = frozenset({"", "relu", "add", "sub", "mul", "div", "clamp", "batch_norm", "tanh"})
-_NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
+_ALONG = frozenset({"", "relu", "add", "sub", "mul", "div", "clamp", "tanh"})
 _MOST_HEADS = 256
 
 
@@ -118,7 +117,7 @@ def _scores(flow: Flow, softmax: Node) -> tuple[set[Node], set[Node], tuple[int,
             continue
         if flow.of_activations(node):
             found.add(node)
-        elif flow.operator[node] in _ALONG or flow.operator[node] == "amax":
+        elif flow.operator[node] in _ALONG or flow.normalises(node) or flow.operator[node] == "amax":
             passed.add(node)
             todo += [up for up in flow.inputs[node] if flow.operator[node] == "" or numel(up) == numel(node)]
         elif _square(flow, node):
@@ -165,7 +164,7 @@ def _values(flow: Flow, softmax: Node, tokens: tuple[int, ...]) -> tuple[set[Nod
             continue
         if (
             flow.operator[node] == ""
-            or (same and flow.operator[node] in _ALONG | _NORMS)
+            or (same and (flow.normalises(node) or flow.operator[node] in _ALONG))
             or (_square(flow, node) and _mixes_heads(flow, node, tokens))
         ):
             passed.add(node)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch.fx import Node
 
 from radhard.program.anatomy.attention import Attention
-from radhard.program.anatomy.feed_forward import ACTIVATIONS, FeedForward, gates, normalisations, onward
+from radhard.program.anatomy.feed_forward import FeedForward, gates, normalisations, onward
 from radhard.program.anatomy.flow import LINEAR, PRODUCTS, Flow
 from radhard.program.anatomy.layers import Layer
 from radhard.program.anatomy.stream import StreamUnit, additions_to_constants
@@ -104,7 +104,7 @@ def _shared(flow: Flow, attention: Attention) -> tuple[set[Node], set[Node]]:
     for node in attention.projections:
         ways, ends = onward(flow, node, meeting)
         for end in ends:
-            if any(flow.operator[way] in ACTIVATIONS and flow.depends(end, way) for way in ways):
+            if any(flow.activates(way) and flow.depends(end, way) for way in ways):
                 shared |= {node, end} & attention.nodes
                 last |= {end} - attention.nodes
     return shared, last

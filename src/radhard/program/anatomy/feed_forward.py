@@ -14,26 +14,8 @@ from torch.fx import Node
 
 from radhard.program.anatomy.flow import Flow, numel, shape
 
-ACTIVATIONS = frozenset(
-    {
-        "relu",
-        "gelu",
-        "silu",
-        "sigmoid",
-        "tanh",
-        "hard_swish",
-        "hard_sigmoid",
-        "clamp",
-        "exp",
-        "erf",
-        "expm1",
-        "power",
-        "real_power",
-    }
-)
-_NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
 _STATISTICS = frozenset({"mean", "sum", "rsqrt", "sqrt", "reciprocal", "div", "power"})
-_PASSED = ACTIVATIONS | _NORMS | {"", "add", "sub", "mul", "div"}
+_PASSED = frozenset({"", "add", "sub", "mul", "div"})
 _SQUASHED = frozenset({"sigmoid", "hard_sigmoid", "clamp", "tanh"})
 _POOLED = frozenset({"mean", "avg_pool2d", "adaptive_avg_pool2d", "sum"})
 
@@ -70,7 +52,7 @@ def feed_forwards(flow: Flow, *, apart: frozenset[Node]) -> list[FeedForward]:
             ways, last = onward(flow, first, apart)
             for each in last:
                 between = {way for way in ways if flow.depends(each, way)}
-                activated = any(flow.operator[way] in ACTIVATIONS or _gated(flow, way, first) for way in between)
+                activated = any(flow.activates(way) or _gated(flow, way, first) for way in between)
                 if activated and flow.pointwise(each) and each not in apart:
                     found.append(
                         FeedForward(
@@ -88,8 +70,13 @@ def _gated(flow: Flow, node: Node, first: Node) -> bool:
     """Whether a value is multiplied here by an activation of another product (SwiGLU with two linear layers)."""
     others = [up for up in flow.inputs[node] if up is not first and not flow.depends(up, first)]
     return flow.operator[node] == "mul" and any(
-        flow.operator[flow.before(up)] in ACTIVATIONS | {"mul"} for up in others
+        flow.activates(flow.before(up)) or flow.operator[flow.before(up)] == "mul" for up in others
     )
+
+
+def _passed(flow: Flow, node: Node) -> bool:
+    """Whether it works place by place: arithmetic, an activation, a normalisation, a move."""
+    return flow.operator[node] in _PASSED or flow.role[node] != ""
 
 
 def onward(flow: Flow, first: Node, apart: Set[Node]) -> tuple[set[Node], list[Node]]:
@@ -104,7 +91,7 @@ def onward(flow: Flow, first: Node, apart: Set[Node]) -> tuple[set[Node], list[N
                 continue
             if flow.is_product(user):
                 last.append(user)
-            elif (flow.operator[user] in _PASSED or flow.depthwise(user)) and not _to_stream(flow, user, node, first):
+            elif (_passed(flow, user) or flow.depthwise(user)) and not _to_stream(flow, user, node, first):
                 ways.add(user)
                 todo.append(user)
     return ways, last
@@ -126,7 +113,7 @@ def _place_by_place(flow: Flow, node: Node, first: Node) -> bool:
         if each is first or each in seen:
             continue
         seen.add(each)
-        if not flow.inputs[each] or flow.operator[each] not in _PASSED | {"mean"}:
+        if not flow.inputs[each] or not (_passed(flow, each) or flow.operator[each] == "mean"):
             return False
         todo += flow.inputs[each]
     return True
@@ -154,7 +141,7 @@ def gates(flow: Flow) -> Iterator[Gate]:
                 elif flow.operator[each] in _POOLED:
                     pooled |= flow.depends(each, flow.source(scaled)) or flow.source(scaled) in flow.inputs[each]
                     continue
-                elif flow.operator[each] not in _PASSED:
+                elif not _passed(flow, each):
                     continue
                 todo += flow.inputs[each]
             if products and squashed and pooled:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_flatten
 
+from radhard.machine.operator import OperatorRole
 from radhard.operators.aten import is_registered, lowered
 from radhard.program.capture.fold import constant
 from radhard.program.lowering.moves import ALIASES, MOVES, OF_SIZES
@@ -37,7 +38,8 @@ LINEAR = PRODUCTS | {"add", "sub", "mul"}
 class Flow:
     """The nodes of a graph that depend on images, in order, each with those that it reads and that read it.
 
-    What computes has an operator's name, a move has none (""); relu, which the registry calls a move, is one apart.
+    What computes has an operator's name and perhaps a role, a move has neither (""); relu, which the registry calls a
+    move, is an activation.
     """
 
     def __init__(self, graph: GraphModule) -> None:
@@ -45,13 +47,14 @@ class Flow:
         self.inputs: dict[Node, list[Node]] = {}
         self.users: dict[Node, list[Node]] = {}
         self.operator: dict[Node, str] = {}
+        self.role: dict[Node, OperatorRole] = {}
         for node in graph.graph.nodes:
             read = [leaf for leaf in tree_flatten((node.args, node.kwargs))[0] if leaf in self.inputs]
             if node.op == "placeholder" or (node.op == "call_function" and read and node.target not in OF_SIZES):
                 self.nodes.append(node)
                 self.inputs[node] = list(dict.fromkeys(read))
                 self.users[node] = []
-                self.operator[node] = _operator(node)
+                self.operator[node], self.role[node] = _operator(node)
                 for each in self.inputs[node]:
                     self.users[each].append(node)
         self.number = {node: number for number, node in enumerate(self.nodes)}
@@ -84,6 +87,14 @@ class Flow:
     def computes(self, node: Node) -> bool:
         """Whether it is an operation of its own, with a site."""
         return self.operator[node] not in ("", "relu")
+
+    def normalises(self, node: Node) -> bool:
+        """Whether it is a normalisation, of whatever kind."""
+        return self.role[node] == "normalisation"
+
+    def activates(self, node: Node) -> bool:
+        """Whether it is an activation, or an operation that activations are written out with."""
+        return self.role[node] == "activation"
 
     def is_product(self, node: Node) -> bool:
         """Whether it is a product with weights, be it a matrix product, but no depthwise convolution."""
@@ -195,9 +206,11 @@ def _words(node: Node) -> bool:
     return "quantized_decomposed" in str(node.target)
 
 
-def _operator(node: Node) -> str:
+def _operator(node: Node) -> tuple[str, OperatorRole]:
+    """The name and the role of a node's operator."""
     if node.target is _RELU:
-        return "relu"
+        return "relu", "activation"
     if node.op != "call_function" or not is_registered(node.target) or node.target in MOVES or node.target in ALIASES:
-        return ""
-    return lowered(node).operator.name
+        return "", ""
+    operator = lowered(node).operator
+    return operator.name, operator.role

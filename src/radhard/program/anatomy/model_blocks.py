@@ -15,8 +15,6 @@ from radhard.program.anatomy.flow import PRODUCTS, Flow
 from radhard.program.anatomy.layers import HEAD, STEM, Layer, Stack, layers, named_as_end, named_blocks
 from radhard.program.anatomy.stream import StreamUnit, grouped, signature
 
-_NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
-
 
 def layers_of(flow: Flow, stacks: Mapping[Node, Stack], units: Sequence[StreamUnit]) -> dict[Node, Layer]:
     """The layer of every operation in `stacks`, in the order they run."""
@@ -29,8 +27,8 @@ def layers_of(flow: Flow, stacks: Mapping[Node, Stack], units: Sequence[StreamUn
     strays = wrong or _strays(flow, blocks, own, stacks)
     if strays:
         inside = {node for unit in strays for node in unit.nodes}
-        left = {block for node, block in blocks.items() if node in inside}
-        blocks = {node: block for node, block in blocks.items() if block not in left}
+        inner = {block for node, block in blocks.items() if node in inside}
+        blocks = {node: block for node, block in blocks.items() if block not in inner}
         paths = [_path(stacks, unit.ends[-1]) if unit.ends else "" for unit in strays]
         for name, group in _names(flow, grouped(flow, strays, paths), stacks).items():
             members = {node for unit in group for node in unit.nodes if node in stacks}
@@ -149,7 +147,7 @@ def _norms_after(flow: Flow, units: Sequence[StreamUnit], blocks: Mapping[Node, 
     for unit in units:
         if unit.ends:
             users = flow.after(unit.ends[-1])
-            if len(users) == 1 and flow.operator[users[0]] in _NORMS:
+            if len(users) == 1 and flow.normalises(users[0]):
                 following[users[0]] = blocks[unit.ends[-1]]
                 last = unit
     post = len(following) > 1 and last is units[-1]

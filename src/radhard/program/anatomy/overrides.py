@@ -47,6 +47,11 @@ class Overrides:
             return anatomy or NONE
         return Overrides(rows=tuple((p, layer or "", module or "") for p, (layer, module) in anatomy.items()))
 
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "Overrides":
+        """Inverse of `as_dict`. InputError names the pattern and what was expected."""
+        return Overrides(rows=tuple(_row(pattern, said) for pattern, said in values.items()))
+
     def applied(self, name: str, found: Place) -> Place:
         """`found`, with what the first pattern that matches the site's name says instead."""
         for pattern, layer, module in self.rows:
@@ -95,7 +100,7 @@ def read_overrides(path: Path) -> Overrides:
     if not isinstance(values, dict):
         raise InputError(f"anatomy {path} holds a {type(values).__name__}, no table of patterns; {_SAID}")
     try:
-        return Overrides(rows=tuple(_row(pattern, said) for pattern, said in values.items()))
+        return Overrides.from_dict(values)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -16,7 +16,6 @@ from radhard.program.anatomy.feed_forward import FeedForward
 from radhard.program.anatomy.flow import PRODUCTS, Flow, numel
 
 _SCALES = frozenset({"mul", "div"})
-_NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "rms_norm"})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +95,7 @@ def _scales_first(flow: Flow, node: Node, start: Node) -> bool:
     if len(flow.inputs[node]) != 1:
         return False
     entered = flow.before(flow.inputs[node][0])
-    if flow.operator[entered] in _NORMS:
+    if flow.normalises(entered):
         entered = flow.before(flow.inputs[entered][0])
     return entered is start
 
@@ -132,7 +131,7 @@ def _starts(flow: Flow, terms: Sequence[Node]) -> list[Node]:
         return sorted(found, key=flow.number.__getitem__)
     for term in terms:
         node = flow.before(term)
-        while flow.operator[node] in _NORMS | {"avg_pool2d"} and flow.inputs[node]:
+        while (flow.normalises(node) or flow.operator[node] == "avg_pool2d") and flow.inputs[node]:
             node = flow.before(flow.inputs[node][0])
         if flow.is_product(node):
             start = flow.before(flow.inputs[node][0])

@@ -8,15 +8,17 @@ A quantised value is words of 8 bits with a scale. `MOVES` says of each operatio
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from radhard.operators.aten import claim, claim_ours
+from radhard.kernels.octets import OCTETS
+from radhard.operators.aten import claim, claim_ours, pair
 
 MovedWords = Literal["any", "zero", "plain"]
 
@@ -57,7 +59,33 @@ class _InFloats(_Around):
     """The operation, which torch computes of floats only: they hold words of 8 bits exactly."""
 
     def __call__(self, x: Tensor, *rest: Any, **options: Any) -> Any:
+        if x.dtype in OCTETS and x.is_cpu and self.op == _ATEN.max_pool2d.default:
+            found = _max_pool(x, *rest, **options)
+            if found is not None:
+                return found
         return self.op(x.to(torch.float32), *rest, **options).to(x.dtype)
+
+
+def _max_pool(
+    x: Tensor,
+    kernel_size: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    ceil_mode: bool = False,
+) -> Tensor | None:
+    """Pooling of 8-bit words as comparisons of shifted images: first of rows, then of columns; None if it rounds up."""
+    if ceil_mode:
+        return None
+    sizes = pair(kernel_size)
+    steps, (top, left), apart = pair(stride) if stride else sizes, pair(padding), pair(dilation)
+    x = functional.pad(x, (left, left, top, top), value=torch.iinfo(x.dtype).min)
+    for axis, taps, step, distance in zip((-2, -1), sizes, steps, apart, strict=True):
+        last = (x.shape[axis] - distance * (taps - 1) - 1) // step * step + 1
+        parts = [x.narrow(axis, tap * distance, last) for tap in range(taps)]
+        shifted = [part[..., ::step, :] if axis == -2 else part[..., ::step] for part in parts]
+        x = reduce(torch.maximum, shifted[1:], shifted[0])
+    return x.contiguous()
 
 
 class _OfSizes(_Around):

@@ -160,6 +160,11 @@ def _lists(shifts: Mapping[str, tuple[float, ...]]) -> dict[str, list[float]]:
 
 
 def _numbers(found: object, *, place: str) -> tuple[float, ...]:
-    if isinstance(found, list) and all(type(value) in (int, float) and abs(value) < 1e30 for value in found):
-        return tuple(float(value) for value in found)
+    # tens of thousands of them, before each run: by loops of the interpreter's own
+    if (
+        isinstance(found, list)
+        and {int, float}.issuperset(map(type, found))
+        and all(map((1e30).__gt__, map(abs, found)))
+    ):
+        return tuple(map(float, found))
     raise InputError(f"{place} are {str(found)[:80]}; they are finite numbers, one a channel")

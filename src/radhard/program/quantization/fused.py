@@ -40,7 +40,7 @@ def narrowed(affine: Affine, activation: Node) -> Grid | None:
         return None
     grid = affine.grid
     low, high = (
-        grid_end if math.isinf(bound) else int(saturate(torch.tensor(bound) * (1.0 / affine.scale), grid))
+        grid_end if math.isinf(bound) else int(saturate(torch.tensor(bound) * affine.factor, grid))
         for bound, grid_end in zip(bounds, (grid.low, grid.high), strict=True)
     )
     return replace(grid, low=low, high=high)

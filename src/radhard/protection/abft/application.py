@@ -9,6 +9,7 @@ from torch import Tensor
 from radhard.machine import CHECK, Machine, Matrices, MatrixProduct, Operator, Site, WriteBack
 from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.products import matrices
+from radhard.protection.abft.repeated import Repeated
 from radhard.protection.abft.stages import Accumulated, Written
 
 
@@ -24,6 +25,17 @@ class ProtectedApplication:
     def compute(self) -> Tensor:
         """The operator's output."""
         return self.machine.apply(self.operator, self.inputs, self.site)
+
+    @cached_property
+    def repeated(self) -> Operator:
+        """The operator, to be run several times; where faults alone make runs differ, it computes once."""
+        if not self.machine.sparse or not all(x is None or x.is_cpu for x in self.inputs):
+            return self.operator
+        return Repeated.of(self.operator, self.inputs)
+
+    def compute_first(self) -> Tensor:
+        """The operator's output, as the first of several runs."""
+        return self.machine.apply(self.repeated, self.inputs, self.site)
 
     def beside(self, name: str) -> Site:
         """The site `<site>/check/<name>`, of what is computed to protect this one."""
@@ -42,10 +54,15 @@ class ProtectedApplication:
         return Entries.of(self.products)
 
     @property
+    def product(self) -> MatrixProduct:
+        """The operator, a matrix product."""
+        assert isinstance(self.operator, MatrixProduct)
+        return self.operator
+
+    @property
     def write_back(self) -> WriteBack | None:
         """How the accumulators are written back."""
-        assert isinstance(self.operator, MatrixProduct)
-        return self.operator.write_back
+        return self.product.write_back
 
     def accumulators(self, step: int) -> Tensor:
         """Running sums [q, g, m, n] int32 after every `step` products and at the end, with the faults of the site."""
@@ -64,5 +81,5 @@ class ProtectedApplication:
         merged = self.products.merge(total)
         if self.write_back is None:
             return merged
-        finish = Written(whole=self.operator, write_back=self.write_back, products=self.products)
+        finish = Written(whole=self.product, write_back=self.write_back, products=self.products)
         return self.machine.apply(finish, (merged, *self.inputs), self.site)

@@ -11,8 +11,9 @@ application (a product, a block, a word), and its number among all such pieces a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,11 +34,13 @@ from radhard.machine import (
 )
 from radhard.machine.operator import unravel
 from radhard.machine.primitives import tensors
+from radhard.machine.site import Column
 from radhard.protection.abft.account import Account
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checksum_cache import ChecksumCache
 from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.gather import dots
+from radhard.protection.abft.struck import HitUnits, ReadUnits, cost_of
 from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.shape import pieces
 
@@ -83,6 +86,17 @@ class Dot(Operator):
         return (x[..., :, None, :] * y[..., None, :, :]).sum(-1, dtype=x.dtype)
 
 
+CheckKind = Literal["sum", "dot", "minus", "plus"]
+_OPERATORS: dict[CheckKind, Operator] = {
+    "sum": Sum(dims=(1,)),
+    "dot": Dot(),
+    "minus": Add(sign=-1),
+    "plus": Add(),
+}
+Change = tuple[Column, Column]  # entries [u] int64, flat, and what is added to them [u]
+NOTHING: Change = (np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 class Checks:
     """The checks of one application, on its machine; they keep the account.
 
@@ -94,19 +108,24 @@ class Checks:
         self.exposed = exposed
         self.stored = stored
         self._events = Events()
-        self._executed = Operations()
+        self._executed = {"mul": 0, "add": 0, "cmp": 0}
         self._hidden = Operations()
 
     @property
     def account(self) -> Account:
         """All of it so far."""
-        return Account(executed=self._executed, hidden=self._hidden, **vars(self._events))
+        return Account(executed=Operations(**self._executed), hidden=self._hidden, **vars(self._events))
 
     def apply(self, name: str, operator: Operator, inputs: Sequence[Tensor], entries: Entries) -> Tensor:
         """The operator's output at the site `<site>/check/<name>`; what it costs goes to the account."""
-        part = Part(slot=entries.slot, piece=entries.piece, pieces=entries.pieces, exposed=self.exposed)
+        site = self._site(name, entries)
+        cost = read_cost(operator, tuple(inputs), site)
+        self.count(mul=cost.operations("mul"), add=cost.operations("add"))
+        return self.application.machine.apply(operator, inputs, site)
+
+    def _site(self, name: str, entries: Entries) -> Site:
         host = self.application.site
-        site = Site(
+        return Site(
             name=f"{host.name}{CHECK}{name}",
             operator=host.operator,
             layer=host.layer,
@@ -114,11 +133,41 @@ class Checks:
             layer_source=host.layer_source,
             module_source=host.module_source,
             of=host.name,
-            part=part,
+            part=Part(slot=entries.slot, piece=entries.piece, pieces=entries.pieces, exposed=self.exposed),
         )
-        cost = read_cost(operator, tuple(inputs), site)
-        self.count(mul=cost.operations("mul"), add=cost.operations("add"))
-        return self.application.machine.apply(operator, inputs, site)
+
+    def struck(
+        self,
+        name: str,
+        kind: CheckKind,
+        read: ReadUnits,
+        entries: Entries,
+        *,
+        grid: tuple[int, ...] = (),
+        width: int = 1,
+        dtype: torch.dtype = torch.int64,
+    ) -> Change:
+        """What faults add to the results [f, *grid] of a check of sound words, without computing the others.
+
+        It is `apply` of sums or dot products of `width` terms, or of one addition: counted alike. -> the
+        entries [u] int64, flat, that are hit, and what they have too much. A sum of one term is no operation.
+        """
+        if kind == "sum" and width == 1:
+            return NOTHING
+        units = len(entries) * math.prod(grid)
+        self.count(
+            mul=units * width if kind == "dot" else 0,
+            add=units * (width - 1) if kind in ("sum", "dot") else units,
+        )
+        if not self.exposed or not units:
+            return NOTHING
+        struck = HitUnits(whole=_OPERATORS[kind], grid=(len(entries), *grid), dtype=dtype, read=read)
+        cost = cost_of(kind, entries.pieces, grid, width, dtype)
+        self.application.machine.strike(struck, site=self._site(name, entries), cost=cost)
+        if len(struck.found) == 1:
+            return struck.found[0]
+        index, delta = zip(NOTHING, *struck.found, strict=True)
+        return np.concatenate(index), np.concatenate(delta)
 
     def loaded(self, name: str, words: Tensor) -> Tensor:
         """Words [...] in the layout of the output, at `<site>/check/<name>`: exposed like words in memory."""
@@ -136,11 +185,13 @@ class Checks:
         if images is None:
             images = host.operator.units(host.inputs).count // max(cost.units, 1)
         self.count(mul=images * cost.operations("mul"), add=images * cost.operations("add"))
-        return host.machine.apply(host.operator, host.inputs, site)
+        return host.machine.apply(host.repeated, host.inputs, site)
 
     def count(self, *, mul: int = 0, add: int = 0, cmp: int = 0) -> None:
         """So many operations more."""
-        self._executed += Operations(mul=mul, add=add, cmp=cmp)
+        self._executed["mul"] += mul
+        self._executed["add"] += add
+        self._executed["cmp"] += cmp
 
     def note(self, happened: Events) -> None:
         """Events more."""
@@ -148,9 +199,9 @@ class Checks:
 
     def hide(self, share: float, *, images: int) -> None:
         """Suppose this share of what was executed so far for `images` to be free: whole operations of each image."""
-        hidden = {name: images * math.floor(share * (n / images)) for name, n in vars(self._executed).items()}
+        hidden = {name: images * math.floor(share * (n / images)) for name, n in self._executed.items()}
         self._hidden += Operations(**hidden)
-        self._executed += Operations(**hidden).times(-1)
+        self.count(**{name: -n for name, n in hidden.items()})
 
     def differ(self, x: Tensor, y: Tensor | int) -> Tensor:
         """x [...], y [...] -> where they differ; one comparison each, which no fault hits."""

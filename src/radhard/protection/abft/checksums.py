@@ -22,7 +22,7 @@ def column_sums(application: ProtectedApplication, checks: Checks, *, step: int)
     """Sums over blocks of `step` columns of B [g, j, terms], one for each product; those of a weight are stored."""
     x, entries = application.products, application.entries
     if x.stored:
-        known = _of_weight(application, checks, step=step).sums
+        known = weight_sums(application, checks, step=step)
         return BlockSums(blocks=x.of_weight(known.blocks, x.every), all=x.of_weight(known.all, x.every))
     blocks = checks.sums("encode_b", x.b.to(torch.int32), dim=1, step=step, entries=entries)
     return _of_blocks("encode_b/all", blocks, checks=checks, entries=entries)
@@ -30,7 +30,17 @@ def column_sums(application: ProtectedApplication, checks: Checks, *, step: int)
 
 def weighted_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> Tensor | None:
     """Stored sums over blocks of columns [h, j, 2, terms], weighted by their numbers; None of activations."""
-    return _of_weight(application, checks, step=step).sums.weighted if application.products.stored else None
+    return weight_sums(application, checks, step=step).weighted if application.products.stored else None
+
+
+def weight_sums(application: ProtectedApplication, checks: Checks, *, step: int) -> BlockSums:
+    """Stored sums over blocks of `step` columns of a weight, and of these, [h, ...]."""
+    return _of_weight(application, checks, step=step).sums
+
+
+def trusted(application: ProtectedApplication, checks: Checks, *, step: int) -> bool:
+    """Whether the stored sums of a weight are those of the weight as it is now; of activations, always."""
+    return not application.products.stored or _of_weight(application, checks, step=step).trusted
 
 
 def _of_weight(application: ProtectedApplication, checks: Checks, *, step: int) -> StoredSums:

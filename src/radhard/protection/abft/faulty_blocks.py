@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from radhard.machine import Shape
 from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks
+from radhard.protection.abft.correcting import WordPlaces
 from radhard.protection.abft.detection import Detection, FlaggedBlocks, Suspects
 from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.gather import gather_blocks
-
-WordPlaces = tuple[Tensor, Tensor, Tensor]  # of words: block [e], row and column [e] in it
+from radhard.protection.cost.shape import Block
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +40,16 @@ class FaultyBlocks:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def h(self) -> int:
+        """Rows of a block."""
+        return self.values.shape[1]
+
+    @property
+    def w(self) -> int:
+        """Columns of a block."""
+        return self.values.shape[2]
 
     @property
     def sizes(self) -> str:
@@ -63,14 +74,31 @@ def read_blocks(
     application: ProtectedApplication, checks: Checks, *, found: Detection, suspects: Suspects
 ) -> Iterator[FaultyBlocks]:
     """The flagged blocks, those of equal sizes together, so many at a time that memory suffices."""
-    shape, block, flagged = application.products.shape, found.block, suspects.flagged
+    flagged, shape = suspects.flagged, application.products.shape
+    for mine, (h, depth, w) in alike(shape, found.block, flagged, slabs=len(found.sums)):
+        for index in mine.split(blocks_at_once(h, depth, w)):
+            yield _read(application, checks, found=found, expected=suspects.expected, at=flagged.only(index))
+
+
+def blocks_at_once(h: int, depth: int, w: int) -> int:
+    """How many blocks of these sizes are gathered at a time, with their factors."""
+    return max(1, GATHERED_AT_ONCE // ((h + w) * depth + h * w))
+
+
+def alike(
+    shape: Shape, block: Block, flagged: FlaggedBlocks, *, slabs: int
+) -> Iterator[tuple[Tensor, tuple[int, int, int]]]:
+    """The numbers of the flagged blocks of equal sizes, and these sizes along m, k and n.
+
+    Blocks of the first slab, of the last one and of others are told apart.
+    """
     sizes = torch.stack(
         [
             (shape.m - flagged.i * block.m).clamp(max=block.m),
             (shape.k - flagged.q * block.k).clamp(max=block.k),
             (shape.n - flagged.j * block.n).clamp(max=block.n),
             (flagged.q > 0).long(),
-            (flagged.q == len(found.sums) - 1).long(),
+            (flagged.q == slabs - 1).long(),
         ],
         1,
     )
@@ -80,8 +108,7 @@ def read_blocks(
     for one in code.unique():
         mine = (code == one).nonzero()[:, 0]
         h, depth, w = sizes[mine[0], :3].tolist()
-        for index in mine.split(max(1, GATHERED_AT_ONCE // ((h + w) * depth + h * w))):
-            yield _read(application, checks, found=found, expected=suspects.expected, at=flagged.only(index))
+        yield mine, (h, depth, w)
 
 
 def _read(

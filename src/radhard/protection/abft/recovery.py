@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.events import Events
-from radhard.protection.abft.correction import Correction, where
-from radhard.protection.abft.faulty_blocks import FaultyBlocks, WordPlaces
+from radhard.protection.abft.correcting import Correcting, Own, WordPlaces
+from radhard.protection.abft.correction import where
 
 RecoveryPolicy = Literal["leave", "intersect", "row", "block"]
 
@@ -40,16 +40,16 @@ class Syndrome:
         return self.wrong_rows.sum(1), self.wrong_columns.sum(1)
 
 
-def recover(correction: Correction, *, policy: RecoveryPolicy, retries: int) -> Tensor:
+def recover(correction: Correcting[Own], *, policy: RecoveryPolicy, retries: int) -> Tensor:
     """Put the flagged blocks right by `policy` -> the products [f] in which nothing was wrong.
 
     Each block is checked after its repair, and taken up again at most `retries` times; with 0 it is not checked.
     """
     false_alarms = [_recover(correction, blocks, policy=policy, retries=retries) for blocks in correction.blocks()]
-    return torch.cat(false_alarms) if false_alarms else correction.suspects.flagged.g
+    return torch.cat(false_alarms) if false_alarms else correction.flagged.g
 
 
-def _recover(correction: Correction, blocks: FaultyBlocks, *, policy: RecoveryPolicy, retries: int) -> Tensor:
+def _recover(correction: Correcting[Own], blocks: Own, *, policy: RecoveryPolicy, retries: int) -> Tensor:
     checks, false_alarms = correction.checks, blocks.at.g[:0]
     for attempt in range(retries + 1):
         label = blocks.sizes + (f"#{attempt + 1}" if attempt else "")
@@ -80,13 +80,13 @@ def _recover(correction: Correction, blocks: FaultyBlocks, *, policy: RecoveryPo
     return false_alarms
 
 
-def _syndrome(correction: Correction, label: str, blocks: FaultyBlocks) -> Syndrome:
+def _syndrome(correction: Correcting[Own], label: str, blocks: Own) -> Syndrome:
     rows, columns = correction.rows(label, blocks)[0], correction.columns(label, blocks)[0]
     wrong_rows, wrong_columns = correction.checks.differ(rows, 0), correction.checks.differ(columns, 0)
     return Syndrome(rows=rows, columns=columns, wrong_rows=wrong_rows, wrong_columns=wrong_columns)
 
 
-def _correct(correction: Correction, label: str, blocks: FaultyBlocks, *, syndrome: Syndrome) -> Tensor:
+def _correct(correction: Correcting[Own], label: str, blocks: Own, *, syndrome: Syndrome) -> Tensor:
     """Put the word right of each block in which one row and one column are off by the same -> which these are [f]."""
     in_rows, in_columns = syndrome.counts
     one = (in_rows == 1) & (in_columns == 1)
@@ -110,16 +110,18 @@ def _chosen(syndrome: Syndrome, several: Tensor, *, policy: RecoveryPolicy) -> W
     return _meeting(rows, torch.ones_like(columns))
 
 
-def _recheck(correction: Correction, label: str, blocks: FaultyBlocks, *, retries: int) -> Tensor:
+def _recheck(correction: Correcting[Own], label: str, blocks: Own, *, retries: int) -> Tensor:
     """Which of the blocks [f] still do not sum to what they must."""
     if not retries or not len(blocks):
-        return torch.zeros(len(blocks), dtype=torch.bool, device=blocks.values.device)
-    flat, checks = blocks.values.flatten(1), correction.checks
-    again = checks.sums(f"{label}/recheck", flat, dim=1, step=flat.shape[1], entries=blocks.entries)[:, 0]
-    return checks.differ(again.to(blocks.expected.dtype), blocks.expected)
+        return torch.zeros(len(blocks), dtype=torch.bool, device=blocks.at.g.device)
+    return correction.recheck(label, blocks)
 
 
 def _meeting(rows: Tensor, columns: Tensor) -> WordPlaces:
-    """Rows [f, h] and columns [f, w] -> the words where they meet."""
-    f, r, c = (rows[:, :, None] & columns[:, None, :]).nonzero(as_tuple=True)
-    return f, r, c
+    """Rows [f, h] and columns [f, w] -> the words where they meet, in their order."""
+    (f, r), (_, c) = rows.nonzero(as_tuple=True), columns.nonzero(as_tuple=True)
+    count = columns.sum(1)
+    first, times = (count.cumsum(0) - count)[f], count[f]
+    row = torch.arange(len(f), device=f.device).repeat_interleave(times)
+    place = torch.arange(len(row), device=f.device) - (times.cumsum(0) - times)[row] + first[row]
+    return f[row], r[row], c[place]

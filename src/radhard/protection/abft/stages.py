@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from radhard.kernels.chains import Chains
-from radhard.kernels.write import write, write_float
-from radhard.kernels.written import no_bias
-from radhard.machine import Arithmetic, NoteNonFinite, Operator, Rows, UnitInput, Units, WriteBack
+from radhard.kernels.write import no_bias, write, write_float
+from radhard.machine import Arithmetic, MatrixProduct, NoteNonFinite, Operator, Rows, UnitInput, Units, WriteBack
 from radhard.machine.gemm import written_back
 from radhard.machine.matrices import Matrices
 from radhard.operators import Affine, Quantized
@@ -82,7 +81,7 @@ class Written(Operator):
 
     name: ClassVar[str] = "written"
     first_step = 2  # after products and running sums
-    whole: Operator
+    whole: MatrixProduct
     write_back: WriteBack
     products: Matrices
 
@@ -95,7 +94,11 @@ class Written(Operator):
         total, *rest = inputs
         assert total is not None
         whole = self.whole.units(rest)
-        return Units(whole.grid, lambda index: (_read(total, index, whole), whole.gather(index)[3]), whole.scatter)
+
+        def gather(index: Tensor) -> tuple[UnitInput, ...]:
+            return _read(total, index, whole), self.whole.multipliers(rest, index)
+
+        return Units(whole.grid, gather, whole.scatter)
 
     def definition(self, m: Arithmetic, *inputs: UnitInput) -> Tensor:
         """One scale multiplication."""
@@ -108,7 +111,7 @@ class Written(Operator):
         del note
         assert inputs[0] is not None
         x = self.products
-        (g, m, _), n = x.a.shape, x.b.shape[1]
+        (g, m, _), n = x.sizes, x.b.shape[1]
         h = len(x.b) if x.stored else 1  # factors that are activations share their columns' multipliers
         rows = x.split(inputs[0]).view(g // h, h, m, n).transpose(1, 2).reshape(-1, h * n)
         words = write(rows, no_bias(h * n, rows.device), self.write_back)
@@ -142,12 +145,12 @@ class Requantized(Operator):
         """Scale, round and saturate."""
         (value,) = inputs
         assert isinstance(value, Tensor)
-        return m.quantize(m.scale(value, 1.0 / self.writes.scale), self.writes.grid)
+        return m.quantize(m.scale(value, self.writes.factor), self.writes.grid)
 
     def kernel(self, inputs: Sequence[Tensor | None], note: NoteNonFinite) -> Tensor:
         """One pass; what is not finite is noted."""
         assert inputs[0] is not None
-        words, non_finite = write_float(inputs[0], 1.0 / self.writes.scale, self.writes.grid)
+        words, non_finite = write_float(inputs[0], self.writes.factor, self.writes.grid)
         if non_finite is not None:
             note(non_finite)
         return words

@@ -57,6 +57,23 @@ def _possible(
             yield choice
 
 
+def _cheapest(
+    shape: Shape, blocks: Iterable[Block], *, ber: float, model: CostModel, most_flips: float
+) -> PricedBlock | None:
+    """The cheapest that expects at most `most_flips`, the first of equal ones; what cannot be it is not priced."""
+    bounds = [(model.least(shape, block, ber=ber), number, block) for number, block in enumerate(blocks)]
+    found: tuple[float, int] = (math.inf, 0)
+    best = None
+    for bound, number, block in sorted(bounds, key=lambda one: one[:2]):
+        if bound > found[0]:
+            break
+        choice = PricedBlock(block=block, overhead=model(shape, block, ber=ber))
+        price = (choice.overhead.total.arithmetic, number)
+        if choice.overhead.flips <= most_flips and (best is None or price < found):
+            found, best = price, choice
+    return best
+
+
 def optimal_block(
     shape: Shape,
     *,
@@ -71,13 +88,14 @@ def optimal_block(
     """
     if not 0.0 <= ber <= 1.0:
         raise InputError(f"ber={ber}: the bit error rate is a probability, from 0 to 1")
-    blocks, last = candidates or (), math.inf
-    if candidates is None and isinstance(model, Printed):
-        blocks = _distinct(shape)
-    elif candidates is None:
+    if candidates is not None:
+        best = _cheapest(shape, candidates, ber=ber, model=model, most_flips=most_flips)
+    else:
         blocks, last = cubes(shape), most_flips  # a larger cube expects more
-    possible = _possible(shape, blocks, ber=ber, model=model, most_flips=most_flips, last=last)
-    best = min(possible, key=lambda choice: choice.overhead.total.arithmetic, default=None)
+        if isinstance(model, Printed):
+            blocks, last = _distinct(shape), math.inf
+        possible = _possible(shape, blocks, ber=ber, model=model, most_flips=most_flips, last=last)
+        best = min(possible, key=lambda choice: choice.overhead.total.arithmetic, default=None)
     if best is None:
         raise InputError(
             f"ber={ber}: no block expects at most {most_flips:g} flips; allow more, or take a lower rate: at this one "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from radhard.machine import Shape
-from radhard.protection.cost.models import Overhead, correct, exposed_bits, kinds, overhead, probability
+from radhard.protection.cost.models import Overhead, correct, detection, exposed_bits, kinds, overhead, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.cost.shape import Block
 from radhard.words import Words
@@ -31,6 +31,10 @@ class ExactRows:
             recovery += (check_rows(part, first=first).times(hit) + row.times(part.m)).times(i * q * j)
             faulty += i * q * j * hit
         return overhead(shape, block, recovery=recovery, faulty_blocks=faulty, words=self.words, ber=ber)
+
+    def least(self, shape: Shape, block: Block, *, ber: float) -> float:
+        """Those of detection."""
+        return detection(shape, block, words=self.words, ber=ber).arithmetic
 
     def row(self, part: Shape, *, alone: bool) -> Operations:
         """A row with one faulty word: found by weighted sums and put right, if these are stored."""

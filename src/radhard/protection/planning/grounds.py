@@ -100,6 +100,15 @@ class FrontierStep(Record):
     changed: Share | None
     changed_low: Share | None = None
     changed_high: Share | None = None
+    sdc: Share | None = None
+    sdc_low: Share | None = None
+    sdc_high: Share | None = None
+    critical: Share | None = None
+    critical_low: Share | None = None
+    critical_high: Share | None = None
+    due: Share | None = None
+    due_low: Share | None = None
+    due_high: Share | None = None
     non_finite: Share | None
     flips_expected: Amount
     flips: Amount | None

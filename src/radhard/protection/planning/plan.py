@@ -116,7 +116,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     path.write_text(json.dumps(plan.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: str | Path) -> Plan:
     """Read a plan. InputError names the file, the place in it and what was expected there.
 
     >>> import tempfile
@@ -126,9 +126,10 @@ def read_plan(path: Path) -> Plan:
     >>> plan = rh.Plan(model="m", program="0" * 64, recipe="int8", ber=1e-6, protection=Protection.of({"head": Tmr()}))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_plan(plan, Path(folder, "plan.json"))
-    ...     rh.read_plan(Path(folder, "plan.json")).protection == plan.protection
+    ...     rh.read_plan(f"{folder}/plan.json").protection == plan.protection
     True
     """
+    path = Path(path)
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"plan {path} is a folder or a device, not a file; make one with `radhard plan`")

@@ -81,7 +81,7 @@ class _Measuring(Clean):
                 self.refused[site.name] = str(error)
                 with suppress(InputError):
                     products = float_matrices(operator, inputs, site)
-                    self.floats[site.name] = Product(site=site, shape=products.shape, count=len(products.a))
+                    self.floats[site.name] = Product(site=site, shape=products.shape, count=products.sizes[0])
             else:
-                self.found[site.name] = Product(site=site, shape=products.shape, count=len(products.a))
+                self.found[site.name] = Product(site=site, shape=products.shape, count=products.sizes[0])
         return super().apply(operator, inputs, site)

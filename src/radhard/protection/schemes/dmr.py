@@ -30,7 +30,7 @@ class Dmr:
 
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Two runs, a comparison, and where they differ a third."""
-        first, second = application.compute(), checks.copy(2)
+        first, second = application.compute_first(), checks.copy(2)
         a, b = bits(canonical(first)), bits(canonical(second))
         differ = a != b
         found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())

@@ -24,6 +24,7 @@ from radhard.machine.operator import GATHERED_AT_ONCE
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks, Dot
 from radhard.protection.abft.checksum_moments import ChecksumMoments, made_moments, stored_moments, with_bias
+from radhard.protection.abft.correcting import RowPlaces
 from radhard.protection.abft.entries import Entries
 from radhard.protection.abft.products import float_matrices
 from radhard.protection.abft.rounding import Rounding, per_deviation
@@ -31,8 +32,6 @@ from radhard.protection.forms import Form, NoForm
 from radhard.protection.schemes.options import check_options
 from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
-
-RowPlaces = tuple[Tensor, Tensor]  # of products [e], and in them [e]
 
 
 @scheme(

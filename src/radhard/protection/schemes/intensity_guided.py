@@ -68,8 +68,8 @@ class IntensityGuided:
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Standard ABFT, detection in the account as hidden as far as it is."""
         found, x = detect_whole(application, checks), application.products
-        checks.hide(self._share(application, checks.account.executed.arithmetic), images=len(x.a) // x.pieces)
-        return recover_one(application, checks, found=found)
+        checks.hide(self._share(application, checks.account.executed.arithmetic), images=x.sizes[0] // x.pieces)
+        return recover_one(checks, found=found)
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead | None:
         """The ideal form: standard ABFT without detection. None of the measured form, which depends on the output."""
@@ -92,4 +92,4 @@ class IntensityGuided:
         moved = weights + x.pieces * shape.m * (shape.k + shape.n * size)  # bytes an image
         own = x.pieces * 2 * shape.volume
         idle = max(0.0, moved * self.operations_per_byte - own)
-        return min(1.0, idle / (detection * x.pieces / len(x.a)))
+        return min(1.0, idle / (detection * x.pieces / x.sizes[0]))

@@ -5,7 +5,7 @@ which must be read at the end of each slab, before they are gone: these sums are
 and the check of the whole is a by-product of the last ones.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -17,8 +17,10 @@ from radhard.kernels.octets import OCTETS
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks
-from radhard.protection.abft.correction import Correction, where
-from radhard.protection.abft.detection import Suspects, Width, detect, locate
+from radhard.protection.abft.correcting import Correcting, Own
+from radhard.protection.abft.correction import where
+from radhard.protection.abft.detected import detected
+from radhard.protection.abft.detection import Width
 from radhard.protection.abft.recovery import RecoveryPolicy, recover
 from radhard.protection.cost.models import Exact, Overhead
 from radhard.protection.cost.shape import Block
@@ -65,31 +67,28 @@ class LbAbft:
 
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Detect, locate, correct, write back: each for the products that need it."""
-        found = detect(application, checks, block=self.block.clipped(application.products.shape), width=self.width)
+        block = self.block.clipped(application.products.shape)
+        found = detected(application, checks, block=block, width=self.width)
         if not len(found.alarmed):
-            return application.write(found.total)
-        suspects = locate(application, checks, found=found)
+            return found.written()
+        correction = found.located()
         if self.repair == "visible":
-            suspects = visible(application, checks, suspects=suspects, step=found.block.n)
-        correction = Correction(application, checks, found=found, suspects=suspects)
+            narrow_to_visible(application, correction, step=block.n)
         recover(correction, policy=self.policy, retries=self.retries)
-        return application.write(correction.total)
+        return correction.written()
 
 
-def visible(application: ProtectedApplication, checks: Checks, *, suspects: Suspects, step: int) -> Suspects:
-    """Those of the blocks, `step` columns wide, whose errors show in a word of 8 bits; others are excluded."""
-    write_back, at = application.write_back, suspects.flagged
+def narrow_to_visible(application: ProtectedApplication, correction: Correcting[Own], *, step: int) -> None:
+    """Exclude flagged blocks, `step` columns wide, of whose errors none shows in a word of 8 bits."""
+    write_back, at, checks = application.write_back, correction.flagged, correction.checks
     if write_back is None or write_back.dtype not in OCTETS or not len(at.g):
-        return suspects
-    _, q, i, j = suspects.actual.shape
-    entries = application.entries.inner(at.g, (at.q * i + at.i) * j + at.j, q * i * j)
-    place = (at.g, at.q, at.i, at.j)
-    off = checks.minus("off", suspects.actual[place], suspects.expected[place], entries).long().abs()
+        return
+    off = correction.off().abs()
     largest = _largest_multiplier(application, step)[at.g % len(application.products.b), at.j]
     checks.count(cmp=len(off))
     seen = where(off * largest >= 0.5)
     checks.note(Events(excluded=len(off) - len(seen)))
-    return replace(suspects, flagged=at.only(seen))
+    correction.narrow(seen)
 
 
 def _largest_multiplier(application: ProtectedApplication, step: int) -> Tensor:

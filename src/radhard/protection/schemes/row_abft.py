@@ -26,11 +26,12 @@ from radhard.kernels.events import Events
 from radhard.kernels.sums import numbers
 from radhard.machine import Mul, Shape
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.checks import Checks, Dot
+from radhard.protection.abft.checks import Checks
 from radhard.protection.abft.checksums import weighted_sums
-from radhard.protection.abft.correction import Correction, where
-from radhard.protection.abft.detection import Width, detect, locate
-from radhard.protection.abft.faulty_blocks import FaultyBlocks
+from radhard.protection.abft.correcting import Correcting, Own
+from radhard.protection.abft.correction import where
+from radhard.protection.abft.detected import detected
+from radhard.protection.abft.detection import Width
 from radhard.protection.cost.models import Overhead
 from radhard.protection.cost.row_cost import ExactRows
 from radhard.protection.cost.shape import Block
@@ -70,18 +71,18 @@ class RowAbft:
 
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The product, its blocks after an alarm, the rows of those that are flagged."""
-        found = detect(application, checks, block=self.block.clipped(application.products.shape), width=self.width)
+        block = self.block.clipped(application.products.shape)
+        found = detected(application, checks, block=block, width=self.width)
         if not len(found.alarmed):
-            return application.write(found.total)
-        suspects = locate(application, checks, found=found)
-        correction = Correction(application, checks, found=found, suspects=suspects)
-        weighted = weighted_sums(application, checks, step=found.block.n)
+            return found.written()
+        correction = found.located()
+        weighted = weighted_sums(application, checks, step=block.n)
         for blocks in correction.blocks():
             self._recover(correction, blocks, weighted)
-        return application.write(correction.total)
+        return correction.written()
 
-    def _recover(self, correction: Correction, blocks: FaultyBlocks, weighted: Tensor | None) -> None:
-        checks, (_, h, w), label = correction.checks, blocks.values.shape, blocks.sizes
+    def _recover(self, correction: Correcting[Own], blocks: Own, weighted: Tensor | None) -> None:
+        checks, label = correction.checks, blocks.sizes
         off, wanted = correction.rows(label, blocks)
         f, r = checks.differ(off, 0).nonzero(as_tuple=True)
         whole = torch.ones(len(blocks), dtype=torch.bool, device=f.device)
@@ -102,19 +103,15 @@ class RowAbft:
                 correction.correct(name, blocks, at, delta[one])
             rest = where(~one)
             if len(rest):
-                changed = self._again(name, correction, blocks, f[rest], r[rest])
+                changed = correction.recompute_rows(name, blocks, (f[rest], r[rest]))
+                correction.audit(blocks, f[rest][~changed])
                 again[f[rest]] = True
                 kept = torch.cat([where(one), rest[changed]])
                 f, r = f[kept], r[kept]
             if not self.retries or not len(f):
                 break
-            entries = blocks.entries.inner(f, r, h)
-            values = blocks.values[f, r]
-            actual = checks.sums(f"{name}/recheck", values, dim=1, step=w, entries=entries)[:, 0]
-            still = where(checks.differ(actual, wanted[f, r]))
+            still, delta = correction.still_off(name, blocks, (f, r), wanted)
             f, r = f[still], r[still]
-            if len(f):
-                delta = checks.minus(f"{name}/off", actual[still], wanted[f, r], entries.only(still))
         if self.retries:
             left[f] = True
         checks.note(
@@ -128,21 +125,16 @@ class RowAbft:
     def _columns(
         self,
         name: str,
-        correction: Correction,
-        blocks: FaultyBlocks,
+        correction: Correcting[Own],
+        blocks: Own,
         at: tuple[Tensor, Tensor],
         delta: Tensor,
         weighted: Tensor,
     ) -> Tensor:
         """Rows `at` [e] off by `delta` -> the one faulty column of each, -1 where there is no such one."""
-        checks, (f, r), (_, h, w) = correction.checks, at, blocks.values.shape
-        entries, weights = blocks.entries.inner(f, r, h), numbers(w, f.device)
-        sums = correction.weighted(blocks, weighted, f)  # [e, 2, t]
-        actual = checks.apply(
-            f"{name}/weighted", Dot(), (blocks.values[f, r][:, None], weights.T.expand(len(f), -1, -1)), entries
-        )[:, 0]
-        wanted = checks.apply(f"{name}/weighted/wanted", Dot(), (blocks.a[f, r][:, None], sums), entries)[:, 0]
-        off = checks.minus(f"{name}/weighted/off", actual, wanted, entries)
+        checks, (f, r), w = correction.checks, at, blocks.w
+        entries, weights = blocks.entries.inner(f, r, blocks.h), numbers(w, f.device)
+        off = correction.weighted_off(f"{name}/weighted", blocks, at, weights, weighted)
         # which column fits is asked by products, not by a division
         fits = checks.apply(f"{name}/fits", Mul(), (delta[:, None], weights[:, 0].expand(len(f), -1)), entries)
         found = ~checks.differ(fits, off[:, :1].expand(-1, w))
@@ -153,13 +145,3 @@ class RowAbft:
             square = checks.apply(f"{name}/square", Mul(), factors, entries.only(mine))
             column[mine[checks.differ(square, off[mine, 1])]] = -1
         return column
-
-    def _again(self, name: str, correction: Correction, blocks: FaultyBlocks, f: Tensor, r: Tensor) -> Tensor:
-        """Compute rows [e] again -> which of them [e] changed. Others were not wrong: the sums of B may be."""
-        w = blocks.values.shape[2]
-        at = (f.repeat_interleave(w), r.repeat_interleave(w), torch.arange(w, device=f.device).repeat(len(f)))
-        old = blocks.values[f, r]
-        correction.recompute(name, blocks, at)
-        changed = correction.checks.differ(old, blocks.values[f, r]).any(1)
-        correction.audit(blocks, f[~changed])
-        return changed

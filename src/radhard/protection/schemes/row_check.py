@@ -14,6 +14,7 @@ Trans. Computers C-33, 1984); that it may ride the product: Vijayan & Abraham, a
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,17 +23,20 @@ from torch import Tensor
 from radhard.kernels import sums
 from radhard.kernels.events import Events
 from radhard.kernels.operands import SPARE
-from radhard.machine import Add, Shape
+from radhard.machine import CHECK, Add, Shape
 from radhard.protection import forms
 from radhard.protection.abft.application import ProtectedApplication
 from radhard.protection.abft.checks import Checks, Dot
+from radhard.protection.abft.correcting import RowPlaces
+from radhard.protection.abft.deltas import Deltas
+from radhard.protection.abft.sound import is_followed
+from radhard.protection.abft.sparse_rows import BASE, SparseRows
 from radhard.protection.cost.models import Overhead, exposed_bits, probability
 from radhard.protection.cost.operations import Operations
 from radhard.protection.schemes.registry import scheme
 from radhard.words import Words
 
 _CHUNK = 1 << 22  # factors of rows that are computed again at a time
-_BASE = (1, 256, 65536)
 
 
 @scheme("row-check", about="Every row sum is checked as the row is written; wrong rows are recomputed.")
@@ -42,14 +46,15 @@ class RowCheckAbft:
 
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """The product, its rows, and again those that differ."""
-        rows = ProductRows(application, checks)
+        followed = is_followed(application) and is_trusted(application, checks)
+        rows = (SparseProductRows if followed else ProductRows)(application, checks)
         wrong = rows.wrong()
         g, i = wrong.nonzero(as_tuple=True)
         alarms = len(np.unique(application.products.slot[g.cpu().numpy()]))
         checks.note(Events(checks=wrong.numel(), alarms=alarms, flagged=len(g)))
         if len(g):
             rows.repair(g, i)
-        return application.write(rows.total)
+        return rows.written()
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """Any number of faulty rows; faults in the product alone."""
@@ -82,22 +87,15 @@ class ProductRows:
     def __init__(self, application: ProtectedApplication, checks: Checks) -> None:
         self._work, self._checks, self._entries = application, checks, application.entries
         self._products = x = application.products
-        self._stored = self._of_weight() if x.stored else ()
-        self.total = application.accumulators(x.shape.k)[0]
+        self._stored = stored_digits(application, checks) if x.stored else ()
+        self._compute()
 
-    def _of_weight(self) -> tuple[sums.SummedWeight, ...]:
-        """What is stored of each group, made while the weight is trusted."""
-        application = self._work
-        weight = application.inputs[1]
-        assert weight is not None
-        return self._checks.stored.kept(application.site.name, weight, key="digits", make=self._store)
+    def _compute(self) -> None:
+        self.total = self._work.accumulators(self._products.shape.k)[0]
 
-    def _store(self) -> tuple[sums.SummedWeight, ...]:
-        """Words and sums of each group of the weight."""
-        x = self._products
-        zero = torch.zeros(x.shape.n, dtype=torch.int32, device=x.b.device)
-        biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
-        return tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
+    def written(self) -> Tensor:
+        """The operator's output."""
+        return self._work.write(self.total)
 
     def wrong(self) -> Tensor:
         """Rows [g, m] that do not add up to what their digits say."""
@@ -109,7 +107,7 @@ class ProductRows:
         else:
             digits = sums.digits(self._encoded("encode_b")).movedim(0, 1)
         found = checks.apply("digits", Dot(), (x.a.int(), digits.int()), entries)  # [g, m, 3]
-        base = torch.tensor([_BASE], dtype=torch.int32, device=found.device).expand(len(found), 1, 3)
+        base = torch.tensor([BASE], dtype=torch.int32, device=found.device).expand(len(found), 1, 3)
         wanted = checks.apply("wanted", Dot(), (found, base), entries)[..., 0]
         if x.bias is not None:
             offset = torch.stack([part.columns[-1] for part in self._stored]).int()
@@ -125,16 +123,9 @@ class ProductRows:
 
     def repair(self, g: Tensor, i: Tensor) -> None:
         """Compute rows `i` [f] of products `g` [f] again; where that leaves a doubt, look into the weight."""
-        self.total, checks, x = self.total.clone(), self._checks, self._products
-        if not self._stored:
-            those, place = g.unique(return_inverse=True)
-            columns = self._encoded("again/encode_b", those)
-            rows, right = self._again("again", (g, i), x.b[those], columns, place)
-        else:
-            b = sums.with_bias(x.b, x.bias)
-            columns = torch.stack([part.columns[: b.shape[2]] for part in self._stored])
-            rows, right = self._again("again", (g, i), b, columns, g % len(b))
-        changed = self._changed(rows, g, i)
+        checks, x = self._checks, self._products
+        rows, right = self._first_again((g, i))
+        changed = self._changed(rows, (g, i))
         if self._stored:
             doubt = g[~(right & changed)].unique()
             for one, verdict, truth in self._looked_into(doubt):
@@ -147,9 +138,10 @@ class ProductRows:
                 if x.bias is not None:
                     own = torch.cat([own, truth.bias.long()[:, None]], 1)
                 columns, first = truth.columns[None, : own.shape[1]], torch.zeros_like(mine)
-                rows[mine], right[mine] = self._again("again#2", at, own[None], columns, first)
-                changed[mine] = self._changed(rows[mine], *at)
-        self.total[g[changed], i[changed]] = rows[changed]
+                words, right[mine] = self._again("again#2", at, own[None], columns, first)
+                rows = self._replaced(rows, mine, words, at)
+                changed[mine] = self._changed_by(words, at)
+        self._put(rows, changed, (g, i))
         checks.note(
             Events(
                 recomputed=int((changed & right).sum()),
@@ -158,9 +150,32 @@ class ProductRows:
             )
         )
 
-    def _again(
-        self, name: str, at: tuple[Tensor, Tensor], b: Tensor, columns: Tensor, of: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _first_again(self, at: RowPlaces) -> tuple[Any, Tensor]:
+        """Rows `at` [f] from the factors as they are -> the rows [f, n], and which add up to the sums of B."""
+        x, (g, _) = self._products, at
+        if not self._stored:
+            those, place = g.unique(return_inverse=True)
+            return self._again("again", at, x.b[those], self._encoded("again/encode_b", those), place)
+        b = sums.with_bias(x.b, x.bias)
+        columns = torch.stack([part.columns[: b.shape[2]] for part in self._stored])
+        return self._again("again", at, b, columns, g % len(b))
+
+    def _replaced(self, rows: Any, mine: Tensor, words: Tensor, at: RowPlaces) -> Any:
+        """Rows [f, n], those `mine` [e] of them now `words` [e, n]."""
+        del at
+        rows[mine] = words
+        return rows
+
+    def _changed_by(self, words: Tensor, at: RowPlaces) -> Tensor:
+        """Which rows `words` [e, n] are not those of the product."""
+        return self._changed(words, at)
+
+    def _put(self, rows: Any, changed: Tensor, at: RowPlaces) -> None:
+        """Those of the rows [f, n] that are `changed` are the product's from now on."""
+        self.total = self.total.clone()
+        self.total[at[0][changed], at[1][changed]] = rows[changed]
+
+    def _again(self, name: str, at: RowPlaces, b: Tensor, columns: Tensor, of: Tensor) -> tuple[Tensor, Tensor]:
         """Rows `at` [f] of A times b[of] [f, n, t] -> the rows [f, n] int32, and which add up to `columns`[of] [f]."""
         checks, x, (n, t) = self._checks, self._products, b.shape[1:]
         parts = []
@@ -176,9 +191,9 @@ class ProductRows:
             parts.append((rows[:, 0].int(), ~checks.differ(found, wanted)))
         return torch.cat([rows for rows, _ in parts]), torch.cat([right for _, right in parts])
 
-    def _changed(self, rows: Tensor, g: Tensor, i: Tensor) -> Tensor:
+    def _changed(self, rows: Any, at: RowPlaces) -> Tensor:
         """Which of the rows [f, n] are not those of the product."""
-        return self._checks.differ(rows, self.total[g, i]).any(1)
+        return self._checks.differ(rows, self.total[at]).any(1)
 
     def _looked_into(self, g: Tensor) -> Iterator[tuple[int, sums.RowVerdict, sums.SummedWeight]]:
         """Sum the weights of products `g` [f] anew -> those that are not sound: what is wrong, and what they were."""
@@ -201,3 +216,66 @@ class ProductRows:
                 if verdict != "sound":
                     checks.note(Events(corrupted=1))
                     yield one, verdict, truth
+
+
+class SparseProductRows(ProductRows):
+    """The same where it costs what faults touch: rows are known by what their words are off by."""
+
+    def _compute(self) -> None:
+        digits = offset = None
+        if self._stored:
+            n = self._products.shape.n
+            digits = torch.stack([part.weight[n : n + SPARE] for part in self._stored])
+            offset = torch.stack([part.columns[-1] for part in self._stored])
+        offset = None if self._products.bias is None else offset
+        self._rows = SparseRows(self._work, self._checks, digits=digits, offset=offset)
+
+    def wrong(self) -> Tensor:
+        """Rows [g, m] that do not add up to what their digits say."""
+        return self._rows.wrong()
+
+    def written(self) -> Tensor:
+        """The operator's output."""
+        return self._rows.written()
+
+    def _first_again(self, at: RowPlaces) -> tuple[Deltas, Tensor]:
+        return self._rows.again(at)
+
+    def _changed(self, rows: Deltas, at: RowPlaces) -> Tensor:
+        return self._rows.changed(rows, at)
+
+    def _changed_by(self, words: Tensor, at: RowPlaces) -> Tensor:
+        return self._rows.changed(self._rows.of_words(words, at), at)
+
+    def _replaced(self, rows: Deltas, mine: Tensor, words: Tensor, at: RowPlaces) -> Deltas:
+        return self._rows.replaced(rows, mine, words, at)
+
+    def _put(self, rows: Deltas, changed: Tensor, at: RowPlaces) -> None:
+        self._rows.put(rows, changed, at)
+
+
+def is_trusted(application: ProtectedApplication, checks: Checks) -> bool:
+    """Whether what is stored of a weight is of the weight as it is now; of activations, always."""
+    x, weight = application.products, application.inputs[1]
+    if not x.stored:
+        return True
+    assert weight is not None
+    parts = stored_digits(application, checks)
+    held = [weight, *(() if x.bias is None else (x.bias,))]
+    held += [words for part in parts for words in (part.weight, part.columns, part.rows)]
+    name = f"{application.site.name}{CHECK}held"
+    then = checks.stored.kept(name, weight, key=id(parts), make=lambda: (parts, [words.clone() for words in held]))
+    return then[0] is parts and all(torch.equal(words, one) for words, one in zip(held, then[1], strict=True))
+
+
+def stored_digits(application: ProtectedApplication, checks: Checks) -> tuple[sums.SummedWeight, ...]:
+    """Words and sums of each group of the weight, made while it is trusted."""
+    x, weight = application.products, application.inputs[1]
+    assert weight is not None
+
+    def store() -> tuple[sums.SummedWeight, ...]:
+        zero = torch.zeros(x.shape.n, dtype=torch.int32, device=x.b.device)
+        biases = [zero] * len(x.b) if x.bias is None else x.bias.unbind(0)
+        return tuple(sums.store(w, bias) for w, bias in zip(x.b, biases, strict=True))
+
+    return checks.stored.kept(application.site.name, weight, key="digits", make=store)

@@ -7,10 +7,8 @@ from torch import Tensor
 from radhard.kernels.events import Events
 from radhard.machine import Shape
 from radhard.protection.abft.application import ProtectedApplication
-from radhard.protection.abft.audit import audit_total
 from radhard.protection.abft.checks import Checks
-from radhard.protection.abft.correction import Correction
-from radhard.protection.abft.detection import Detection, FlaggedBlocks, Suspects, detect
+from radhard.protection.abft.detected import Detected, detected
 from radhard.protection.abft.recovery import recover
 from radhard.protection.cost.models import Overhead, correct, exposed_bits, probability, residuals
 from radhard.protection.cost.models import detect as detection
@@ -27,7 +25,7 @@ class StandardAbft:
 
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Detection, then row and column sums of the products that it found faulty."""
-        return recover_one(application, checks, found=detect_whole(application, checks))
+        return recover_one(checks, found=detect_whole(application, checks))
 
     def expected(self, shape: Shape, *, ber: float, words: Words) -> Overhead:
         """By the exact model, with at most one faulty word in the product."""
@@ -47,20 +45,17 @@ class StandardAbft:
         return BlockCheck()
 
 
-def detect_whole(application: ProtectedApplication, checks: Checks) -> Detection:
+def detect_whole(application: ProtectedApplication, checks: Checks) -> Detected:
     """Check each product as one block."""
     shape = application.products.shape
-    return detect(application, checks, block=Block(m=shape.m, k=shape.k, n=shape.n))
+    return detected(application, checks, block=Block(m=shape.m, k=shape.k, n=shape.n))
 
 
-def recover_one(application: ProtectedApplication, checks: Checks, *, found: Detection) -> Tensor:
+def recover_one(checks: Checks, *, found: Detected) -> Tensor:
     """Put one word right in each product with an alarm, and write all of them back."""
     if not len(found.alarmed):
-        return application.write(found.total)
-    zero = found.alarmed.new_zeros(len(found.alarmed))
-    faulty = FlaggedBlocks(g=found.alarmed, i=zero, q=zero, j=zero)
+        return found.written()
     checks.note(Events(flagged=len(found.alarmed)))
-    suspects = Suspects(flagged=faulty, actual=found.tiles, expected=found.whole[:, None, None, None])
-    correction = Correction(application, checks, found=found, suspects=suspects)
-    audit_total(application, checks, at=recover(correction, policy="leave", retries=0), sums=found.right)
-    return application.write(correction.total)
+    correction = found.as_blocks()
+    found.audit(recover(correction, policy="leave", retries=0))
+    return correction.written()

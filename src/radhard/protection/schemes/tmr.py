@@ -43,7 +43,7 @@ class Tmr:
 
     def protect(self, application: ProtectedApplication, checks: Checks) -> Tensor:
         """Three copies, one vote."""
-        first, second, third = application.compute(), checks.copy(2), checks.copy(3)
+        first, second, third = application.compute_first(), checks.copy(2), checks.copy(3)
         a, b, c = (bits(canonical(x)) for x in (first, second, third))
         found = voted(a, b, c, by=self.vote)
         if self.vote == "bitwise":

@@ -1,20 +1,20 @@
-"""Draws accuracy, overhead and paired differences of configurations over the bit error rate."""
+"""Draws configurations: a panel a model and rate, a row a configuration, its difference to the baseline, overheads."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from radhard.report.configurations.dots import draw_at_one_rate, has_one_rate
+from radhard.report.caption import Caption, sentences_of
 from radhard.report.configurations.points import (
     ConfigurationLine,
     ConfigurationsData,
@@ -23,175 +23,164 @@ from radhard.report.configurations.points import (
     clean_told,
     overhead_scale,
 )
-from radhard.report.style import COLOURS, DASHES, GREY, MARKERS, check_suffix, percent_ticks, point_ticks, write_figure
+from radhard.report.fault_amount import amount_told
+from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, point_ticks, write_figure
 
-_ACROSS = 3  # models beside each other
+_BLACK, _MUL, _BAND = COLOURS[0], COLOURS[2], "0.88"
+_MARKS: dict[str, dict[str, Any]] = {
+    "better": {"marker": "^", "markerfacecolor": _BLACK},
+    "worse": {"marker": "v", "markerfacecolor": _BLACK},
+    "equivalent": {"marker": "o", "markerfacecolor": _BLACK},
+    "cannot tell": {"marker": "o", "markerfacecolor": "white"},
+}
+_DOT: dict[str, Any] = {"color": _BLACK, "markeredgecolor": _BLACK, "markersize": 5.5, "linestyle": ""}
 
 
 def draw_configurations(data: ConfigurationsData, path: Path) -> None:
-    """Draw the figure into a .png (160 dots an inch) or .svg file, legible in black and white."""
+    """Draw the figure into a .png, .svg or .pdf file, legible in black and white, and its caption beside it.
+
+    It grows with the models, rates and configurations, so that no two rows overlap.
+    """
     check_suffix(path)
-    if has_one_rate(data):
-        draw_at_one_rate(data, path)
-        return
-    across = min(_ACROSS, len(data.panels)) if len(data.panels) != 4 else 2
-    bands = math.ceil(len(data.panels) / across)
-    ratios = [1.45, 1.0] if data.reference is None else [1.45, 1.0, 1.0]
-    rows = len(ratios)
-    width, height = max(7.0, 4.0 * across + 0.6), (5.6 if rows == 2 else 7.6) * bands + 1.5
-    rect = (0, 0, 1, 1 - 0.92 / height)
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.07, rect=rect))
+    rates = data.rates or (math.nan,)
+    width = 0.1 * max(map(len, data.names), default=10) + 2.35 * len(rates) + 3.1
+    height = 1.75 + sum(0.75 + 0.22 * max(1, len(panel.lines)) for panel in data.panels)
+    rect = (0, 0, 1, 1 - 0.95 / height)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.06, rect=rect))
     FigureCanvasAgg(figure)
-    grid = figure.subplots(rows * bands, across, squeeze=False, sharex=True, height_ratios=ratios * bands)
-    _rates(list(grid.flat), data)
-    overheads = overhead_scale(data)
-    for number, panel in enumerate(data.panels):
-        band, column = divmod(number, across)
-        upper, lower, *third = (grid[rows * band + row, column] for row in range(rows))
-        _draw_accuracy(upper, panel, names=data.names)
-        _draw_overhead(lower, panel, names=data.names, scale=overheads)
-        if column == 0:
-            upper.set_ylabel("accuracy")
-            lower.set_ylabel("overhead (filled),\nits multiplications (hollow)")
-        for axes in third:
-            _draw_differences(axes, panel, names=data.names)
-            axes.set_ylim(*_differences(data))
-            if column == 0:
-                axes.set_ylabel(f"points more than\n{data.reference}")
-        last = third[-1] if third else lower
-        last.set_xlabel("bit error rate")
-        for axes in (upper, lower, *third):
-            axes.tick_params(labelbottom=axes is last, labelleft=column == 0)
-    for number in range(len(data.panels), bands * across):
-        for row in range(rows):
-            grid[rows * (number // across) + row, number % across].set_axis_off()
+    grid = figure.subplots(
+        len(data.panels), len(rates) + 1, squeeze=False, sharex="col",
+        height_ratios=[1 + len(panel.lines) for panel in data.panels],
+    )  # fmt: skip
+    scale = overhead_scale(data)
+    for row, panel in enumerate(data.panels):
+        for axes, rate in zip(grid[row], rates, strict=False):
+            _draw_differences(axes, panel, data=data, rate=rate)
+            axes.tick_params(labelleft=axes is grid[row, 0])
+            if row == 0 and math.isfinite(rate):
+                axes.annotate(amount_told(rate, unit=data.unit), (0.5, 1), xycoords="axes fraction", xytext=(0, 21),
+                              textcoords="offset points", ha="center", fontsize=9, fontweight="bold")  # fmt: skip
+        _draw_overhead(grid[row, -1], panel.lines, rates=rates, scale=scale)
+        grid[row, 0].set_title(panel.model, loc="left", fontsize=9, fontweight="bold")
+        grid[row, -1].set_title(clean_told(panel), loc="right", fontsize=7.5, color=GREY)
+    for axes in grid[-1, :-1]:
+        axes.set_xlabel(f"points more than {data.baseline}", fontsize=8)
+    grid[-1, -1].set_xlabel("overhead, in % of the model's operations", fontsize=8)
     left = 0.15 / width
     figure.text(left, 1 - 0.12 / height, data.title, va="top", fontsize=13, fontweight="bold")
-    figure.text(left, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
-    handles = [Line2D([], [], label=name, **_style(data.names.index(name))) for name in data.names]
-    handles.append(
-        Line2D([], [], label="no faults (unprotected: grey)", color=GREY, linewidth=1.0, linestyle=DASHES[1])
-    )
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 1 + across), frameon=False,
-                  fontsize=9, handlelength=4)  # fmt: skip
-    write_figure(figure, path)
+    figure.text(left, 1 - 0.40 / height, data.subtitle, va="top", fontsize=8.5, color=GREY)
+    handles = _legend(data, rates)
+    columns = max(2, min(len(handles), int(width / 2.1)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
+    write_figure(figure, path, caption=caption(data))
 
 
 def draw_configurations_on(data: ConfigurationsData, axes: Axes) -> None:
-    """Draw the accuracy of the first model's configurations on axes, with a legend."""
-    _rates([axes], data)
-    _draw_accuracy(axes, data.panels[0], names=data.names)
-    axes.set_xlabel("bit error rate")
-    axes.set_ylabel("accuracy")
-    handles = [Line2D([], [], label=name, **_style(data.names.index(name))) for name in data.names]
-    axes.legend(handles=handles, frameon=False, fontsize=9)
+    """Draw the first model's differences at the highest rate on axes."""
+    rate = (data.rates or (math.nan,))[-1]
+    _draw_differences(axes, data.panels[0], data=data, rate=rate)
+    axes.set_title(f"{data.panels[0].model}, {amount_told(rate, unit=data.unit)}")
+    axes.set_xlabel(f"points more than {data.baseline}")
 
 
-def _style(number: int) -> dict[str, Any]:
-    """Of the `number`-th configuration."""
-    return {
-        "color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5, "markersize": 5.5, "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
-    }  # fmt: skip
-
-
-def _rates(axes: Sequence[Axes], data: ConfigurationsData) -> None:
-    """The logarithmic scale of all panels that share it: from the least to the greatest rate, and a little more."""
-    bers = [ber for panel in data.panels for line in panel.lines for ber in line.ber]
-    if not bers:
-        return
-    axes[0].set_xscale("log")
-    beyond = max(1.3, (max(bers) / min(bers)) ** 0.05)
-    axes[0].set_xlim(min(bers) / beyond, max(bers) * beyond)
-    for each in axes:
-        each.xaxis.set_major_locator(LogLocator(base=10, numticks=12))
-        each.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _draw_accuracy(axes: Axes, panel: ConfigurationsPanel, *, names: Sequence[str]) -> None:
-    """Lines with their bands; clean accuracies as horizontal lines, those under protection where they differ."""
-    for number, line in _numbered(panel, names):
-        style = _style(number)
-        axes.fill_between(
-            line.ber, line.accuracy.low, line.accuracy.high, color=style["color"], alpha=0.13, linewidth=0
+def caption(data: ConfigurationsData) -> Caption:
+    """What the figure shows, and what came out at the highest rate."""
+    shown = [
+        f"each row is a configuration; marks are its accuracy minus that of {data.baseline}, in percentage points, "
+        "under the same faults on the same images, and the number beside them is its accuracy",
+    ]
+    if data.margin is None:
+        shown.append(
+            f"the records compare no configuration with another one than {data.baseline}, and test no equivalence"
         )
-        axes.vlines(line.ber, line.accuracy.low, line.accuracy.high, color=style["color"], linewidth=0.9)
-        axes.plot(line.ber, line.accuracy.rate, **style)
-    seen: set[float] = set()
-    for number, line in sorted(_numbered(panel, names), key=lambda it: it[1].guarded):
-        if math.isfinite(line.clean) and line.clean not in seen:
-            colour = COLOURS[number % len(COLOURS)] if line.guarded else GREY
-            axes.axhline(line.clean, color=colour, linewidth=1.0, linestyle=DASHES[1], zorder=1)
-            seen.add(line.clean)
-    axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(percent_ticks())
-    axes.set_title(clean_told(panel), loc="left", fontsize=8, color=GREY)
-    axes.annotate(
-        panel.model, (0, 1), xycoords="axes fraction", xytext=(0, 19), textcoords="offset points", fontsize=10,
-        fontweight="bold",
-    )  # fmt: skip
-    _frame(axes)
+    else:
+        shown.append(f"equivalent: within {100 * data.margin:g} points, shaded, by two one-sided tests")
+    if data.rates:
+        rate = data.rates[-1]
+        for panel in data.panels:
+            found = [(line, line.ber.index(rate)) for line in panel.lines if rate in line.ber]
+            told = ", ".join(f"{line.configuration} {line.accuracy.rate[at]:.1%}" for line, at in found)
+            shown.append(f"{panel.model}, {clean_told(panel)}; at {amount_told(rate, unit=data.unit)}: {told}")
+    return Caption(title=data.title, sentences=(*sentences_of(data.subtitle), *shown))
 
 
-def _draw_overhead(axes: Axes, panel: ConfigurationsPanel, *, names: Sequence[str], scale: Scale) -> None:
-    """Weighted overheads as filled markers with their intervals, multiplications in them as hollow ones."""
-    axes.set_yscale(scale.kind)
-    for number, line in _numbered(panel, names):
-        style = _style(number)
-        hollow = {**style, "linewidth": 0.8, "markersize": 4.0, "markerfacecolor": "white"}
-        hollow |= {"markeredgecolor": style["color"], "markeredgewidth": 0.8}
-        low, high = (_within(values, scale) for values in (line.overhead.low, line.overhead.high))
-        axes.fill_between(line.ber, low, high, color=style["color"], alpha=0.13, linewidth=0)
-        axes.vlines(line.ber, low, high, color=style["color"], linewidth=0.9)
-        axes.plot(line.ber, _shown(line.mul, scale), **hollow)
-        axes.plot(line.ber, _shown(line.overhead.rate, scale), **style)
-    axes.set_ylim(scale.bottom, scale.top)
-    axes.yaxis.set_major_formatter(percent_ticks())
-    if scale.kind == "log":
-        axes.yaxis.set_major_locator(LogLocator(base=10, numticks=8))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    _frame(axes)
-
-
-def _draw_differences(axes: Axes, panel: ConfigurationsPanel, *, names: Sequence[str]) -> None:
-    """Differences to the reference as markers with the intervals that hold for all of them together."""
-    axes.axhline(0.0, color=GREY, linewidth=1.0, linestyle=DASHES[1], zorder=1)
-    for number, line in _numbered(panel, names):
-        if line.difference is None:
+def _draw_differences(axes: Axes, panel: ConfigurationsPanel, *, data: ConfigurationsData, rate: float) -> None:
+    """A mark for each configuration with its interval, and its accuracy as a number beside it."""
+    if data.margin is not None:
+        axes.axvspan(-data.margin, data.margin, color=_BAND, linewidth=0, zorder=0)
+    axes.axvline(0.0, color=GREY, linewidth=1.0, linestyle="--", zorder=1)
+    for row, line in enumerate(panel.lines):
+        if rate not in line.ber:
             continue
-        style = _style(number)
-        axes.vlines(line.ber, line.difference.low, line.difference.high, color=style["color"], linewidth=0.9)
-        axes.plot(line.ber, line.difference.rate, **style)
-    axes.yaxis.set_major_formatter(point_ticks())
-    _frame(axes)
+        at = line.ber.index(rate)
+        axes.text(1.02, row, f"{line.accuracy.rate[at]:.1%}", transform=axes.get_yaxis_transform(), va="center",
+                  fontsize=7, color=GREY)  # fmt: skip
+        if line.configuration == data.baseline:
+            axes.plot(0.0, row, marker="s", markerfacecolor="white", **_DOT)
+        elif math.isfinite(line.difference.rate[at]):
+            axes.hlines(row, line.difference.low[at], line.difference.high[at], color=_BLACK, linewidth=1.2)
+            axes.plot(line.difference.rate[at], row, **_DOT, **_MARKS[line.relation[at]])
+    axes.xaxis.set_major_formatter(point_ticks())
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    _frame(axes, panel.lines)
 
 
-def _differences(data: ConfigurationsData) -> tuple[float, float]:
-    """The ends of all panels of differences."""
-    bands = [line.difference for panel in data.panels for line in panel.lines if line.difference is not None]
-    ends = [x for band in bands for x in (*band.low, *band.high) if math.isfinite(x)] or [0.0]
-    room = 0.05 * max(0.02, max(ends) - min(ends))
-    return min(0.0, *ends) - room, max(0.0, *ends) + room
+def _draw_overhead(axes: Axes, lines: Sequence[ConfigurationLine], *, rates: Sequence[float], scale: Scale) -> None:
+    """A dot a rate, darker where it is higher, with its interval; a bar where the multiplications in it are."""
+    axes.set_xscale(scale.kind)
+    for row, line in enumerate(lines):
+        places = [(at, x) for at, x in enumerate(line.overhead.rate) if math.isfinite(x) and _on(x, scale)]
+        if places:
+            axes.hlines(row, min(x for _, x in places), max(x for _, x in places), color="0.8", linewidth=1.0, zorder=1)
+        for at, x in places:
+            low, high = line.overhead.low[at], line.overhead.high[at]
+            colour = _shade(rates.index(line.ber[at]), len(rates))
+            if math.isfinite(low) and math.isfinite(high):
+                axes.hlines(row, low, high, color=colour, linewidth=1.2)
+            if _on(line.mul[at], scale):
+                axes.plot(line.mul[at], row, marker="|", color=_MUL, markersize=7, linestyle="")
+            axes.plot(x, row, marker="o", color=colour, markersize=5.0, linestyle="")
+    axes.set_xlim(scale.bottom, scale.top)
+    axes.xaxis.set_major_formatter(percent_ticks())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(LogLocator(base=10, numticks=4) if scale.kind == "log" else MaxNLocator(4))
+    _frame(axes, lines)
+    axes.tick_params(labelleft=False)
 
 
-def _within(values: Sequence[float], scale: Scale) -> npt.NDArray[np.float64]:
-    """Ends of intervals, those off the scale well beyond it."""
-    return np.clip(np.array(values, np.float64), scale.bottom / 10, scale.top * 10)
+def _on(value: float, scale: Scale) -> bool:
+    """Whether a value has a place on the scale."""
+    return value > 0 if scale.kind == "log" else value >= 0
 
 
-def _shown(values: Sequence[float], scale: Scale) -> list[float]:
-    """What has a place on the scale; NaN for the rest."""
-    return [math.nan if scale.kind == "log" and not value > 0 else value for value in values]
+def _shade(place: int, count: int) -> Any:
+    """The higher of `count` rates the darker."""
+    return colormaps["Blues"](1.0 if count == 1 else 0.4 + 0.6 * place / (count - 1))
 
 
-def _numbered(panel: ConfigurationsPanel, names: Sequence[str]) -> Iterator[tuple[int, ConfigurationLine]]:
-    """The lines of a panel, each with the number of its configuration."""
-    for line in panel.lines:
-        yield names.index(line.configuration), line
+def _legend(data: ConfigurationsData, rates: Sequence[float]) -> list[Line2D | Patch]:
+    lines = [line for panel in data.panels for line in panel.lines]
+    met = {relation for line in lines for relation in line.relation}
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], label=f"{name} (interval leaves out 0)" if name in ("better", "worse") else name, **_DOT, **mark)
+        for name, mark in _MARKS.items()
+        if name in met
+    ]
+    handles.append(Line2D([], [], label=f"{data.baseline}: the baseline", marker="s", markerfacecolor="white", **_DOT))
+    if data.margin is not None:
+        handles.append(Patch(label=f"margin of {100 * data.margin:g} points", color=_BAND))
+    for place, rate in enumerate(rates):
+        label = "overhead" if len(rates) == 1 else f"overhead at {amount_told(rate, unit=data.unit)}"
+        handles.append(Line2D([], [], label=label, marker="o", color=_shade(place, len(rates)), linestyle=""))
+    handles.append(Line2D([], [], label="multiplications in it", marker="|", color=_MUL, linestyle=""))
+    return handles
 
 
-def _frame(axes: Axes) -> None:
-    axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
+def _frame(axes: Axes, lines: Sequence[ConfigurationLine]) -> None:
+    axes.set_yticks(range(len(lines)), [line.configuration for line in lines], fontsize=8)
+    axes.set_ylim(max(1, len(lines)) - 0.5, -0.5)  # the first row on top
+    axes.tick_params(axis="x", labelsize=7.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=True, which="major", axis="both", color="0.93", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,27 +1,31 @@
-"""The data of the figure of configurations over the bit error rate (Figs. 9 to 12 of Xue et al.)."""
+"""The data of the figure of configurations: paired differences and overheads (Figs. 9 to 12 of Xue et al.)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from radhard.analysis.configurations import ConfigurationOutcome, Evaluation
-from radhard.analysis.intervals import Interval
-from radhard.analysis.overhead import Weights
-from radhard.analysis.pairs import Pair
-from radhard.report.configurations.record import setting_of
-from radhard.report.curve import Band
-from radhard.report.subtitle import setting_lines
+from radhard.analysis.configurations import Evaluation
+from radhard.report.band import Band
+from radhard.report.configurations.record import ConfigurationsRecord, compared_record
+from radhard.report.fault_amount import RATE, amount_of, amount_told, unit_of
+from radhard.report.subtitle import answers_line, fault_line
+from radhard.words import Words
 
+UNPROTECTED = "unprotected"
 _FAR_APART = 30.0  # overheads further apart than so many times have a logarithmic scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationLine:
-    """A configuration's accuracy and overhead at each BER > 0 in rising order, and its least `clean` accuracy.
+    """A configuration at each BER > 0 (or number of flips an inference) in rising order.
+
+    Its accuracy, overhead and difference to the baseline.
 
     `overhead` is weighted, `mul` that of multiplications in it: shares of the model's own operations, by the same
-    weights. What is not known, or of no protection, is NaN. `guarded`: it has a protection. `difference`: its accuracy
-    minus that of the reference, NaN where they were not paired; None where nothing was.
+    weights. What is not known, or of no protection, is NaN. `clean`: its least accuracy without faults. `guarded`: it
+    has a protection. `difference`: its accuracy minus that of the baseline, NaN where they were not paired.
+    `relation`: `better`, `worse`, `equivalent` or `cannot tell` at each rate; empty where there is no pair.
     """
 
     configuration: str
@@ -31,7 +35,8 @@ class ConfigurationLine:
     mul: tuple[float, ...]
     clean: float
     guarded: bool
-    difference: Band | None = None
+    difference: Band
+    relation: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,32 +50,56 @@ class ConfigurationsPanel:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationsData:
-    """What the figure shows: two panels a model, `names` of all configurations in the order of their colours.
+    """What the figure shows: a panel a model and rate, a row a configuration, differences to the `baseline`.
 
-    With a `reference` a third one: what each has more than that one.
+    `margin`: within it two are equivalent, a share; None where nothing was tested for that.
     """
 
     title: str
     subtitle: str
     names: tuple[str, ...]
     panels: tuple[ConfigurationsPanel, ...]
-    reference: str | None = None
+    baseline: str
+    margin: float | None
+    unit: str = RATE
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The bit error rates of all panels, or numbers of flips an inference, in rising order."""
+        return tuple(sorted({ber for panel in self.panels for line in panel.lines for ber in line.ber}))
 
 
 def configurations_data(evaluations: Sequence[Evaluation]) -> ConfigurationsData:
     """Models evaluated alike -> what to draw. Points of no answers are left out."""
-    first, setting = evaluations[0], setting_of(evaluations[0])
-    sizes = {o.point.n for one in evaluations for o in one.outcomes if o.configuration.ber > 0 and o.point.n}
-    w = first.weights
+    return configurations_drawn([compared_record(one) for one in evaluations])
+
+
+def configurations_drawn(records: Sequence[ConfigurationsRecord]) -> ConfigurationsData:
+    """The same from the records of models, as `--json` prints them."""
+    first: Mapping[str, Any] = records[0]
+    faulty = [o for one in records for o in one["configurations"] if amount_of(o) > 0 and o["n"]]
+    pairs = [pair for one in records for pair in one.get("pairs", [])]  # type: ignore[attr-defined]
+    rates, w, unit = sorted({amount_of(o) for o in faulty}), first["weights"], unit_of(faulty)
+    baseline = pairs[0]["reference"] if pairs else UNPROTECTED
+    margin = pairs[0]["equivalence"]["margin"] if pairs else None
+    interval = "95 % intervals of paired differences" + (", for all pairs at a rate together" if pairs else "")
+    words = Words.from_dict(first["words"]).name
+    model = first.get("fault_model")
+    faults = fault_line(first["recipe"], kinds=first["kinds"], words=words, fault_model=model)
+    under = "bit flips" if model is None else "upsets"
     return ConfigurationsData(
-        title=f"{setting.model if len(evaluations) == 1 else f'{len(evaluations)} models'} under bit flips, protected",
+        title=f"{first['model'] if len(records) == 1 else f'{len(records)} models'} under {under}, protected"
+        + (f", at {amount_told(rates[0], unit=unit)}" if len(rates) == 1 else ""),
         subtitle=(
-            f"{setting_lines(setting, sizes=sizes, images=first.on.images)}; bands and bars are 95 % intervals\n"
-            f"operations weighted mul {w.mul:g}, add {w.add:g}, cmp {w.cmp:g}"
+            f"{faults}\n{first['data']}, "
+            f"{answers_line({o['n'] for o in faulty}, images=first['images'])}; bars are {interval}\n"
+            f"operations weighted mul {w['mul']:g}, add {w['add']:g}, cmp {w['cmp']:g}"
         ),
-        names=tuple(dict.fromkeys(name for one in evaluations for name in _names(one))),
-        panels=tuple(map(_panel, evaluations)),
-        reference=next((pair.reference for one in evaluations for pair in one.pairs), None),
+        names=tuple(dict.fromkeys(name for one in records for name in _names(one))),
+        panels=tuple(_panel(one, baseline=baseline) for one in records),
+        baseline=baseline,
+        margin=margin,
+        unit=unit,
     )
 
 
@@ -107,64 +136,79 @@ def clean_told(panel: ConfigurationsPanel) -> str:
     return f"without faults: {', '.join(known) or 'not measured'}"
 
 
-def _panel(one: Evaluation) -> ConfigurationsPanel:
-    known, recipe = [outcome for outcome in one.outcomes if outcome.point.n], setting_of(one).recipe
+def _panel(one: ConfigurationsRecord, *, baseline: str) -> ConfigurationsPanel:
+    known: list[dict[str, Any]] = [outcome for outcome in one["configurations"] if outcome["n"]]
+    clean = (o["accuracy"] for o in known if amount_of(o) == 0 and o["configuration"] == UNPROTECTED)
     return ConfigurationsPanel(
-        model=one.bench.model,
+        model=one["model"],
         lines=tuple(
-            _line([o for o in known if o.configuration.name == name], name, weights=one.weights, pairs=one.pairs)
+            _line([o for o in known if o["configuration"] == name], name, record=one, baseline=baseline)
             for name in _names(one)
         ),
-        clean=next((o.point.accuracy for o in known if _sound(o, recipe)), math.nan),
+        clean=next(clean, math.nan),
     )
-
-
-def _sound(outcome: ConfigurationOutcome, recipe: str) -> bool:
-    """Whether it is that of the program of `recipe` without faults and protection."""
-    return outcome.configuration.setting.reference and outcome.configuration.setting.recipe == recipe
 
 
 def _line(
-    outcomes: Sequence[ConfigurationOutcome], name: str, *, weights: Weights, pairs: Sequence[Pair]
+    outcomes: Sequence[Mapping[str, Any]], name: str, *, record: ConfigurationsRecord, baseline: str
 ) -> ConfigurationLine:
-    shown = sorted((o for o in outcomes if o.configuration.ber > 0), key=lambda o: o.configuration.ber)
-    clean = min((o.point.accuracy for o in outcomes if o.configuration.ber == 0), default=math.nan)
+    shown = sorted((o for o in outcomes if amount_of(o) > 0), key=amount_of)
+    weights = record["weights"]
+    pairs: list[dict[str, Any]] = list(record.get("pairs", []))  # type: ignore[call-overload]
 
-    def column(value: Callable[[ConfigurationOutcome], float]) -> tuple[float, ...]:
+    def column(value: Callable[[Mapping[str, Any]], float]) -> tuple[float, ...]:
         return tuple(map(value, shown))
 
-    def overhead(end: str) -> tuple[float, ...]:
-        return column(lambda o: math.nan if o.spent is None else float(getattr(o.spent, end)))
+    def overhead(end: str, unknown: float) -> tuple[float, ...]:
+        def value(o: Mapping[str, Any]) -> float:
+            if o["overhead"] is None:
+                return math.nan
+            return unknown if o["overhead"][end] is None else float(o["overhead"][end])
 
-    def mul(o: ConfigurationOutcome) -> float:
-        if o.spent is None:
+        return column(value)
+
+    def mul(o: Mapping[str, Any]) -> float:
+        spent = o["overhead"]
+        if spent is None:
             return math.nan
-        return weights.mul * o.spent.mul / (weights.mul * o.spent.own_mul + weights.add * o.spent.own_add)
+        own = weights["mul"] * spent["own_mul"] + weights["add"] * spent["own_add"]
+        return float(weights["mul"] * spent["mul"] / own)
 
+    differences = [_difference(o, name, pairs=pairs, baseline=baseline) for o in shown]
     return ConfigurationLine(
         configuration=name,
-        ber=column(lambda o: o.configuration.ber),
+        ber=column(amount_of),
         accuracy=Band(
-            rate=column(lambda o: o.point.accuracy),
-            low=column(lambda o: o.point.low),
-            high=column(lambda o: o.point.high),
+            rate=column(lambda o: o["accuracy"]), low=column(lambda o: o["low"]), high=column(lambda o: o["high"])
         ),
-        overhead=Band(rate=overhead("share"), low=overhead("low"), high=overhead("high")),
+        overhead=Band(
+            rate=overhead("share", math.nan), low=overhead("low", -math.inf), high=overhead("high", math.inf)
+        ),
         mul=column(mul),
-        clean=clean,
-        guarded=any(o.configuration.setting.protection is not None for o in outcomes),
-        difference=_difference(name, shown, pairs) if pairs else None,
+        clean=min((o["accuracy"] for o in outcomes if amount_of(o) == 0), default=math.nan),
+        guarded=any(o["sites"] for o in outcomes),
+        difference=Band(**{end: tuple(float(d[end]) for d, _ in differences) for end in ("rate", "low", "high")}),
+        relation=tuple(relation for _, relation in differences),
     )
 
 
-def _difference(name: str, shown: Sequence[ConfigurationOutcome], pairs: Sequence[Pair]) -> Band:
-    """At each rate of what is shown."""
-    unknown = Interval(rate=math.nan, low=math.nan, high=math.nan)
-    of = {pair.ber: pair.difference for pair in pairs if pair.configuration == name}
-    found = [of.get(outcome.configuration.ber, unknown) for outcome in shown]
-    return Band(rate=tuple(x.rate for x in found), low=tuple(x.low for x in found), high=tuple(x.high for x in found))
+def _difference(
+    outcome: Mapping[str, Any], name: str, *, pairs: Sequence[Mapping[str, Any]], baseline: str
+) -> tuple[Mapping[str, float], str]:
+    """The paired difference to the baseline and its verdict; without pairs the gain over no protection."""
+    nothing = dict.fromkeys(("rate", "low", "high"), math.nan)
+    if name == baseline:
+        return nothing, ""
+    if pairs:
+        found = (pair for pair in pairs if (pair["configuration"], amount_of(pair)) == (name, amount_of(outcome)))
+        return next(((pair["difference"], str(pair["relation"])) for pair in found), (nothing, ""))
+    gain = outcome["gain"]
+    if gain is None:
+        return nothing, ""
+    return gain, "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "cannot tell"
 
 
-def _names(evaluation: Evaluation) -> tuple[str, ...]:
+def _names(record: ConfigurationsRecord) -> tuple[str, ...]:
     """The names of configurations with faults, in the order in which they are first met."""
-    return tuple(dict.fromkeys(o.configuration.name for o in evaluation.outcomes if o.configuration.ber > 0))
+    outcomes: list[dict[str, Any]] = record["configurations"]
+    return tuple(dict.fromkeys(o["configuration"] for o in outcomes if amount_of(o) > 0))

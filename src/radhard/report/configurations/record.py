@@ -7,22 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from radhard.analysis.configurations import ConfigurationOutcome, Evaluation
-from radhard.analysis.intervals import Interval
-from radhard.analysis.judging import TargetCheck, TargetVerdict
+from radhard.analysis.intervals import Interval, Rates
+from radhard.analysis.judging import CheckRecord, TargetCheck
 from radhard.analysis.noninferiority import Differences
-from radhard.analysis.overhead import Spent, Weights, own_operations
-from radhard.analysis.pairs import Pair, Relation
+from radhard.analysis.overhead import Spent, SpentRecord, Weights, own_operations
+from radhard.analysis.pairs import Pair, PairRecord
 from radhard.campaign.experiment import Setting
 from radhard.machine.device import device_name
 from radhard.models.data.pixels import PixelsRecord
-
-
-class Rates(TypedDict):
-    """A rate and the limits of its interval."""
-
-    rate: float
-    low: float
-    high: float
+from radhard.report.record import FaultModelRecord, fault_model_record
 
 
 class OutcomeRecord(TypedDict):
@@ -30,7 +23,7 @@ class OutcomeRecord(TypedDict):
 
     configuration: str
     note: str
-    ber: float
+    ber: float | None
     trials: int
     n: int
     accuracy: float | None
@@ -46,44 +39,21 @@ class OutcomeRecord(TypedDict):
     ended: str
     changed_low: float
     changed_high: float
+    flips_an_inference: int | None
+    sdc: float | None
+    sdc_low: float
+    sdc_high: float
+    critical: float | None
+    critical_low: float | None
+    critical_high: float | None
+    due: float | None
+    due_low: float
+    due_high: float
     loss: Rates
     differing: Annotated[dict[str, Any], Differences]
     gain: Rates | None
-    overhead: Annotated[dict[str, Any], Spent] | None
+    overhead: Annotated[SpentRecord, Spent] | None
     sites: int
-
-
-class Equivalence(TypedDict):
-    """The one-sided limits of a difference, and the margin within which two are equivalent."""
-
-    low: float
-    high: float
-    level: float
-    margin: float
-
-
-class PairRecord(TypedDict):
-    """The accuracy of a configuration minus that of the reference, under the same faults on the same images."""
-
-    configuration: str
-    reference: str
-    ber: float
-    n: int
-    difference: Rates
-    equivalence: Equivalence
-    relation: Relation
-
-
-class CheckRecord(TypedDict):
-    """Whether a plan meets its target on the images that evaluate it."""
-
-    ber: float
-    target: float
-    verdict: TargetVerdict
-    loss: Rates
-    level: float
-    images: int
-    images_needed: int | None
 
 
 class OwnOperations(TypedDict):
@@ -93,7 +63,7 @@ class OwnOperations(TypedDict):
     add: int
 
 
-class ConfigurationsRecord(TypedDict):
+class ConfigurationsRecord(FaultModelRecord):
     """What was evaluated of a model: how it was measured, and each configuration at each bit error rate."""
 
     model: str
@@ -120,13 +90,13 @@ class ConfigurationsRecord(TypedDict):
 class EvaluatedRecord(ConfigurationsRecord):
     """Plans on images that did not choose them, and whether their targets are met there."""
 
-    checks: list[Annotated[dict[str, Any], CheckRecord]]
+    checks: list[CheckRecord]
 
 
 class ComparedRecord(ConfigurationsRecord):
     """Schemes under the same faults, and each beside the reference."""
 
-    pairs: list[Annotated[dict[str, Any], PairRecord]]
+    pairs: list[PairRecord]
 
 
 _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
@@ -139,18 +109,19 @@ _OBJECTS: Mapping[str, type[Interval | Spent | Differences]] = {
 
 def configurations_record(evaluation: Evaluation) -> ConfigurationsRecord:
     """What was evaluated of a model -> JSON values."""
-    setting, on, bench = setting_of(evaluation), evaluation.on, evaluation.bench
-    mul, add = own_operations(bench.program_of(setting).costs)
+    setting, on, model_under_test = setting_of(evaluation), evaluation.on, evaluation.model_under_test
+    mul, add = own_operations(model_under_test.program_of(setting).costs)
     return {
         "model": setting.model,
         "recipe": setting.recipe,
         "program": setting.program,
         "data": setting.data,
         "data_digest": setting.data_digest,
-        "calibrated_on": bench.calibrated_on,
-        "pixels": None if bench.pixels is None else bench.pixels.as_dict(),
-        "device": device_name(bench.device),
+        "calibrated_on": model_under_test.calibrated_on,
+        "pixels": None if model_under_test.pixels is None else model_under_test.pixels.as_dict(),
+        "device": device_name(model_under_test.device),
         "kinds": sorted(setting.kinds),
+        **fault_model_record(setting),
         "where": setting.where.as_dict(),
         "seed": setting.seed,
         "anatomy": setting.overrides.as_dict(),
@@ -185,7 +156,7 @@ def write_configurations(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 def setting_of(evaluation: Evaluation) -> Setting:
     """That of the outcome at the highest rate: which program and data, which faults and words."""
-    return max((outcome.configuration.setting for outcome in evaluation.outcomes), key=lambda setting: setting.ber)
+    return max((outcome.configuration.setting for outcome in evaluation.outcomes), key=lambda setting: setting.amount)
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,10 +175,10 @@ def configurations_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """
     setting = setting_of(evaluation)
     place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
-    pairs = {(one.configuration, one.ber): one for one in evaluation.pairs}
+    pairs = {(one.configuration, one.amount): one for one in evaluation.pairs}
 
     def paired(outcome: ConfigurationOutcome) -> dict[str, Any]:
-        return _paired(pairs.get((outcome.configuration.name, outcome.configuration.ber))) if pairs else {}
+        return _paired(pairs.get((outcome.configuration.name, outcome.configuration.amount))) if pairs else {}
 
     return [{**place, **flat(outcome.as_dict()), **paired(outcome)} for outcome in evaluation.outcomes]
 

@@ -9,10 +9,11 @@ from radhard.analysis.configurations import Evaluation
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, own_operations
 from radhard.report.configurations.record import setting_of
+from radhard.report.fault_amount import COUNT, RATE
 from radhard.report.fitted import FittedTable
 
 _HEADINGS = (
-    "BER\nn", "configuration", "accu-\nracy\n%", "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
+    "configuration", "accu-\nracy\n%", "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
     "add\n%", "cmp\n%", "alarms\nrepaired", "recom-\nputed\nleft", "resi-\ndual\nwords",
 )  # fmt: skip
 _NAME = 14  # letters of a configuration's name in a line
@@ -22,25 +23,24 @@ def configurations_table(evaluation: Evaluation) -> Table:
     """One row a configuration and BER, the clean ones first; 95 % intervals under the numbers that have them."""
     setting = setting_of(evaluation)
     table = FittedTable(
-        f"{setting.model}, recipe {setting.recipe}, {setting.data}: {evaluation.on.images:,} images, flips in "
-        f"{', '.join(sorted(setting.kinds)) or 'nothing'}",
+        f"{setting.model}, recipe {setting.recipe}, {setting.data}: {evaluation.on.images:,} images, {setting.hits}",
         keys=2,
     )
-    for heading in _HEADINGS:
+    for heading in ("flips\nan inf.\nn" if setting.flips else "BER\nn", *_HEADINGS):
         name = heading == "configuration"
         table.add_column(heading, justify="left" if name else "right")
     shown = sorted(
-        evaluation.outcomes, key=lambda outcome: outcome.configuration.ber
+        evaluation.outcomes, key=lambda outcome: outcome.configuration.amount
     )  # stable: as they were given at each rate
     for k, outcome in enumerate(shown):
         point = outcome.point
         accuracy = Interval(rate=point.accuracy, low=point.low, high=point.high)
         table.add_row(
-            f"{outcome.configuration.ber:.3g}\n{point.n:,}",
+            f"{outcome.configuration.amount:.3g}\n{point.n:,}",
             fill(outcome.configuration.name, _NAME),
             *(_rate(it) if point.n else "-" for it in (accuracy, outcome.loss, outcome.gain)),
             *(("-",) * 7 if outcome.spent is None else _operations(outcome.spent)),
-            end_section=k + 1 < len(shown) and shown[k + 1].configuration.ber != outcome.configuration.ber,
+            end_section=k + 1 < len(shown) and shown[k + 1].configuration.amount != outcome.configuration.amount,
         )
     table.caption = "\n".join(_legend(evaluation))
     return table
@@ -54,19 +54,27 @@ def pairs_table(evaluation: Evaluation) -> Table:
         "same faults on the same images",
         keys=3,
     )
-    for heading in ("BER", "n", "configuration", "difference", "interval", "one-sided limits", "relation"):
+    for heading in (
+        COUNT if setting_of(evaluation).flips else RATE,
+        "n",
+        "configuration",
+        "difference",
+        "interval",
+        "one-sided limits",
+        "relation",
+    ):
         table.add_column(heading, justify="left" if heading in ("configuration", "relation") else "right")
-    shown = sorted(evaluation.pairs, key=lambda one: one.ber)
+    shown = sorted(evaluation.pairs, key=lambda one: one.amount)
     for k, one in enumerate(shown):
         table.add_row(
-            f"{one.ber:.3g}",
+            f"{one.amount:.3g}",
             f"{one.n:,}",
             one.configuration,
             fixed(one.difference.rate),
             points(one.difference.low, one.difference.high),
             points(one.limits.low, one.limits.high),
             one.relation,
-            end_section=k + 1 < len(shown) and shown[k + 1].ber != one.ber,
+            end_section=k + 1 < len(shown) and shown[k + 1].amount != one.amount,
         )
     table.caption = (
         "interval: 95 %, all pairs at a rate together (Bonferroni), clustered by image\n"
@@ -114,7 +122,7 @@ def _operations(spent: Spent) -> tuple[str, ...]:
 def _legend(evaluation: Evaluation) -> list[str]:
     """What the columns mean, and what is to be known of a configuration."""
     weights, outcomes = evaluation.weights, evaluation.outcomes
-    mul, add = own_operations(evaluation.bench.program_of(setting_of(evaluation)).costs)
+    mul, add = own_operations(evaluation.model_under_test.program_of(setting_of(evaluation)).costs)
     lines = [
         "second lines: 95 % intervals; lost: against no fault and no protection, gained: over unprotected under the "
         "same faults, both paired",
@@ -128,7 +136,7 @@ def _legend(evaluation: Evaluation) -> list[str]:
     if any(outcome.spent is not None and outcome.spent.hidden for outcome in outcomes):
         lines.append("operations that a scheme supposes to run in idle time are not in its overhead")
     notes = dict.fromkeys(
-        f"{o.configuration.name} (BER {o.configuration.ber:.3g}): {o.configuration.note}"
+        f"{o.configuration.name} ({o.configuration.setting.rate}): {o.configuration.note}"
         for o in outcomes
         if o.configuration.note
     )

@@ -1,0 +1,55 @@
+"""The words of an inference one bit of which is upset: all bits of all of them, by the names of their sites."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from radhard.errors import InputError
+from radhard.hardware.fault_model import UpsetsByImage, whole
+from radhard.hardware.output_upset import OutputUpset
+from radhard.hardware.positions import WORDS, positions
+from radhard.hardware.stored_weight_upset import StoredWeightUpset
+from radhard.hardware.word_upset import WordArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPlaces:
+    """All bits of the words `of` each site, by its name; `kind` is what an upset of them is."""
+
+    of: Mapping[str, WordArray]
+    kind: type[OutputUpset | StoredWeightUpset]
+
+    @property
+    def bits(self) -> int:
+        """Bits."""
+        return sum(words.count * words.width for words in self.of.values())
+
+    def sample(self, images: Sequence[int], *, seed: int, trial: int = 0) -> UpsetsByImage:
+        """One for each image: sites in their order, the words of each row by row, the bits of each from the least."""
+        ends = list(accumulate(words.count * words.width for words in self.of.values()))
+        names, found = list(self.of), UpsetsByImage()
+        what = "weights" if self.kind is StoredWeightUpset else "outputs"
+        lines = [what, *(f"{name} {words.count} {words.width}" for name, words in self.of.items())]
+        for image, number in positions(ends[-1], "\n".join(lines), stream=WORDS, images=images, seed=seed, trial=trial):
+            place = bisect_right(ends, number)
+            words = self.of[names[place]]
+            word, bit = divmod(number - (ends[place - 1] if place else 0), words.width)
+            found[image] = names[place], self.kind(words=words, word=word, bit=bit, image=image)
+        return found
+
+    def words(self, site: str, upset: OutputUpset | StoredWeightUpset) -> int:
+        """One: it is always read."""
+        del site, upset
+        return 1
+
+    def told(self, site: str, upset: OutputUpset | StoredWeightUpset) -> str:
+        """`bit 31 of word [1, 0, 6]`."""
+        del site
+        return f"bit {upset.bit} of word {list(upset.place)}"
+
+    def upset(self, site: str, record: Mapping[str, object], *, image: int) -> OutputUpset | StoredWeightUpset:
+        """An upset by the columns of a table."""
+        if site not in self.of:
+            raise InputError(f"site {site!r} has no such word; those that have: {', '.join(self.of)}")
+        return self.kind(words=self.of[site], word=whole(record, "word"), bit=whole(record, "bit"), image=image)
