@@ -22,10 +22,15 @@ from radhard.models.load import load
 from radhard.models.zoo import ZOO
 from radhard.program import capture, quantize, run
 from radhard.protection import Protected, products_of, read_method
+from radhard.studies.options import ONE_TRIAL
 from radhard.words import Words
 
 RECIPE = "int8-symmetric"
-CASES = {"fashion-vit": (2e-6, 32), "vit_base_patch16_224": (1e-8, 2), "resnet18": (1e-8, 2)}  # rate, images at a time
+CASES = {
+    "fashion-vit": (2e-6, 100),
+    "vit_base_patch16_224": (1e-8, 16),
+    "resnet18": (1e-8, 16),
+}  # rate, images at a time
 SCHEMES = (
     "standard-abft", "intensity-ideal", "huang-abraham", "row-check", "row-abft", "lb-abft", "dmr", "tmr",
 )  # fmt: skip
@@ -73,7 +78,8 @@ def written(found: dict[str, Any]) -> str:
         "",
         f"`python -m benchmarks.protected`, recipe `{RECIPE}`, all products protected, checks exposed, one thread,",
         f"torch {torch.__version__}, {platform.machine()}. Processor times of protected over faulty inference, each",
-        f"the best of {rounds} rounds in which the cases take turns, in batches of {batches}.",
+        f"the best of {rounds} rounds in which the cases take turns, in batches of {batches}",
+        f"(`compare` and `plan` take {ONE_TRIAL.batch} images at a time).",
         "",
         table(heads, [["faulty, ms an image", *times], *cells]),
         "",

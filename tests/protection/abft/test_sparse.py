@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from radhard.faults import Faults, Faulty
+from radhard.kernels import sums
 from radhard.machine import Clean, Kind, Machine, Operator, Site
 from radhard.protection import Account, Block, LbAbft, Protected, RowAbft, Scheme
 from radhard.protection.abft import faulty_blocks
@@ -103,3 +104,24 @@ def test_a_weight_that_changed_is_not_followed() -> None:
     weight[1, 2] ^= 64
     machine.apply(case.operator, inputs, case.site)
     assert machine.accounts["here"].alarms == 4
+
+
+@pytest.mark.parametrize("ber", [1e-3, 1e-4])
+def test_a_weight_is_looked_into_by_the_same_sums(ber: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what two wrong sums are off, not only that they are, a word of the weight would be set right."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def noted(stored: sums.SummedWeight, columns: Tensor, rows: Tensor) -> object:
+        seen.append((columns.clone(), rows.clone()))
+        return judged(stored, columns, rows)
+
+    judged = sums.judged
+    monkeypatch.setattr(sums, "judged", noted)
+    for name in IDENTITY:
+        seen.clear()
+        same(PRODUCTS[name], ABFT["row check"], ber=ber, checks="exposed")
+        half = len(seen) // 2
+        for (columns, rows), (fast_columns, fast_rows) in zip(seen[:half], seen[half:], strict=True):
+            assert torch.equal(columns, fast_columns)
+            assert torch.equal(rows, fast_rows)
+        assert bool(half) == (not name.startswith("attention"))

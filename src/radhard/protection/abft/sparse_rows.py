@@ -118,7 +118,7 @@ class SparseRows:
         f, t = np.divmod(index, k)
         return Deltas.of([((f if g is None else g[f]) * k + t, delta)], bits=32)
 
-    def again(self, at: RowPlaces) -> tuple[Deltas, Tensor]:
+    def again(self, name: str, at: RowPlaces) -> tuple[Deltas, Tensor]:
         """Rows `at` [f] computed again -> what these are off by, and which of them add up to the sums of B."""
         (x, i), (n, k, m, terms) = (
             (c.numpy() for c in at),
@@ -127,13 +127,13 @@ class SparseRows:
         checks, entries, encoded = self.checks, self.products.everyone.inner(*at, m), NO_DELTAS
         if self._digits is None:
             those = at[0].unique()
-            encoded = self._encoded("again/encode_b", self.products.everyone.only(those), those.numpy())
+            encoded = self._encoded(f"{name}/encode_b", self.products.everyone.only(those), those.numpy())
 
         def factors(index: Column) -> tuple[Column, Column]:
             f, j = np.divmod(index, n)
             return self._sound.rows_of_a(x[f], i[f]), self._sound.rows_of_b(x[f], j)
 
-        rows = Deltas.of([checks.struck("again", "dot", factors, entries, grid=(1, n), width=terms)])
+        rows = Deltas.of([checks.struck(name, "dot", factors, entries, grid=(1, n), width=terms)])
 
         def words(index: Column) -> tuple[Column]:
             column = np.arange(n)
@@ -142,7 +142,7 @@ class SparseRows:
 
         found, wanted = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
         np.add.at(found, rows.index // n, rows.delta)
-        np.add.at(found, *checks.struck("again/rows", "sum", words, entries, grid=(1, 1, 1), width=n))
+        np.add.at(found, *checks.struck(f"{name}/rows", "sum", words, entries, grid=(1, 1, 1), width=n))
 
         def sums_of(index: Column) -> tuple[Column, Column]:
             own = self.products.beta_whole[x[index] % self._sound.h].copy()
@@ -152,7 +152,7 @@ class SparseRows:
         if len(encoded):
             off = encoded.at(x[:, None] * k + np.arange(k))
             wanted += (self._sound.rows_of_a(x, i)[:, :k] * off).sum(1)
-        np.add.at(wanted, *checks.struck("again/wanted", "dot", sums_of, entries, grid=(1, 1), width=terms))
+        np.add.at(wanted, *checks.struck(f"{name}/wanted", "dot", sums_of, entries, grid=(1, 1), width=terms))
         checks.count(cmp=len(x))
         return rows, torch.from_numpy(found == wanted)
 
@@ -176,19 +176,44 @@ class SparseRows:
         found[torch.from_numpy(off.index // n)] = True
         return found
 
-    def replaced(self, rows: Deltas, mine: Tensor, words: Tensor, at: RowPlaces) -> Deltas:
-        """Rows [f, n], those `mine` [e] of them, which are `at` [e], now `words` [e, n]."""
-        n, off = self._shape.n, self.of_words(words, at)
-        index = (mine.numpy()[:, None] * n + np.arange(n)).ravel()
-        return rows.placed(index, off.at(np.arange(len(index))), bits=32)
+    def replaced(self, rows: Deltas, mine: Tensor, again: Deltas) -> Deltas:
+        """Rows [f, n], those `mine` [e] of them now off by `again`, flat in [e, n]."""
+        return _in_rows(rows, mine.numpy(), again, n=self._shape.n)
 
     def put(self, rows: Deltas, changed: Tensor, at: RowPlaces) -> None:
         """Those of rows `at` [f] that are `changed` are off by `rows`, flat in [f, n], from now on."""
         n, (x, i), f = self._shape.n, (c.numpy() for c in at), changed.nonzero()[:, 0].numpy()
-        column = np.arange(n)
-        index = ((x[f] * self._shape.m + i[f]) * n)[:, None] + column
-        self.total = self.total.placed(index.ravel(), rows.at(f[:, None] * n + column).ravel(), bits=32)
+        number = np.full(len(x), -1)
+        number[f] = np.arange(len(f))
+        owner = number[rows.index // n]
+        own = Deltas((owner * n + rows.index % n)[owner >= 0], rows.delta[owner >= 0])
+        self.total = _in_rows(self.total, x[f] * self._shape.m + i[f], own, n=n)
+
+    def add_to_sums(self, g: Tensor, *, columns: Tensor, rows: Tensor) -> None:
+        """Add what faults make of sums of the weights of products `g` [f]: `columns` [f, k + 1] and `rows` [f, n]."""
+        checks, n, terms, x = self.checks, self._shape.n, self._shape.terms, g.numpy()
+        entries = self.products.everyone.only(g)
+
+        def column(index: Column) -> tuple[Column]:
+            f, t = np.divmod(index[:, None], terms)
+            return (self._sound.b_or_bias(x[f], np.arange(n), t),)
+
+        def row(index: Column) -> tuple[Column]:
+            f, j = np.divmod(index, n)
+            return (self._sound.rows_of_b(x[f], j),)
+
+        index, delta = checks.struck("look/columns", "sum", column, entries, grid=(1, terms), width=n)
+        np.add.at(columns.numpy(), np.divmod(index, terms), delta)
+        index, delta = checks.struck("look/rows", "sum", row, entries, grid=(n, 1), width=terms)
+        np.add.at(rows.numpy(), np.divmod(index, n), delta)
 
     def written(self) -> Tensor:
         """The operator's output."""
         return finish(self.products, self.total)
+
+
+def _in_rows(found: Deltas, row: Column, new: Deltas, *, n: int) -> Deltas:
+    """`found`, flat in rows of n words, in which rows `row` [e], all different, are off by `new`, flat in [e, n]."""
+    kept = ~np.isin(found.index // n, row)
+    own = (row[new.index // n] * n + new.index % n, new.delta)
+    return Deltas.of([(found.index[kept], found.delta[kept]), own], bits=32)

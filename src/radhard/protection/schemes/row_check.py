@@ -123,7 +123,7 @@ class ProductRows:
 
     def repair(self, g: Tensor, i: Tensor) -> None:
         """Compute rows `i` [f] of products `g` [f] again; where that leaves a doubt, look into the weight."""
-        checks, x = self._checks, self._products
+        checks = self._checks
         rows, right = self._first_again((g, i))
         changed = self._changed(rows, (g, i))
         if self._stored:
@@ -134,13 +134,9 @@ class ProductRows:
                 if verdict == "lost":
                     right[mine] = False
                     continue
-                own = truth.own.long()
-                if x.bias is not None:
-                    own = torch.cat([own, truth.bias.long()[:, None]], 1)
-                columns, first = truth.columns[None, : own.shape[1]], torch.zeros_like(mine)
-                words, right[mine] = self._again("again#2", at, own[None], columns, first)
-                rows = self._replaced(rows, mine, words, at)
-                changed[mine] = self._changed_by(words, at)
+                again, right[mine] = self._once_more(at, verdict, truth)
+                rows = self._replaced(rows, mine, again)
+                changed[mine] = self._changed(again, at)
         self._put(rows, changed, (g, i))
         checks.note(
             Events(
@@ -160,15 +156,18 @@ class ProductRows:
         columns = torch.stack([part.columns[: b.shape[2]] for part in self._stored])
         return self._again("again", at, b, columns, g % len(b))
 
-    def _replaced(self, rows: Any, mine: Tensor, words: Tensor, at: RowPlaces) -> Any:
-        """Rows [f, n], those `mine` [e] of them now `words` [e, n]."""
-        del at
-        rows[mine] = words
-        return rows
+    def _once_more(self, at: RowPlaces, verdict: sums.RowVerdict, truth: sums.SummedWeight) -> tuple[Any, Tensor]:
+        """Rows `at` [e] of one product from the weight as it is known to be, which `verdict` was given of."""
+        del verdict
+        own = truth.own.long()
+        if self._products.bias is not None:
+            own = torch.cat([own, truth.bias.long()[:, None]], 1)
+        return self._again("again#2", at, own[None], truth.columns[None, : own.shape[1]], torch.zeros_like(at[0]))
 
-    def _changed_by(self, words: Tensor, at: RowPlaces) -> Tensor:
-        """Which rows `words` [e, n] are not those of the product."""
-        return self._changed(words, at)
+    def _replaced(self, rows: Any, mine: Tensor, again: Any) -> Any:
+        """Rows [f, n], those `mine` [e] of them now `again` [e, n]."""
+        rows[mine] = again
+        return rows
 
     def _put(self, rows: Any, changed: Tensor, at: RowPlaces) -> None:
         """Those of the rows [f, n] that are `changed` are the product's from now on."""
@@ -197,18 +196,14 @@ class ProductRows:
 
     def _looked_into(self, g: Tensor) -> Iterator[tuple[int, sums.RowVerdict, sums.SummedWeight]]:
         """Sum the weights of products `g` [f] anew -> those that are not sound: what is wrong, and what they were."""
-        checks, x, wide = self._checks, self._products, sums.with_bias(self._products.b, self._products.bias)
-        n, t = wide.shape[1:]
-        zero = torch.zeros(n, dtype=torch.int32, device=wide.device)
-        for some in g.split(max(1, _CHUNK // (n * t))) if len(g) else ():
-            words, entries = x.of_weight(wide, some), self._entries.only(some)
-            columns = checks.sums("look/columns", words, dim=1, step=n, entries=entries)[:, 0]
-            rows = checks.sums("look/rows", words, dim=2, step=t, entries=entries)[..., 0]
-            checks.count(cmp=rows.numel() + columns.numel())
-            if x.bias is None:
-                columns = torch.cat([columns, torch.zeros_like(columns[:, :1])], 1)
+        checks, x = self._checks, self._products
+        n, terms = x.shape.n, x.shape.terms
+        zero = torch.zeros(n, dtype=torch.int32, device=x.b.device)
+        for some in g.split(max(1, _CHUNK // (n * terms))) if len(g) else ():
+            columns, rows = self._summed_anew(some)
+            checks.count(cmp=len(some) * (terms + n))
             for place, one in enumerate(some.tolist()):
-                h = one % len(wide)
+                h = one % len(x.b)
                 part = self._stored[h]
                 now = torch.cat([x.b[h], part.weight[n:]])
                 stored = replace(part, weight=now, bias=zero if x.bias is None else x.bias[h])
@@ -216,6 +211,14 @@ class ProductRows:
                 if verdict != "sound":
                     checks.note(Events(corrupted=1))
                     yield one, verdict, truth
+
+    def _summed_anew(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of the weights of products `g` [f] as they are now: over columns [f, k + 1], over rows [f, n]."""
+        checks, x, entries = self._checks, self._products, self._entries.only(g)
+        words = x.of_weight(sums.with_bias(x.b, x.bias), g)
+        columns = checks.sums("look/columns", words, dim=1, step=x.shape.n, entries=entries)[:, 0]
+        rows = checks.sums("look/rows", words, dim=2, step=x.shape.terms, entries=entries)[..., 0]
+        return columns if x.bias is not None else torch.cat([columns, torch.zeros_like(columns[:, :1])], 1), rows
 
 
 class SparseProductRows(ProductRows):
@@ -239,19 +242,28 @@ class SparseProductRows(ProductRows):
         return self._rows.written()
 
     def _first_again(self, at: RowPlaces) -> tuple[Deltas, Tensor]:
-        return self._rows.again(at)
+        return self._rows.again("again", at)
+
+    def _once_more(self, at: RowPlaces, verdict: sums.RowVerdict, truth: sums.SummedWeight) -> tuple[Deltas, Tensor]:
+        if verdict == "sums":  # the weight is as it was, and so are its sums, made anew
+            return self._rows.again("again#2", at)
+        rows, right = super()._once_more(at, verdict, truth)
+        return self._rows.of_words(rows, at), right
 
     def _changed(self, rows: Deltas, at: RowPlaces) -> Tensor:
         return self._rows.changed(rows, at)
 
-    def _changed_by(self, words: Tensor, at: RowPlaces) -> Tensor:
-        return self._rows.changed(self._rows.of_words(words, at), at)
-
-    def _replaced(self, rows: Deltas, mine: Tensor, words: Tensor, at: RowPlaces) -> Deltas:
-        return self._rows.replaced(rows, mine, words, at)
+    def _replaced(self, rows: Deltas, mine: Tensor, again: Deltas) -> Deltas:
+        return self._rows.replaced(rows, mine, again)
 
     def _put(self, rows: Deltas, changed: Tensor, at: RowPlaces) -> None:
         self._rows.put(rows, changed, at)
+
+    def _summed_anew(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        known = [self._stored[h] for h in (g % len(self._stored)).tolist()]
+        columns, rows = (torch.stack([getattr(part, name) for part in known]) for name in ("columns", "rows"))
+        self._rows.add_to_sums(g, columns=columns, rows=rows)
+        return columns, rows
 
 
 def is_trusted(application: ProtectedApplication, checks: Checks) -> bool:
