@@ -26,11 +26,8 @@ from radhard.studies.options import ONE_TRIAL
 from radhard.words import Words
 
 RECIPE = "int8-symmetric"
-CASES = {
-    "fashion-vit": (2e-6, 100),
-    "vit_base_patch16_224": (1e-8, 16),
-    "resnet18": (1e-8, 16),
-}  # rate, images at a time
+CASES = {"fashion-vit": (2e-6, 100), "vit_base_patch16_224": (1e-8, 16), "resnet18": (1e-8, 16)}
+"""The rate, and images at a time."""
 SCHEMES = (
     "standard-abft", "intensity-ideal", "huang-abraham", "row-check", "row-abft", "lb-abft", "dmr", "tmr",
 )  # fmt: skip
