@@ -250,8 +250,10 @@ class Faulty(Wrapping, GraphCapturable):
             arriving: Iterable[Arrived] = [Arrived(cost=cost, hits=hits)] if len(hits.units) else ()
         else:
             arriving = self._arrived(site) if cost is None else self._alone(cost, site)
+        reads = 0 if cost is None else max(step.per_unit for step in cost.steps)
         for arrived in arriving:
-            strike(Application(operator=operator, inputs=(), site=site, out=empty), arrived, self.source.words)
+            application = Application(operator=operator, inputs=(), site=site, out=empty, reads=reads)
+            strike(application, arrived, self.source.words)
 
     def _drawn_part(self, cost: Cost, site: Site) -> Hits | None:
         """The hits of a part, drawn in one call; None where that is not for this case."""

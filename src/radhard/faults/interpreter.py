@@ -34,12 +34,12 @@ class BitFlipInterpreter(Plain):
         return self._flips.get(self._step - 1, _NONE)
 
     def _hit(self, values: Tensor) -> Tensor:
-        """Words [u, ...] with the flips of the next step in them."""
+        """Words [u, ...] that nobody else holds, with the flips of the next step in them."""
         flips = self._next()
         if not len(flips.unit):
             return values
         word = word_of(values.dtype)
-        flat = values.reshape(len(values), -1).clone()
+        flat = values.reshape(len(values), -1)
         place = flips.unit * flat.shape[1] + flips.within  # ascending
         first = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
         mask = np.add.reduceat(np.int64(1) << flips.bit, first)  # distinct bits of one word: their sum is their XOR
@@ -90,7 +90,7 @@ class BitFlipInterpreter(Plain):
 
     def load(self, x: Tensor) -> Tensor:
         """Words, hit."""
-        return self._hit(x)
+        return self._hit(x.clone())
 
     def special(self, function: Special, x: Tensor) -> Tensor:
         """Function values, hit."""

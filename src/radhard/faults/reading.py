@@ -15,13 +15,15 @@ from radhard.machine import Operator, Rows, Site, UnitInput, Units
 from radhard.words import Words
 
 _CHUNK, _CHUNK_ON_DEVICE = 1 << 24, 1 << 26  # elements of gathered unit inputs at a time
+_CACHED = 1 << 17  # the same where a unit reads words of its own, which are made for it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Application:
     """An operator applied to inputs at a site, and what it yielded: `out`, of which units are written again.
 
-    `counted` [B] int64 is where kernels may add what flips make non-finite, if it fits.
+    `counted` [B] int64 is where kernels may add what flips make non-finite, if it fits. `reads`: how many words a unit
+    reads that are not among the inputs.
     """
 
     operator: Operator
@@ -29,6 +31,7 @@ class Application:
     site: Site
     out: Tensor
     counted: Tensor | None = None
+    reads: int = 0
 
     @property
     def images(self) -> int:
@@ -86,7 +89,7 @@ def read_on_device(x: Application, hits: Hits, words: Words) -> Tensor | None:
 
 def _chunks(x: Application, units: Units, hits: Hits, *, at_once: int) -> list[tuple[int, int]]:
     width = max(1, sum(one.numel() for one in x.inputs if one is not None) // max(1, units.count))
-    chunk = max(1, at_once // width)
+    chunk = max(1, _CACHED // x.reads if x.reads else at_once // width)
     return [(first, min(first + chunk, len(hits.units))) for first in range(0, len(hits.units), chunk)]
 
 

@@ -132,9 +132,9 @@ def _examined(
     value = out.to(torch.float32)
     wrong = outside_of(value, low, high)
     if not x.is_cpu:
-        note_repaired(events, checks=x.numel(), flagged=(wrong | look_up(x, flagged)).sum())
+        note_repaired(events, checks=x.numel(), flagged=(wrong | look_up(x, flagged)).count_nonzero())
         return torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
-    found = int((wrong | look_up(x, flagged)).sum())
+    found = int((wrong | look_up(x, flagged)).count_nonzero())
     if bool(wrong.any()):
         out = torch.where(wrong, _instead(value, low, high, instead).to(out.dtype), out)
     note_repaired(events, checks=x.numel(), flagged=found)
@@ -152,9 +152,9 @@ def _brought(x: Tensor, low: float, high: float, outside: str, events: Tensor) -
     wrong = outside_of(x, low, high)
     out = torch.empty_like(x)
     if not x.is_cpu:
-        note_repaired(events, checks=x.numel(), flagged=wrong.sum())
+        note_repaired(events, checks=x.numel(), flagged=wrong.count_nonzero())
         return out.copy_(replaced(x, wrong, low=low, high=high, outside=outside))
-    found = int(wrong.sum())
+    found = int(wrong.count_nonzero())
     out.copy_(replaced(x, wrong, low=low, high=high, outside=outside) if found else x)
     note_repaired(events, checks=x.numel(), flagged=found)
     return out

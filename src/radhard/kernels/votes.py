@@ -28,7 +28,7 @@ class VotedWords:
 
     def events(self, *, alarms: int) -> Events:
         """Words that differ are repaired, but where no two copies agree: nothing says that these are right."""
-        flagged = int(self.differ.sum())
+        flagged = int(self.differ.count_nonzero())
         return Events(
             checks=self.differ.numel(),
             alarms=alarms,
@@ -45,7 +45,7 @@ def voted(x: Tensor, y: Tensor, z: Tensor, *, by: str) -> VotedWords:
     """
     words = torch.where((x != y) & (y == z), y, x) if by == "word" else (x & y) | (z & (x ^ y))
     differ = (x != y) | (x != z)
-    undecided = int(((x != y) & (x != z) & (y != z)).sum()) if bool(differ.any()) else 0
+    undecided = int(((x != y) & (x != z) & (y != z)).count_nonzero()) if bool(differ.any()) else 0
     return VotedWords(words=words, differ=differ, undecided=undecided)
 
 

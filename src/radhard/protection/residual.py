@@ -33,6 +33,6 @@ class Residual(Wrapping):
         out = self.inner.apply(operator, inputs, site)
         if site.name in self.inner.plan:
             sound = operator.kernel(inputs, lambda _: None)
-            left = int((bits(out) != bits(sound)).sum())
+            left = int((bits(out) != bits(sound)).count_nonzero())
             self.accounts[site.name] = replace(self.inner.accounts[site.name], residual=left)
         return out

@@ -173,7 +173,7 @@ def _check(program: Program, images: Tensor, number: int) -> None:
             f"{list(program.input_shape)}"
         )
     if not bool(images.isfinite().all()):
-        non_finite = int((~images.isfinite()).sum())
+        non_finite = int((~images.isfinite()).count_nonzero())
         raise InputError(
             f"calibration batch {number} holds {non_finite} values that are NaN or infinite: clean the images or leave "
             "them out"

@@ -3,6 +3,7 @@
 All are exact in int64; whoever wants fewer bits cuts them off. They suppose that no sound accumulator wraps.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,7 @@ from radhard.machine.site import Column
 from radhard.protection.abft.application import ProtectedApplication
 
 Ends = Column | int
+_WINDOWS = 7  # axes of the windows of a convolution: images, groups, places, and those of a window
 MOST_TERMS, LARGEST_BIAS = 1 << 15, 1 << 30
 """Products of words of 8 bits, 255 x 128 at most, and a bias, which fit into int32 together."""
 
@@ -49,11 +51,16 @@ class SoundProducts:
     def _rows(self, g: Column, i: Column) -> tuple[NDArray[np.int8], Column]:
         """Rows (g, i) [e] of A: some rows [r, k], and which of these each is [e]."""
         left, row = self._products.left, g * self.m + i
-        if left.ndim == 3 or "a" in vars(self) or len(row) > self.g * self.m // 4:
+        if left.ndim != _WINDOWS or "a" in vars(self):
             return self.a.reshape(-1, self.k), row
-        some, place = np.unique(row, return_inverse=True)
+        used = np.zeros(self.g * self.m, np.bool_)
+        used[row] = True
+        some = np.flatnonzero(used)
+        if len(some) > len(used) // 2:
+            return self.a.reshape(-1, self.k), row
         at = np.unravel_index(some, tuple(left.shape[:4]))
-        return left[tuple(torch.from_numpy(x) for x in at)].reshape(len(some), self.k).numpy(), place
+        rows = left[tuple(torch.from_numpy(x) for x in at)].reshape(len(some), self.k).numpy()
+        return rows, (np.cumsum(used) - 1)[row]
 
     def words(self, g: Column, i: Column, j: Column, first: Ends, last: Ends) -> Column:
         """Sums of products first ... last - 1 of words (g, i, j), columns [e]; those up to k have the bias."""
@@ -114,11 +121,14 @@ class SoundProducts:
 
     def alpha(self, step: int) -> Column:
         """Sums over blocks of `step` rows of A [g, i, terms]."""
-        return _block_sums(self.a, step, None if not self.bias.shape[1] else np.ones((1, self.m), np.int32))
+        left, ones = self._products.left, None if not self.bias.shape[1] else np.ones((1, self.m), np.int32)
+        if left.ndim == _WINDOWS and "a" not in vars(self):
+            return _sums_over_blocks(_add_windows, left.flatten(0, 1).numpy(), (self.g, self.m, self.k), step, ones)
+        return _sums_over_blocks(_add_blocks, self.a, self.a.shape, step, ones)
 
     def beta(self, step: int) -> Column:
         """Sums over blocks of `step` columns of B [h, j, terms]."""
-        return _block_sums(self.b, step, self.bias if self.bias.shape[1] else None)
+        return _sums_over_blocks(_add_blocks, self.b, self.b.shape, step, self.bias if self.bias.shape[1] else None)
 
 
 def _columns(*given: Ends) -> tuple[list[Column], tuple[int, ...]]:
@@ -127,12 +137,15 @@ def _columns(*given: Ends) -> tuple[list[Column], tuple[int, ...]]:
     return [np.array(np.broadcast_to(x, shape), np.int64).reshape(-1) for x in given], shape
 
 
-def _block_sums(x: NDArray[np.int8], step: int, last: NDArray[np.int32] | None) -> Column:
-    count = -(-x.shape[1] // step)
-    out = np.zeros((x.shape[0], count, x.shape[2] + (last is not None)), np.int64)
-    _add_blocks(x, step, out)
+def _sums_over_blocks(
+    add: Callable[..., None], x: NDArray[np.int8], sizes: tuple[int, ...], step: int, last: NDArray[np.int32] | None
+) -> Column:
+    """Sums over every `step` rows of `x` [g, rows, k], which `add` reads -> [g, blocks, k], or with `last` k + 1."""
+    g, rows, k = sizes
+    out = np.zeros((g, -(-rows // step), k + (last is not None)), np.int64)
+    add(x, step, out)
     if last is not None:
-        out[:, :, -1] = np.add.reduceat(last.astype(np.int64), np.arange(0, x.shape[1], step), axis=1)
+        out[:, :, -1] = np.add.reduceat(last.astype(np.int64), np.arange(0, rows, step), axis=1)
     return out
 
 
@@ -195,6 +208,22 @@ def _add_blocks(x, step, out):  # type: ignore[no-untyped-def]
             source, target = x[g, i], out[g, i // step]
             for t in range(x.shape[2]):
                 target[t] += source[t]
+
+
+@njit(cache=True, nogil=True)
+def _add_windows(x, step, out):  # type: ignore[no-untyped-def]
+    """The same of rows that are windows, x [g, h, w, channels, rows, columns]: none of them is copied."""
+    _, height, width, channels, rows, columns = x.shape
+    for g in range(x.shape[0]):
+        for i in range(height):
+            for j in range(width):
+                window, target = x[g, i, j], out[g, (i * width + j) // step]
+                t = 0
+                for c in range(channels):
+                    for r in range(rows):
+                        for q in range(columns):
+                            target[t] += window[c, r, q]
+                            t += 1
 
 
 @njit(cache=True, nogil=True)

@@ -33,7 +33,7 @@ class Dmr:
         first, second = application.compute_first(), checks.copy(2)
         a, b = bits(canonical(first)), bits(canonical(second))
         differ = a != b
-        found, images = int(differ.sum()), int((application.site.per_image(differ) > 0).sum())
+        found, images = int(differ.count_nonzero()), int((application.site.per_image(differ) > 0).sum())
         checks.count(cmp=a.numel() + 2 * found)  # the third with both
         checks.note(Events(checks=a.numel(), alarms=images, flagged=found))
         if not found:

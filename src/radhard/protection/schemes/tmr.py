@@ -49,7 +49,7 @@ class Tmr:
         if self.vote == "bitwise":
             checks.count(cmp=4 * a.numel())
         else:  # these first; c only where they differ
-            checks.count(cmp=a.numel() + 2 * int((a != b).sum()))
+            checks.count(cmp=a.numel() + 2 * int((a != b).count_nonzero()))
         checks.note(found.events(alarms=int((application.site.per_image(found.differ) > 0).sum())))
         return checks.loaded("vote", found.words.view(first.dtype))
 
