@@ -285,6 +285,17 @@ def test_images_without_labels(tmp_path: Path) -> None:
     assert not found.record["labelled"]
 
 
+def test_what_images_cannot_do_takes_no_time_of_the_budget(tmp_path: Path) -> None:
+    """Steps that need labels are left out before any step begins, and the others have the images."""
+    images, _ = pictures(60)
+    events: list[Any] = []
+    studied(tmp_path, (images, None), only=("sweep", "points", "gain", "compare"), progress=events.append)
+    (scheduled,) = (event for event in events if isinstance(event, Scheduled))
+    assert [step.name for step in scheduled.steps] == ["sweep", "points"]
+    assert [name for name, _ in scheduled.left_out] == ["gain", "compare"]
+    assert all("no labels" in why for _, why in scheduled.left_out)
+
+
 def test_avfs_need_neither_labels_nor_a_rate(tmp_path: Path) -> None:
     images, _ = pictures(60)
     found = studied(tmp_path, (images, None), only=("avf",))

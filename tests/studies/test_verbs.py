@@ -171,7 +171,7 @@ def test_a_result_is_short_in_a_console_and_a_table_in_a_notebook() -> None:
     text = repr(swept())
     assert text.startswith("<SweepResult: Sequential, int8: clean ")
     assert len(text) < 160
-    assert "by site at BER 0.001: most vulnerable " in repr(studied())
+    assert "by site at BER 0.001: none surely vulnerable; greatest factor 0, 12.50 points (-10.65" in repr(studied())
     odd = replace(swept().sweep, settings=tuple(replace(s, model="<b>a & b</b>") for s in swept().sweep.settings))
     page = replace(swept(), sweep=odd)._repr_html_()
     assert page.count("<tr>") == 3

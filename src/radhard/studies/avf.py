@@ -57,10 +57,11 @@ class AvfResult(DrawnResult):
         """`fashion-vit, int8, by layer: AVF 0.41 % (0.35 - 0.48 %) over 40,000 flips; highest head, 2.1 %`."""
         found, setting = self.avf, self.avf.study.whole
         first = max(found.components, key=lambda one: one.sdc.rate if one.n else -1.0)
+        highest = f"highest {first.name or '-'}, {first.sdc.rate:.2%}" if first.sdc.rate else "no answer changed"
         interval = f"{100 * found.sdc.low:.2f} - {100 * found.sdc.high:.2f} %"
         return (
             f"{setting.model}, {setting.recipe}, by {found.study.by}: AVF {found.sdc.rate:.2%} ({interval}) over "
-            f"{found.n:,} flips; highest {first.name or '-'}, {first.sdc.rate:.2%}"
+            f"{found.n:,} flips; {highest}"
         )
 
     def rows(self) -> list[dict[str, object]]:

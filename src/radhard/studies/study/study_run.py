@@ -60,11 +60,14 @@ class StudyRun:
         done = frozenset(path.stem for path in self.folder.step("x").parent.glob("*.json"))
         steps = with_needed(chosen, done=done, rate_stated=self.plan_ber is not None)
         left = [step for step in steps if step.name not in done]
-        pace = self._pace(here) if any(step.measures for step in left) else None
+        unable = {step.name: why for step in left if (why := _unable(step, here))}
+        able = [step for step in left if step.name not in unable]
+        pace = self._pace(here) if any(step.measures for step in able) else None
         images, trials = self.images or self.most or 1, self.trials or 1
         extent = Extent(images=images, trials=trials, seconds={}, left_out={})
         if pace is not None:
-            extent = self._extent(left, pace, most=_most(self.most, _available(here)), trials=self.trials)
+            extent = self._extent(able, pace, most=_most(self.most, _available(here)), trials=self.trials)
+        extent = replace(extent, left_out={**unable, **extent.left_out})
         run = replace(here.study.run, images=self.most or extent.images, trials=extent.trials)
         here = replace(here, study=replace(here.study, run=run), images=run.images)
         self._write(here.study)
@@ -79,7 +82,7 @@ class StudyRun:
             self.report(StepEnded(model=here.model_under_test.model, step=records[-1]))
             self._summary(here, extent, records)
             if step.name == "points" and pace is not None:
-                extent = self._fitted_again(here, left[left.index(step) + 1 :], pace, extent)
+                extent = self._fitted_again(here, able[able.index(step) + 1 :], pace, extent)
         return self._summary(here, extent, records)
 
     def _extent(
@@ -222,12 +225,6 @@ class StudyRun:
 
         if step.name in extent.left_out:
             return skipped(extent.left_out[step.name])
-        if step.labels and not here.labelled:
-            return skipped("images have no labels, and it decides by accuracy: give them by --labels")
-        if step.apart and len(here.model_under_test.data) < 3 * LEAST:
-            return skipped(
-                f"{len(here.model_under_test.data)} images are too few: {3 * LEAST} at least evaluate, choose and judge"
-            )
         missing = [need for need in step.needs if not self.folder.step(need).is_file()]
         if missing and not (here.plan_ber is not None and missing == ["points"]) and len(missing) == len(step.needs):
             return skipped(f"step {missing[0]} has no result")
@@ -275,6 +272,16 @@ class StudyRun:
         envelope = here.envelope(f"study --study {self.folder.file}", record)
         self.folder.write_json(self.folder.summary, envelope.as_dict())
         return record
+
+
+def _unable(step: StudyStep, here: Here) -> str:
+    """Why a step cannot be done with these images; "" if it can."""
+    if step.labels and not here.labelled:
+        return "images have no labels, and it decides by accuracy: give them by --labels"
+    count = len(here.model_under_test.data)
+    if step.apart and count < 3 * LEAST:
+        return f"{count} images are too few: {3 * LEAST} at least evaluate, choose and judge"
+    return ""
 
 
 def _available(here: Here) -> int:
