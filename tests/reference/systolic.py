@@ -4,8 +4,8 @@
 `mask` in register `register` of cell (row, column) in cycle `cycle` of tile `tile`. Words of `a` are int8, or uint8
 where `unsigned`. Of a `Broken` cell the bits of `mask` of a part are stuck at `level`: of the word in an operand
 register (`a`, `b`; `b` is the weight's where weights stay), of the `product` that its multiplier yields, or of the
-`sum` that its adder writes. Nothing here knows what an upset or a broken cell does: bits flip or are stuck, and the
-array runs.
+`sum` that its adder writes. With `Late` one bit of one sum, where term `term` of output (row, column) is added, is not
+written and keeps its value. Nothing here knows what comes of it: bits flip, are stuck or late, and the array runs.
 """
 
 from collections.abc import Iterator
@@ -29,6 +29,23 @@ class Broken:
     column: int
     mask: int
     level: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late:
+    row: int
+    column: int
+    term: int
+    bit: int
+
+
+def added(old: int, product: int, late: Late | None, *, place: tuple[int, int, int]) -> int:
+    """What an adder writes, of which one bit may come too late; `place` is (row, column, term)."""
+    new = wrap(old + product, 32)
+    if late is None or place != (late.row, late.column, late.term):
+        return new
+    bits = [(old if bit == late.bit else new) % 2**32 >> bit & 1 for bit in range(32)]
+    return wrap(sum(one << bit for bit, one in enumerate(bits)), 32)
 
 
 def wrap(value: int, bits: int, unsigned: bool = False) -> int:
@@ -84,8 +101,9 @@ def tiles(down: int, across: int, rows: int, columns: int) -> Iterator[tuple[int
             yield p, q
 
 
-def output_stationary(a: list, b: list, bias: list | None, *, rows: int, columns: int, upset: Upset | None = None,
-                      unsigned: bool = False, broken: Broken | None = None) -> list:  # fmt: skip
+def output_stationary(a: list, b: list, bias: list | None, *, rows: int, columns: int, unsigned: bool = False,
+                      upset: Upset | None = None, broken: Broken | None = None,
+                      late: Late | None = None) -> list:  # fmt: skip
     m, k, n = len(a), len(b), len(b[0])
     out = [[0] * n for _ in range(m)]
     for p, q in tiles(m, n, rows, columns):
@@ -106,7 +124,9 @@ def output_stationary(a: list, b: list, bias: list | None, *, rows: int, columns
                 for c in range(columns):
                     if 0 <= cycle - r - c < k:  # a cell adds while it has operands
                         product = stuck(left.words[r][c] * right.words[r][c], 16, broken, "product", r, c)
-                        sums.words[r][c] = stuck(wrap(sums.words[r][c] + product, 32), 32, broken, "sum", r, c)
+                        place = p * rows + r, q * columns + c, cycle - r - c
+                        total = added(sums.words[r][c], product, late, place=place)
+                        sums.words[r][c] = stuck(total, 32, broken, "sum", r, c)
             cycle += 1
         for row in reversed(range(rows)):
             sums.hit(mine, cycle)
@@ -118,8 +138,9 @@ def output_stationary(a: list, b: list, bias: list | None, *, rows: int, columns
     return out
 
 
-def weight_stationary(a: list, b: list, bias: list | None, *, rows: int, columns: int, upset: Upset | None = None,
-                      unsigned: bool = False, broken: Broken | None = None) -> list:  # fmt: skip
+def weight_stationary(a: list, b: list, bias: list | None, *, rows: int, columns: int, unsigned: bool = False,
+                      upset: Upset | None = None, broken: Broken | None = None,
+                      late: Late | None = None) -> list:  # fmt: skip
     m, k, n = len(a), len(b), len(b[0])
     out = [[0 if bias is None else bias[j] for j in range(n)] for _ in range(m)]
     weights = Cells("weight", rows, columns, 8)
@@ -138,7 +159,9 @@ def weight_stationary(a: list, b: list, bias: list | None, *, rows: int, columns
             for r in range(rows):
                 for c in range(columns):
                     product = stuck(left.words[r][c] * weights.words[r][c], 16, broken, "product", r, c)
-                    sums.words[r][c] = stuck(wrap(above[r][c] + product, 32), 32, broken, "sum", r, c)
+                    place = cycle - rows - r - c, q * columns + c, p * rows + r
+                    total = added(above[r][c], product, late, place=place)
+                    sums.words[r][c] = stuck(total, 32, broken, "sum", r, c)
             sums.hit(mine, cycle)
             for c, word in enumerate(sums.words[-1]):
                 i, j = cycle - rows - (rows - 1) - c, q * columns + c

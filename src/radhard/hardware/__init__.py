@@ -14,6 +14,7 @@ from radhard.hardware.fault_models import (
     RegisterUpsets,
     StoredPlaces,
     StuckBits,
+    TimingErrors,
     array_products,
     fault_model,
     fault_model_dict,
@@ -33,6 +34,7 @@ from radhard.hardware.register_upset import RegisterUpset
 from radhard.hardware.stored_weight_upset import StoredWeightUpset
 from radhard.hardware.stuck_at import StuckAt
 from radhard.hardware.systolic import Register, SystolicArray
+from radhard.hardware.timing_error import TimingError
 from radhard.hardware.transient import AccumulatorUpset, Area, Misread, Replaced, RowAddressFault
 from radhard.hardware.upset_machine import UpsetMachine
 from radhard.hardware.upset_table import UpsetRows, read_upsets, upset_rows, upsets_of, write_upsets
@@ -73,6 +75,8 @@ __all__ = [
     "StuckProduct",
     "StuckSum",
     "SystolicArray",
+    "TimingError",
+    "TimingErrors",
     "UpsetMachine",
     "UpsetPlaces",
     "UpsetRows",

@@ -37,7 +37,7 @@ class HardwareFaultInterpreter(Plain):
             (effect.a_keep, effect.a_put, effect.b_keep, effect.b_put),
             (effect.product_keep, effect.product_put, effect.sum_keep, effect.sum_put),
             (effect.idle, effect.segment, effect.bias_first),
-            (effect.upset_at, effect.upset_keep),
+            (effect.upset_at, effect.upset_keep, effect.late),
             flips,
             a.matrix.dtype == torch.uint8,
         )
@@ -59,7 +59,7 @@ def _chains(  # type: ignore[no-untyped-def]
     a_keep, a_put, b_keep, b_put = operands
     product_keep, product_put, sum_keep, sum_put = results
     idle, segment, bias_first = sums
-    upset_at, upset_keep = upset
+    upset_at, upset_keep, late = upset
     k = a.shape[1]
     terms = k + idle
     for u in range(first, last):
@@ -68,11 +68,13 @@ def _chains(  # type: ignore[no-untyped-def]
         base = -bias[u] if bias_first and len(bias) else np.int64(0)  # the register holds total - base
         if upset_at < 0:
             total = _upset(total, base, upset_keep, flips[u])
-        e = 0
+        e, place, held = 0, period - 1, segment - 1  # t mod period and t mod segment, counted: a division takes long
         for t in range(terms + (1 if len(bias) else 0)):
-            if segment > 0 and t % segment == 0:
+            place = place + 1 if place + 1 < period else 0
+            held = held + 1 if held + 1 < segment else 0
+            if segment > 0 and held == 0:
                 base = total
-            here = phase <= t % period < end
+            here = phase <= place < end
             if t == terms:
                 word = bias[u]
                 here = here and segment == 0 and not bias_first
@@ -85,11 +87,13 @@ def _chains(  # type: ignore[no-untyped-def]
                 word = left * right
                 if here:
                     word = wrapped((word & product_keep) | product_put, 16)
+            before = total
             total = wrapped(total + word, 32)
             if here:
                 total = wrapped(base + ((wrapped(total - base, 32) & sum_keep) | sum_put), 32)
             if t == upset_at:
-                total = _upset(total, base, upset_keep, flips[u])
+                flip = flips[u] & (wrapped(before - base, 32) ^ wrapped(total - base, 32)) if late else flips[u]
+                total = _upset(total, base, upset_keep, flip)
             while e < len(ends) and t + 1 == ends[e]:
                 out[u, e] = total
                 e += 1

@@ -40,9 +40,10 @@ class FaultEffect:
     `product_keep` OR `product_put`, and the sums that they are added to AND `sum_keep` OR `sum_put`. After the last
     term come `idle` ones of words 0.
 
-    The register of the sum after term `upset_at` (-1: before the first) is AND `upset_keep` XOR `upset_flip` [u]. This
-    register, and what is stuck of sums, holds the terms since the last multiple of `segment` (0: all of them), and if
-    `bias_first` the bias before them. With either, the bias itself is added where nothing is stuck.
+    The register of the sum after term `upset_at` (-1: before the first) is AND `upset_keep` XOR `upset_flip` [u]; if
+    `late`, XOR those bits of it alone that the term has changed, so that they are as before. This register, and what is
+    stuck of sums, holds the terms since the last multiple of `segment` (0: all of them), and if `bias_first` the bias
+    before them. With either, the bias itself is added where nothing is stuck.
 
     Unit u reads the row of A of unit `reads[u]`.
     """
@@ -68,6 +69,7 @@ class FaultEffect:
     upset_at: int = -1
     upset_keep: int = -1
     upset_flip: Column | None = None
+    late: bool = False
     reads: Column | None = None
 
 

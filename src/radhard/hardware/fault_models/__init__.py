@@ -17,6 +17,7 @@ from radhard.hardware.fault_models.registry import (
 )
 from radhard.hardware.fault_models.stored_places import StoredPlaces
 from radhard.hardware.fault_models.stuck_bits import StuckBits
+from radhard.hardware.fault_models.timing_errors import RunningSums, TimingErrors
 
 __all__ = [
     "EVERY_PRODUCT",
@@ -28,8 +29,10 @@ __all__ = [
     "OutputUpsets",
     "RegisterPlaces",
     "RegisterUpsets",
+    "RunningSums",
     "StoredPlaces",
     "StuckBits",
+    "TimingErrors",
     "array_products",
     "fault_model",
     "fault_model_dict",
