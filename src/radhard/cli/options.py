@@ -46,8 +46,8 @@ FaultModelOption = Annotated[
         "outputs, a bit of a word that a convolution or linear layer writes (outputs:of=operators: any operator); "
         "memory:what=weights (or activations), a bit of a stored word; "
         "stuck:of=sum (product, a or b):array=16x16:dataflow=output:copies=same (or other), a bit of a cell of such an "
-        "array that is stuck, and dead:array=16x16, a multiplier that yields 0, both permanent; timing:halving=4, a bit "
-        "of a running sum that comes too late, half as often every so many bits below the highest (docs/faults.md)",
+        "array that is stuck, and dead:array=16x16, a multiplier that yields 0, both permanent; timing:halving=4, a "
+        "bit of a running sum that comes too late, half as often every so many bits below the highest (docs/faults.md)",
         rich_help_panel=FAULTS,
         autocompletion=completion.fault_models,
     ),
