@@ -32,8 +32,9 @@ class TimingErrors:
     is chosen with a probability in proportion to 2 ** ((b - 31) / `halving`): it halves with every `halving` bits below
     the highest. `array`, `dataflow`: as `RegisterUpsets` has them.
 
-    That high bits come late first is what near-threshold accumulators show (ReaLM, DAC 2025, adds 2 ** 30); for how fast
-    the probability falls below them no number is known here, so the 4 is an assumption. InputError for a number that is not from 1 to 32.
+    That high bits come late first is what near-threshold accumulators show (ReaLM, DAC 2025, adds 2 ** 30); how fast
+    the probability falls below them we have no number for, so the 4 is an assumption. InputError for a number that is
+    not from 1 to 32.
 
     >>> import radhard as rh
     >>> rh.TimingErrors(halving=2).title
