@@ -104,7 +104,7 @@ def test_each_image_has_the_answer_of_its_own_upset_alone(tmp_path: Path) -> Non
     assert changed > 10
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*EVERY, "stuck:of=a:array=4x4:dataflow=weight", "timing:dataflow=weight:halving=32"])
 def test_neither_batch_nor_workers_nor_shards_change_an_outcome(name: str, two: LocalWorkers, tmp_path: Path) -> None:
     swept(tmp_path / "whole.db", model=name)
     whole = rows_of(tmp_path / "whole.db")

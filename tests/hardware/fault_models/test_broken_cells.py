@@ -108,6 +108,7 @@ def test_it_is_in_the_products_that_are_selected() -> None:
         assert isinstance(cell, BrokenCell)
         assert places.sites(site, cell) == chosen
         assert places.words(site, cell) == sum(p.groups * p.m * p.n for p in places.products.values())
+        assert places.words(f"{chosen[0]}; {chosen[0]}", cell) == places.words(chosen[0], cell)
     machine = UpsetMachine(rh.Clean(), places, seed=0)
     got = rh.run(program, batch, machine).logits
     for image, (_, cell) in drawn.items():

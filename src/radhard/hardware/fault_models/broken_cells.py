@@ -94,7 +94,7 @@ class BrokenCells:
         """The sites that a table names."""
         if site == EVERY_PRODUCT:
             return self.products
-        names = [name.strip() for name in site.split(";")]
+        names = dict.fromkeys(name.strip() for name in site.split(";"))
         for name in names:
             if name not in self.products:
                 known = ", ".join(self.products)
