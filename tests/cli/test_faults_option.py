@@ -64,6 +64,24 @@ def test_help_names_every_fault_model() -> None:
 
 
 @pytest.mark.usefixtures("ready")
+def test_broken_cells_are_traced_and_replayed(tmp_path: Path) -> None:
+    file, run = tmp_path / "cells.csv", ("--images", 6, "--faults", "stuck:of=a")
+    assert "6 stuck bits in 6 images" in call("trace", "fashion-vit", *run, "--layer", "blocks.0", "--out", file)
+    with file.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["fault_model"] for row in rows} == {"stuck:of=a:array=16x16:dataflow=output:copies=same"}
+    assert all(name.startswith("blocks.0.") for row in rows for name in row["site"].split(";"))
+    record = json.loads(call("replay", "fashion-vit", "--trace", file, "--json"))["models"][0]
+    store = ("--trials", 1, "--store", tmp_path / "run.db")
+    table = " ".join(call("sweep", "fashion-vit", *run, *store, "--layer", "blocks.0").split())
+    assert "stuck bits of operands a of a 16x16 array, output stationary" in table
+    (point,) = json.loads(call("sweep", "fashion-vit", *run, *store, "--layer", "blocks.0", "--json"))["models"][0][
+        "points"
+    ]
+    assert point["sdc"] * 6 == pytest.approx(sum(one["clean"] != one["prediction"] for one in record["images"]))
+
+
+@pytest.mark.usefixtures("ready")
 def test_upsets_are_traced_and_replayed(tmp_path: Path) -> None:
     told = call(
         "trace", "fashion-vit", "--faults", SMALL, "--images", 5, "--trial", 1, "--out", tmp_path / "upsets.csv"

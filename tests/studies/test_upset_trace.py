@@ -84,6 +84,40 @@ def test_a_table_by_hand_is_replayed(tmp_path: Path) -> None:
     assert wrong.tolist() == [True, False, False, False, False]
 
 
+def test_a_broken_cell_is_in_every_product_that_its_row_names() -> None:
+    """Of all, of those that were selected, or as a hand has it; and a row is replayed beside others."""
+    name, run = "stuck:of=product:array=2x2", rh.RunOptions(images=12)
+    whole = rh.trace(MODEL, DATA, fault_model=name, run=run)
+    rows = whole.rows()
+    assert list(rows[0]) == [
+        "fault_model", "trial", "image", "site", "row", "column", "bit", "level", "words", "effect",
+    ]  # fmt: skip
+    assert {row["site"] for row in rows} == {"every product"}
+    products = list(rh.StuckBits(of="product", array=(2, 2)).places(whole.model_under_test.programs["int8"]).products)
+    everywhere = rh.replay(MODEL, DATA, trace=rows).replayed
+    by_name = rh.replay(MODEL, DATA, trace=[{**row, "site": "; ".join(products)} for row in rows]).replayed
+    assert torch.equal(by_name.logits, everywhere.logits)
+    (layer,) = [site.name for site in whole.model_under_test.programs["int8"].sites if site.operator == "linear"]
+    chosen = rh.trace(MODEL, DATA, fault_model=name, faults=rh.FaultOptions(operator=("linear",)), run=run)
+    assert {row["site"] for row in chosen.rows()} == {layer}
+    alone = rh.replay(MODEL, DATA, trace=chosen).replayed
+    assert not torch.equal(alone.logits, everywhere.logits)
+    mixed = rh.replay(MODEL, DATA, trace=[*rows[:6], *chosen.rows()[6:]]).replayed
+    first = {row["image"] for row in rows[:6]}
+    for place, image in enumerate(mixed.images.tolist()):
+        assert torch.equal(mixed.logits[place], (everywhere if image in first else alone).logits[place])
+    swept = rh.sweep(
+        MODEL,
+        DATA,
+        fault_model=name,
+        faults=rh.FaultOptions(operator=("linear",)),
+        run=rh.RunOptions(images=12, trials=1),
+    )
+    (point,) = swept.rows()
+    answers = (alone.logits.argmax(1) != alone.clean.argmax(1)).float().mean().item()
+    assert point["sdc"] == pytest.approx(answers)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -103,6 +137,22 @@ def test_a_table_by_hand_is_replayed(tmp_path: Path) -> None:
 )
 def test_a_row_that_is_none_is_refused(change: dict[str, object], message: str) -> None:
     first, second = traced(images=2).rows()
+    with pytest.raises(InputError, match=message):
+        rh.replay(MODEL, DATA, trace=[first, {**second, **change}])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"site": "there"}, "row 2: site 'there' has no product on the array; those that have: "),
+        ({"level": 2}, "row 2: level=2: a bit is stuck at 0 or at 1"),
+        ({"bit": 32}, "row 2: bit 32: a word sum has 32 bits"),
+        ({"column": 4}, r"row 2: cell \(.*, 4\): the array has 4 x 4 cells"),
+        ({"row": None}, r"row 2: row \(nothing\) is not a whole number"),
+    ],
+)
+def test_a_row_of_no_broken_cell_is_refused(change: dict[str, object], message: str) -> None:
+    first, second = traced("stuck:array=4x4", images=2).rows()
     with pytest.raises(InputError, match=message):
         rh.replay(MODEL, DATA, trace=[first, {**second, **change}])
 

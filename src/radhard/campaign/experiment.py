@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from radhard.campaign.outcomes import Tally
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where
-from radhard.hardware import FaultModel, fault_model_dict, fault_model_text
+from radhard.hardware import FaultModel, event_of, fault_model_dict, fault_model_text
 from radhard.machine import Kind
 from radhard.program import NONE, Overrides
 from radhard.program.program import digested
@@ -82,17 +82,16 @@ class Setting:
 
     @property
     def rate(self) -> str:
-        """`BER 1e-08`, `1 flip an inference`, or `1 upset an inference`."""
+        """`BER 1e-08`, `1 flip an inference`, `1 upset an inference`, or of what a fault model has."""
         if self.fault_model is not None:
-            return "1 upset an inference"
+            return f"1 {event_of(self.fault_model)} an inference"
         return f"{self.flips} flip{'s' * (self.flips > 1)} an inference" if self.flips else f"BER {self.ber:g}"
 
     def faults(self, trial: int) -> Faults:
         """The flips of operations of one trial. A clean setting has none and raises, and one with a fault model."""
         if self.fault_model is not None:
             raise InputError(
-                f"setting {self.digest[:12]} has upsets of {self.fault_model.title}: it has no flips of operations to "
-                "draw; leave --faults out"
+                f"setting {self.digest[:12]} has {self.hits}: it has no flips of operations to draw; leave --faults out"
             )
         if self.clean:
             raise InputError(f"setting {self.digest[:12]} has BER 0: it has no faults to draw")
@@ -137,7 +136,7 @@ class Setting:
     def hits(self) -> str:
         """What the faults are in, in words: `flips in add, mul`, or `upsets of registers of a 16x16 array ...`."""
         if self.fault_model is not None:
-            return f"upsets of {self.fault_model.title}"
+            return f"{event_of(self.fault_model)}s of {self.fault_model.title}"
         return f"flips in {', '.join(sorted(self.kinds)) or 'nothing'}"
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 from radhard.campaign.experiment import Setting, canonical_json
 from radhard.errors import InputError
 from radhard.faults import EVERYWHERE, Faults, Where, exposures, patches_of
-from radhard.hardware import FaultModel, UpsetPlaces
+from radhard.hardware import FaultModel, UpsetPlaces, event_of
 from radhard.machine import Kind
 from radhard.machine.device import CPU, choose_device, device_name
 from radhard.models.data.dataset import Dataset
@@ -210,7 +210,8 @@ def places_of(program: Program, fault_model: FaultModel, *, where: Where) -> Ups
 def check_host(device: torch.device, fault_model: FaultModel) -> None:
     """Raise InputError for another device than the CPU: upsets are computed there."""
     if device.type != "cpu":
-        raise InputError(f"--device {device.type}: upsets of {fault_model.title} are computed on the CPU; take cpu")
+        what = f"{event_of(fault_model)}s of {fault_model.title}"
+        raise InputError(f"--device {device.type}: {what} are computed on the CPU; take cpu")
 
 
 def protected(setting: Setting, protection: Protection | None) -> Setting:

@@ -12,10 +12,10 @@ from radhard.campaign.measure import predictions
 from radhard.campaign.model_under_test import ModelUnderTest, check_host
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
-from radhard.hardware import UpsetMachine, UpsetRows
+from radhard.hardware import EVERY_PRODUCT, UpsetMachine, UpsetRows
 from radhard.machine import Clean, Machine
 from radhard.models.data.listing import UNLABELLED
-from radhard.program import run
+from radhard.program import Program, run
 
 
 class ReplayedRecord(TypedDict):
@@ -91,8 +91,7 @@ def replay_upsets(model_under_test: ModelUnderTest, upsets: UpsetRows, *, recipe
     """
     model_under_test.data.places(torch.tensor(list(upsets.rows)))  # tells the row of an image that is not there
     program = model_under_test.programs[recipe].on_host
-    named = {site for _, site, _ in upsets.rows.values()}.intersection(site.name for site in program.sites)
-    places = upsets.fault_model.places(program, sites=named or None)
+    places = upsets.fault_model.places(program, sites=_named(upsets, program))
     drawn, ids = upsets.drawn(places), torch.tensor(sorted(upsets.rows))
     check_host(model_under_test.device, upsets.fault_model)
     return _replayed(
@@ -103,6 +102,13 @@ def replay_upsets(model_under_test: ModelUnderTest, upsets: UpsetRows, *, recipe
         recipe=recipe,
         batch=batch,
     )
+
+
+def _named(upsets: UpsetRows, program: Program) -> set[str] | None:
+    """The sites of the program that the rows name; None where they name none, or every one."""
+    given = {site for _, site, _ in upsets.rows.values()}
+    names = {name.strip() for site in given for name in site.split(";")} | given
+    return None if EVERY_PRODUCT in given else names.intersection(s.name for s in program.sites) or None
 
 
 def _replayed(

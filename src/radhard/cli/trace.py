@@ -72,5 +72,7 @@ def trace(
     )
     rows: list[int] = []
     written.end(out=lambda file: rows.append(found.write(file)))
-    what = "flips" if fault_model is None else "upsets"
+    from radhard.hardware import event_of, fault_model_of
+
+    what = "flips" if fault_model is None else f"{event_of(fault_model_of(fault_model))}s"
     typer.echo(f"{out}: {rows[0]:,} {what} in {found.images} images, {rows[0] / found.images:,.4g} an image")

@@ -3,12 +3,18 @@
 from radhard.hardware.catalogue import FAULT_MODELS, multi_bit, sample_fault, single_bit
 from radhard.hardware.effective_upset import EffectiveUpsets
 from radhard.hardware.fault import FaultEffect, HardwareFault, ImageProducts
-from radhard.hardware.fault_model import FaultModel, SingleUpset, UpsetPlaces
+from radhard.hardware.fault_model import FaultModel, SingleUpset, UpsetPlaces, event_of
 from radhard.hardware.fault_models import (
+    EVERY_PRODUCT,
+    BrokenCell,
+    BrokenCells,
+    DeadMultipliers,
     MemoryUpsets,
     OutputUpsets,
     RegisterUpsets,
     StoredPlaces,
+    StuckBits,
+    TimingErrors,
     array_products,
     fault_model,
     fault_model_dict,
@@ -26,17 +32,23 @@ from radhard.hardware.register_duty import RegisterDuty, register_duties
 from radhard.hardware.register_sampler import sample_register_upset, sample_register_upsets
 from radhard.hardware.register_upset import RegisterUpset
 from radhard.hardware.stored_weight_upset import StoredWeightUpset
+from radhard.hardware.stuck_at import StuckAt
 from radhard.hardware.systolic import Register, SystolicArray
+from radhard.hardware.timing_error import TimingError
 from radhard.hardware.transient import AccumulatorUpset, Area, Misread, Replaced, RowAddressFault
 from radhard.hardware.upset_machine import UpsetMachine
 from radhard.hardware.upset_table import UpsetRows, read_upsets, upset_rows, upsets_of, write_upsets
 from radhard.hardware.word_upset import WordArray
 
 __all__ = [
+    "EVERY_PRODUCT",
     "FAULT_MODELS",
     "AccumulatorUpset",
     "Area",
     "Array",
+    "BrokenCell",
+    "BrokenCells",
+    "DeadMultipliers",
     "EffectiveUpsets",
     "FaultEffect",
     "FaultModel",
@@ -58,14 +70,19 @@ __all__ = [
     "SingleUpset",
     "StoredPlaces",
     "StoredWeightUpset",
+    "StuckAt",
+    "StuckBits",
     "StuckProduct",
     "StuckSum",
     "SystolicArray",
+    "TimingError",
+    "TimingErrors",
     "UpsetMachine",
     "UpsetPlaces",
     "UpsetRows",
     "WordArray",
     "array_products",
+    "event_of",
     "fault_model",
     "fault_model_dict",
     "fault_model_of",

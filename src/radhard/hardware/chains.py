@@ -33,55 +33,77 @@ class HardwareFaultInterpreter(Plain):
         chosen = (
             *(left[0], rows, *right, given, stops),
             (effect.misread_at, effect.misread_a, effect.misread_b),
-            (effect.product_keep, effect.product_put, effect.phase, effect.period),
-            (effect.sum_keep, effect.sum_put),
-            (effect.upset_at, effect.upset_keep, effect.upset_from, effect.upset_bias),
+            (effect.phase, effect.phase + effect.span, effect.period),
+            (effect.a_keep, effect.a_put, effect.b_keep, effect.b_put),
+            (effect.product_keep, effect.product_put, effect.sum_keep, effect.sum_put),
+            (effect.idle, effect.segment, effect.bias_first),
+            (effect.upset_at, effect.upset_keep, effect.late),
             flips,
             a.matrix.dtype == torch.uint8,
         )
-        split(len(total), 1 + k, lambda i, j: _chains(*chosen, i, j, total))
+        split(len(total), 1 + k + effect.idle, lambda i, j: _chains(*chosen, i, j, total))
         found = torch.from_numpy(total).to(torch.int32)
         return found if ends else found[:, 0]
 
 
 @njit(cache=True, nogil=True)
-def _chains(a, a_row, b, b_row, bias, ends, misread, product, register, upset, flips, unsigned, first, last, out):  # type: ignore[no-untyped-def]
-    """Rows `a`[a_row] and `b`[b_row] int8 [.., k] -> out [u, e] int64, the sums after `ends` [e]; t = k adds the bias.
+def _chains(  # type: ignore[no-untyped-def]
+    a, a_row, b, b_row, bias, ends, misread, stuck, operands, results, sums, upset, flips, unsigned, first, last, out
+):
+    """Rows `a`[a_row] and `b`[b_row] int8 [.., k] -> out [u, e] int64, the sums after `ends` [e]; the bias comes last.
 
     Tuples and `flips` [u] are the fields of `FaultEffect`; `unsigned` says that the words of a are uint8, not int8.
     """
-    k = a.shape[1]
     misread_at, misread_a, misread_b = misread
-    product_keep, product_put, phase, period = product
-    sum_keep, sum_put = register
-    upset_at, upset_keep, upset_from, upset_bias = upset
+    phase, end, period = stuck
+    a_keep, a_put, b_keep, b_put = operands
+    product_keep, product_put, sum_keep, sum_put = results
+    idle, segment, bias_first = sums
+    upset_at, upset_keep, late = upset
+    k = a.shape[1]
+    terms = k + idle
     for u in range(first, last):
         x, y = a[a_row[u]], b[b_row[u]]
         total = np.int64(0)
-        base = -bias[u] if upset_bias and len(bias) else np.int64(0)  # the register that is upset holds total - base
+        base = -bias[u] if bias_first and len(bias) else np.int64(0)  # the register holds total - base
         if upset_at < 0:
             total = _upset(total, base, upset_keep, flips[u])
-        e = 0
-        for t in range(k + (1 if len(bias) else 0)):
-            if 0 < t == upset_from:
+        e, place, held = 0, period - 1, segment - 1  # t mod period and t mod segment, counted: a division takes long
+        for t in range(terms + (1 if len(bias) else 0)):
+            place = place + 1 if place + 1 < period else 0
+            held = held + 1 if held + 1 < segment else 0
+            if segment > 0 and held == 0:
                 base = total
-            if t == k:
+            here = phase <= place < end
+            if t == terms:
                 word = bias[u]
+                here = here and segment == 0 and not bias_first
             else:
-                left, right = np.int64(x[t]), np.int64(y[t])
+                left, right = (np.int64(x[t]), np.int64(y[t])) if t < k else (np.int64(0), np.int64(0))
                 if t == misread_at:
-                    left, right = left ^ misread_a, wrapped(right ^ misread_b, 8)
-                    left = left & 255 if unsigned else wrapped(left, 8)
+                    left, right = _octet(left ^ misread_a, unsigned), wrapped(right ^ misread_b, 8)
+                if here:
+                    left, right = _octet((left & a_keep) | a_put, unsigned), wrapped((right & b_keep) | b_put, 8)
                 word = left * right
-                if t % period == phase:
+                if here:
                     word = wrapped((word & product_keep) | product_put, 16)
-            total = wrapped(((total + word) & sum_keep) | sum_put, 32)
+            before = total
+            total = wrapped(total + word, 32)
+            if here:
+                total = wrapped(base + ((wrapped(total - base, 32) & sum_keep) | sum_put), 32)
             if t == upset_at:
-                total = _upset(total, base, upset_keep, flips[u])
+                flip = flips[u] & (wrapped(before - base, 32) ^ wrapped(total - base, 32)) if late else flips[u]
+                total = _upset(total, base, upset_keep, flip)
             while e < len(ends) and t + 1 == ends[e]:
                 out[u, e] = total
                 e += 1
         out[u, len(ends) - 1] = total  # with the bias
+
+
+@njit(cache=True, nogil=True)
+def _octet(word, unsigned):  # type: ignore[no-untyped-def]
+    """The low 8 bits of a word of A."""
+    return word & 255 if unsigned else wrapped(word, 8)
 
 
 @njit(cache=True, nogil=True)

@@ -35,27 +35,41 @@ class ImageProducts:
 class FaultEffect:
     """What becomes of the chains of units [u] int64; by default nothing.
 
-    Term `misread_at` reads its words XOR `misread_a` and `misread_b`; products of terms t = phase mod period are AND
-    `product_keep` OR `product_put`; every sum is AND `sum_keep` OR `sum_put`; the register of the sum after term
-    `upset_at` (-1: before the first) is AND `upset_keep` XOR `upset_flip` [u]. This register holds the terms from
-    `upset_from` on, and the bias before them if `upset_bias`. Unit u reads the row of A of unit `reads[u]`.
+    Term `misread_at` reads its words XOR `misread_a` and `misread_b`. What is stuck is so in the `span` terms from
+    t = phase mod period on: the words that they read are AND `a_keep`, `b_keep` OR `a_put`, `b_put`, their products AND
+    `product_keep` OR `product_put`, and the sums that they are added to AND `sum_keep` OR `sum_put`. After the last
+    term come `idle` ones of words 0.
+
+    The register of the sum after term `upset_at` (-1: before the first) is AND `upset_keep` XOR `upset_flip` [u]; if
+    `late`, XOR those bits of it alone that the term has changed, so that they are as before. This register, and what is
+    stuck of sums, holds the terms since the last multiple of `segment` (0: all of them), and if `bias_first` the bias
+    before them. With either, the bias itself is added where nothing is stuck.
+
+    Unit u reads the row of A of unit `reads[u]`.
     """
 
     units: Column
     misread_at: int = -1
     misread_a: int = 0
     misread_b: int = 0
+    a_keep: int = -1
+    a_put: int = 0
+    b_keep: int = -1
+    b_put: int = 0
     product_keep: int = -1
     product_put: int = 0
-    phase: int = 0
-    period: int = 1
     sum_keep: int = -1
     sum_put: int = 0
+    phase: int = 0
+    span: int = 1
+    period: int = 1
+    idle: int = 0
+    segment: int = 0
+    bias_first: bool = False
     upset_at: int = -1
     upset_keep: int = -1
-    upset_from: int = 0
-    upset_bias: bool = False
     upset_flip: Column | None = None
+    late: bool = False
     reads: Column | None = None
 
 

@@ -1,7 +1,8 @@
 """The type of a fault model: what exactly one upset an inference hits; of its places in a program; of an upset.
 
-A fault model is a frozen value, one file in `radhard.hardware.fault_models`. An upset is one event in one image. It is
-drawn uniformly from all places that the inference of an image has, and keyed by seed, trial and image alone.
+A fault model is a frozen value, one file in `radhard.hardware.fault_models`. An upset is one event in one image, or a
+permanent fault of the hardware that this image meets. It is drawn uniformly from all places that the inference of an
+image has, and keyed by seed, trial and image alone.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +30,7 @@ def whole(record: Mapping[str, object], name: str) -> int:
 
 
 class SingleUpset(Protocol):
-    """A frozen value: one event in one image, at one site."""
+    """A frozen value: one event in one image, at one site, or a permanent fault at several."""
 
     @property
     def image(self) -> int:
@@ -48,7 +49,7 @@ class SingleUpset(Protocol):
 
 
 UpsetsByImage = dict[int, tuple[str, SingleUpset]]
-"""By image, the name of the site that is hit, and the upset."""
+"""By image, the name of the site that is hit, and the upset; for a permanent fault, what tables have as its site."""
 
 
 class UpsetPlaces(Protocol):
@@ -63,8 +64,17 @@ class UpsetPlaces(Protocol):
         """One of them for each image. InputError for a number out of range."""
         ...
 
+    @property
+    def in_copies(self) -> bool:
+        """Whether an upset is in the copies that redundancy executes, too, as a fault of their hardware is."""
+        ...
+
+    def sites(self, site: str, upset: Any) -> Collection[str]:
+        """The names of the sites whose output depends on what is upset: the one that is hit, or all of them."""
+        ...
+
     def words(self, site: str, upset: Any) -> int:
-        """How many words of the site's output depend on what is upset; 0 where that is idle.
+        """How many words of the output depend on what is upset; 0 where that is idle.
 
         InputError for a place that the site lacks.
         """
@@ -100,3 +110,8 @@ class FaultModel(Protocol):
     def places(self, program: Program, *, sites: Collection[str] | None = None) -> UpsetPlaces:
         """Those of a program's `sites` (None: of all). InputError where there are none."""
         ...
+
+
+def event_of(model: FaultModel) -> str:
+    """What one upset of a fault model is called: the model's `event`, or `upset` where it has none."""
+    return str(getattr(model, "event", "upset"))

@@ -5,7 +5,8 @@ C = A B runs on `Array.rows` x `Array.columns` cells, each a multiplier and an a
     output   cell (r, c) keeps the running sum of C[i, j] with i = r and j = c modulo the array's sizes
     weight   cell (r, c) keeps B[t, j] with t = r and j = c, and multiplies all rows of A by it
 
-A product starts at cell (0, 0), whatever came before it.
+A product starts at cell (0, 0), whatever came before it. The bias is the last term, and cells beyond the product are
+left out; `radhard.hardware.stuck_at` has the same cells in time, as an array runs them.
 """
 
 from dataclasses import dataclass, field

@@ -92,7 +92,8 @@ class RegisterUpset:
         rows, columns = np.divmod(effect.units - self.group * products.m * products.n, products.n)
         first, left = int(rows[0]), int(columns[0])
         if effect.misread_at < 0:
-            first_term, last = effect.upset_from, effect.upset_at
+            last = effect.upset_at
+            first_term = 0 if not effect.segment else last // effect.segment * effect.segment
             held = "before its first term" if last < first_term else f"of terms {first_term} to {last}"
             return f"sum {held}, of row {first}, column {left}"
         if effect.misread_a:
@@ -148,7 +149,7 @@ def _output(upset: RegisterUpset, products: ImageProducts) -> FaultEffect:
         row = top + upset.row - drained
         rows = range(row, row + 1) if top <= row < products.m else _NOTHING
     after = min(max(term, 0), products.k) - 1
-    return _struck(upset, products, rows[:1], columns[:1], after=after, with_bias=True)
+    return _struck(upset, products, rows[:1], columns[:1], after=after, bias_first=True)
 
 
 def _weight(upset: RegisterUpset, products: ImageProducts) -> FaultEffect:
@@ -162,7 +163,7 @@ def _weight(upset: RegisterUpset, products: ImageProducts) -> FaultEffect:
         return _misread(upset, products, own, columns, term=term)
     if upset.register == "sum":
         after = min(term, products.k - 1)  # a cell beyond the product passes the sum on
-        return _struck(upset, products, own, columns[:1], after=after, start=first)
+        return _struck(upset, products, own, columns[:1], after=after, segment=array.rows)
     if upset.cycle < array.rows:  # weights move down to their cells
         below = array.rows - 1 - upset.cycle
         term = term + below if upset.row + below < array.rows else -1
@@ -189,14 +190,14 @@ def _struck(
     columns: range,
     *,
     after: int,
-    start: int = 0,
-    with_bias: bool = False,
+    segment: int = 0,
+    bias_first: bool = False,
 ) -> FaultEffect:
     units = products.units(upset.group, np.array(rows, np.int64), np.array(columns, np.int64))
     return FaultEffect(
         units=units,
         upset_at=after,
         upset_flip=np.full(len(units), upset.mask, np.int64),
-        upset_from=start,
-        upset_bias=with_bias,
+        segment=segment,
+        bias_first=bias_first,
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.hardware.fault_model import UpsetPlaces, UpsetsByImage
+from radhard.hardware.fault_model import SingleUpset, UpsetPlaces, UpsetsByImage
 from radhard.machine import Cost, Machine, Operator, Site, Wrapping
 
 
@@ -14,8 +14,9 @@ class UpsetMachine(Wrapping):
     """Lets `inner` compute, with one upset in each image, at one of the `places` of the program that is run.
 
     The upset is addressed by `seed`, `trial` and the image; with `given`, each image has the one that it has there, or
-    none. It hits the model's own execution: copies that redundancy executes, checks and repairs are sound, at sites of
-    their own. `upsets` are those of the run, by image, each with the name of its site.
+    none. It hits the model's own execution. Checks and repairs are sound, at sites of their own; so are the copies that
+    redundancy executes, unless the places say that upsets are in these, too. `upsets` are those of the run, by image,
+    each with the name of its site.
 
     >>> import torch
     >>> import radhard as rh
@@ -39,11 +40,15 @@ class UpsetMachine(Wrapping):
         self.given = given
         self.upsets: UpsetsByImage = {}
         self._ids: Tensor | None = None
+        self._at: dict[str, list[SingleUpset]] = {}
 
     def begin(self, costs: Mapping[Site, Cost], ids: Tensor) -> None:
         """Draw the upsets of the images `ids` [B] int64."""
         super().begin(costs, ids)
-        self._ids, self.upsets = ids, self.drawn(ids)
+        self._ids, self.upsets, self._at = ids, self.drawn(ids), {}
+        for name, upset in self.upsets.values():
+            for site in self.places.sites(name, upset):
+                self._at.setdefault(site, []).append(upset)
 
     def drawn(self, ids: Tensor) -> UpsetsByImage:
         """The upsets of the images `ids` [B] int64."""
@@ -56,8 +61,8 @@ class UpsetMachine(Wrapping):
         """Which of the images `ids` [B] have an upset that an output depends on, [B] bool by site: for `rerun`."""
         reached: dict[str, set[int]] = {}
         for image, (name, upset) in self.drawn(ids).items():
-            if self.places.words(name, upset):
-                reached.setdefault(name, set()).add(image)
+            for site in self.places.sites(name, upset):
+                reached.setdefault(site, set()).add(image)
         return {
             name: torch.tensor([image in own for image in ids.tolist()], device="cpu") for name, own in reached.items()
         }
@@ -67,7 +72,7 @@ class UpsetMachine(Wrapping):
         out = self.inner.apply(operator, inputs, site)
         if self._ids is None:
             raise InputError(f"site {site.name!r}: upsets are drawn for a program's images: run one on this machine")
-        for name, upset in self.upsets.values():
-            if name == site.name:
-                upset.strike(out, operator, inputs, site, images=self._ids)
+        copy = site.of and site.part is None and self.places.in_copies
+        for upset in self._at.get(site.of if copy else site.name, ()):
+            upset.strike(out, operator, inputs, site, images=self._ids)
         return out

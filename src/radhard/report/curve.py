@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from radhard.analysis.curve import Point
 from radhard.analysis.sweep import Sweep
 from radhard.faults import EVERYWHERE
+from radhard.hardware import event_of
 from radhard.report.band import Band
 from radhard.report.caption import Caption, sentences_of
 from radhard.report.fault_amount import COUNT, RATE, amount_told
@@ -56,7 +57,7 @@ def curve_data(sweeps: Sequence[Sweep]) -> CurveData:
     setting = sweeps[0].setting
     place = "" if setting.where == EVERYWHERE else " of selected sites"
     sizes = {p.n for sweep in sweeps for p in _shown(sweep.points)}
-    under = "bit flips" if setting.fault_model is None else "upsets"
+    under = "bit flips" if setting.fault_model is None else f"{event_of(setting.fault_model)}s"
     return CurveData(
         title=f"{sweeps[0].model if len(sweeps) == 1 else f'{len(sweeps)} models'} under {under}",
         subtitle=(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from radhard.campaign.experiment import Setting
-from radhard.hardware import read_fault_model
+from radhard.hardware import event_of, read_fault_model
 
 
 def setting_lines(setting: Setting, *, sizes: Collection[int], images: int, place: str = "") -> str:
@@ -21,7 +21,8 @@ def fault_line(
 ) -> str:
     """`recipe int8, flips in add, mul, words product=int16,accumulator=int32`, or what a fault model, a text, hits."""
     if fault_model is not None:
-        return f"recipe {recipe}, one upset an inference of {read_fault_model(fault_model).title}{place}"
+        model = read_fault_model(fault_model)
+        return f"recipe {recipe}, one {event_of(model)} an inference of {model.title}{place}"
     return f"recipe {recipe}, flips in {', '.join(sorted(kinds)) or 'nothing'}{place}, words {words}"
 
 

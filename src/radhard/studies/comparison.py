@@ -50,7 +50,7 @@ class Compared(ConfigurationsResult):
         unit = "numbers of flips an inference" if setting.flips else "rates"
         under = f"at {len(amounts)} {unit}"
         if setting.fault_model is not None:
-            under = f"with 1 upset an inference of {setting.fault_model.title}"
+            under = f"with {setting.rate} of {setting.fault_model.title}"
         names = {one.configuration for one in pairs} | {self.reference}
         counts = {kind: sum(one.relation == kind for one in pairs) for kind in ("better", "worse", "equivalent")}
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())

@@ -51,7 +51,7 @@ class SweepResult(DrawnResult):
         if sweep.setting.fault_model is not None:
             (point,) = sweep.points
             what = f"clean {sweep.clean[sweep.recipe].accuracy:.1%}, " if sweep.labelled else ""
-            upsets = f"1 upset an inference of {sweep.setting.fault_model.title}"
+            upsets = f"{sweep.setting.rate} of {sweep.setting.fault_model.title}"
             return f"{sweep.model}, {sweep.recipe}: {what}SDC {point.sdc:.2%} with {upsets}; {sweep.images:,} images"
         clean, lost = sweep.clean[sweep.recipe], sweep.loses_10_points
         unit = COUNT if sweep.setting.flips else RATE

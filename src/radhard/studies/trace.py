@@ -7,7 +7,7 @@ from radhard.campaign.model_under_test import ModelUnderTest, places_of
 from radhard.errors import InputError
 from radhard.faults import MOST_ROWS, Faults, Flips, Where, draw_in_parts, expected, flip_rows, write_trace
 from radhard.faults import trace as flips_of_images
-from radhard.hardware import FaultModel, upset_rows, write_upsets
+from radhard.hardware import FaultModel, event_of, upset_rows, write_upsets
 from radhard.report.fault_amount import COUNT, RATE, amount_told
 from radhard.studies.data import Data
 from radhard.studies.fault_amount import counts_of, upset_of
@@ -95,7 +95,8 @@ class UpsetTrace(ResultRows):
         rows = self.rows()
         idle = sum(row["words"] == 0 for row in rows)
         where = f"{self.model_under_test.model}, {self.recipe}, trial {self.trial}"
-        return f"{where}: {len(rows):,} upsets of {self.fault_model.title}, {idle:,} of them idle"
+        what = f"{event_of(self.fault_model)}{'s' * (len(rows) != 1)} of {self.fault_model.title}"
+        return f"{where}: {len(rows):,} {what}, {idle:,} of them idle"
 
     def rows(self) -> list[dict[str, object]]:
         """One row an upset: fault_model, trial, image, site, its place, how many words depend on it, and what is wrong.

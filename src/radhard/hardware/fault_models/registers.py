@@ -2,20 +2,18 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from radhard.errors import InputError
 from radhard.hardware.fault import ImageProducts
 from radhard.hardware.fault_model import UpsetsByImage
+from radhard.hardware.fault_models.array_products import array_of, products_on_array
 from radhard.hardware.fault_models.registry import ArraySizes, fault_model
-from radhard.hardware.machine import check_sites, products_of, refuse_floats
 from radhard.hardware.permanent import Dataflow
 from radhard.hardware.register_sampler import sample_register_upsets
 from radhard.hardware.register_upset import RegisterUpset
 from radhard.hardware.systolic import SystolicArray
-from radhard.machine import Cost, MatrixProduct, Site
 from radhard.program import Program
-from radhard.program.program import Apply
 
 
 @fault_model("registers", about="registers of a systolic array that computes the products of 8-bit words")
@@ -37,16 +35,12 @@ class RegisterUpsets:
     dataflow: Dataflow = "output"
 
     def __post_init__(self) -> None:
-        given: Any = self.array
-        if not isinstance(given, tuple) or len(given) != 2 or not all(type(size) is int for size in given):
-            raise InputError(f"array={given!r}: give its rows and columns, array=(16, 16)")
         _ = self.cells
 
     @property
     def cells(self) -> SystolicArray:
         """The array."""
-        rows, columns = self.array
-        return SystolicArray(rows=rows, columns=columns, dataflow=self.dataflow)
+        return array_of(self.array, self.dataflow)
 
     @property
     def title(self) -> str:
@@ -56,19 +50,14 @@ class RegisterUpsets:
 
     def places(self, program: Program, *, sites: Collection[str] | None = None) -> "RegisterPlaces":
         """The bit-cycles of one image. InputError where there is no product of 8-bit words, or one of floats."""
-        check_sites(sites, program.costs)
-        for step in program.steps:
-            if isinstance(step, Apply) and isinstance(step.operator, MatrixProduct):
-                chosen = sites is None or step.site.name in sites
-                if chosen and products_of(program.costs[step.site], step.site) is None:
-                    raise refuse_floats(step.operator, step.site)
-        return RegisterPlaces(array=self.cells, products=array_products(program.costs, sites=sites))
+        return RegisterPlaces(array=self.cells, products=products_on_array(program, sites=sites))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterPlaces:
     """All bits of all cells in all cycles of the `products` of one image, by the names of their sites."""
 
+    in_copies: ClassVar[bool] = False
     array: SystolicArray
     products: Mapping[str, ImageProducts]
 
@@ -80,6 +69,10 @@ class RegisterPlaces:
     def sample(self, images: Sequence[int], *, seed: int, trial: int = 0) -> UpsetsByImage:
         """One for each image."""
         return dict(sample_register_upsets(self.array, self.products, images=images, seed=seed, trial=trial))
+
+    def sites(self, site: str, upset: RegisterUpset) -> tuple[str, ...]:
+        """The one that is hit; none where the register is idle."""
+        return (site,) if self.words(site, upset) else ()
 
     def words(self, site: str, upset: RegisterUpset) -> int:
         """Outputs of the product that depend on the word in the register."""
@@ -97,12 +90,3 @@ class RegisterPlaces:
         found = RegisterUpset.from_record(record, array=self.array, image=image)
         found.effect(self.products[site])
         return found
-
-
-def array_products(costs: Mapping[Site, Cost], *, sites: Collection[str] | None = None) -> dict[str, ImageProducts]:
-    """The products of int8 words of one image, by the names of their sites. InputError if the sites have none."""
-    found = {site.name: products_of(cost, site) for site, cost in costs.items() if sites is None or site.name in sites}
-    products = {name: product for name, product in found.items() if product is not None}
-    if not products:
-        raise InputError("none of the sites has a product of int8 words, which an array computes: quantise the program")
-    return products

@@ -2,8 +2,8 @@
 
 A fault model is a frozen dataclass in a file of this package, under `@fault_model("its-name", about=...)`; the package
 imports each of its files, so that being there is being registered. As text it is the name and the fields that are not
-left out, behind colons: `registers:array=16x16:dataflow=weight`. A field is a choice (a Literal) or the sizes of an
-array (two whole numbers).
+left out, behind colons: `registers:array=16x16:dataflow=weight`. A field is a choice (a Literal), a whole number, or
+the sizes of an array (two whole numbers).
 """
 
 from collections.abc import Callable
@@ -131,7 +131,11 @@ def _read(text: str, hint: Any, *, option: str) -> Any:
         if not times or not all(size.isascii() and size.isdecimal() and len(size) < 10 for size in (rows, columns)):
             raise InputError(f"{option}={text!r} is no size; write rows x columns, such as 16x16")
         return int(rows), int(columns)
-    raise TypeError(f"{option}: an option is a Literal or two sizes, not {hint}")
+    if hint is int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise InputError(f"{option}={text!r} is no whole number")
+        return int(text)
+    raise TypeError(f"{option}: an option is a Literal, a whole number or two sizes, not {hint}")
 
 
 def _written(value: Any) -> str:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import ClassVar
 
 from radhard.errors import InputError
 from radhard.hardware.fault_model import UpsetsByImage, whole
@@ -17,6 +18,7 @@ from radhard.hardware.word_upset import WordArray
 class StoredPlaces:
     """All bits of the words `of` each site, by its name; `kind` is what an upset of them is."""
 
+    in_copies: ClassVar[bool] = False
     of: Mapping[str, WordArray]
     kind: type[OutputUpset | StoredWeightUpset]
 
@@ -37,6 +39,11 @@ class StoredPlaces:
             word, bit = divmod(number - (ends[place - 1] if place else 0), words.width)
             found[image] = names[place], self.kind(words=words, word=word, bit=bit, image=image)
         return found
+
+    def sites(self, site: str, upset: OutputUpset | StoredWeightUpset) -> tuple[str, ...]:
+        """The one that is hit."""
+        del upset
+        return (site,)
 
     def words(self, site: str, upset: OutputUpset | StoredWeightUpset) -> int:
         """One: it is always read."""

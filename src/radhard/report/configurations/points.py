@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from radhard.analysis.configurations import Evaluation
+from radhard.hardware import event_of, read_fault_model
 from radhard.report.band import Band
 from radhard.report.configurations.record import ConfigurationsRecord, compared_record
 from radhard.report.fault_amount import RATE, amount_of, amount_told, unit_of
@@ -86,7 +87,7 @@ def configurations_drawn(records: Sequence[ConfigurationsRecord]) -> Configurati
     words = Words.from_dict(first["words"]).name
     model = first.get("fault_model")
     faults = fault_line(first["recipe"], kinds=first["kinds"], words=words, fault_model=model)
-    under = "bit flips" if model is None else "upsets"
+    under = "bit flips" if model is None else f"{event_of(read_fault_model(model))}s"
     return ConfigurationsData(
         title=f"{first['model'] if len(records) == 1 else f'{len(records)} models'} under {under}, protected"
         + (f", at {amount_told(rates[0], unit=unit)}" if len(rates) == 1 else ""),

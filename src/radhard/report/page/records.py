@@ -30,7 +30,7 @@ def selection_of(kept: KeptResult) -> str:
     kinds = sorted(map(str, _list(settings.get("kinds")))) or _KINDS
     where = f"{'all but ' if settings.get('except') else ''}{', '.join(places)}"
     if (model := settings.get("faults")) is not None:
-        return f"one upset an inference, {model}{', of ' * bool(where)}{where}"
+        return f"one fault an inference, {model}{', of ' * bool(where)}{where}"
     if kinds == _KINDS and not where:
         return ""
     return f"faults in {' of '.join(filter(None, ('' if kinds == _KINDS else ', '.join(kinds), where)))} alone"
