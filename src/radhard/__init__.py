@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
     from radhard.deploy.harden import harden
     from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, write_trace
-    from radhard.hardware import MemoryUpsets, Npu, OutputUpsets, RegisterUpsets, read_npu
+    from radhard.hardware import (
+        CellShape,
+        CellShapes,
+        MemoryUpsets,
+        Npu,
+        OutputUpsets,
+        RegisterUpsets,
+        read_cell_shapes,
+        read_npu,
+    )
     from radhard.machine import Clean, Counting, Machine, Operator, Site
     from radhard.models.load import LoadedModel, load
     from radhard.program.capture.capture import capture
@@ -64,7 +73,16 @@ _HOME = {
         "read_trace",
         "write_trace",
     ),
-    "radhard.hardware": ("MemoryUpsets", "Npu", "OutputUpsets", "RegisterUpsets", "read_npu"),
+    "radhard.hardware": (
+        "CellShape",
+        "CellShapes",
+        "MemoryUpsets",
+        "Npu",
+        "OutputUpsets",
+        "RegisterUpsets",
+        "read_cell_shapes",
+        "read_npu",
+    ),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
     "radhard.models.load": ("LoadedModel", "load"),
     "radhard.program.capture.capture": ("capture",),
@@ -109,6 +127,8 @@ __all__ = [
     "AvfResult",
     "BFloat16",
     "BlocksResult",
+    "CellShape",
+    "CellShapes",
     "Clean",
     "CompareOptions",
     "Compared",
@@ -172,6 +192,7 @@ __all__ = [
     "load",
     "plan",
     "quantize",
+    "read_cell_shapes",
     "read_npu",
     "read_plan",
     "read_trace",

@@ -69,5 +69,6 @@ class UpsetMachine(Wrapping):
             raise InputError(f"site {site.name!r}: upsets are drawn for a program's images: run one on this machine")
         for name, upset in self.upsets.values():
             if name == site.name:
+                out = out.clone() if out is inputs[0] else out  # a load yields what it reads, which stays as it is
                 upset.strike(out, operator, inputs, site, images=self._ids)
         return out

@@ -1,5 +1,6 @@
 """Fault models of campaigns, one file each: what exactly one upset an inference hits."""
 
+from radhard.hardware.fault_models.cell_places import CellPlaces
 from radhard.hardware.fault_models.memory import MemoryUpsets
 from radhard.hardware.fault_models.output_words import OutputUpsets
 from radhard.hardware.fault_models.registers import RegisterPlaces, RegisterUpsets, array_products
@@ -15,6 +16,7 @@ from radhard.hardware.fault_models.registry import (
 from radhard.hardware.fault_models.stored_places import StoredPlaces
 
 __all__ = [
+    "CellPlaces",
     "FaultModelEntry",
     "MemoryUpsets",
     "OutputUpsets",
