@@ -111,7 +111,9 @@ def test_probabilities_need_not_sum_to_the_last_bit(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cells=quad: give a \.toml file, or a preset: pair, pair-word, single, triple"):
+    with pytest.raises(
+        InputError, match=r"cells=quad: give a \.toml file, or a preset: pair, pair-word, single, triple"
+    ):
         read_cell_shapes("quad")
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_cell_shapes(tmp_path / "none.toml")

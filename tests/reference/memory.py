@@ -1,4 +1,4 @@
-"""A memory by the book: cells laid out one by one, textbook SECDED on real data, and a table of shapes drawn by hand."""
+"""A memory by the book: cells laid out one by one, textbook SECDED on real data, and a table of shapes by hand."""
 
 from fractions import Fraction
 
@@ -67,7 +67,9 @@ def read(words: list[int], width: int, flipped: list[Cell], ecc: str) -> dict[in
     for first in range(0, len(words), per_word):
         held = [*words[first : first + per_word], *[0] * per_word][:per_word]
         data = [word >> bit & 1 for word in held for bit in range(width)]
-        memory.append({"none": data, "parity": [*data, sum(data) % 2], "secded": encoded(data) if per_word > 1 else []}[ecc])
+        memory.append(
+            {"none": data, "parity": [*data, sum(data) % 2], "secded": encoded(data) if per_word > 1 else []}[ecc]
+        )
     for word, bit in flipped:
         memory[word][bit] ^= 1
     wrong = {}

@@ -61,7 +61,7 @@ class CellShapes(Record):
         return [[shape.probability, [list(cell) for cell in shape.cells]] for shape in self.shapes]
 
     def at(self, number: int) -> Cells:
-        """The cells of the shape that a number from 0 to 2^64 - 1 chooses, of all numbers as many as its probability."""
+        """The cells of the shape that a number from 0 to 2^64 - 1 chooses: each has its probability of these numbers."""
         total, reached = sum(Fraction(shape.probability) for shape in self.shapes), Fraction(0)
         for shape in self.shapes:
             reached += Fraction(shape.probability) / total
@@ -91,7 +91,9 @@ def read_cell_shapes(file: str | Path) -> CellShapes:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{place} is no TOML: {error}; `radhard.hardware.cell_shapes` shows a file") from error
     if "name" in values:
-        raise InputError(f"{place}: 'name' is none of its fields, source, assumes, shapes; a table is named by its file")
+        raise InputError(
+            f"{place}: 'name' is none of its fields, source, assumes, shapes; a table is named by its file"
+        )
     shapes = CellShapes.from_dict({**values, "name": str(file)}, place=place)
     for problem in _problems(shapes):
         raise InputError(f"{place}{problem}")

@@ -23,9 +23,7 @@ def positions(
     population: int, text: str, *, stream: Literal[6, 7], images: Sequence[int], seed: int, trial: int
 ) -> Iterator[tuple[int, int]]:
     """Each of `images` and its number below `population`. InputError for a number out of range."""
-    for image, number, _ in positions_and_rest(
-        population, text, stream=stream, images=images, seed=seed, trial=trial
-    ):
+    for image, number, _ in positions_and_rest(population, text, stream=stream, images=images, seed=seed, trial=trial):
         yield image, number
 
 

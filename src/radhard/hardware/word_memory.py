@@ -4,8 +4,8 @@ A memory word is what is read at once: a word, or with a code a codeword of 64 d
 counted row by row of their tensor; line after line holds `line` of them, in groups of `interleave` memory words. In its
 group, bit b of memory word w lies at column b interleave + w, so that neighbours along a line are bits of different
 memory words; with `interleave` 1 they are bits of one. The data bits of a codeword are those of its words, the first
-word first and of each the least significant bit first; then come the check bits. The last codeword of a tensor is filled
-up with words that nobody reads.
+word first and of each the least significant bit first; then come the check bits. The last codeword of a tensor is
+filled up with words that nobody reads.
 """
 
 from collections.abc import Iterable, Mapping
@@ -87,7 +87,7 @@ class WordMemory:
         return [each for each in found if each is not None]
 
     def read(self, flipped: Iterable[Cell]) -> Mapping[int, int] | None:
-        """The bits that are wrong in what is read: by the word of the tensor, their mask; None: an error is detected."""
+        """The bits that are read wrong: by the word of the tensor, their mask; None where an error is detected."""
         by_word: dict[int, set[int]] = {}
         for word, bit in flipped:
             by_word.setdefault(word, set()).add(bit)

@@ -8,7 +8,7 @@ from radhard.errors import InputError
 from radhard.machine import Load, Site
 from radhard.operators import Identity, Quantized
 from radhard.program.lowering.moves import OF_SIZES
-from radhard.program.program import Apply, Move, Program, refs
+from radhard.program.program import Apply, Program, refs
 
 ATTENTION = "MHA-LF"
 """The module of the linear functions of attention: what it reads first are the tokens."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from radhard.campaign.experiment import Setting
+from radhard.errors import InputError
 from radhard.hardware import read_fault_model
 
 
@@ -21,8 +22,16 @@ def fault_line(
 ) -> str:
     """`recipe int8, flips in add, mul, words product=int16,accumulator=int32`, or what a fault model, a text, hits."""
     if fault_model is not None:
-        return f"recipe {recipe}, one upset an inference of {read_fault_model(fault_model).title}{place}"
+        return f"recipe {recipe}, one upset an inference of {_title(fault_model)}{place}"
     return f"recipe {recipe}, flips in {', '.join(sorted(kinds)) or 'nothing'}{place}, words {words}"
+
+
+def _title(fault_model: str) -> str:
+    """What a fault model hits; its text where a file that it names is not here, as beside a record from elsewhere."""
+    try:
+        return read_fault_model(fault_model).title
+    except InputError:
+        return fault_model
 
 
 def answers_line(sizes: Collection[int], *, images: int) -> str:

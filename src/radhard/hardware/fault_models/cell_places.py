@@ -50,7 +50,9 @@ class CellPlaces:
         if not upset.masks:
             alone = len({word for word, _ in upset.cells}) == len(upset.cells)
             return "corrected" if upset.memory.ecc == "secded" and alone else "idle"
-        bits = ((word, bit) for word, mask in upset.masks.items() for bit in range(mask.bit_length()) if mask >> bit & 1)
+        bits = (
+            (word, bit) for word, mask in upset.masks.items() for bit in range(mask.bit_length()) if mask >> bit & 1
+        )
         words = upset.memory.words
         return ", ".join(f"bit {bit} of word {list(words.place(word))}" for word, bit in bits)
 

@@ -19,8 +19,8 @@ def image_words_of(program: Program, *, sites: Collection[str] | None = None) ->
     loads, quantizing, found = image_words(program), quantizing_sites(program), words_of(program)
     if not quantizing and len(loads) > 1:
         raise InputError(
-            f"{program.name}: {' and '.join(repr(site.name) for site in loads)} load the image: an upset of a word would "
-            "be of all of them, which is not modelled for float32 pixels; quantise the program"
+            f"{program.name}: {' and '.join(repr(site.name) for site in loads)} load the image: an upset of a word "
+            "would be of all of them, which is not modelled for float32 pixels; quantise the program"
         )
     every = {site.name: found.outputs[site.name] for site in quantizing}
     every = every or {site.name: found.loads[site.name] for site in loads}

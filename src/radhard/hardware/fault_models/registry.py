@@ -136,7 +136,10 @@ def _read(text: str, hint: Any, *, option: str) -> Any:
             raise InputError(f"{option}={text!r} is not known; choose from {', '.join(get_args(hint))}")
         return text
     if hint is CellShapes:
-        return read_cell_shapes(text)
+        try:
+            return read_cell_shapes(text)
+        except InputError as error:
+            raise InputError(f"{option.rpartition(': ')[0]}: {error.on_command_line}") from error
     if hint is int:
         if not (text.isascii() and text.isdecimal() and len(text) < 19):
             raise InputError(f"{option}={text!r} is no whole number from 0 on")

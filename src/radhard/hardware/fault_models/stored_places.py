@@ -66,9 +66,7 @@ def bits_drawn(
     ends, names = list(accumulate(count * width for count, width in sizes.values())), list(sizes)
     what = "weights" if of is StoredWeightUpset else "outputs"
     text = "\n".join([what, *(f"{name} {count} {width}" for name, (count, width) in sizes.items())])
-    for image, number, rest in positions_and_rest(
-        ends[-1], text, stream=WORDS, images=images, seed=seed, trial=trial
-    ):
+    for image, number, rest in positions_and_rest(ends[-1], text, stream=WORDS, images=images, seed=seed, trial=trial):
         place = bisect_right(ends, number)
         word, bit = divmod(number - (ends[place - 1] if place else 0), sizes[names[place]][1])
         yield image, names[place], word, bit, rest
