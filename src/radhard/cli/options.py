@@ -44,7 +44,8 @@ FaultModelOption = Annotated[
         help="exactly one upset an inference of a fault model, in place of --ber and --flips: "
         "registers:array=16x16:dataflow=output (or weight), a bit of a register of a systolic array in one cycle; "
         "outputs, a bit of a word that a convolution or linear layer writes (outputs:of=operators: any operator); "
-        "memory:what=weights (or activations), a bit of a stored word (docs/faults.md)",
+        "memory:what=weights (or activations, inputs), a bit of a stored word, or the cells of a shape under a code, "
+        "memory:cells=pair:interleave=4:ecc=secded (docs/faults.md)",
         rich_help_panel=FAULTS,
         autocompletion=completion.fault_models,
     ),

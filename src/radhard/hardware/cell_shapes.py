@@ -61,7 +61,7 @@ class CellShapes(Record):
         return [[shape.probability, [list(cell) for cell in shape.cells]] for shape in self.shapes]
 
     def at(self, number: int) -> Cells:
-        """The cells of the shape that a number from 0 to 2^64 - 1 chooses: each has its probability of these numbers."""
+        """The cells of the shape that a number from 0 to 2^64 - 1 chooses: in proportion to their probabilities."""
         total, reached = sum(Fraction(shape.probability) for shape in self.shapes), Fraction(0)
         for shape in self.shapes:
             reached += Fraction(shape.probability) / total

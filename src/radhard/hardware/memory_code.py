@@ -3,9 +3,9 @@
 Bits 0 ... 63 of a codeword are data. `parity` adds bit 64, the parity of them all: an odd number of flips is detected,
 an even one is not. `secded` is the extended Hamming code (72, 64): data bit i stands at the i-th position of 3, 5, 6,
 7, 9 ... 71 (no power of two), bit 64 + i, i < 7, at position 2^i, and bit 71 is the parity of all others. The syndrome
-is the XOR of the positions of the flipped bits, and their number modulo 2. One flip is corrected, two are detected. What
-becomes of three and more is what the decoder makes of their syndrome: where it is that of one other bit, that bit is
-flipped as well, a miscorrection.
+is the XOR of the positions of the flipped bits, and their number modulo 2. One flip is corrected, two are detected.
+What becomes of three and more is what the decoder makes of their syndrome: where it is that of one other bit, that bit
+is flipped as well, a miscorrection.
 """
 
 from collections.abc import Iterable
