@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from radhard.deploy.harden import harden
     from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, write_trace
     from radhard.hardware import (
-        CellShape,
-        CellShapes,
         MemoryUpsets,
         Npu,
         OutputUpsets,
@@ -74,8 +72,6 @@ _HOME = {
         "write_trace",
     ),
     "radhard.hardware": (
-        "CellShape",
-        "CellShapes",
         "MemoryUpsets",
         "Npu",
         "OutputUpsets",
@@ -127,8 +123,6 @@ __all__ = [
     "AvfResult",
     "BFloat16",
     "BlocksResult",
-    "CellShape",
-    "CellShapes",
     "Clean",
     "CompareOptions",
     "Compared",

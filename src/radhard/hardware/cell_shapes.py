@@ -45,6 +45,8 @@ class CellShape(Record):
 class CellShapes(Record):
     """The shapes of events in a memory, as a file states them; `name` is that of the preset, or the path.
 
+    InputError for what `read_cell_shapes` refuses.
+
     >>> import radhard as rh
     >>> rh.read_cell_shapes("pair").shapes[0].cells
     ((0, 0), (0, 1))
@@ -53,7 +55,11 @@ class CellShapes(Record):
     source: str
     assumes: str
     shapes: tuple[CellShape, ...]
-    name: str = field(default="", compare=False)
+    name: str = field(compare=False)
+
+    def __post_init__(self) -> None:
+        for problem in _problems(self):
+            raise InputError(f"{_place(self.name)}{problem}")
 
     @property
     def content(self) -> list[Any]:
@@ -94,23 +100,24 @@ def read_cell_shapes(file: str | Path) -> CellShapes:
         raise InputError(
             f"{place}: 'name' is none of its fields, source, assumes, shapes; a table is named by its file"
         )
-    shapes = CellShapes.from_dict({**values, "name": str(file)}, place=place)
-    for problem in _problems(shapes):
-        raise InputError(f"{place}{problem}")
-    return shapes
+    return CellShapes.from_dict({**values, "name": str(file)}, place=place)
+
+
+def _place(name: str) -> str:
+    return f"cells preset {name}" if name in cell_presets() else f"cells file {name}"
 
 
 def _text(file: str | Path) -> tuple[str, str]:
     known = cell_presets()
     if isinstance(file, str) and file in known:
-        return f"cells preset {file}", known[file]
+        return _place(file), known[file]
     path = Path(file)
     if path.suffix != ".toml":
         raise InputError(f"cells={file}: give a .toml file, or a preset: {', '.join(known)}")
     if ":" in str(file):
         raise InputError(f"cells={file}: a colon separates options of a fault model; rename the file")
     try:
-        return f"cells file {path}", path.read_text(encoding="utf-8")
+        return _place(str(path)), path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InputError(f"cells={file} cannot be read: {why}; give a .toml file or {', '.join(known)}") from error

@@ -15,7 +15,7 @@ from radhard.errors import InputError
 from radhard.hardware.memory_code import CHECK, DATA, Ecc, read_codeword
 from radhard.hardware.word_upset import WordArray
 
-Cell = tuple[int, int]
+MemoryCell = tuple[int, int]
 """A memory word, and a bit of it."""
 
 
@@ -63,14 +63,14 @@ class WordMemory:
         """Memory words."""
         return -(-self.words.count // self.per_word)
 
-    def column(self, cell: Cell) -> tuple[int, int]:
+    def column(self, cell: MemoryCell) -> tuple[int, int]:
         """The line of a cell, and its column there."""
         word, bit = cell
         line, place = divmod(word, self.line // self.per_word)
         group, within = divmod(place, self.interleave)
         return line, (group * self.width + bit) * self.interleave + within
 
-    def cell(self, line: int, column: int) -> Cell | None:
+    def cell(self, line: int, column: int) -> MemoryCell | None:
         """The cell at a column of a line; None outside the memory."""
         at_once = self.line // self.per_word
         if line < 0 or not 0 <= column < at_once * self.width:
@@ -80,13 +80,13 @@ class WordMemory:
         word = line * at_once + group * self.interleave + within
         return (word, bit) if word < self.count else None
 
-    def neighbours(self, cell: Cell, shape: Iterable[tuple[int, ...]]) -> list[Cell]:
+    def neighbours(self, cell: MemoryCell, shape: Iterable[tuple[int, ...]]) -> list[MemoryCell]:
         """The cells of a shape, (dx, dy) each, around a cell: those that the memory has."""
         line, column = self.column(cell)
         found = (self.cell(line + dy, column + dx) for dx, dy in shape)
         return [each for each in found if each is not None]
 
-    def read(self, flipped: Iterable[Cell]) -> Mapping[int, int] | None:
+    def read(self, flipped: Iterable[MemoryCell]) -> Mapping[int, int] | None:
         """The bits that are read wrong: by the word of the tensor, their mask; None where an error is detected."""
         by_word: dict[int, set[int]] = {}
         for word, bit in flipped:

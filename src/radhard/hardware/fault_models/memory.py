@@ -20,8 +20,8 @@ from radhard.hardware.word_memory import WordMemory
 from radhard.hardware.word_upset import WordArray
 from radhard.program import Program
 
-Stored = Literal["weights", "activations", "inputs"]
-_WHAT: Mapping[Stored, str] = {
+StoredWords = Literal["weights", "activations", "inputs"]
+_WHAT: Mapping[StoredWords, str] = {
     "weights": "stored weights of convolutions and linear layers",
     "activations": "stored activations",
     "inputs": "stored words of the image",
@@ -46,14 +46,14 @@ class MemoryUpsets:
     """
 
     stored: ClassVar[bool] = True
-    what: Stored = "weights"
+    what: StoredWords = "weights"
     cells: CellShapes = field(default=SINGLE, metadata=LATER)
     line: int = field(default=64, metadata=LATER)
     interleave: int = field(default=1, metadata=LATER)
     ecc: Ecc = field(default="none", metadata=LATER)
 
     def __post_init__(self) -> None:
-        for name, known in (("what", get_args(Stored)), ("ecc", get_args(Ecc))):
+        for name, known in (("what", get_args(StoredWords)), ("ecc", get_args(Ecc))):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}={getattr(self, name)!r} is not known; choose from {', '.join(known)}")
         given: Any = self.cells
@@ -106,7 +106,7 @@ class MemoryUpsets:
         return CellPlaces(of=memories, kind=kind, shapes=self.cells)
 
 
-def _words(what: Stored, program: Program, sites: Collection[str] | None) -> Mapping[str, WordArray]:
+def _words(what: StoredWords, program: Program, sites: Collection[str] | None) -> Mapping[str, WordArray]:
     if what == "activations":
         return OutputUpsets(of="operators").places(program, sites=sites).of
     if what == "inputs":
