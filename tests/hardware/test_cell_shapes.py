@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from radhard.errors import InputError
-from radhard.hardware import cell_presets, read_cell_shapes
+from radhard.hardware import CellShape, CellShapes, cell_presets, read_cell_shapes
 from tests.reference.memory import shape_of
 
 FILE = """
@@ -101,6 +101,22 @@ def test_a_mistake_is_named(old: str, new: str, words: str, tmp_path: Path) -> N
     with pytest.raises(InputError, match=words) as error:
         read_cell_shapes(path)
     assert f"cells file {path}" in str(error.value)
+
+
+def test_a_table_that_is_made_in_python_is_checked_alike() -> None:
+    one = CellShape(cells=((0, 0),), probability=0.5)
+    with pytest.raises(InputError, match=r"cells file mine.toml, 'shapes': the probabilities sum to 0.5, not to 1"):
+        CellShapes(source="here", assumes="nothing", shapes=(one,), name="mine.toml")
+    with pytest.raises(InputError, match="sum to 0, not to 1"):
+        CellShapes(source="here", assumes="nothing", shapes=(), name="mine.toml")
+
+
+def test_a_shape_of_no_probability_is_never_drawn() -> None:
+    """Between two others, at the numbers where one ends and the next begins."""
+    halves = [CellShape(cells=((0, 0), (0, dy)), probability=p) for dy, p in ((1, 0.5), (2, 0.0), (3, 0.5))]
+    table = CellShapes(source="here", assumes="nothing", shapes=tuple(halves), name="mine.toml")
+    found = [table.at(number)[1] for number in (0, 2**63 - 1, 2**63, 2**64 - 1)]
+    assert found == [(0, 1), (0, 1), (0, 3), (0, 3)]
 
 
 def test_probabilities_need_not_sum_to_the_last_bit(tmp_path: Path) -> None:

@@ -17,10 +17,13 @@ later rows, from the cell that is drawn, which is [0, 0].
 
 import math
 import tomllib
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,16 +67,17 @@ class CellShapes(Record):
     @property
     def content(self) -> list[Any]:
         """What decides outcomes, as JSON values: each probability and its cells."""
-        return [[shape.probability, [list(cell) for cell in shape.cells]] for shape in self.shapes]
+        return [[float(shape.probability), [list(cell) for cell in shape.cells]] for shape in self.shapes]
 
     def at(self, number: int) -> Cells:
         """The cells of the shape that a number from 0 to 2^64 - 1 chooses: in proportion to their probabilities."""
-        total, reached = sum(Fraction(shape.probability) for shape in self.shapes), Fraction(0)
-        for shape in self.shapes:
-            reached += Fraction(shape.probability) / total
-            if number < reached * 2**64:
-                return shape.cells
-        raise ValueError(f"{number} is not below 2**64")
+        return self.shapes[bisect_right(self._bounds, number)].cells
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        """The number from which on it is none of the first shape, of the first two ... exactly, to 2^64."""
+        reached = list(accumulate(Fraction(shape.probability) for shape in self.shapes))
+        return [math.ceil(one / reached[-1] * 2**64) for one in reached]
 
 
 def cell_presets() -> dict[str, str]:

@@ -49,15 +49,19 @@ class CellUpset:
         """The memory words and bits of the cells that flip."""
         return self.memory.neighbours((self.word, self.bit), self.shape)
 
-    @cached_property
+    @property
     def masks(self) -> Mapping[int, int]:
         """By the word of the tensor, row by row, the bits that are wrong in what is read; none where it is detected."""
-        return self.memory.read(self.cells) or {}
+        return self._read or {}
 
     @property
     def detected(self) -> bool:
         """Whether the code detects an error that it does not correct: the inference stops and has no answer."""
-        return self.memory.read(self.cells) is None
+        return self._read is None
+
+    @cached_property
+    def _read(self) -> Mapping[int, int] | None:
+        return self.memory.read(self.cells)
 
     def record(self) -> PlaceRecord:
         """The cell that is drawn, and the shape around it, such as `0,0 0,1`."""
