@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from radhard.deploy import Alarm, Hardened
     from radhard.deploy.harden import harden
     from radhard.faults import EVERYWHERE, Faults, Faulty, Flips, Where, read_trace, write_trace
-    from radhard.hardware import MemoryUpsets, Npu, OutputUpsets, RegisterUpsets, read_npu
+    from radhard.hardware import (
+        MemoryUpsets,
+        Npu,
+        OutputUpsets,
+        RegisterUpsets,
+        read_cell_shapes,
+        read_npu,
+    )
     from radhard.machine import Clean, Counting, Machine, Operator, Site
     from radhard.models.load import LoadedModel, load
     from radhard.program.capture.capture import capture
@@ -72,6 +79,7 @@ _HOME = {
         "RegisterUpsets",
         "StuckBits",
         "TimingErrors",
+        "read_cell_shapes",
         "read_npu",
     ),
     "radhard.machine": ("Clean", "Counting", "Machine", "Operator", "Site"),
@@ -184,6 +192,7 @@ __all__ = [
     "load",
     "plan",
     "quantize",
+    "read_cell_shapes",
     "read_npu",
     "read_plan",
     "read_trace",

@@ -21,6 +21,13 @@ from tests.support.campaigns import setting
 from tests.support.verbs import floats, network, pictures
 
 EVERY = [entry.name for entry in fault_models()]
+MEMORIES = [
+    "memory:what=inputs",
+    "memory:cells=pair:line=8:interleave=2",
+    "memory:what=activations:cells=pair-word:interleave=4:ecc=parity",
+    "memory:what=activations:cells=triple:line=8:ecc=secded",
+    "memory:what=inputs:cells=pair-word:ecc=secded",
+]
 SMALL = "registers:array=4x4:dataflow=weight"
 RUN = rh.RunOptions(images=30, trials=3, chunk=10)
 RUN_OF_TRACE = rh.RunOptions(images=30)
@@ -104,7 +111,10 @@ def test_each_image_has_the_answer_of_its_own_upset_alone(tmp_path: Path) -> Non
     assert changed > 10
 
 
-@pytest.mark.parametrize("name", [*EVERY, "stuck:of=a:array=4x4:dataflow=weight", "timing:dataflow=weight:halving=32"])
+BROKEN = ["stuck:of=a:array=4x4:dataflow=weight", "timing:dataflow=weight:halving=32"]
+
+
+@pytest.mark.parametrize("name", [*EVERY, *MEMORIES, *BROKEN])
 def test_neither_batch_nor_workers_nor_shards_change_an_outcome(name: str, two: LocalWorkers, tmp_path: Path) -> None:
     swept(tmp_path / "whole.db", model=name)
     whole = rows_of(tmp_path / "whole.db")
@@ -117,6 +127,61 @@ def test_neither_batch_nor_workers_nor_shards_change_an_outcome(name: str, two: 
         swept(tmp_path / f"{part}.db", model=name, shard=(part, 2))
     merge(tmp_path / "merged.db", [tmp_path / "1.db", tmp_path / "2.db"])
     assert rows_of(tmp_path / "merged.db") == whole
+
+
+def test_a_fault_model_of_before_has_the_digest_and_the_text_that_stores_know_it_by() -> None:
+    """Of a setting from before memories had cells, lines and codes."""
+    upset = setting(0.0, flips=1, fault_model=rh.MemoryUpsets(what="activations"))
+    assert json.loads(upset.text)["faults"]["fault_model"] == {"name": "memory", "what": "activations"}
+    assert upset.digest == "72bdeeaf90250685040df0be6a668ed10b3a0626c6e60da2ca0a8e901b01325d"
+    assert upset.fault_model_text == "memory:what=activations"
+    other = setting(0.0, flips=1, fault_model=rh.MemoryUpsets(cells=rh.read_cell_shapes("pair"), interleave=4))
+    assert json.loads(other.text)["faults"]["fault_model"] == {
+        "name": "memory",
+        "cells": [[1.0, [[0, 0], [0, 1]]]],
+        "interleave": 4,
+    }
+
+
+def test_what_a_file_of_shapes_says_is_in_the_digest_and_where_it_lies_is_not(tmp_path: Path) -> None:
+    text = 'source = "a paper"\nassumes = "neutrons"\n[[shapes]]\ncells = [[0, 0], [0, 1]]\nprobability = 1.0\n'
+    digests = set()
+    for name, content in (("one", text), ("two", text), ("three", text.replace("[0, 1]", "[0, 2]"))):
+        (tmp_path / f"{name}.toml").write_text(content)
+        model = read_fault_model(f"memory:cells={tmp_path}/{name}.toml")
+        digests.add(setting(0.0, flips=1, fault_model=model).digest)
+    pair = setting(0.0, flips=1, fault_model=read_fault_model("memory:cells=pair"))
+    assert len(digests) == 2
+    assert pair.digest in digests
+
+
+def test_a_code_that_detects_gives_no_answer_and_one_that_corrects_the_clean_one(tmp_path: Path) -> None:
+    """Two bits of one codeword, and one of each of two: as the table of upsets says of each image."""
+    beside = "memory:what=activations:cells=pair-word:ecc=secded"
+    (point,) = swept(tmp_path / "run.db", model=beside, trials=1).rows()
+    traced = rh.trace(MODEL, DATA, fault_model=beside, run=RUN_OF_TRACE).rows()
+    stopped = [row["effect"] == "detected: no answer" for row in traced]
+    assert all(row["effect"] == "corrected" for row, stop in zip(traced, stopped, strict=True) if not stop)
+    assert (point["sdc"], point["due"]) == (0.0, sum(stopped) / 30)
+    assert point["due"] > 0.5
+    apart = swept(tmp_path / "run.db", model=f"{beside}:interleave=8", trials=1).rows()[0]
+    assert (apart["sdc"], apart["due"]) == (0.0, 0.0)
+    bare = swept(tmp_path / "run.db", model="memory:what=activations:cells=pair-word", trials=1).rows()[0]
+    assert bare["sdc"] > 0 == bare["due"]
+    replayed = rh.replay(MODEL, DATA, trace=traced).replayed
+    assert replayed.logits.isnan().any(1).tolist() == replayed.logits.isnan().all(1).tolist()
+    assert int(replayed.logits.isnan().any(1).sum()) == sum(stopped)
+
+
+def test_a_scheme_under_a_memory_with_a_code() -> None:
+    """No scheme gives an answer to an inference that has stopped; what it executes is counted as in every other."""
+    options, run = rh.CompareOptions(schemes=("row-abft",)), rh.RunOptions(images=30, trials=1, chunk=30)
+    model = "memory:what=inputs:cells=pair-word:ecc=secded"
+    found = rh.compare(MODEL, DATA, fault_model=model, compare_options=options, run=run)
+    under = {row["configuration"]: row for row in found.rows() if row["flips_an_inference"]}
+    assert under["row-abft"]["due"] == under["unprotected"]["due"] > 0.5
+    with pytest.raises(InputError, match="read the same wrong weight"):
+        rh.compare(MODEL, DATA, fault_model="memory:ecc=secded", compare_options=options, run=run)
 
 
 def test_a_second_sweep_takes_what_the_store_has(tmp_path: Path) -> None:

@@ -9,10 +9,16 @@ import torch
 import radhard as rh
 from radhard.campaign.store import Store
 from radhard.errors import InputError
-from radhard.hardware import fault_models
+from radhard.hardware import CellPlaces, fault_models
 from tests.support.verbs import floats, network, pictures
 
 EVERY = [entry.name for entry in fault_models()]
+MEMORIES = [
+    "memory:what=inputs",
+    "memory:cells=pair:line=8:interleave=2",
+    "memory:what=activations:cells=triple:line=8:interleave=4",
+    "memory:what=inputs:cells=pair:line=8:ecc=secded",
+]
 ARRAY = "registers:array=4x4"
 IMAGES, LABELS = pictures(80)
 DATA = floats(IMAGES), LABELS
@@ -25,7 +31,7 @@ def traced(name: str = ARRAY, *, images: int = 30, trial: int = 1) -> rh.UpsetTr
     return found
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*EVERY, *MEMORIES])
 def test_an_upset_that_is_traced_gives_the_answer_that_a_sweep_stored(name: str, tmp_path: Path) -> None:
     store = tmp_path / "run.db"
     swept = rh.sweep(MODEL, DATA, fault_model=name, run=rh.RunOptions(images=30, trials=2, chunk=30, store=store)).sweep
@@ -47,7 +53,7 @@ def test_an_upset_that_is_traced_gives_the_answer_that_a_sweep_stored(name: str,
     changed = (again.logits != again.replayed.clean).any(1)
     idle = torch.tensor([row["words"] == 0 for row in sorted(rows, key=lambda row: row["image"])])  # type: ignore[arg-type, return-value]
     assert not (changed & idle).any()
-    assert changed.any()
+    assert changed.any() != name.endswith("ecc=secded")  # one bit of each of two codewords is corrected
     assert f"{int(idle.sum())} of them idle" in repr(found)
 
 
@@ -173,3 +179,34 @@ def test_a_file_is_a_table(tmp_path: Path) -> None:
     (tmp_path / "upsets.parquet").write_bytes(b"PAR1 no table")
     with pytest.raises(InputError, match="not a readable parquet table"):
         rh.replay(MODEL, DATA, trace=tmp_path / "upsets.parquet")
+
+
+def test_a_row_of_a_memory_names_the_cell_and_the_shape_and_is_edited() -> None:
+    """Two bits of a weight become three of three words of its line, and then none that anybody has."""
+    name = "memory:cells=pair-word:interleave=4"
+    (row,) = traced(name, images=1).rows()
+    assert row["fault_model"] == name.replace(":cells", ":what=weights:cells")
+    assert list(row)[3:9] == ["site", "word", "bit", "shape", "words", "effect"]
+    assert row["shape"] == "0,0 1,0"
+    edited = {**row, "site": "0", "word": 0, "bit": 7, "shape": "0,0 1,0 2,0 99999,0"}
+    (found,) = rh.replay(MODEL, DATA, trace=[edited]).rows()
+    model = rh.MemoryUpsets(interleave=4, cells=rh.read_cell_shapes("pair-word"))
+    places = model.places(traced(name, images=1).model_under_test.programs["int8"])
+    assert isinstance(places, CellPlaces)
+    upset = places.upset("0", edited, image=0)
+    assert dict(upset.masks) == {0: 128, 1: 128, 2: 128}
+    assert places.told("0", upset) == (
+        "bit 7 of word [0, 0, 0, 0], bit 7 of word [0, 0, 0, 1], bit 7 of word [0, 0, 0, 2]"
+    )
+    assert found["flips"] == 1
+    for change, message in (
+        ({"shape": ""}, "row 1: shape '' is none; write cells dx,dy behind blanks, such as 0,0 0,1"),
+        ({"shape": "0,0 1"}, "row 1: shape '0,0 1' is none"),
+        ({"shape": "0,0 0,0"}, "row 1: shape '0,0 0,0' is none"),
+        ({"shape": "0,0 x,1"}, "row 1: shape '0,0 x,1' is none"),
+        ({"word": 108}, "row 1: word 108: the memory has 108 words of 8 cells; words are counted from 0 to 107"),
+        ({"bit": 8}, "row 1: bit 8: the memory has 108 words of 8 cells; bits are counted from 0 to 7"),
+        ({"site": "1"}, "row 1: site '1' has no such word; those that have: "),
+    ):
+        with pytest.raises(InputError, match=message):
+            rh.replay(MODEL, DATA, trace=[{**edited, **change}])

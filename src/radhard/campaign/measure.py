@@ -15,7 +15,7 @@ from radhard.campaign.model_under_test import ModelUnderTest, check_host, places
 from radhard.campaign.outcomes import LEADING, UNDECIDED, Bools, Ints, Outcome, right
 from radhard.errors import DeviceMemoryError, InputError
 from radhard.faults import Faults, Faulty, Flips, exposed, patches_of, room, trace
-from radhard.hardware import UpsetMachine
+from radhard.hardware import UpsetMachine, detected
 from radhard.machine import Clean, Machine
 from radhard.machine.device import out_of_memory
 from radhard.program import DeviceGraph, KeptRun, Program, Resuming, RunResult, arithmetic, rerun, run, run_and_keep
@@ -131,6 +131,11 @@ class _Answers:
             self._leading[here] = leading(result.logits)
         self._work += work
 
+    def stop(self, places: Tensor) -> None:
+        """The inferences of the images at `places` [B] of the data have stopped: there is no answer."""
+        here = (places - self.unit.start).numpy()
+        self._prediction[here], self._non_finite[here] = UNDECIDED, 0
+
     def reach(self, places: Tensor, reached: Tensor) -> None:
         """Whether the flips of the images at `places` [B] of the data changed a word that a site writes: bool [B]."""
         if self._reached is None:
@@ -222,15 +227,18 @@ def _run_protected(answers: _Answers, protection: Protection, model_under_test: 
 
 
 def _run_upset(answers: _Answers, model_under_test: ModelUnderTest, *, batch: int) -> None:
-    """Run the images whose upset reaches a word, or, where there is a protection, all: these are all checked."""
+    """Run the images whose upset reaches a word, or, where there is a protection, all: these are all checked.
+
+    Where a code of the memory detects the upset, the inference stops: there is no answer, whatever a run would give.
+    """
     unit, program, protection = answers.unit, answers.program, answers.unit.setting.protection
     every = torch.arange(unit.start, unit.stop)
     with answers.timed():
         upsets = _upsets(answers, Clean(), device=model_under_test.device)
         machine: Machine = upsets
         protected, reached = None, torch.ones(len(unit), dtype=torch.bool)
+        ids = model_under_test.data.ids[every]
         if protection is None:
-            ids = model_under_test.data.ids[every]
             reached = sum(upsets.touched(ids).values(), torch.zeros(len(unit), dtype=torch.bool))
         elif unit.setting.fault_model is not None and unit.setting.fault_model.stored:
             protected = Residual(protection.on(Clean()))
@@ -238,6 +246,9 @@ def _run_upset(answers: _Answers, model_under_test: ModelUnderTest, *, batch: in
         else:
             machine = protected = Residual(protection.on(upsets))
         answers.count(every, torch.ones(len(unit), dtype=torch.int64))
+        stopped = stops(upsets, ids)
+        if protection is None:
+            reached = reached & ~stopped
         for places in torch.split(every[reached], batch):
             if len(places) == 0:  # `split` of no images yields one empty part
                 continue
@@ -245,6 +256,13 @@ def _run_upset(answers: _Answers, model_under_test: ModelUnderTest, *, batch: in
             answers.put(places, run(program, images, machine, ids=ids), work=len(places) * _work(program))
             if protected is not None:
                 answers.enter(protected.accounts.values())
+        answers.stop(every[stopped])
+
+
+def stops(upsets: UpsetMachine, ids: Tensor) -> Tensor:
+    """Whether a code detects the upset of each of the images `ids` [B] int64: bool [B]."""
+    drawn = upsets.drawn(ids)
+    return torch.tensor([image in drawn and detected(drawn[image][1]) for image in ids.tolist()], dtype=torch.bool)
 
 
 def _upsets(answers: _Answers, inner: Machine, *, device: torch.device) -> UpsetMachine:

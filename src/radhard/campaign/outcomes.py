@@ -13,7 +13,7 @@ from radhard.models.data.listing import UNLABELLED
 from radhard.protection import Account
 
 UNDECIDED = -1
-"""The prediction of an image whose logits hold a NaN: no class, hence a wrong answer."""
+"""The prediction of an image whose logits hold a NaN, or without an answer: no class, hence a wrong answer."""
 
 LEADING = 5
 """So many classes with the largest logits are kept of a clean answer: SDC-5 compares with them."""
@@ -26,8 +26,9 @@ Bools = npt.NDArray[np.bool_]
 class Outcome:
     """Of B images: `prediction`, `non_finite`, `flips` int32 [B], `correct`, `changed` bool [B].
 
-    `prediction` is a class or UNDECIDED. `correct` is `right` of it. `changed`: the prediction is not the clean one.
-    `non_finite` counts the values that were NaN or infinite on the way, as the run says; `flips` the bits that flipped.
+    `prediction` is a class or UNDECIDED: where a logit is NaN, or a code of the memory stopped the inference.
+    `correct` is `right` of it. `changed`: the prediction is not the clean one. `non_finite` counts the values that were
+    NaN or infinite on the way, as the run says; `flips` the bits that flipped.
     `account` says what protection did, all B images together; None where there is none.
 
     `leading` int32 [B, LEADING]: of a clean outcome the classes of the largest logits, the first one first, -1 where
@@ -56,7 +57,7 @@ class Outcome:
 
     @property
     def due(self) -> Bools:
-        """Detected, uncorrected error [B]: a logit is NaN, though none is in the clean answer."""
+        """Detected, uncorrected error [B]: a logit is NaN or there is no answer, and the clean one has no NaN."""
         detected: Bools = self.changed & (self.prediction == UNDECIDED)
         return detected
 

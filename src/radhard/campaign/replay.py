@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radhard.campaign.measure import predictions
+from radhard.campaign.measure import predictions, stops
 from radhard.campaign.model_under_test import ModelUnderTest, check_host
 from radhard.errors import InputError
 from radhard.faults import Faulty, Flips
@@ -85,7 +85,7 @@ def replay(model_under_test: ModelUnderTest, flips: Flips, *, recipe: str, batch
 
 
 def replay_upsets(model_under_test: ModelUnderTest, upsets: UpsetRows, *, recipe: str, batch: int = 64) -> Replayed:
-    """The images of `upsets`, each under its own, run on the program of `recipe`.
+    """The images of `upsets`, each under its own, run on the program of `recipe`; logits NaN where a code detects it.
 
     Raises InputError for a row that names an image, a site or a place that is not there.
     """
@@ -94,7 +94,7 @@ def replay_upsets(model_under_test: ModelUnderTest, upsets: UpsetRows, *, recipe
     places = upsets.fault_model.places(program, sites=_named(upsets, program))
     drawn, ids = upsets.drawn(places), torch.tensor(sorted(upsets.rows))
     check_host(model_under_test.device, upsets.fault_model)
-    return _replayed(
+    found = _replayed(
         model_under_test,
         ids,
         lambda _: UpsetMachine(Clean(), places, given=drawn),
@@ -102,6 +102,8 @@ def replay_upsets(model_under_test: ModelUnderTest, upsets: UpsetRows, *, recipe
         recipe=recipe,
         batch=batch,
     )
+    found.logits[stops(UpsetMachine(Clean(), places, given=drawn), ids)] = torch.nan
+    return found
 
 
 def _named(upsets: UpsetRows, program: Program) -> set[str] | None:

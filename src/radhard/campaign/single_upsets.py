@@ -18,7 +18,7 @@ from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.errors import InputError
 from radhard.hardware import (
     EffectiveUpsets,
-    MemoryUpsets,
+    OutputUpsets,
     Register,
     SystolicArray,
     UpsetMachine,
@@ -92,14 +92,13 @@ class UpsetCampaign:
 
     def _part(self, struck: Struck, program: Program) -> "_Part":
         if struck == "activations":
-            model = MemoryUpsets(what="activations")
-            every = model.places(program.on_host)
+            every = OutputUpsets(of="operators").places(program.on_host)
             words = replace(every, of={name: words for name, words in every.of.items() if words.dtype in OCTETS})
             if not words.of:
                 raise InputError("an upset of stored words of 8 bits: the program writes none; quantise it")
             return _Part(
                 places=words,
-                stored=model.stored,
+                stored=True,
                 draw=lambda images, trial: words.sample(images, seed=self.seed, trial=trial),
             )
         products = array_products(program.costs)

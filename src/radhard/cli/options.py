@@ -44,7 +44,8 @@ FaultModelOption = Annotated[
         help="exactly one upset an inference of a fault model, in place of --ber and --flips: "
         "registers:array=16x16:dataflow=output (or weight), a bit of a register of a systolic array in one cycle; "
         "outputs, a bit of a word that a convolution or linear layer writes (outputs:of=operators: any operator); "
-        "memory:what=weights (or activations), a bit of a stored word; "
+        "memory:what=weights (or activations, inputs), a bit of a stored word, or the cells of a shape under a code, "
+        "memory:cells=pair:interleave=4:ecc=secded; "
         "stuck:of=sum (product, a or b):array=16x16:dataflow=output:copies=same (or other), a bit of a cell of such an "
         "array that is stuck, and dead:array=16x16, a multiplier that yields 0, both permanent; timing:halving=4, a "
         "bit of a running sum that comes too late, half as often every so many bits below the highest (docs/faults.md)",

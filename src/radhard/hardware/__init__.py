@@ -1,13 +1,16 @@
 """Faults of hardware parts: upsets of registers and memories, stuck bits, as effects on products and words."""
 
 from radhard.hardware.catalogue import FAULT_MODELS, multi_bit, sample_fault, single_bit
+from radhard.hardware.cell_shapes import CellShape, CellShapes, cell_presets, read_cell_shapes
+from radhard.hardware.cell_upset import CellUpset
 from radhard.hardware.effective_upset import EffectiveUpsets
 from radhard.hardware.fault import FaultEffect, HardwareFault, ImageProducts
-from radhard.hardware.fault_model import FaultModel, SingleUpset, UpsetPlaces, event_of
+from radhard.hardware.fault_model import FaultModel, SingleUpset, UpsetPlaces, detected, event_of
 from radhard.hardware.fault_models import (
     EVERY_PRODUCT,
     BrokenCell,
     BrokenCells,
+    CellPlaces,
     DeadMultipliers,
     MemoryUpsets,
     OutputUpsets,
@@ -38,6 +41,7 @@ from radhard.hardware.timing_error import TimingError
 from radhard.hardware.transient import AccumulatorUpset, Area, Misread, Replaced, RowAddressFault
 from radhard.hardware.upset_machine import UpsetMachine
 from radhard.hardware.upset_table import UpsetRows, read_upsets, upset_rows, upsets_of, write_upsets
+from radhard.hardware.word_memory import WordMemory
 from radhard.hardware.word_upset import WordArray
 
 __all__ = [
@@ -48,6 +52,10 @@ __all__ = [
     "Array",
     "BrokenCell",
     "BrokenCells",
+    "CellPlaces",
+    "CellShape",
+    "CellShapes",
+    "CellUpset",
     "DeadMultipliers",
     "EffectiveUpsets",
     "FaultEffect",
@@ -81,7 +89,10 @@ __all__ = [
     "UpsetPlaces",
     "UpsetRows",
     "WordArray",
+    "WordMemory",
     "array_products",
+    "cell_presets",
+    "detected",
     "event_of",
     "fault_model",
     "fault_model_dict",
@@ -91,6 +102,7 @@ __all__ = [
     "multi_bit",
     "presets",
     "products_of",
+    "read_cell_shapes",
     "read_fault_model",
     "read_npu",
     "read_upsets",

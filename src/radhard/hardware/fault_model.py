@@ -48,6 +48,11 @@ class SingleUpset(Protocol):
         ...
 
 
+def detected(upset: SingleUpset) -> bool:
+    """Whether an upset says of itself that it is `detected`: that a code stops the inference, which has no answer."""
+    return bool(getattr(upset, "detected", False))
+
+
 UpsetsByImage = dict[int, tuple[str, SingleUpset]]
 """By image, the name of the site that is hit, and the upset; for a permanent fault, what tables have as its site."""
 

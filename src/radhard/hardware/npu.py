@@ -36,12 +36,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from radhard.errors import InputError
+from radhard.hardware.memory_code import Ecc
 from radhard.hardware.permanent import Dataflow
 from radhard.hardware.systolic import SystolicArray
 from radhard.json_record import Above, Least, Most, Record
 
 BufferContent = Literal["weights", "activations", "other"]
-Ecc = Literal["none", "parity", "secded"]
 
 
 @dataclass(frozen=True, kw_only=True)

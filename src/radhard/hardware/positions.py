@@ -23,11 +23,19 @@ def positions(
     population: int, text: str, *, stream: Literal[6, 7], images: Sequence[int], seed: int, trial: int
 ) -> Iterator[tuple[int, int]]:
     """Each of `images` and its number below `population`. InputError for a number out of range."""
+    for image, number, _ in positions_and_rest(population, text, stream=stream, images=images, seed=seed, trial=trial):
+        yield image, number
+
+
+def positions_and_rest(
+    population: int, text: str, *, stream: Literal[6, 7], images: Sequence[int], seed: int, trial: int
+) -> Iterator[tuple[int, int, int]]:
+    """The same, and for each image a number below 2^64, uniform: w1 << 32 | w0, which decides what else is drawn."""
     if not 0 < population < 2**63:
         raise InputError(f"{population:.3g} places of upsets an image: from 1 to 2**63 - 1 have addresses")
     key, of_population = stream_key(seed=seed, trial=trial), zlib.crc32(text.encode())
     for image in images:
         if not 0 <= image < 2**53:
             raise InputError(f"image={image}: give an integer from 0 to 2**53 - 1")
-        _, _, low, high = philox(image & 0xFFFFFFFF, of_population, 0, stream << 29 | image >> 32, *key)
-        yield image, (int(high) << 32 | int(low)) % population
+        first, second, low, high = philox(image & 0xFFFFFFFF, of_population, 0, stream << 29 | image >> 32, *key)
+        yield image, (int(high) << 32 | int(low)) % population, int(second) << 32 | int(first)

@@ -1,6 +1,6 @@
 """An upset of a stored weight: a layer reads the wrong word throughout the inference of one image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from radhard.errors import InputError
-from radhard.hardware.word_upset import WordUpset
+from radhard.hardware.word_upset import WordArray, WordUpset, flip_words
 from radhard.machine import Operator, Plain, Rows, Site
 
 
@@ -27,18 +27,35 @@ class StoredWeightUpset(WordUpset):
         self, out: Tensor, operator: Operator, inputs: Sequence[Tensor | None], site: Site, *, images: Tensor
     ) -> None:
         """Compute what reads the word, for one of the `images` [B] int64, again with the wrong one, in place."""
+        masks = {self.word: 1 << self.bit}
+        self.strike_words(out, operator, inputs, site, words=self.words, masks=masks, image=self.image, images=images)
+
+    @staticmethod
+    def strike_words(
+        out: Tensor,
+        operator: Operator,
+        inputs: Sequence[Tensor | None],
+        site: Site,
+        *,
+        words: WordArray,
+        masks: Mapping[int, int],
+        image: int,
+        images: Tensor,
+    ) -> None:
+        """Compute again what reads the `words` of which the bits `masks`, by the number of the word, are wrong."""
         x, weight, *rest = inputs
-        if weight is None or tuple(weight.shape) != self.words.shape or weight.dtype != self.words.dtype:
+        if weight is None or tuple(weight.shape) != words.shape or weight.dtype != words.dtype:
             raise InputError(f"site {site.name!r} reads another weight than the one that is upset")
-        wrong = weight.clone(memory_format=torch.contiguous_format)
-        self.flip(wrong, np.array([self.word], np.int64))
+        wrong, at = weight.clone(memory_format=torch.contiguous_format), np.array(list(masks), np.int64)
+        flip_words(wrong, at, np.array(list(masks.values()), np.int64))
         units = operator.units((x, wrong, *rest))
         whole, mine = site.image_units(units.grid)
         every = torch.arange(units.count)
-        slots = (images == self.image).nonzero().flatten()
+        slots = (images == image).nonzero().flatten()
         own = every[torch.isin(every % whole // mine, slots)]
         _, column, *_ = units.gather(own)
         assert isinstance(column, Rows)
-        hit = own[column.index.cpu() == self.word // (self.words.count // self.words.shape[0])]
+        read = torch.from_numpy(np.unique(at // (words.count // words.shape[0])))
+        hit = own[torch.isin(column.index.cpu(), read)]
         if len(hit):
             units.scatter(out, hit, operator.definition(Plain(), *units.gather(hit)))

@@ -74,5 +74,6 @@ class UpsetMachine(Wrapping):
             raise InputError(f"site {site.name!r}: upsets are drawn for a program's images: run one on this machine")
         copy = site.of and site.part is None and self.places.in_copies
         for upset in self._at.get(site.of if copy else site.name, ()):
+            out = out.clone() if out is inputs[0] else out  # a load yields what it reads, which stays as it is
             upset.strike(out, operator, inputs, site, images=self._ids)
         return out

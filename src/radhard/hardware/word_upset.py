@@ -1,4 +1,4 @@
-"""An upset of one word of many: where it is, and the same words with one bit of it flipped."""
+"""An upset of one word of many: where it is, and words with bits flipped."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.hardware.fault_model import PlaceRecord
 from radhard.kernels.bits import bits
+
+Column = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,10 @@ class WordArray:
         """Bits of a word."""
         return 8 * self.dtype.itemsize
 
+    def place(self, word: int) -> tuple[int, ...]:
+        """Where a word is among the others, by its number."""
+        return tuple(int(x) for x in np.unravel_index(word, self.shape))
+
 
 @dataclass(frozen=True, kw_only=True)
 class WordUpset:
@@ -57,14 +63,19 @@ class WordUpset:
     @property
     def place(self) -> tuple[int, ...]:
         """Where the word is among the others."""
-        return tuple(int(x) for x in np.unravel_index(self.word, self.words.shape))
+        return self.words.place(self.word)
 
     def record(self) -> PlaceRecord:
         """Word and bit."""
         return {"word": self.word, "bit": self.bit}
 
-    def flip(self, words: Tensor, flat: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
-        """Flip the bit in the words at the places `flat` [w] int64 of `words` [...], counted row by row, in place."""
-        at = tuple(torch.from_numpy(axis).to(words.device) for axis in np.unravel_index(flat, tuple(words.shape)))
-        raw, one = bits(words), 1 << self.bit
-        raw[at] ^= one - (1 << self.words.width) if self.bit == self.words.width - 1 else one
+
+def flip_words(words: Tensor, flat: Column, masks: Column) -> None:
+    """Flip the bits `masks` [w] int64 of the words at the places `flat` [w] of `words` [...], row by row, in place.
+
+    No place is there twice.
+    """
+    at = tuple(torch.from_numpy(axis).to(words.device) for axis in np.unravel_index(flat, tuple(words.shape)))
+    raw, width = bits(words), 8 * words.element_size()
+    signed = np.where(masks >> (width - 1) & 1, masks - (1 << width), masks)
+    raw[at] ^= torch.from_numpy(signed).to(device=raw.device, dtype=raw.dtype)

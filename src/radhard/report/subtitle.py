@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from radhard.campaign.experiment import Setting
+from radhard.errors import InputError
 from radhard.hardware import event_of, read_fault_model
 
 
@@ -21,9 +22,17 @@ def fault_line(
 ) -> str:
     """`recipe int8, flips in add, mul, words product=int16,accumulator=int32`, or what a fault model, a text, hits."""
     if fault_model is not None:
-        model = read_fault_model(fault_model)
-        return f"recipe {recipe}, one {event_of(model)} an inference of {model.title}{place}"
+        return f"recipe {recipe}, one {_event(fault_model)}{place}"
     return f"recipe {recipe}, flips in {', '.join(sorted(kinds)) or 'nothing'}{place}, words {words}"
+
+
+def _event(fault_model: str) -> str:
+    """`upset an inference of ...`; by its text where a file that it names is not here, as beside records of others."""
+    try:
+        model = read_fault_model(fault_model)
+    except InputError:
+        return f"upset an inference of {fault_model}"
+    return f"{event_of(model)} an inference of {model.title}"
 
 
 def answers_line(sizes: Collection[int], *, images: int) -> str:

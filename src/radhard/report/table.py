@@ -24,17 +24,18 @@ def sweep_tables(sweeps: Sequence[Sweep]) -> list[Table]:
         title = f"{setting.model}, recipe {setting.recipe}, {what}"
         if not sweep.labelled:
             title += f"; {setting.data}, without labels: SDC is the share of top-1 answers that are not the clean ones"
-        tables.append(points_table(sweep.points, title=title))
+        due = "NaN (DUE)" if setting.fault_model is None else "DUE"  # which a code of a memory may report, too
+        tables.append(points_table(sweep.points, title=title, due=due))
     return tables + ([comparison_table(sweeps)] if len(sweeps) > 1 else [])
 
 
-def points_table(points: Sequence[Point], *, title: str) -> Table:
-    """One row a point of a sweep; without accuracy where no image has a label."""
+def points_table(points: Sequence[Point], *, title: str, due: str = "NaN (DUE)") -> Table:
+    """One row a point of a sweep, `due` over its DUE rates; without accuracy where no image has a label."""
     table = FittedTable(title)
     unit = COUNT if any(p.flips_an_inference for p in points) else RATE
     labelled = not points or not all(math.isnan(p.accuracy) for p in points if p.n)
     measured = ("accuracy", "95 % interval", "of clean") if labelled else ()
-    spoiled = ("SDC", "95 % interval", *(["critical SDC"] if labelled else []), "NaN (DUE)")
+    spoiled = ("SDC", "95 % interval", *(["critical SDC"] if labelled else []), due)
     for heading in (unit, "trials", "n", "flips expected", "flips", *measured, *spoiled, "non-finite"):
         table.add_column(heading, justify="right")
     for p in points:

@@ -94,9 +94,10 @@ class UpsetTrace(ResultRows):
         """`fashion-vit, int8, trial 0: 10 upsets of registers of a 16x16 array, output stationary, 4 of them idle`."""
         rows = self.rows()
         idle = sum(row["words"] == 0 for row in rows)
+        corrected = " or corrected" * any(row["effect"] == "corrected" for row in rows)
         where = f"{self.model_under_test.model}, {self.recipe}, trial {self.trial}"
         what = f"{event_of(self.fault_model)}{'s' * (len(rows) != 1)} of {self.fault_model.title}"
-        return f"{where}: {len(rows):,} {what}, {idle:,} of them idle"
+        return f"{where}: {len(rows):,} {what}, {idle:,} of them idle{corrected}"
 
     def rows(self) -> list[dict[str, object]]:
         """One row an upset: fault_model, trial, image, site, its place, how many words depend on it, and what is wrong.

@@ -55,6 +55,14 @@ def test_options_are_written_out_in_text_and_only_where_they_differ_in_json() ->
         ("registers:array", "'array' is no option=value; options are array, dataflow"),
         ("registers:array=4x4:array=8x8", "array is given twice"),
         ("", "fault model '' is not known"),
+        ("memory:what=biases", "what='biases' is not known; choose from weights, activations, inputs"),
+        ("memory:cells=quad", "cells=quad: give a .toml file, or a preset: pair, pair-word, single, triple"),
+        ("memory:line=many", "line='many' is no whole number from 0 on"),
+        ("memory:line=-1", "line='-1' is no whole number"),
+        ("memory:line=0", "line=0: give a whole number of words from 1 on"),
+        ("memory:interleave=0", "interleave=0: give a whole number"),
+        ("memory:interleave=7", "line=64: a line holds whole groups of 7 words"),
+        ("memory:ecc=hamming", "ecc='hamming' is not known; choose from none, parity, secded"),
     ],
 )
 def test_a_text_that_is_none_is_refused(text: str, message: str) -> None:
@@ -62,6 +70,16 @@ def test_a_text_that_is_none_is_refused(text: str, message: str) -> None:
         read_fault_model(text)
     assert refused.match(message.removeprefix("--"))
     assert text in refused.value.on_command_line
+
+
+def test_what_a_later_version_has_added_is_written_where_it_differs() -> None:
+    assert fault_model_text(rh.MemoryUpsets()) == "memory:what=weights"
+    text = "memory:what=inputs:cells=pair:line=32:interleave=4:ecc=secded"
+    model = read_fault_model(text)
+    assert model == rh.MemoryUpsets(
+        what="inputs", cells=rh.read_cell_shapes("pair"), line=32, interleave=4, ecc="secded"
+    )
+    assert fault_model_text(model) == text
 
 
 def test_a_fault_model_is_one_class(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from radhard.hardware.fault_models.array_products import array_products
 from radhard.hardware.fault_models.broken_cells import EVERY_PRODUCT, BrokenCell, BrokenCells
+from radhard.hardware.fault_models.cell_places import CellPlaces
 from radhard.hardware.fault_models.dead_multipliers import DeadMultipliers
 from radhard.hardware.fault_models.memory import MemoryUpsets
 from radhard.hardware.fault_models.output_words import OutputUpsets
@@ -23,6 +24,7 @@ __all__ = [
     "EVERY_PRODUCT",
     "BrokenCell",
     "BrokenCells",
+    "CellPlaces",
     "DeadMultipliers",
     "FaultModelEntry",
     "MemoryUpsets",

@@ -2,8 +2,8 @@
 
 A fault model is a frozen dataclass in a file of this package, under `@fault_model("its-name", about=...)`; the package
 imports each of its files, so that being there is being registered. As text it is the name and the fields that are not
-left out, behind colons: `registers:array=16x16:dataflow=weight`. A field is a choice (a Literal), a whole number, or
-the sizes of an array (two whole numbers).
+left out, behind colons: `registers:array=16x16:dataflow=weight`. A field is a choice (a Literal), the sizes of an
+array (two whole numbers), a whole number, or the shapes of upset cells (a preset, or the path of a file).
 """
 
 from collections.abc import Callable
@@ -11,9 +11,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from radhard.errors import InputError
+from radhard.hardware.cell_shapes import CellShapes, read_cell_shapes
 from radhard.hardware.fault_model import FaultModel
 
 ArraySizes = tuple[int, int]
+LATER = {"later": True}
+"""Metadata of an option that a later version has added: as text it is left out at its default, as it was then."""
 FaultModelClass = TypeVar("FaultModelClass", bound=type[FaultModel])
 
 
@@ -89,7 +92,7 @@ def fault_model_of(given: str | FaultModel) -> FaultModel:
 
 
 def fault_model_text(model: FaultModel) -> str:
-    """The inverse of `read_fault_model`, every option written out.
+    """The inverse of `read_fault_model`, every option written out that is not `LATER` and at its default.
 
     >>> import radhard as rh
     >>> from radhard.hardware import fault_model_text
@@ -97,7 +100,12 @@ def fault_model_text(model: FaultModel) -> str:
     'registers:array=16x16:dataflow=output'
     """
     entry = _entry_of(model)
-    return ":".join([entry.name, *(f"{name}={_written(getattr(model, name))}" for name in entry.fields)])
+    shown = [
+        f"{each.name}={_written(getattr(model, each.name))}"
+        for each in fields(cast("Any", model))
+        if "later" not in each.metadata or getattr(model, each.name) != each.default
+    ]
+    return ":".join([entry.name, *shown])
 
 
 def fault_model_dict(model: FaultModel) -> dict[str, Any]:
@@ -109,7 +117,8 @@ def fault_model_dict(model: FaultModel) -> dict[str, Any]:
     for each in fields(cast("Any", model)):
         value = getattr(model, each.name)
         if value != each.default:
-            found[each.name] = list(value) if isinstance(value, tuple) else value
+            plain = list(value) if isinstance(value, tuple) else value
+            found[each.name] = plain.content if isinstance(plain, CellShapes) else plain
     return {"name": entry.name, **found}
 
 
@@ -126,17 +135,24 @@ def _read(text: str, hint: Any, *, option: str) -> Any:
         if text not in get_args(hint):
             raise InputError(f"{option}={text!r} is not known; choose from {', '.join(get_args(hint))}")
         return text
+    if hint is CellShapes:
+        try:
+            return read_cell_shapes(text)
+        except InputError as error:
+            raise InputError(f"{option.rpartition(': ')[0]}: {error.on_command_line}") from error
+    if hint is int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 19):
+            raise InputError(f"{option}={text!r} is no whole number from 0 on")
+        return int(text)
     if hint == ArraySizes:
         rows, times, columns = text.partition("x")
         if not times or not all(size.isascii() and size.isdecimal() and len(size) < 10 for size in (rows, columns)):
             raise InputError(f"{option}={text!r} is no size; write rows x columns, such as 16x16")
         return int(rows), int(columns)
-    if hint is int:
-        if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise InputError(f"{option}={text!r} is no whole number")
-        return int(text)
-    raise TypeError(f"{option}: an option is a Literal, a whole number or two sizes, not {hint}")
+    raise TypeError(f"{option}: an option is a Literal, two sizes, a whole number or shapes, not {hint}")
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, CellShapes):
+        return value.name
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

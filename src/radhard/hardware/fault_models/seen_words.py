@@ -20,11 +20,13 @@ class SeenWords:
 
     Whole numbers that are no 8-bit words are left out: they count or choose, and are no results of arithmetic. So are
     words that a product loads: another site has written them.
+    `loads`: words that products load, which another site has written, or the image.
     `shared`: sites whose weight another site reads, too, and which.
     """
 
     outputs: dict[str, WordArray] = field(default_factory=dict)
     weights: dict[str, WordArray] = field(default_factory=dict)
+    loads: dict[str, WordArray] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,8 +49,9 @@ class _Looking(Clean):
     def apply(self, operator: Operator, inputs: Sequence[Tensor | None], site: Site) -> Tensor:
         """The kernel's output."""
         out = super().apply(operator, inputs, site)
-        if out.dtype in _FORMATS and not isinstance(operator, Load):
-            self.found.outputs[site.name] = WordArray(dtype=out.dtype, shape=tuple(out.shape))
+        if out.dtype in _FORMATS:
+            seen = self.found.loads if isinstance(operator, Load) else self.found.outputs
+            seen[site.name] = WordArray(dtype=out.dtype, shape=tuple(out.shape))
         if isinstance(operator, MatrixProduct) and operator.stored and (weight := inputs[1]) is not None:
             shape = tuple(weight.shape)
             if other := self._read.get((weight.data_ptr(), shape)):
