@@ -29,8 +29,8 @@ from tests.support.verbs import folder, network, pictures
 
 PACE = Pace(
     opening=2.0, float_=0.5, clean=1.0, rates=((1e-9, 1.0), (1e-8, 2.0), (1e-7, 6.0)), operating=2.0,
-    protected=(("lb-abft", 3.0), ("row-abft", 1.5)), flipped=0.5, layers=3.0, modules=2.0, bits=48.0, patches=0.0,
-    products=4, sites=9,
+    protected=(("lb-abft", 3.0), ("row-abft", 1.5)), flipped=0.5, products=4, sites=9,
+    components=(("layer", 8.0), ("module", 4.0), ("bit", 96.0), ("patch", 0.0)),
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from radhard.studies.study.pace import Clock, Pace, at_rate, measure_pace
 from radhard.studies.study.study_events import FittedAgain, Scheduled, StepEnded, StepExpected
 from radhard.studies.study.study_folder import StudyFolder
 from radhard.studies.study.study_step import Here, StepSkipped, StudyStep
-from radhard.studies.study.study_steps import MEASURED, with_needed
+from radhard.studies.study.study_steps import MEASURED, THIRD, with_needed
 from radhard.studies.study_file.study import Study
 from radhard.studies.under_test import recipe_of
 
@@ -62,11 +62,12 @@ class StudyRun:
         left = [step for step in steps if step.name not in done]
         unable = {step.name: why for step in left if (why := _unable(step, here))}
         able = [step for step in left if step.name not in unable]
-        pace = self._pace(here) if any(step.measures for step in able) else None
+        most = _most(self.most, _available(here))
+        pace = self._pace(here, images=self.images or most) if any(step.measures for step in able) else None
         images, trials = self.images or self.most or 1, self.trials or 1
         extent = Extent(images=images, trials=trials, seconds={}, left_out={})
         if pace is not None:
-            extent = self._extent(able, pace, most=_most(self.most, _available(here)), trials=self.trials)
+            extent = self._extent(able, pace, most=most, trials=self.trials)
         extent = replace(extent, left_out={**unable, **extent.left_out})
         run = replace(here.study.run, images=self.most or extent.images, trials=extent.trials)
         here = replace(here, study=replace(here.study, run=run), images=run.images)
@@ -118,7 +119,8 @@ class StudyRun:
         ber = here.known_ber
         if ber is None or not any(step.measures for step in left):
             return extent
-        found = self._extent(left, self._pace(here, known=pace), most=extent.images, trials=extent.trials, begun=True)
+        again = self._pace(here, images=extent.images, known=pace)
+        found = self._extent(left, again, most=extent.images, trials=extent.trials, begun=True)
         found = replace(
             found, seconds={**extent.seconds, **found.seconds}, left_out={**extent.left_out, **found.left_out}
         )
@@ -172,16 +174,20 @@ class StudyRun:
     def _under_test(self, study: Study, model: Model) -> ModelUnderTest:
         return self._request(study, model).under_test(images=None)
 
-    def _pace(self, here: Here, *, known: Pace | None = None) -> Pace:
-        """The pace of the model; where it is `known`, what depends on the rate of plans is measured again."""
+    def _pace(self, here: Here, *, images: int, known: Pace | None = None) -> Pace:
+        """The pace of the model; where it is `known`, what depends on the rate of plans is measured again.
+
+        Of `images` the steps that take the longest have a third: so many are measured at a time.
+        """
+        few = max(LEAST, int(images * THIRD))
         request = self._request(here.study, here.model)
         start, ber = self.clock(), here.known_ber
         with request.resources() as resources:
             set_up = request.set_up(resources, images=None)
             opening = self.clock() - start
             if known is not None and ber is not None:
-                return at_rate(known, set_up, ber=ber, schemes=MEASURED, clock=self.clock)
-            return measure_pace(set_up, schemes=MEASURED, opening=opening, ber=ber, clock=self.clock)
+                return at_rate(known, set_up, ber=ber, schemes=MEASURED, images=few, clock=self.clock)
+            return measure_pace(set_up, schemes=MEASURED, opening=opening, images=few, ber=ber, clock=self.clock)
 
     def _write(self, study: Study) -> None:
         calibration = study.data_options.calibration

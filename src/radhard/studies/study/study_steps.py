@@ -29,11 +29,11 @@ _EXPORT = 0.5
 def _plan(pace: Pace, scheme: str) -> float:
     """Seconds an image for factors by layer, half of the steps of the frontier, and what judges."""
     steps = pace.products / 2 + _LOOKS  # of which each protects half of the products, on average
-    return pace.layers * pace.operating + pace.clean + steps * (pace.operating + pace.by(scheme)) / 2
+    return pace.all_by("layer") + pace.clean + steps * (pace.operating + pace.under(scheme)) / 2
 
 
 def _between(pace: Pace) -> float:
-    return sum(pace.by(scheme) for scheme in MEASURED) / len(MEASURED)
+    return sum(pace.under(scheme) for scheme in MEASURED) / len(MEASURED)
 
 
 THIRD = 1 / 3
@@ -58,7 +58,7 @@ STEPS: Sequence[StudyStep] = (
         does="which layers are most vulnerable",
         run=vulnerability("layer"),
         needs=("points",),
-        cost=lambda pace: StepCost(fixed=pace.opening, image=(1 + pace.layers) * pace.operating),
+        cost=lambda pace: StepCost(fixed=pace.opening, image=pace.all_by("layer")),
     ),
     StudyStep(
         name="module",
@@ -66,7 +66,7 @@ STEPS: Sequence[StudyStep] = (
         does="which kinds of module are most vulnerable",
         run=vulnerability("module"),
         needs=("points",),
-        cost=lambda pace: StepCost(fixed=pace.opening, image=pace.modules * pace.operating),
+        cost=lambda pace: StepCost(fixed=pace.opening, image=pace.all_by("module")),
     ),
     StudyStep(
         name="bit",
@@ -75,7 +75,7 @@ STEPS: Sequence[StudyStep] = (
         run=vulnerability("bit"),
         needs=("points",),
         share=THIRD,
-        cost=lambda pace: StepCost(fixed=pace.opening, image=pace.bits * pace.operating),
+        cost=lambda pace: StepCost(fixed=pace.opening, image=pace.all_by("bit")),
     ),
     StudyStep(
         name="patch",
@@ -84,7 +84,7 @@ STEPS: Sequence[StudyStep] = (
         run=vulnerability("patch"),
         needs=("points",),
         share=THIRD,
-        cost=lambda pace: StepCost(fixed=pace.opening * (pace.patches > 0), image=pace.patches * pace.operating),
+        cost=lambda pace: StepCost(fixed=pace.opening * (pace.all_by("patch") > 0), image=pace.all_by("patch")),
     ),
     StudyStep(
         name="avf",
