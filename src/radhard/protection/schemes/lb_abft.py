@@ -49,7 +49,7 @@ class LbAbft:
     policy: Annotated[RecoveryPolicy, "How a block with several faulty words is repaired."] = "intersect"
     retries: Annotated[int, Least(0), "Attempts to repair a block again; 0 leaves a repair unchecked."] = 1
     repair: Annotated[Repair, "Repair all faulty blocks, or those whose error is visible in 8-bit words."] = "all"
-    width: Annotated[Width, "Bits of the checksums of detection."] = 32
+    width: Annotated[Width, "Bits of the checksums of detection; 64: no sound sum may wrap at 32."] = 32
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -55,7 +55,7 @@ class RowAbft:
 
     block: Block
     retries: Annotated[int, Least(0), "Attempts to repair a row again; 0 leaves a repair unchecked."] = 1
-    width: Annotated[Width, "Bits of the checksums of detection."] = 32
+    width: Annotated[Width, "Bits of the checksums of detection; 64: no sound sum may wrap at 32."] = 32
 
     def __post_init__(self) -> None:
         check_options(self)
