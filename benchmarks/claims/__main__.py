@@ -75,6 +75,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "silicon: DUE": partial(silicon.shares, "DUE"),
     "silicon: corrected": partial(silicon.shares, "corrected"),
     "whole models: settings": whole_models.settings,
+    "whole models: command": whole_models.command,
     "whole models: what is told": whole_models.told,
     "whole models": whole_models.judged,
     "whole models: reached": whole_models.reached,

@@ -42,7 +42,7 @@ def outcomes(record: Row) -> dict[str, Row]:
 
 def hits(row: Row, *, rate: str = "sdc") -> int:
     """How many of the n answers a rate counts."""
-    return round(row[rate] * row["n"])
+    return round(float(row[rate]) * int(row["n"]))
 
 
 def if_reached(record: Row) -> Interval:
@@ -68,6 +68,15 @@ def settings() -> str:
     )
 
 
+def command() -> str:
+    """A row as the command line has it: that of the first case with a broken cell."""
+    case = next(case for case in run.CASES if case.images == run.BROKEN)
+    return (
+        f"    radhard compare {run.MODELS[0]} --schemes {','.join(case.schemes)} --reference {case.schemes[0]} \\\n"
+        f"        --faults {case.faults} --images {case.images} --trials 1 --margin {case.margin:g} --json"
+    )
+
+
 def told() -> str:
     """What the rates mean, and what the record does not say. ValueError for a DUE, or a scheme that changed an answer."""
     rows = [row for one in records() for row in one["rows"]]
@@ -85,7 +94,7 @@ def told() -> str:
             f"{100 * least:.1f} %, upper limits). The record counts alarms of schemes as a mean an image, and does not say which "
             "inference had them. So an SDC may well have been an alarm: what a user who discards answers after an alarm would "
             "see as DUE is among the SDCs, and the split cannot be told from these data.",
-            "**Masked** without any doubt are faults of which no word depends: an idle register, a cell that no product uses. "
+            "**Masked** without any doubt are faults on which no word depends: an idle register, a cell that no product uses. "
             "Those that reach a word, and still do not change the answer, are masked, benign or corrected; the record does not "
             "say which.",
         ]
@@ -164,12 +173,16 @@ def pairs() -> str:
 def pairs_settings() -> str:
     """What is tested."""
     found = [pair for one in main_records() for pair in one["pairs"]]
-    margins = {pair["equivalence"]["margin"] for pair in found}
     levels = {pair["equivalence"]["level"] for pair in found}
+    one_upset, broken = (
+        between({pair["equivalence"]["margin"] for one in main_records(n) for pair in one["pairs"]}, 0, scale=100)
+        for n in (run.ONE_UPSET, run.BROKEN)
+    )
     return paragraph(
         "Accuracy of a scheme less that of ranges alone (`none`), in points, on the same images and faults, with intervals "
         f"that hold for the {count(len(run.SCHEMES) - 1)} pairs of a row together in 95 % (Bonferroni). `equivalent`: within "
-        f"{between(margins, 0, scale=100)} points, by two one-sided exact tests at {between(levels, 0, scale=100)} %; `better` "
+        f"a margin (in points: {one_upset} after one upset, {broken} on a broken array, where the images are fewer), by two "
+        f"one-sided exact tests at {between(levels, 0, scale=100)} %; `better` "
         "and `worse`: the interval leaves out 0; `cannot tell`: neither, which is no sign that two are alike."
     )
 
@@ -191,26 +204,28 @@ def judged() -> str:
 
 def _of_registers() -> str:
     found = [one for one in main_records() if one["duty"] is not None]
-    shares = between((one["duty"] for one in found), 0, scale=100)
-    all_hits = sum(hits(outcomes(one)[BARE]) for one in found)
-    n, some = sum(one["images"] for one in found), sum(one["reached"] for one in found)
-    whole, given = wilson(all_hits / n, n=n), wilson(all_hits / some, n=some)
+    duties = listed([f"{100 * one['duty']:.0f} % ({_register_row(one)})" for one in found])
+    bare = [outcomes(one)[BARE] for one in found]
+    given = listed([f"{_percent(if_reached(one))} % ({_register_row(one)})" for one in found])
     return (
-        f"Registers are idle most of the time or not, by model and dataflow: {shares} % of all bits times cycles hold "
-        f"something that an output depends on. Of {n:,} upsets {some:,} reached a word. All four rows together, the "
-        f"unprotected models answered wrongly after {all_hits} of them: {_percent(whole)} % of all, and {_percent(given)} % of "
-        "those that reached a word. The first is the rate to multiply with a rate of upsets, the second says how well the "
-        "networks mask."
+        f"Of all bits times cycles of the registers only these hold something that an output depends on: {duties}. So an SDC "
+        f"rate over all upsets is small for two reasons, idle registers and networks that mask. Unprotected, "
+        f"{between((row['sdc'] for row in bare), 1, scale=100)} % of all upsets were an SDC; of those that reached a word {given}."
     )
+
+
+def _register_row(record: Row) -> str:
+    """`ViT, output`."""
+    return f"{short(record['model'])}, {record['faults'].rpartition('=')[2]} stationary"
 
 
 def _of_one_upset(found: Sequence[Row]) -> str:
     rates = [outcomes(one)[BARE] for one in found]
-    most = max(rates, key=lambda row: row["sdc_high"])
+    most = max(row["sdc_high"] for row in rates)
     return (
-        f"One wrong place in an inference is seldom a wrong answer: without protection {between((r['sdc'] for r in rates), 1, scale=100)} "
-        f"% of the answers are SDC, surely at most {100 * most['sdc_high']:.1f} % in any row. So there is little that a scheme "
-        "could win, and rates this small take more images to tell schemes apart."
+        "One upset in an inference is seldom a wrong answer: without protection "
+        f"{between((row['sdc'] for row in rates), 1, scale=100)} % of the answers are SDC, and no upper limit is above "
+        f"{100 * most:.1f} %. So there is little that a scheme could win, and it takes more images to tell schemes apart."
     )
 
 
@@ -235,17 +250,18 @@ def _related(found: Sequence[Row]) -> str:
 
 
 def _of_copies(found: Sequence[Row]) -> str:
-    """ValueError if TMR on sound arrays is not better than on the broken one."""
-    same = [hits(outcomes(one)["tmr"]) for one in found]
-    other = [hits(outcomes(one)[ELSEWHERE]) for one in found]
-    bare = [hits(outcomes(one)[BARE]) for one in found]
+    """ValueError if TMR on sound arrays is not surely better than no protection in any row."""
+    bare, same, other = ([hits(outcomes(one)[name]) for one in found] for name in (BARE, "tmr", ELSEWHERE))
     n = sum(one["images"] for one in found)
-    first, second = (wilson(sum(x) / n, n=n) for x in (same, other))
-    if second.high >= first.low:
-        raise ValueError(f"TMR on other arrays, {sum(other)} SDCs, is not surely below that on the same, {sum(same)}")
+    surely = {name: sum(outcomes(one)[name]["gain"]["low"] > 0 for one in found) for name in ("tmr", ELSEWHERE)}
+    if not surely[ELSEWHERE]:
+        raise ValueError(f"TMR on other arrays, {other} SDCs, is nowhere surely better than no protection, {bare}")
+    rows = count(len(found))
     return (
-        f"TMR whose copies share the broken array: {sum(same)} SDCs of {n:,} ({_percent(first)} %), where no protection has "
-        f"{sum(bare)}. With copies on sound arrays it has {sum(other)} ({_percent(second)} %): surely fewer."
+        f"TMR whose copies share the broken array left {sum(same)} SDCs of {n:,} answers, where no protection had {sum(bare)}; "
+        f"with copies on sound arrays it left {sum(other)}. By its gain of accuracy over no protection (paired, 95 %, each row "
+        f"for itself) it is surely better than none in {count(surely[ELSEWHERE])} of {rows} rows with sound arrays, and in "
+        f"{surely['tmr'] or 'none'} of them with the same."
     )
 
 
