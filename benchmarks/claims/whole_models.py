@@ -197,6 +197,7 @@ def judged() -> str:
             "One upset an inference, each scheme beside ranges alone, by its accuracy: " + _related(one_upset),
             "A broken array, each scheme beside ranges alone, by its accuracy: " + _related(broken),
             _of_copies(broken),
+            _of_accounts(broken),
             _of_words(),
         ]
     )
@@ -262,6 +263,26 @@ def _of_copies(found: Sequence[Row]) -> str:
         f"with copies on sound arrays it left {sum(other)}. By its gain of accuracy over no protection (paired, 95 %, each row "
         f"for itself) it is surely better than none in {count(surely[ELSEWHERE])} of {rows} rows with sound arrays, and in "
         f"{surely['tmr'] or 'none'} of them with the same."
+    )
+
+
+def _of_accounts(found: Sequence[Row]) -> str:
+    """What schemes know of the wrong words that they leave. ValueError if TMR on the broken array gives any up."""
+    left, residual = (
+        {
+            name: between((outcomes(one)[name][part] for one in found), digits, scale=1)
+            for name in ("row-check", "row-abft", "lb-abft", "standard-abft", "tmr")
+        }
+        for part, digits in (("left", 1), ("residual", 0))
+    )
+    if any(outcomes(one)["tmr"]["left"] for one in found):
+        raise ValueError("TMR on the broken array gives words up, unlike what is said")
+    others = ("row-check", "row-abft", "lb-abft")
+    return (
+        "What a scheme knows of its failure, on a broken array, by means an image: `standard-abft` gives up "
+        f"{left['standard-abft']} blocks and leaves {residual['standard-abft']} wrong words, which alarms tell a user; the "
+        f"record does not say of which answers. `tmr` on the same array leaves {residual['tmr']} and gives up none: its copies "
+        "agree. " + "; ".join(f"`{name}` leaves {residual[name]} and gives up {left[name]}" for name in others) + "."
     )
 
 

@@ -146,6 +146,7 @@ def spoiled(change: dict[str, Any], configuration: str) -> tuple[dict[str, Any],
         ({"sdc_without_faults": 0.1}, "row-abft", claims.told, "without a fault"),
         ({"gain": {"low": 0.0}}, "tmr", lambda: claims._of_copies(claims.main_records(run.BROKEN)), "nowhere surely"),
         ({"alarms": 5.0}, "row-check", claims._of_words, "beside those of ranges"),
+        ({"left": 1.0}, "tmr", lambda: claims._of_accounts(claims.main_records(run.BROKEN)), "gives words up"),
     ],
 )
 def test_sentences_that_the_data_do_not_bear_are_refused(
