@@ -209,8 +209,8 @@ def _of_registers() -> str:
     bare = [outcomes(one)[BARE] for one in found]
     given = listed([f"{_percent(if_reached(one))} % ({_register_row(one)})" for one in found])
     return (
-        f"Of all bits times cycles of the registers only these hold something that an output depends on: {duties}. So an SDC "
-        f"rate over all upsets is small for two reasons, idle registers and networks that mask. Unprotected, "
+        f"Of all bits times cycles of the registers {duties} hold something that an output depends on; upsets of the others are "
+        "idle. So an SDC rate over all upsets counts idle registers and networks that mask alike. Unprotected, "
         f"{between((row['sdc'] for row in bare), 1, scale=100)} % of all upsets were an SDC; of those that reached a word {given}."
     )
 

@@ -49,7 +49,7 @@ def test_cells_that_no_product_uses_reach_no_word() -> None:
 
 def test_faults_that_are_drawn_and_the_duty_of_registers_agree() -> None:
     found = [one for one in claims.main_records() if one["duty"] is not None]
-    assert len(found) == 4
+    assert len(found) == 2 * len(run.MODELS)
     for one in found:
         share = wilson(one["reached"] / one["images"], n=one["images"], z=3.5)
         assert share.low < one["duty"] < share.high
