@@ -17,7 +17,7 @@ from radhard.hardware import fault_model_of, register_duties
 
 RESULTS = Path(__file__).parent.parent / "results"
 COMMAND = "python -m benchmarks.whole_models"
-MODELS = ("fashion-vit",)
+MODELS = ("fashion-vit", "fashion-resnet18")
 SCHEMES = ("none", "row-check", "row-abft", "lb-abft", "standard-abft", "tmr")
 CHUNK = 80
 """Images of a unit of work, and at a time."""
