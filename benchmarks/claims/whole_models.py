@@ -196,6 +196,7 @@ def judged() -> str:
             _of_one_upset(one_upset),
             "One upset an inference, each scheme beside ranges alone, by its accuracy: " + _related(one_upset),
             "A broken array, each scheme beside ranges alone, by its accuracy: " + _related(broken),
+            _below(broken),
             _of_copies(broken),
             _of_accounts(broken),
             _of_words(),
@@ -248,6 +249,19 @@ def _related(found: Sequence[Row]) -> str:
         if named:
             told.append(f"{relation} {listed(named)}")
     return "; ".join(told) + "."
+
+
+def _below(found: Sequence[Row]) -> str:
+    """Where a scheme's interval lies below that of no protection. Of those that overlap nothing is said."""
+    below = {
+        name: sum(outcomes(one)[name]["sdc_high"] < outcomes(one)[BARE]["sdc_low"] for one in found)
+        for name in run.SCHEMES
+    }
+    named = [f"`{name}` in {count(rows)} of {count(len(found))} rows" for name, rows in below.items() if rows]
+    return (
+        "A broken array, by SDC: the interval lies below that without protection, so that the rate is surely lower, under "
+        f"{listed(named, none='no scheme')}. Where intervals overlap nothing is said."
+    )
 
 
 def _of_copies(found: Sequence[Row]) -> str:

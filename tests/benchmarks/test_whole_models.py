@@ -129,6 +129,16 @@ def test_relations_by_hand() -> None:
     )
 
 
+def test_rates_are_lower_where_intervals_do_not_overlap() -> None:
+    def record(high: float) -> dict[str, Any]:
+        bare = {"configuration": "unprotected", "sdc_low": 0.1, "sdc_high": 0.3}
+        schemes = [{"configuration": name, "sdc_low": 0.0, "sdc_high": 0.2} for name in run.SCHEMES]
+        return {"model": "x", "faults": "dead", "rows": [bare, *schemes[:-1], schemes[-1] | {"sdc_high": high}]}
+
+    assert "under `tmr` in one of two rows. Where" in claims._below([record(0.09), record(0.1)])
+    assert "under no scheme." in claims._below([record(0.1)])
+
+
 def spoiled(change: dict[str, Any], configuration: str) -> tuple[dict[str, Any], ...]:
     """The records with one value of each row of a configuration changed."""
     found = copy.deepcopy(claims.records())
