@@ -97,9 +97,10 @@ results-sizes: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.block_sizes
 	$(BIN)/python -m benchmarks.claims
 
-# faults that no scheme was made for: fault class by scheme
+# faults that no scheme was made for: fault class by scheme, in single products, then in whole models
 results-silicon: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.silicon
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.whole_models
 	$(BIN)/python -m benchmarks.claims
 
 # the default recipe beside the symmetric one, on the zoo

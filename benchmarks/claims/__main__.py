@@ -21,6 +21,7 @@ from benchmarks.claims import (
     silicon,
     speed,
     vulnerability,
+    whole_models,
 )
 from benchmarks.claims.data import RESULTS
 from benchmarks.claims.judged import judged
@@ -73,6 +74,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "silicon: SDC": partial(silicon.shares, "SDC"),
     "silicon: DUE": partial(silicon.shares, "DUE"),
     "silicon: corrected": partial(silicon.shares, "corrected"),
+    "whole models: settings": whole_models.settings,
+    "whole models: command": whole_models.command,
+    "whole models: what is told": whole_models.told,
+    "whole models": whole_models.judged,
+    "whole models: reached": whole_models.reached,
+    "whole models: SDC": whole_models.sdc,
+    "whole models: settings of pairs": whole_models.pairs_settings,
+    "whole models: pairs": whole_models.pairs,
+    "whole models: accounts": whole_models.accounts,
     "repairs: settings": repairs.corrected_settings,
     "repairs: shares": repairs.corrected,
     "repairs: judged": repairs.corrected_judged,
