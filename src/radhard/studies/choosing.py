@@ -128,7 +128,7 @@ class Chooser:
         enough = next((step for step in within if step is not steps[0] and self.reached(step)), None)
         if enough is not None:
             return enough, True, "accuracy"
-        best = max(within, key=lambda step: (step.outcome.point.accuracy, -step.overhead))
+        best = max(within, key=lambda step: (step.outcome.point.kept, -step.overhead))
         return best, False, "products" if len(within) == of else "overhead"
 
     def _top(
@@ -178,7 +178,7 @@ class Chooser:
                 continue
             if self.reached(step):
                 return step, True, "accuracy", ""
-            worse = step.outcome.point.accuracy < chosen.outcome.point.accuracy
+            worse = step.outcome.point.kept < chosen.outcome.point.kept
             if fewer < place and (reached or worse):
                 remark = "ranges pass the overhead limit unless a product is given up, and were left out"
                 return chosen, reached, spent, remark

@@ -1,4 +1,4 @@
-"""The verb `evaluate`: accuracy and overhead of plans on images that did not choose them."""
+"""The verb `evaluate`: accuracy, or agreement, and overhead of plans on images that did not choose them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.selection import before_any, check_disjoint, seen_by
 from radhard.errors import InputError, in_python
 from radhard.hardware import FaultModel
-from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_plan
 from radhard.report.configurations.record import EvaluatedRecord, evaluated_record
 from radhard.report.configurations.target import target_line
@@ -75,9 +74,11 @@ def evaluate(
 
     A plan is measured at its own rate, or one plan at each rate of `ber`, at so many `flips` an inference, or with one
     upset an inference of a `fault_model`, such as `RegisterUpsets()`; in its own recipe. Its target is one at its own
-    rate, and is checked there alone. Overhead counts the operations that were executed, by `weights`. Images that chose
-    a plan are refused; `run.images` that is left out ends before the first of these. InputError for plans of another
-    program, of several recipes, or several for one rate; other errors are those of `under_test`.
+    rate, and is checked there alone; of images without labels in points of agreement (the share of answers that are
+    those without faults), of which no fewer are lost than of accuracy. Overhead counts the operations that were
+    executed, by `weights`. Images that chose a plan are refused; `run.images` that is left out ends before the first of
+    these. InputError for plans of another program, of several recipes, or several for one rate; other errors are those
+    of `under_test`.
 
     >>> import torch
     >>> import radhard as rh
@@ -107,7 +108,6 @@ def evaluate(
     with request.resources() as resources:
         set_up = request.set_up(resources, images=run.images, plans=plans)
         model_under_test = set_up.model_under_test
-        check_labelled(model_under_test.data, doing="evaluate")
         ordered = sorted(plans.values(), key=lambda one: one.ber)
         images = run.images or not_chosen(ordered, model_under_test, report=report)
         configurations: list[Configuration] = []

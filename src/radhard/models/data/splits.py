@@ -125,7 +125,7 @@ def check_labelled(data: Dataset, *, doing: str) -> None:
     if not data.labelled:
         raise InputError(
             f"{doing} needs labels, as it decides by accuracy, and {data.name} has none: give them by --labels FILE; "
-            "sweep and vulnerability work without, by the share of answers that change"
+            "sweep, vulnerability, compare and evaluate work without, by the share of answers that change"
         )
 
 

@@ -126,7 +126,6 @@ STEPS: Sequence[StudyStep] = (
         does="schemes against each other at the operating point",
         run=compared,
         needs=("points",),
-        labels=True,
         cost=lambda pace: StepCost(fixed=pace.opening, image=_COMPARED * _between(pace)),
     ),
     StudyStep(
