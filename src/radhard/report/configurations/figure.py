@@ -15,7 +15,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from radhard.report.caption import Caption, sentences_of
-from radhard.report.configurations.agreement import points_of, quality_name
 from radhard.report.configurations.points import (
     ConfigurationLine,
     ConfigurationsData,
@@ -24,6 +23,7 @@ from radhard.report.configurations.points import (
     clean_told,
     overhead_scale,
 )
+from radhard.report.configurations.quality import points_of, quality_name
 from radhard.report.fault_amount import amount_told
 from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, point_ticks, write_figure
 

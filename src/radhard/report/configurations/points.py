@@ -8,7 +8,7 @@ from typing import Any
 from radhard.analysis.configurations import Evaluation
 from radhard.hardware import event_of, read_fault_model
 from radhard.report.band import Band
-from radhard.report.configurations.agreement import SHORT, labelled_in, quality
+from radhard.report.configurations.quality import SHORT, labelled_in, quality
 from radhard.report.configurations.record import ConfigurationsRecord, compared_record
 from radhard.report.fault_amount import RATE, amount_of, amount_told, unit_of
 from radhard.report.subtitle import answers_line, fault_line

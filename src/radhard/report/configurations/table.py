@@ -8,7 +8,7 @@ from rich.table import Table
 from radhard.analysis.configurations import Evaluation
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, own_operations
-from radhard.report.configurations.agreement import NO_LABELS, quality, quality_name
+from radhard.report.configurations.quality import NO_LABELS, quality, quality_name
 from radhard.report.configurations.record import setting_of
 from radhard.report.fault_amount import COUNT, RATE
 from radhard.report.fitted import FittedTable

@@ -1,7 +1,7 @@
 """The verdicts on plans from evaluation images, in sentences."""
 
 from radhard.analysis.judging import TargetCheck
-from radhard.report.configurations.agreement import points_of
+from radhard.report.configurations.quality import points_of
 from radhard.report.configurations.table import fixed
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radhard.campaign.results import KeptResult
-from radhard.report.configurations.agreement import NO_LABELS, labelled_in, points_of, quality, quality_name
+from radhard.report.configurations.quality import NO_LABELS, labelled_in, points_of, quality, quality_name
 from radhard.report.fault_amount import RATE, amount_of, amount_told, unit_of
 from radhard.report.page.axes import ACCENT, axis, dots, layout, scaled
 from radhard.report.page.component_panels import short
