@@ -158,9 +158,30 @@ def test_schemes_are_compared_by_agreement(place: Path, tmp_path: Path) -> None:
     assert "Accuracy" not in page
 
 
-def test_what_decides_by_accuracy_is_refused(place: Path, tmp_path: Path) -> None:
-    code, out, told = call(place, "plan", "--ber", "1e-4", "--out", tmp_path / "p.json")
-    assert (code, out) == (2, "")
-    last = told.splitlines()[-1]
-    assert last.startswith("radhard: plan needs labels, as it decides by accuracy, and flat")
-    assert last.endswith("compare and evaluate work without, by the share of answers that change")
+def test_a_plan_goes_by_agreement(place: Path, tmp_path: Path) -> None:
+    """What the command prints, its figure, and the page of the report."""
+    file = tmp_path / "p.json"
+    how = ("--images", 12, "--judge", 12, "--trials", 1, "--max-loss", 30, "--max-overhead", 300, "--grain", "layer")
+    kept = ("--store", tmp_path / "a.db", "--plot", tmp_path / "p.svg")
+    code, out, told = call(place, "plan", "--ber", "1e-4", "--scheme", "tmr", *how, *kept, "--out", file)
+    assert code == 0, told
+    text = " ".join(out.split())
+    assert "target: at most 30 points of agreement lost from 100.00% clean" in text
+    assert "no labels, hence no accuracy: agreement is" in text
+    assert "expected agreement: " in text
+    assert text.count("accuracy") == 2  # there is none; and it loses no more
+    assert json.loads(file.read_text())["chosen_on"]["measure"] == "kept"
+    figure = (tmp_path / "p.svg").read_text()
+    assert "agreement under faults" in figure
+    assert "accuracy" not in figure
+    rh.write_report(tmp_path / "a.db", out=tmp_path / "page.html")
+    page = re.sub(
+        r"<script.*?</script>|<style.*?</style>|<[^>]+>", "", (tmp_path / "page.html").read_text(), flags=re.S
+    )
+    assert "Agreement over overhead" in page
+    assert "points of agreement (95 % limits" in page
+    assert "Accuracy" not in page
+    code, out, told = call(place, "evaluate", "--plan", file, "--images", 8, "--trials", 1)
+    assert code == 0, told
+    assert "at most 30 points of agreement lost: " in " ".join(out.split())
+    assert "checked by" not in told

@@ -1,8 +1,9 @@
-"""Without labels `compare` and `evaluate` count what they count with the fault-free answers as labels."""
+"""Without labels `compare`, `evaluate` and `plan` count what they count with the fault-free answers as labels."""
 
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +13,17 @@ from torch import Tensor
 from radhard.errors import InputError
 from radhard.machine import Clean
 from radhard.program import run as run_program
-from radhard.protection import Plan
+from radhard.protection import Plan, read_plan, write_plan
 from radhard.report.configurations.target import target_line
+from radhard.report.frontier import frontier_data
 from radhard.studies.comparison import compare
 from radhard.studies.evaluation import evaluate
-from radhard.studies.options import CompareOptions, DataOptions, FaultOptions, ModelOptions, RunOptions
+from radhard.studies.options import CompareOptions, DataOptions, FaultOptions, ModelOptions, PlanOptions, RunOptions
+from radhard.studies.planning import plan
 from radhard.studies.reproduction.estimate import measure_pace
 from radhard.studies.under_test import under_test
 from tests.support.planned import RATE, RUN, data, planned
-from tests.support.verbs import network
+from tests.support.verbs import Told, network
 
 Record = Mapping[str, Any]
 
@@ -39,8 +42,8 @@ def schemes(labels: Tensor | None, **options: Any) -> dict[str, Any]:
     return json.loads(json.dumps(found.to_dict(), allow_nan=False))  # type: ignore[no-any-return]
 
 
-def plans(labels: Tensor | None, plan: Plan) -> dict[str, Any]:
-    found = evaluate(network(), (data()[0], labels), plan=plan, run=RUN)
+def plans(labels: Tensor | None, made: Plan) -> dict[str, Any]:
+    found = evaluate(network(), (data()[0], labels), plan=made, run=RUN)
     return json.loads(json.dumps(found.to_dict(), allow_nan=False))  # type: ignore[no-any-return]
 
 
@@ -68,12 +71,43 @@ def test_schemes_agree_as_they_are_right_by_the_fault_free_answers(options: dict
 
 
 def test_plans_are_evaluated_by_agreement() -> None:
-    plan = planned().plan
-    without, with_answers = plans(None, plan), plans(answers(), plan)
+    made = planned().plan
+    without, with_answers = plans(None, made), plans(answers(), made)
     check_alike(without, with_answers)
     assert without["checks"] == with_answers["checks"]
-    (check,) = evaluate(network(), (data()[0], None), plan=plan, run=RUN).checks
+    (check,) = evaluate(network(), (data()[0], None), plan=made, run=RUN).checks
     assert target_line(check).startswith("plan for BER 2e-05, at most 10 points of agreement lost: ")
+
+
+def test_a_plan_is_chosen_and_judged_by_agreement(tmp_path: Path) -> None:
+    """The same products, verdict and numbers as by the fault-free answers."""
+    within = PlanOptions(max_loss=10, max_overhead=90)
+    without, with_answers = (
+        plan(network(), (data()[0], labels), ber=RATE, plan_options=within, run=RUN).plan
+        for labels in (None, answers())
+    )
+    assert (without.labelled, with_answers.labelled) == (False, True)
+    assert without.protection == with_answers.protection
+    assert (without.verdict, without.judged, without.order) == (
+        with_answers.verdict, with_answers.judged, with_answers.order,
+    )  # fmt: skip
+    one, other = without.expected, with_answers.expected
+    assert one is not None
+    assert other is not None
+    assert (one.accuracy, one.low, one.high, one.clean) == (None, None, None, 1.0)
+    assert (one.loss, one.gain, one.overhead, one.changed) == (other.loss, other.gain, other.overhead, other.changed)
+    assert one.unprotected == pytest.approx(other.unprotected)
+    (line,), (beside,) = frontier_data([without]).lines, frontier_data([with_answers]).lines
+    for mine, theirs in ((line.steps.quality, beside.steps.quality), (line.ranges.quality, beside.ranges.quality)):
+        for end in ("rate", "low", "high"):
+            assert getattr(mine, end) == pytest.approx(getattr(theirs, end))
+    write_plan(without, tmp_path / "plan.json")
+    assert read_plan(tmp_path / "plan.json") == without
+    told = Told()
+    evaluate(network(), data(), plan=without, run=RUN, progress=told)
+    assert [note for note in told.notes if "checked by" in note] == [
+        "the plan was chosen by agreement, without labels; its target is checked by accuracy, which loses no more"
+    ]
 
 
 def test_accuracy_loses_no_more_than_agreement() -> None:

@@ -273,29 +273,23 @@ def test_another_study_in_the_folder_is_refused(whole: rh.StudyResult, data: Pat
 
 
 def test_images_without_labels(tmp_path: Path) -> None:
-    """Measures go by changed answers; what decides by accuracy is skipped, and says so."""
-    images, _ = pictures(60)
-    found = studied(tmp_path, (images, None), only=("sweep", "points", "compare", "gain"))
-    states = {each["name"]: (each["state"], each["line"]) for each in found.record["steps"]}
-    assert states["sweep"][0] == states["points"][0] == states["compare"][0] == "done"
-    assert states["gain"] == (
-        "skipped",
-        "images have no labels, and it decides by accuracy: give them by --labels",
-    )
-    assert not found.record["labelled"]
-    (compared,) = json.loads((tmp_path / "steps" / "compare.json").read_text())["models"]
-    assert (compared["labelled"], compared["measure"]) == (False, "kept")
-
-
-def test_what_images_cannot_do_takes_no_time_of_the_budget(tmp_path: Path) -> None:
-    """Steps that need labels are left out before any step begins, and the others have the images."""
+    """All steps go by answers that change: a plan is made, evaluated and deployed, and schemes are compared."""
     images, _ = pictures(60)
     events: list[Any] = []
-    studied(tmp_path, (images, None), only=("sweep", "points", "gain", "compare"), progress=events.append)
+    only = ("sweep", "points", "gain", "evaluate", "compare", "harden")
+    found = studied(tmp_path, (images, None), only=only, progress=events.append)
     (scheduled,) = (event for event in events if isinstance(event, Scheduled))
-    assert [step.name for step in scheduled.steps] == ["sweep", "points", "compare"]
-    assert [name for name, _ in scheduled.left_out] == ["gain"]
-    assert all("no labels" in why for _, why in scheduled.left_out)
+    assert [step.name for step in scheduled.steps] == list(only)
+    assert scheduled.left_out == ()
+    states = {each["name"]: (each["state"], each["line"]) for each in found.record["steps"]}
+    assert not found.record["labelled"]
+    for name in ("sweep", "points", "gain", "compare"):
+        assert states[name][0] == "done", states[name]
+    assert "points of agreement" in states["gain"][1]
+    for name in ("evaluate", "harden"):
+        assert states[name][0] == "done" or "no plan protects anything" in states[name][1]
+    (compared,) = json.loads((tmp_path / "steps" / "compare.json").read_text())["models"]
+    assert (compared["labelled"], compared["measure"]) == (False, "kept")
 
 
 def test_avfs_need_neither_labels_nor_a_rate(tmp_path: Path) -> None:

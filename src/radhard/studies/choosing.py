@@ -183,7 +183,8 @@ class Chooser:
                 remark = "ranges pass the overhead limit unless a product is given up, and were left out"
                 return chosen, reached, spent, remark
             if reached or self._gain(step, over=steps[fewer]).high < 0:
-                remark = "ranges lower the accuracy here, and were left out"
+                what = "accuracy" if self.ordering.plain.labelled else "agreement"
+                remark = f"ranges lower the {what} here, and were left out"
                 return chosen, reached, spent if fewer < place else bound, remark
             return step, False, spent if fewer < place else bound, ""
         return chosen, reached, spent, "ranges alone pass the overhead limit, and were left out"

@@ -114,6 +114,8 @@ def evaluate(
         for one in ordered:
             one.check(model_under_test.programs[set_up.recipe])
             check_disjoint(one, model_under_test.data, images=images)
+            if one.labelled != model_under_test.data.labelled:
+                report(Note(model=model_under_test.model, line=_other_measure(one)))
             if upset is not None:
                 settings = [set_up.at(0.0), set_up.upset(upset)]
             elif counts is None:
@@ -129,6 +131,13 @@ def evaluate(
         program = model_under_test.programs[set_up.recipe]
         asked = {"plan": list(plans), "ber": rates, "flips": counts, "weights": weights, **told_of(upset)}
         return request.kept(result, resources, verb="evaluate", program=program, **asked)
+
+
+def _other_measure(plan: Plan) -> str:
+    """What to say where one of a plan and the images that evaluate it has labels, and the other none."""
+    if plan.labelled:
+        return "the plan was chosen by accuracy; these images have no labels, and its target is checked by agreement"
+    return "the plan was chosen by agreement, without labels; its target is checked by accuracy, which loses no more"
 
 
 def plans_of(plan: Plans) -> dict[str, Plan]:

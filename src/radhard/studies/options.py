@@ -163,7 +163,7 @@ class DataOptions:
         default=None,
         metadata=option(
             "a CSV or text file with the label of each image of --data; none: no labels, then changed predictions "
-            "count, and plan is refused. Default: folders are classes, or a list of labels in the folder"
+            "count. Default: folders are classes, or a list of labels in the folder"
         ),
     )
     classes: Path | None = field(
