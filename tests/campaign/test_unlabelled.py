@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -115,9 +116,72 @@ def test_vulnerability_is_of_answers_that_change(place: Path, tmp_path: Path) ->
     assert "no labels, hence no accuracy: with no component protected" in out
 
 
-@pytest.mark.parametrize("command", ["plan", "compare"])
-def test_what_decides_by_accuracy_is_refused(command: str, place: Path, tmp_path: Path) -> None:
-    where = ("--out", tmp_path / "p.json") if command == "plan" else ()
-    code, out, told = call(place, command, "--ber", "1e-4", *where)
-    assert (code, out) == (2, "")
-    assert told.splitlines()[-1].startswith(f"radhard: {command} needs labels, as it decides by accuracy, and flat")
+def test_schemes_are_compared_by_agreement(place: Path, tmp_path: Path) -> None:
+    """Nothing shown or written of images without labels is called accuracy, but where it is said that there is none."""
+    files = ("--csv", tmp_path / "c.csv", "--plot", tmp_path / "c.svg", "--store", tmp_path / "a.db")
+    arguments = ("--ber", "1e-4", "--schemes", "row-abft,tmr:ranges=none", *files)
+    code, out, told = call(place, "compare", *arguments, "--json")
+    assert code == 0, told
+    (record,) = json.loads(out)["models"]
+    assert (record["labelled"], record["measure"], record["images"]) == (False, "kept", 32)
+    names = [one["configuration"] for one in record["configurations"]]
+    assert names == ["unprotected", "row-abft", "tmr:ranges=none"] * 2  # no float program: it would agree with itself
+    for one in record["configurations"]:
+        for name in ("accuracy", "low", "high", "relative", "relative_low", "relative_high", "critical"):
+            assert one[name] is None
+        assert one["changed_low"] <= one["changed"] <= one["changed_high"]
+        assert one["loss"]["rate"] == pytest.approx(one["changed"])
+    bare = next(one for one in record["configurations"] if one["ber"])
+    assert 0 < bare["changed"] < 1
+    with (tmp_path / "c.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["measure"], row["accuracy"], float(row["changed"])) for row in rows] == [
+        ("kept", "", one["changed"]) for one in record["configurations"]
+    ]
+    figure = (tmp_path / "c.svg").read_text()
+    assert "points of agreement more than row-abft" in figure
+    assert f"{1 - bare['changed']:.1%}" in figure
+    assert "accuracy" not in figure
+    assert "accuracy" not in (tmp_path / "c.caption.txt").read_text()
+    code, out, _ = call(place, "compare", *arguments)
+    text = " ".join(out.split())
+    assert "no labels, hence no accuracy: agreement is the share of answers that are the same as without" in text
+    assert "agreement minus that of row-abft, in percentage points" in text
+    assert f"{100 * (1 - bare['changed']):.2f}" in text
+    assert text.count("accuracy") == 2  # there is none; and it loses no more
+    rh.write_report(tmp_path / "a.db", out=tmp_path / "page.html")
+    page = re.sub(
+        r"<script.*?</script>|<style.*?</style>|<[^>]+>", "", (tmp_path / "page.html").read_text(), flags=re.S
+    )
+    assert "Agreement of each configuration" in page
+    assert "(equivalent: within 2 points of agreement)" in page
+    assert "Accuracy" not in page
+
+
+def test_a_plan_goes_by_agreement(place: Path, tmp_path: Path) -> None:
+    """What the command prints, its figure, and the page of the report."""
+    file = tmp_path / "p.json"
+    how = ("--images", 12, "--judge", 12, "--trials", 1, "--max-loss", 30, "--max-overhead", 300, "--grain", "layer")
+    kept = ("--store", tmp_path / "a.db", "--plot", tmp_path / "p.svg")
+    code, out, told = call(place, "plan", "--ber", "1e-4", "--scheme", "tmr", *how, *kept, "--out", file)
+    assert code == 0, told
+    text = " ".join(out.split())
+    assert "target: at most 30 points of agreement lost from 100.00% clean" in text
+    assert "no labels, hence no accuracy: agreement is" in text
+    assert "expected agreement: " in text
+    assert text.count("accuracy") == 2  # there is none; and it loses no more
+    assert json.loads(file.read_text())["chosen_on"]["measure"] == "kept"
+    figure = (tmp_path / "p.svg").read_text()
+    assert "agreement under faults" in figure
+    assert "accuracy" not in figure
+    rh.write_report(tmp_path / "a.db", out=tmp_path / "page.html")
+    page = re.sub(
+        r"<script.*?</script>|<style.*?</style>|<[^>]+>", "", (tmp_path / "page.html").read_text(), flags=re.S
+    )
+    assert "Agreement over overhead" in page
+    assert "points of agreement (95 % limits" in page
+    assert "Accuracy" not in page
+    code, out, told = call(place, "evaluate", "--plan", file, "--images", 8, "--trials", 1)
+    assert code == 0, told
+    assert "at most 30 points of agreement lost: " in " ".join(out.split())
+    assert "checked by" not in told

@@ -58,8 +58,8 @@ def test_the_frontier_has_the_steps_in_the_order_of_products() -> None:
     (line,) = frontier_data([shuffled]).lines
     assert line.label == "lb-abft:retries=1, algorithm1"
     assert line.steps.products == (0, 1, 2, 3, 4)
-    assert line.steps.accuracy.rate == ACCURACY
-    assert line.steps.accuracy.high == pytest.approx([x + 0.03 for x in ACCURACY])
+    assert line.steps.quality.rate == ACCURACY
+    assert line.steps.quality.high == pytest.approx([x + 0.03 for x in ACCURACY])
     assert line.steps.overhead.rate == (0.0, 0.004, 0.01, 0.015, 0.03)
     assert line.steps.overhead.low == pytest.approx((0.0, 0.0036, 0.009, 0.0135, 0.027))
     assert line.ranges.products == (2, 3)

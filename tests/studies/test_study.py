@@ -273,27 +273,33 @@ def test_another_study_in_the_folder_is_refused(whole: rh.StudyResult, data: Pat
 
 
 def test_images_without_labels(tmp_path: Path) -> None:
-    """Measures go by changed answers; what decides by accuracy is skipped, and says so."""
+    """All steps go by answers that change: a plan is made, evaluated and deployed, and schemes are compared."""
     images, _ = pictures(60)
-    found = studied(tmp_path, (images, None), only=("sweep", "points", "compare"))
+    events: list[Any] = []
+    only = ("sweep", "points", "gain", "evaluate", "compare", "harden")
+    found = studied(tmp_path, (images, None), only=only, progress=events.append)
+    (scheduled,) = (event for event in events if isinstance(event, Scheduled))
+    assert [step.name for step in scheduled.steps] == list(only)
+    assert scheduled.left_out == ()
     states = {each["name"]: (each["state"], each["line"]) for each in found.record["steps"]}
-    assert states["sweep"][0] == states["points"][0] == "done"
-    assert states["compare"] == (
-        "skipped",
-        "images have no labels, and it decides by accuracy: give them by --labels",
-    )
     assert not found.record["labelled"]
+    for name in ("sweep", "points", "gain", "compare"):
+        assert states[name][0] == "done", states[name]
+    assert "points of agreement" in states["gain"][1]
+    for name in ("evaluate", "harden"):
+        assert states[name][0] == "done" or "no plan protects anything" in states[name][1]
+    (compared,) = json.loads((tmp_path / "steps" / "compare.json").read_text())["models"]
+    assert (compared["labelled"], compared["measure"]) == (False, "kept")
 
 
 def test_what_images_cannot_do_takes_no_time_of_the_budget(tmp_path: Path) -> None:
-    """Steps that need labels are left out before any step begins, and the others have the images."""
-    images, _ = pictures(60)
+    """Steps that need more images are left out before any step begins."""
     events: list[Any] = []
-    studied(tmp_path, (images, None), only=("sweep", "points", "gain", "compare"), progress=events.append)
+    studied(tmp_path, pictures(20), only=("sweep", "points", "gain", "harden"), images=None, progress=events.append)
     (scheduled,) = (event for event in events if isinstance(event, Scheduled))
     assert [step.name for step in scheduled.steps] == ["sweep", "points"]
-    assert [name for name, _ in scheduled.left_out] == ["gain", "compare"]
-    assert all("no labels" in why for _, why in scheduled.left_out)
+    assert [name for name, _ in scheduled.left_out] == ["gain", "harden"]
+    assert all("20 images are too few" in why for _, why in scheduled.left_out)
 
 
 def test_avfs_need_neither_labels_nor_a_rate(tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ class Point:
         """Accuracy; None of images without labels, and of no answers."""
         return self.accuracy if math.isfinite(self.accuracy) else None
 
+    @property
+    def known_quality(self) -> float | None:
+        """What is `kept`; None of no answers."""
+        return self.kept if math.isfinite(self.kept) else None
+
     def as_dict(self) -> PointRecord:
         """The point as JSON values; a rate of no answers is null, and so is a limit that is infinite."""
         found = {

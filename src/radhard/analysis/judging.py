@@ -94,6 +94,8 @@ class TargetCheck:
     limit: Limit
     images: int
     needed: float
+    labelled: bool = True
+    """Whether the loss is one of accuracy; without labels it is one of agreement, which is never the smaller one."""
 
     @property
     def verdict(self) -> TargetVerdict:
@@ -138,6 +140,7 @@ def check_target(plan: Plan, outcomes: Sequence[ConfigurationOutcome], *, images
         limit=limit(outcome.differing, level=level),
         images=images,
         needed=images_to_tell(outcome.differing, margin=target, level=level),
+        labelled=outcome.configuration.setting.labelled,
     )
 
 

@@ -59,6 +59,7 @@ def chosen_on(
         pixels=None if pixels is None else pixels.as_dict(),
         fingerprints_of="content",
         fingerprints=(*_contents(data, images=images), *_contents(judged[0], images=judged[1])),
+        measure=None if data.labelled else "kept",
     )
 
 

@@ -1,4 +1,4 @@
-"""`radhard compare`: accuracy and overhead of several schemes under the same faults."""
+"""`radhard compare`: accuracy, or agreement, and overhead of several schemes under the same faults."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +40,8 @@ def compare(
 ) -> None:
     """Compare schemes on the products of a model, under the same faults.
 
-    Each is compared with the baseline --reference by a paired difference of accuracies, whose interval holds for all
+    Each is compared with the baseline --reference by a paired difference of accuracies (without labels: of agreement
+    with the fault-free answers), whose interval holds for all
     schemes at a rate together; two one-sided tests decide whether two schemes are equivalent within --margin. Every
     scheme includes ranges on non-linear operators unless it has ranges=none. Blocks are the cheapest at the bit error
     rate. Each image is checked separately.

@@ -1,4 +1,4 @@
-"""`radhard evaluate`: accuracy and overhead of plans on images that did not choose them."""
+"""`radhard evaluate`: accuracy, or agreement, and overhead of plans on images that did not choose them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +53,7 @@ def evaluate(
     """Measure plans: unprotected, ranges only, products only, both; under the same faults, and without faults.
 
     Overhead counts executed operations. Images that chose a plan are refused. The verdict on the target is repeated on
-    these images. The recipe is that of the plan.
+    these images, and without labels is on agreement with the fault-free answers. The recipe is that of the plan.
     """
     each, rates = models.each, None if ber is None else parse.rates(ber)
     counts = None if flips is None else parse.counts(flips, ber=ber)

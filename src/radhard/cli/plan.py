@@ -39,7 +39,8 @@ def plan(
 
     Some images choose the plan, others judge it. The target is met if the upper confidence limit of the loss is within
     it, and not met if the lower limit is beyond it. Otherwise the images cannot tell, and the command says how many
-    would. If the target cannot be met, the result is the most protected plan within the overhead, with the reason.
+    would. Without labels losses are of agreement with the fault-free answers. If the target cannot be met, the result
+    is the most protected plan within the overhead, with the reason.
     """
     rate = parse.rate(ber)
     others = parse.files(list(beside or []), option="--beside", suffix=".json")

@@ -1,4 +1,4 @@
-"""The data of the frontier figure (accuracy over overhead of a plan's candidates), and its CSV."""
+"""The data of the frontier figure (accuracy or agreement over overhead of a plan's candidates), and its CSV."""
 
 import csv
 import math
@@ -7,28 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from radhard.analysis.intervals import Interval
 from radhard.protection import Plan, Ranges
 from radhard.protection.planning.grounds import FrontierStep
 from radhard.report.band import Band
+from radhard.report.configurations.quality import SHORT, quality, quality_name
 from radhard.report.configurations.record import flat
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierSteps:
     """How many `products` are protected, in rising order, and overhead (a share of the model's own operations) and
-    accuracy at each. The upper limit of an overhead that is not known is infinite.
+    accuracy, or without labels agreement, at each (`quality`). An upper limit of an overhead not known is infinite.
     """
 
     products: tuple[int, ...]
     overhead: Band
-    accuracy: Band
+    quality: Band
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frontier:
     """A plan's steps without and with `ranges`, the (overhead, accuracy) of the `chosen` one, and the limits.
 
-    `target` is the least accuracy that was wanted, `most` the greatest overhead, `clean` the accuracy with no fault.
+    `target` is the least quality that was wanted, `most` the greatest overhead, `clean` the quality with no fault.
     """
 
     label: str
@@ -42,11 +44,12 @@ class Frontier:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierData:
-    """What the figure shows: a line a plan."""
+    """What the figure shows: a line a plan, of `measured`: accuracy, agreement, or both."""
 
     title: str
     subtitle: str
     lines: tuple[Frontier, ...]
+    measured: str = "accuracy"
 
 
 def frontier_data(plans: Sequence[Plan]) -> FrontierData:
@@ -54,11 +57,15 @@ def frontier_data(plans: Sequence[Plan]) -> FrontierData:
     first = plans[0]
     models = tuple(dict.fromkeys(plan.model for plan in plans))
     rates = tuple(dict.fromkeys(f"{plan.ber:.3g}" for plan in plans))
+    measured = " or ".join(dict.fromkeys(quality_name(labelled=plan.labelled) for plan in plans))
     said = tuple(dict.fromkeys(_on(plan) for plan in plans))
+    name = models[0] if len(models) == 1 else f"{len(models)} models"
     return FrontierData(
-        title=f"{models[0] if len(models) == 1 else f'{len(models)} models'}: accuracy over the overhead of protection",
-        subtitle=f"recipe {first.recipe}, BER {', '.join(rates)}; {'; '.join(said)}\nbars are 95 % intervals",
+        title=f"{name}: {measured} over the overhead of protection",
+        subtitle=f"recipe {first.recipe}, BER {', '.join(rates)}; {'; '.join(said)}\nbars are 95 % intervals"
+        + ("" if all(plan.labelled for plan in plans) else f"; {SHORT}"),
         lines=tuple(_frontier(plan, plans) for plan in plans),
+        measured=measured,
     )
 
 
@@ -70,6 +77,7 @@ def frontier_rows(plans: Sequence[Plan]) -> list[dict[str, object]]:
             "recipe": plan.recipe,
             "strategy": plan.strategy,
             "scheme": "" if plan.method is None else plan.method.title,
+            "measure": "accuracy" if plan.labelled else "kept",
             "chosen": int(chosen_step(plan) == step),
             **flat(step.as_dict()),
         }
@@ -99,12 +107,15 @@ def chosen_step(plan: Plan) -> FrontierStep | None:
 def _frontier(plan: Plan, plans: Sequence[Plan]) -> Frontier:
     clean = math.nan if plan.expected is None else plan.expected.clean
     chosen, goal = chosen_step(plan), plan.limits
-    shown = sorted((s for s in plan.frontier if s.accuracy is not None), key=lambda step: step.products)
+    known = plan.labelled
+    shown = sorted(
+        (s for s in plan.frontier if math.isfinite(_quality(s, labelled=known).rate)), key=lambda step: step.products
+    )
     return Frontier(
         label=_label(plan, plans),
-        steps=_steps([step for step in shown if not step.ranges]),
-        ranges=_steps([step for step in shown if step.ranges]),
-        chosen=(_share(chosen, "share"), _number(None if chosen is None else chosen.accuracy)),
+        steps=_steps([step for step in shown if not step.ranges], labelled=known),
+        ranges=_steps([step for step in shown if step.ranges], labelled=known),
+        chosen=(_share(chosen, "share"), math.nan if chosen is None else _quality(chosen, labelled=known).rate),
         clean=clean,
         target=clean - _number(goal.loss),
         most=_number(goal.overhead),
@@ -141,7 +152,12 @@ def _share(step: FrontierStep | None, end: Literal["share", "low", "high"]) -> f
     return math.inf if value is None else value
 
 
-def _steps(steps: Sequence[FrontierStep]) -> FrontierSteps:
+def _quality(step: FrontierStep, *, labelled: bool) -> Interval:
+    return quality(step.as_dict(), labelled=labelled)
+
+
+def _steps(steps: Sequence[FrontierStep], *, labelled: bool) -> FrontierSteps:
+    shares = [_quality(step, labelled=labelled) for step in steps]
     return FrontierSteps(
         products=tuple(step.products for step in steps),
         overhead=Band(
@@ -149,9 +165,9 @@ def _steps(steps: Sequence[FrontierStep]) -> FrontierSteps:
             low=tuple(_share(step, "low") for step in steps),
             high=tuple(_share(step, "high") for step in steps),
         ),
-        accuracy=Band(
-            rate=tuple(_number(step.accuracy) for step in steps),
-            low=tuple(step.low for step in steps),
-            high=tuple(step.high for step in steps),
+        quality=Band(
+            rate=tuple(share.rate for share in shares),
+            low=tuple(share.low for share in shares),
+            high=tuple(share.high for share in shares),
         ),
     )

@@ -1,4 +1,4 @@
-"""Draws the frontier: accuracy over overhead of a plan's candidates."""
+"""Draws the frontier: accuracy or agreement over overhead of a plan's candidates."""
 
 import math
 from pathlib import Path
@@ -33,13 +33,15 @@ def draw_frontier(data: FrontierData, path: Path) -> None:
     handles += [
         Line2D([], [], label="with ranges too (hollow)", color=GREY, marker="o", markerfacecolor="white", linestyle=""),
         Line2D([], [], label="chosen", linestyle="", **_RING),
-        Line2D([], [], label="limits: accuracy lost, overhead", color=GREY, linewidth=1.0, linestyle=DASHES[1]),
-        Line2D([], [], label="clean accuracy", color=GREY, linewidth=1.0, linestyle=DASHES[2]),
+        Line2D([], [], label=f"limits: {data.measured} lost, overhead", color=GREY, linewidth=1.0, linestyle=DASHES[1]),
+        Line2D([], [], label=f"clean {data.measured}", color=GREY, linewidth=1.0, linestyle=DASHES[2]),
     ]
     figure.text(0.15 / width, 1 - 0.12 / height, data.title, va="top", fontsize=13, fontweight="bold")
     figure.text(0.15 / width, 1 - 0.40 / height, data.subtitle, va="top", fontsize=9, color=GREY)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9, handlelength=4)
-    shown = ("accuracy under faults over overhead, a mark a step of a plan; the ring is the step that was chosen",)
+    shown = (
+        f"{data.measured} under faults over overhead, a mark a step of a plan; the ring is the step that was chosen",
+    )
     write_figure(figure, path, caption=Caption(title=data.title, sentences=(*sentences_of(data.subtitle), *shown)))
 
 
@@ -49,7 +51,7 @@ def draw_frontier_on(data: FrontierData, axes: Axes) -> list[Line2D]:
     handles = [_draw(axes, line, number=number) for number, line in enumerate(data.lines)]
     _limits(axes, data)
     axes.set_xlabel("overhead: operations of protection, in % of the model's own")
-    axes.set_ylabel("accuracy under faults")
+    axes.set_ylabel(f"{data.measured} under faults")
     axes.yaxis.set_major_formatter(percent_ticks())
     axes.xaxis.set_major_formatter(percent_ticks())
     axes.grid(visible=True, which="major", color="0.9", linewidth=0.7)
@@ -78,18 +80,18 @@ def _draw(axes: Axes, line: Frontier, *, number: int) -> Line2D:
     """The steps with their intervals, those with ranges hollow, and a ring around the chosen one."""
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     for steps in (line.steps, line.ranges):
-        axes.vlines(steps.overhead.rate, steps.accuracy.low, steps.accuracy.high, color=colour, linewidth=0.9)
+        axes.vlines(steps.overhead.rate, steps.quality.low, steps.quality.high, color=colour, linewidth=0.9)
         bounded = [k for k, high in enumerate(steps.overhead.high) if math.isfinite(high)]
         low, high, at = (
-            [values[k] for k in bounded] for values in (steps.overhead.low, steps.overhead.high, steps.accuracy.rate)
+            [values[k] for k in bounded] for values in (steps.overhead.low, steps.overhead.high, steps.quality.rate)
         )
         axes.hlines(at, low, high, color=colour, linewidth=0.9)
     (handle,) = axes.plot(
-        line.steps.overhead.rate, line.steps.accuracy.rate, color=colour, marker=marker, linewidth=1.3, markersize=5.0,
+        line.steps.overhead.rate, line.steps.quality.rate, color=colour, marker=marker, linewidth=1.3, markersize=5.0,
         linestyle=DASHES[number % len(DASHES)], markeredgecolor="white", markeredgewidth=0.5, label=line.label,
     )  # fmt: skip
     axes.plot(
-        line.ranges.overhead.rate, line.ranges.accuracy.rate, color=colour, marker=marker, linestyle="",
+        line.ranges.overhead.rate, line.ranges.quality.rate, color=colour, marker=marker, linestyle="",
         markersize=6.0, markerfacecolor="white", zorder=3,
     )  # fmt: skip
     if all(map(math.isfinite, line.chosen)):

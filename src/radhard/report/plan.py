@@ -1,5 +1,6 @@
-"""A plan as a table, and its target, verdict and expected accuracy in sentences."""
+"""A plan as a table, and its target, verdict and expected accuracy or agreement in sentences."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 from rich.table import Table
@@ -7,6 +8,7 @@ from rich.table import Table
 from radhard.protection import Plan, Ranges, Scheme, scheme_dict, scheme_name
 from radhard.protection.planning.grounds import Estimate, Expected, OrderedProduct
 from radhard.report.anatomy import MARK
+from radhard.report.configurations.quality import NO_LABELS, points_of, quality, quality_name
 from radhard.report.configurations.table import fixed, percent, points
 from radhard.report.fitted import FittedTable
 
@@ -14,7 +16,8 @@ from radhard.report.fitted import FittedTable
 def plan_table(plan: Plan) -> Table:
     """One row a protected site, by layers in the order in which they were taken; factors in percentage points."""
     table = FittedTable(
-        f"{plan.model}, recipe {plan.recipe}, at BER {plan.ber:.3g}: what is protected; factors in percentage points; "
+        f"{plan.model}, recipe {plan.recipe}, at BER {plan.ber:.3g}: what is protected; factors in percentage points"
+        f"{'' if plan.labelled else ' of agreement'}; "
         "operations: of a product's protection an image, by weights, and their share of those of all protected "
         "products",
         keys=2,
@@ -53,12 +56,14 @@ def plan_summary(plan: Plan) -> list[str]:
     expected, chosen = plan.expected, plan.chosen_on
     lines = [_protects(plan), *_wanted(plan)]
     if expected is not None:
-        lines += _expected(expected)
+        lines += _expected(expected, labelled=plan.labelled)
         lines += [f"remark: {expected.remark}"] if expected.remark else []
     if chosen.images is not None and chosen.trials is not None:
         trials = f"{chosen.trials} trial{'' if chosen.trials == 1 else 's'}"
         also = f", judged on {plan.judged.images:,} others" if plan.judged else ""
         lines.append(f"chosen on {chosen.images:,} images of {chosen.data}{also} in {trials}, fault seed {plan.seed}")
+    if not plan.labelled:
+        lines.append(NO_LABELS)
     if any(product.guessed for product in plan.order):
         lines.append(MARK)
     if expected is not None:
@@ -99,7 +104,8 @@ def _wanted(plan: Plan) -> Iterator[str]:
     if loss is None or most is None:
         return
     from_clean = "" if clean is None else f" from {clean:.2%} clean, so {clean - loss:.2%}"
-    yield f"target: at most {100 * loss:g} points lost{from_clean}; overhead at most {100 * most:g} %"
+    of = points_of(labelled=plan.labelled)
+    yield f"target: at most {100 * loss:g} {of} lost{from_clean}; overhead at most {100 * most:g} %"
     if line := judged_line(plan):
         yield line
     if not plan.verdict and plan.bound == "accuracy":
@@ -120,28 +126,30 @@ def judged_line(plan: Plan) -> str:
         return ""
     loss, needed = plan.judged.loss, plan.judged.images_needed
     level, on = f"{100 * plan.judged.limit_level:g} %", f"{plan.judged.images:,} images that did not choose it"
+    of = points_of(labelled=plan.labelled)
     if plan.verdict == "met":
         what = "" if plan.protection.sites else ", and nothing needs protecting"
-        return f"met{what}: at most {fixed(loss.high)} points are lost (one-sided {level} limit on {on})"
+        return f"met{what}: at most {fixed(loss.high)} {of} are lost (one-sided {level} limit on {on})"
     if plan.verdict == "not met":
-        return f"not met: at least {fixed(loss.low)} points are lost (one-sided {level} limit on {on})"
+        return f"not met: at least {fixed(loss.low)} {of} are lost (one-sided {level} limit on {on})"
     more = (
         "on these no less than the target was lost, so that more images would hardly help"
         if needed is None
         else f"if all goes on so, about {needed:,} would tell (--judge)"
     )
     return (
-        f"cannot tell: {fixed(loss.rate)} points were lost on {on}, in truth {fixed(loss.low)} to "
+        f"cannot tell: {fixed(loss.rate)} {of} were lost on {on}, in truth {fixed(loss.low)} to "
         f"{fixed(loss.high)} (one-sided {level} limits); {more}"
     )
 
 
-def _expected(expected: Expected) -> Iterator[str]:
-    if expected.accuracy is not None:
+def _expected(expected: Expected, *, labelled: bool) -> Iterator[str]:
+    share = quality(expected.as_dict(), labelled=labelled)
+    if math.isfinite(share.rate):
         unprotected = expected.unprotected
         beside = "" if unprotected is None else f", unprotected {unprotected:.2%}"
         yield (
-            f"expected accuracy: {expected.accuracy:.2%} ({points(expected.low, expected.high)}){beside}"
+            f"expected {quality_name(labelled=labelled)}: {share.rate:.2%} ({points(share.low, share.high)}){beside}"
             f"{_paired(expected.loss, 'lost')}{_paired(expected.gain, 'gained')}"
         )
     if (spent := expected.overhead) is not None:

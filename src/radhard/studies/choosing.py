@@ -128,7 +128,7 @@ class Chooser:
         enough = next((step for step in within if step is not steps[0] and self.reached(step)), None)
         if enough is not None:
             return enough, True, "accuracy"
-        best = max(within, key=lambda step: (step.outcome.point.accuracy, -step.overhead))
+        best = max(within, key=lambda step: (step.outcome.point.kept, -step.overhead))
         return best, False, "products" if len(within) == of else "overhead"
 
     def _top(
@@ -178,12 +178,13 @@ class Chooser:
                 continue
             if self.reached(step):
                 return step, True, "accuracy", ""
-            worse = step.outcome.point.accuracy < chosen.outcome.point.accuracy
+            worse = step.outcome.point.kept < chosen.outcome.point.kept
             if fewer < place and (reached or worse):
                 remark = "ranges pass the overhead limit unless a product is given up, and were left out"
                 return chosen, reached, spent, remark
             if reached or self._gain(step, over=steps[fewer]).high < 0:
-                remark = "ranges lower the accuracy here, and were left out"
+                what = "accuracy" if self.ordering.plain.labelled else "agreement"
+                remark = f"ranges lower the {what} here, and were left out"
                 return chosen, reached, spent if fewer < place else bound, remark
             return step, False, spent if fewer < place else bound, ""
         return chosen, reached, spent, "ranges alone pass the overhead limit, and were left out"

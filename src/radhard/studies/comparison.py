@@ -1,4 +1,4 @@
-"""The verb `compare`: accuracy and overhead of several schemes under the same faults."""
+"""The verb `compare`: accuracy, or agreement, and overhead of several schemes under the same faults."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from radhard.campaign.rates import whole_curve
 from radhard.campaign.selection import before_any, check_apart, fingerprints
 from radhard.errors import InputError
 from radhard.hardware import FaultModel
-from radhard.models.data.splits import check_labelled
 from radhard.protection import Method, read_method
 from radhard.report.configurations.record import ComparedRecord, compared_record, setting_of
 from radhard.studies.baselines import Baselines, Needed
@@ -84,7 +83,8 @@ def compare(
     `max_loss` percentage points are lost on `select` images, of which none evaluates. Each scheme is paired with the
     `reference`, by its title (default: the first); two are equivalent within `margin` percentage points. Without `ber`,
     `flips` (numbers an inference) and `fault_model` (one upset an inference, such as of `RegisterUpsets()`), the rates
-    are those of the model's whole curve. Errors are those of `under_test`, and InputError for schemes or numbers that
+    are those of the model's whole curve. Of images without labels all points are of agreement: the share of answers
+    that are those without faults. Errors are those of `under_test`, and InputError for schemes or numbers that
     cannot be meant.
 
     >>> import torch
@@ -116,7 +116,6 @@ def compare(
         )
     with request.resources() as resources:
         here = request.set_up(resources, images=run.images)
-        check_labelled(here.model_under_test.data, doing="compare")
         needed, images = None, images_taken(here.model_under_test, run.images, progress=report)
         if options.extent == "needed":
             selecting = request.set_up(resources, images=options.select, part="select")

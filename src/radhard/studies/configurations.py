@@ -57,11 +57,13 @@ def measure(
 ) -> Evaluation:
     """Measure what the store lacks of them on the first `images`, and of the float program without faults.
 
-    They are paired if `pairing` says how.
+    They are paired if `pairing` says how. Without labels the float program is left out, as its agreement with itself
+    says nothing.
     """
     model_under_test, run = set_up.model_under_test, set_up.run
+    labelled = model_under_test.data.labelled
     every = {(c.name, c.setting.digest): c for c in configurations}
-    if "float" in model_under_test.programs and all(c.setting.recipe != "float" for c in configurations):
+    if labelled and "float" in model_under_test.programs and all(c.setting.recipe != "float" for c in configurations):
         original = Configuration(name="float program", setting=clean_setting(model_under_test, "float"))
         every = {(original.name, original.setting.digest): original, **every}
     asked = Configurations(

@@ -1,4 +1,4 @@
-"""The verb `evaluate`: accuracy and overhead of plans on images that did not choose them."""
+"""The verb `evaluate`: accuracy, or agreement, and overhead of plans on images that did not choose them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from radhard.campaign.model_under_test import ModelUnderTest
 from radhard.campaign.selection import before_any, check_disjoint, seen_by
 from radhard.errors import InputError, in_python
 from radhard.hardware import FaultModel
-from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_plan
 from radhard.report.configurations.record import EvaluatedRecord, evaluated_record
 from radhard.report.configurations.target import target_line
@@ -75,9 +74,11 @@ def evaluate(
 
     A plan is measured at its own rate, or one plan at each rate of `ber`, at so many `flips` an inference, or with one
     upset an inference of a `fault_model`, such as `RegisterUpsets()`; in its own recipe. Its target is one at its own
-    rate, and is checked there alone. Overhead counts the operations that were executed, by `weights`. Images that chose
-    a plan are refused; `run.images` that is left out ends before the first of these. InputError for plans of another
-    program, of several recipes, or several for one rate; other errors are those of `under_test`.
+    rate, and is checked there alone; of images without labels in points of agreement (the share of answers that are
+    those without faults), of which no fewer are lost than of accuracy. Overhead counts the operations that were
+    executed, by `weights`. Images that chose a plan are refused; `run.images` that is left out ends before the first of
+    these. InputError for plans of another program, of several recipes, or several for one rate; other errors are those
+    of `under_test`.
 
     >>> import torch
     >>> import radhard as rh
@@ -107,13 +108,14 @@ def evaluate(
     with request.resources() as resources:
         set_up = request.set_up(resources, images=run.images, plans=plans)
         model_under_test = set_up.model_under_test
-        check_labelled(model_under_test.data, doing="evaluate")
         ordered = sorted(plans.values(), key=lambda one: one.ber)
         images = run.images or not_chosen(ordered, model_under_test, report=report)
         configurations: list[Configuration] = []
         for one in ordered:
             one.check(model_under_test.programs[set_up.recipe])
             check_disjoint(one, model_under_test.data, images=images)
+            if one.labelled != model_under_test.data.labelled:
+                report(Note(model=model_under_test.model, line=_other_measure(one)))
             if upset is not None:
                 settings = [set_up.at(0.0), set_up.upset(upset)]
             elif counts is None:
@@ -129,6 +131,13 @@ def evaluate(
         program = model_under_test.programs[set_up.recipe]
         asked = {"plan": list(plans), "ber": rates, "flips": counts, "weights": weights, **told_of(upset)}
         return request.kept(result, resources, verb="evaluate", program=program, **asked)
+
+
+def _other_measure(plan: Plan) -> str:
+    """What to say where one of a plan and the images that evaluate it has labels, and the other none."""
+    if plan.labelled:
+        return "the plan was chosen by accuracy; these images have no labels, and its target is checked by agreement"
+    return "the plan was chosen by agreement, without labels; its target is checked by accuracy, which loses no more"
 
 
 def plans_of(plan: Plans) -> dict[str, Plan]:

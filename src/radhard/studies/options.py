@@ -162,8 +162,8 @@ class DataOptions:
     labels: str | None = field(
         default=None,
         metadata=option(
-            "a CSV or text file with the label of each image of --data; none: no labels, then sweep and "
-            "vulnerability count changed predictions. Default: folders are classes, or a list of labels in the folder"
+            "a CSV or text file with the label of each image of --data; none: no labels, then changed predictions "
+            "count. Default: folders are classes, or a list of labels in the folder"
         ),
     )
     classes: Path | None = field(
@@ -382,6 +382,9 @@ class CompareOptions:
     )
     margin: float = field(
         default=2.0,
-        metadata=option("largest accuracy difference of equivalent schemes, in percentage points"),
+        metadata=option(
+            "largest difference in accuracy (without labels, in agreement with the fault-free answers) of equivalent "
+            "schemes, in percentage points"
+        ),
     )
     weights: "Weights" = field(default_factory=_weights, metadata=_WEIGHTS)

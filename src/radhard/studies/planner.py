@@ -104,7 +104,7 @@ def plan_of(planner: Planner, decision: Decision) -> Plan:
         expected=Expected(
             **vars(decision.chosen.recorded),
             clean=float(clean.correct.sum() / clean.trials.sum()),
-            unprotected=judgement.unprotected.point.known_accuracy,
+            unprotected=judgement.unprotected.point.known_quality,
             weights=Weighting(**vars(chooser.weights)),
             remark=decision.remark,
             refused=dict(chooser.protectable.products.refused),

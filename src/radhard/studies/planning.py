@@ -8,7 +8,6 @@ from radhard.analysis.noninferiority import images_needed
 from radhard.campaign.model_under_test import ModelUnderTest, shared
 from radhard.errors import InputError, WorkerError, in_python
 from radhard.machine.device import device_name
-from radhard.models.data.splits import check_labelled
 from radhard.protection import Plan, read_method
 from radhard.report.frontier import frontier_data, frontier_rows
 from radhard.report.plan import judged_line
@@ -88,7 +87,8 @@ def plan(
 
     `run.images` images choose the plan (default: 500, or a quarter of all if there are fewer than 2,000), and `judge`
     other images judge it, at a confidence of `level` percent. If no plan meets the target, the result is the most
-    protected plan within the overhead. Errors are those of `under_test`; InputError for numbers out of range and for
+    protected plan within the overhead. Of images without labels losses are points of agreement: of answers that are
+    those without faults. Errors are those of `under_test`; InputError for numbers out of range and for
     too few images.
 
     >>> import torch
@@ -115,7 +115,6 @@ def plan(
     with request.resources() as resources:
         wanted = None if run.images is None else run.images + (options.judge or run.images)
         model_under_test = request.under_test(images=wanted, store=resources.store, part="select")
-        check_labelled(model_under_test.data, doing="plan")
         choosing = run.images or min(500, max(1, len(model_under_test.data) // 4))
         judging = options.judge or choosing
         choosers, judges = shared(model_under_test, choosing, judging)

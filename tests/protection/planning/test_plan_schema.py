@@ -179,10 +179,18 @@ def test_the_schema_has_the_fields_of_what_is_written() -> None:
     since = {"differing", "changed_low", "changed_high", *rates}
     assert PARTS["FrontierStep"]["properties"].keys() == of_format_1 | since == step(1).recorded.as_dict().keys()
     assert PARTS["Expected"]["properties"].keys() == plan().as_dict()["expected"].keys()
-    data = SimpleNamespace(name="toy", digest="cd" * 32, images=torch.zeros(1, 1, 2, 2), ids=torch.tensor([31]))
+    data = SimpleNamespace(
+        name="toy", digest="cd" * 32, images=torch.zeros(1, 1, 2, 2), ids=torch.tensor([31]), labelled=True
+    )
     on = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1)).as_dict()
-    assert PARTS["ChosenOn"]["properties"].keys() - {"pixels"} == plan().chosen_on.as_dict().keys() == on.keys()
+    assert (
+        PARTS["ChosenOn"]["properties"].keys() - {"pixels", "measure"} == plan().chosen_on.as_dict().keys() == on.keys()
+    )
     assert errors({**json.loads(json.dumps(plan().as_dict())), "chosen_on": on}) == []
+    data.labelled = False
+    without = chosen_on(data, images=1, trials=1, calibrated_on="toy/train", judged=(data, 1)).as_dict()
+    assert without == {**on, "measure": "kept"}
+    assert errors({**json.loads(json.dumps(plan().as_dict())), "chosen_on": without}) == []
 
 
 def test_the_schema_has_the_options_of_each_method() -> None:

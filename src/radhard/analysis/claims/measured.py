@@ -97,6 +97,8 @@ def _put(found: MeasuredRecords, record: Record, *, name: str) -> None:
         shared = {key: value for key, value in record.items() if key != "points"}
         points: list[Record] = [{**shared, **point} for point in record["points"]]
         found.factors.setdefault(_components(record), {})[name] = points
+    elif "configurations" in record and record.get("labelled") is False:
+        return  # claims on plans and schemes are of accuracy
     elif "configurations" in record:
         names = {row["configuration"] for row in record["configurations"]}
         (found.plans if names & _OF_PLANS else found.schemes)[name] = record

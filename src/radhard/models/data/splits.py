@@ -121,11 +121,11 @@ def split_data(
 
 
 def check_labelled(data: Dataset, *, doing: str) -> None:
-    """Raise InputError if images have no labels, which `doing` something takes, such as `plan`."""
+    """Raise InputError if images have no labels, which `doing` something takes, such as `reproduce`."""
     if not data.labelled:
         raise InputError(
             f"{doing} needs labels, as it decides by accuracy, and {data.name} has none: give them by --labels FILE; "
-            "sweep and vulnerability work without, by the share of answers that change"
+            "sweep, vulnerability, plan, compare and evaluate work without, by the share of answers that change"
         )
 
 

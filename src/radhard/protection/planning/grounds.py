@@ -20,7 +20,7 @@ Fingerprint = Annotated[str, Matches("[0-9a-f]{16}|-?[0-9a-f]+-[0-9a-f]{8}")]
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(Record):
-    """A difference of two accuracies, and its interval: of 95 %, or its two one-sided limits."""
+    """A difference of two accuracies or agreements, and its interval: of 95 %, or its two one-sided limits."""
 
     rate: float
     low: float
@@ -92,8 +92,8 @@ class FrontierStep(Record):
     trials: Count
     n: Count
     accuracy: Share | None
-    low: Share
-    high: Share
+    low: Share | None
+    high: Share | None
     relative: Amount | None
     relative_low: Amount | None
     relative_high: Amount | None
@@ -126,8 +126,8 @@ class FrontierStep(Record):
 class Expected(FrontierStep):
     """What the plan gave on the images that judged it; in format 1 on those that chose it."""
 
-    clean: Annotated[float, Least(0), Most(1), "Accuracy with no fault and no protection."]
-    unprotected: Annotated[Share | None, "Accuracy under the same faults with no protection."]
+    clean: Annotated[float, Least(0), Most(1), "Accuracy with no fault and no protection; 1 without labels."]
+    unprotected: Annotated[Share | None, "Accuracy, or agreement, under the same faults with no protection."]
     weights: Weighting
     remark: str = ""
     refused: Annotated[Mapping[str, str], "Products that no scheme can protect -> why."] = field(default_factory=dict)
@@ -171,6 +171,9 @@ class ChosenOn(Record):
     pixels: Annotated[Mapping[str, object] | None, "What was done to the images: how found, resized, scaled."] = None
     fingerprints_of: Annotated[str | None, Matches("content"), "Left out: of identity and content."] = None
     fingerprints: tuple[Fingerprint, ...] | None = None
+    measure: Annotated[
+        str | None, Matches("kept"), "kept: no labels, all is of agreement with fault-free answers. Left out: accuracy."
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

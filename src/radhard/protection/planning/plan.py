@@ -65,6 +65,11 @@ class Plan:
     calibration: Calibration | None = None
     anatomy: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the images that chose and judged it had labels; without, it is by agreement with clean answers."""
+        return self.chosen_on.measure is None
+
     def check(self, program: Program) -> None:
         """Raise InputError unless the plan is for `program`."""
         if self.program != program.digest:

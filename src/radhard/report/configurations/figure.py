@@ -23,6 +23,7 @@ from radhard.report.configurations.points import (
     clean_told,
     overhead_scale,
 )
+from radhard.report.configurations.quality import points_of, quality_name
 from radhard.report.fault_amount import amount_told
 from radhard.report.style import COLOURS, GREY, check_suffix, percent_ticks, point_ticks, write_figure
 
@@ -64,7 +65,7 @@ def draw_configurations(data: ConfigurationsData, path: Path) -> None:
         grid[row, 0].set_title(panel.model, loc="left", fontsize=9, fontweight="bold")
         grid[row, -1].set_title(clean_told(panel), loc="right", fontsize=7.5, color=GREY)
     for axes in grid[-1, :-1]:
-        axes.set_xlabel(f"points more than {data.baseline}", fontsize=8)
+        axes.set_xlabel(_difference_label(data), fontsize=8)
     grid[-1, -1].set_xlabel("overhead, in % of the model's operations", fontsize=8)
     left = 0.15 / width
     figure.text(left, 1 - 0.12 / height, data.title, va="top", fontsize=13, fontweight="bold")
@@ -80,14 +81,19 @@ def draw_configurations_on(data: ConfigurationsData, axes: Axes) -> None:
     rate = (data.rates or (math.nan,))[-1]
     _draw_differences(axes, data.panels[0], data=data, rate=rate)
     axes.set_title(f"{data.panels[0].model}, {amount_told(rate, unit=data.unit)}")
-    axes.set_xlabel(f"points more than {data.baseline}")
+    axes.set_xlabel(_difference_label(data))
+
+
+def _difference_label(data: ConfigurationsData) -> str:
+    return f"{points_of(labelled=data.labelled)} more than {data.baseline}"
 
 
 def caption(data: ConfigurationsData) -> Caption:
     """What the figure shows, and what came out at the highest rate."""
+    name = quality_name(labelled=data.labelled)
     shown = [
-        f"each row is a configuration; marks are its accuracy minus that of {data.baseline}, in percentage points, "
-        "under the same faults on the same images, and the number beside them is its accuracy",
+        f"each row is a configuration; marks are its {name} minus that of {data.baseline}, in percentage points, "
+        f"under the same faults on the same images, and the number beside them is its {name}",
     ]
     if data.margin is None:
         shown.append(
@@ -99,13 +105,13 @@ def caption(data: ConfigurationsData) -> Caption:
         rate = data.rates[-1]
         for panel in data.panels:
             found = [(line, line.ber.index(rate)) for line in panel.lines if rate in line.ber]
-            told = ", ".join(f"{line.configuration} {line.accuracy.rate[at]:.1%}" for line, at in found)
+            told = ", ".join(f"{line.configuration} {line.quality.rate[at]:.1%}" for line, at in found)
             shown.append(f"{panel.model}, {clean_told(panel)}; at {amount_told(rate, unit=data.unit)}: {told}")
     return Caption(title=data.title, sentences=(*sentences_of(data.subtitle), *shown))
 
 
 def _draw_differences(axes: Axes, panel: ConfigurationsPanel, *, data: ConfigurationsData, rate: float) -> None:
-    """A mark for each configuration with its interval, and its accuracy as a number beside it."""
+    """A mark for each configuration with its interval, and its accuracy or agreement as a number beside it."""
     if data.margin is not None:
         axes.axvspan(-data.margin, data.margin, color=_BAND, linewidth=0, zorder=0)
     axes.axvline(0.0, color=GREY, linewidth=1.0, linestyle="--", zorder=1)
@@ -113,7 +119,7 @@ def _draw_differences(axes: Axes, panel: ConfigurationsPanel, *, data: Configura
         if rate not in line.ber:
             continue
         at = line.ber.index(rate)
-        axes.text(1.02, row, f"{line.accuracy.rate[at]:.1%}", transform=axes.get_yaxis_transform(), va="center",
+        axes.text(1.02, row, f"{line.quality.rate[at]:.1%}", transform=axes.get_yaxis_transform(), va="center",
                   fontsize=7, color=GREY)  # fmt: skip
         if line.configuration == data.baseline:
             axes.plot(0.0, row, marker="s", markerfacecolor="white", **_DOT)

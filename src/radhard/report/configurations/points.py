@@ -8,6 +8,7 @@ from typing import Any
 from radhard.analysis.configurations import Evaluation
 from radhard.hardware import event_of, read_fault_model
 from radhard.report.band import Band
+from radhard.report.configurations.quality import SHORT, labelled_in, quality
 from radhard.report.configurations.record import ConfigurationsRecord, compared_record
 from radhard.report.fault_amount import RATE, amount_of, amount_told, unit_of
 from radhard.report.subtitle import answers_line, fault_line
@@ -21,17 +22,17 @@ _FAR_APART = 30.0  # overheads further apart than so many times have a logarithm
 class ConfigurationLine:
     """A configuration at each BER > 0 (or number of flips an inference) in rising order.
 
-    Its accuracy, overhead and difference to the baseline.
+    Its accuracy, or of images without labels its agreement (`quality`), overhead and difference to the baseline.
 
     `overhead` is weighted, `mul` that of multiplications in it: shares of the model's own operations, by the same
-    weights. What is not known, or of no protection, is NaN. `clean`: its least accuracy without faults. `guarded`: it
-    has a protection. `difference`: its accuracy minus that of the baseline, NaN where they were not paired.
+    weights. What is not known, or of no protection, is NaN. `clean`: its least quality without faults. `guarded`: it
+    has a protection. `difference`: its quality minus that of the baseline, NaN where they were not paired.
     `relation`: `better`, `worse`, `equivalent` or `cannot tell` at each rate; empty where there is no pair.
     """
 
     configuration: str
     ber: tuple[float, ...]
-    accuracy: Band
+    quality: Band
     overhead: Band
     mul: tuple[float, ...]
     clean: float
@@ -42,7 +43,7 @@ class ConfigurationLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationsPanel:
-    """A model's lines, and its accuracy with no fault and no protection."""
+    """A model's lines, and its accuracy or agreement with no fault and no protection."""
 
     model: str
     lines: tuple[ConfigurationLine, ...]
@@ -63,6 +64,7 @@ class ConfigurationsData:
     baseline: str
     margin: float | None
     unit: str = RATE
+    labelled: bool = True
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -85,7 +87,7 @@ def configurations_drawn(records: Sequence[ConfigurationsRecord]) -> Configurati
     margin = pairs[0]["equivalence"]["margin"] if pairs else None
     interval = "95 % intervals of paired differences" + (", for all pairs at a rate together" if pairs else "")
     words = Words.from_dict(first["words"]).name
-    model = first.get("fault_model")
+    model, labelled = first.get("fault_model"), labelled_in(first)
     faults = fault_line(first["recipe"], kinds=first["kinds"], words=words, fault_model=model)
     under = "bit flips" if model is None else f"{event_of(read_fault_model(model))}s"
     return ConfigurationsData(
@@ -95,12 +97,14 @@ def configurations_drawn(records: Sequence[ConfigurationsRecord]) -> Configurati
             f"{faults}\n{first['data']}, "
             f"{answers_line({o['n'] for o in faulty}, images=first['images'])}; bars are {interval}\n"
             f"operations weighted mul {w['mul']:g}, add {w['add']:g}, cmp {w['cmp']:g}"
+            + ("" if labelled else f"; {SHORT}")
         ),
         names=tuple(dict.fromkeys(name for one in records for name in _names(one))),
         panels=tuple(_panel(one, baseline=baseline) for one in records),
         baseline=baseline,
         margin=margin,
         unit=unit,
+        labelled=labelled,
     )
 
 
@@ -139,7 +143,10 @@ def clean_told(panel: ConfigurationsPanel) -> str:
 
 def _panel(one: ConfigurationsRecord, *, baseline: str) -> ConfigurationsPanel:
     known: list[dict[str, Any]] = [outcome for outcome in one["configurations"] if outcome["n"]]
-    clean = (o["accuracy"] for o in known if amount_of(o) == 0 and o["configuration"] == UNPROTECTED)
+    labelled = labelled_in(one)
+    clean = (
+        quality(o, labelled=labelled).rate for o in known if amount_of(o) == 0 and o["configuration"] == UNPROTECTED
+    )
     return ConfigurationsPanel(
         model=one["model"],
         lines=tuple(
@@ -154,7 +161,7 @@ def _line(
     outcomes: Sequence[Mapping[str, Any]], name: str, *, record: ConfigurationsRecord, baseline: str
 ) -> ConfigurationLine:
     shown = sorted((o for o in outcomes if amount_of(o) > 0), key=amount_of)
-    weights = record["weights"]
+    weights, labelled = record["weights"], labelled_in(record)
     pairs: list[dict[str, Any]] = list(record.get("pairs", []))  # type: ignore[call-overload]
 
     def column(value: Callable[[Mapping[str, Any]], float]) -> tuple[float, ...]:
@@ -179,14 +186,16 @@ def _line(
     return ConfigurationLine(
         configuration=name,
         ber=column(amount_of),
-        accuracy=Band(
-            rate=column(lambda o: o["accuracy"]), low=column(lambda o: o["low"]), high=column(lambda o: o["high"])
+        quality=Band(
+            rate=column(lambda o: quality(o, labelled=labelled).rate),
+            low=column(lambda o: quality(o, labelled=labelled).low),
+            high=column(lambda o: quality(o, labelled=labelled).high),
         ),
         overhead=Band(
             rate=overhead("share", math.nan), low=overhead("low", -math.inf), high=overhead("high", math.inf)
         ),
         mul=column(mul),
-        clean=min((o["accuracy"] for o in outcomes if amount_of(o) == 0), default=math.nan),
+        clean=min((quality(o, labelled=labelled).rate for o in outcomes if amount_of(o) == 0), default=math.nan),
         guarded=any(o["sites"] for o in outcomes),
         difference=Band(**{end: tuple(float(d[end]) for d, _ in differences) for end in ("rate", "low", "high")}),
         relation=tuple(relation for _, relation in differences),

@@ -1,4 +1,4 @@
-"""Accuracy and overhead of configurations, as JSON and CSV."""
+"""Accuracy, or agreement, and overhead of configurations, as JSON and CSV."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,14 @@ from radhard.analysis.pairs import Pair, PairRecord
 from radhard.campaign.experiment import Setting
 from radhard.machine.device import device_name
 from radhard.models.data.pixels import PixelsRecord
-from radhard.report.record import FaultModelRecord, fault_model_record
+from radhard.report.record import FaultModelRecord, fault_model_record, measure_of
 
 
 class OutcomeRecord(TypedDict):
-    """What a configuration gave at one bit error rate; what is not known is null."""
+    """What a configuration gave at one bit error rate; what is not known is null.
+
+    Of images without labels that is `accuracy`, its limits, and what is of it: what counts is `changed`.
+    """
 
     configuration: str
     note: str
@@ -27,8 +30,8 @@ class OutcomeRecord(TypedDict):
     trials: int
     n: int
     accuracy: float | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     relative: float | None
     relative_low: float | None
     relative_high: float | None
@@ -64,7 +67,10 @@ class OwnOperations(TypedDict):
 
 
 class ConfigurationsRecord(FaultModelRecord):
-    """What was evaluated of a model: how it was measured, and each configuration at each bit error rate."""
+    """What was evaluated of a model: how it was measured, and each configuration at each bit error rate.
+
+    `measure`: what losses, gains and differences are of, `accuracy` or, without labels, `kept` (agreement).
+    """
 
     model: str
     recipe: str
@@ -73,6 +79,8 @@ class ConfigurationsRecord(FaultModelRecord):
     data_digest: str
     calibrated_on: str
     pixels: PixelsRecord | None
+    labelled: bool
+    measure: str
     device: str
     kinds: list[str]
     where: dict[str, Any]
@@ -119,6 +127,8 @@ def configurations_record(evaluation: Evaluation) -> ConfigurationsRecord:
         "data_digest": setting.data_digest,
         "calibrated_on": model_under_test.calibrated_on,
         "pixels": None if model_under_test.pixels is None else model_under_test.pixels.as_dict(),
+        "labelled": setting.labelled,
+        "measure": measure_of(setting),
         "device": device_name(model_under_test.device),
         "kinds": sorted(setting.kinds),
         **fault_model_record(setting),
@@ -174,7 +184,10 @@ def configurations_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     What was not measured is None. Where configurations were paired, a row also has its difference to the reference.
     """
     setting = setting_of(evaluation)
-    place = {"model": setting.model, "recipe": setting.recipe, "data": setting.data, "images": evaluation.on.images}
+    place = {
+        "model": setting.model, "measure": measure_of(setting), "recipe": setting.recipe, "data": setting.data,
+        "images": evaluation.on.images,
+    }  # fmt: skip
     pairs = {(one.configuration, one.amount): one for one in evaluation.pairs}
 
     def paired(outcome: ConfigurationOutcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Accuracy and overhead of configurations, as a table for the terminal."""
+"""Accuracy, or agreement, and overhead of configurations, as a table for the terminal."""
 
 import math
 from textwrap import fill
@@ -8,12 +8,14 @@ from rich.table import Table
 from radhard.analysis.configurations import Evaluation
 from radhard.analysis.intervals import Interval
 from radhard.analysis.overhead import Spent, own_operations
+from radhard.report.configurations.quality import NO_LABELS, quality, quality_name
 from radhard.report.configurations.record import setting_of
 from radhard.report.fault_amount import COUNT, RATE
 from radhard.report.fitted import FittedTable
 
+_ACCURACY, _AGREEMENT = "accu-\nracy\n%", "agree-\nment\n%"
 _HEADINGS = (
-    "configuration", "accu-\nracy\n%", "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
+    "configuration", _ACCURACY, "lost\npoints", "gained\npoints", "over-\nhead\n%", "mul\n%",
     "add\n%", "cmp\n%", "alarms\nrepaired", "recom-\nputed\nleft", "resi-\ndual\nwords",
 )  # fmt: skip
 _NAME = 14  # letters of a configuration's name in a line
@@ -28,17 +30,18 @@ def configurations_table(evaluation: Evaluation) -> Table:
     )
     for heading in ("flips\nan inf.\nn" if setting.flips else "BER\nn", *_HEADINGS):
         name = heading == "configuration"
-        table.add_column(heading, justify="left" if name else "right")
+        shown_as = _AGREEMENT if heading == _ACCURACY and not setting.labelled else heading
+        table.add_column(shown_as, justify="left" if name else "right")
     shown = sorted(
         evaluation.outcomes, key=lambda outcome: outcome.configuration.amount
     )  # stable: as they were given at each rate
     for k, outcome in enumerate(shown):
         point = outcome.point
-        accuracy = Interval(rate=point.accuracy, low=point.low, high=point.high)
+        share = quality(outcome.as_dict(), labelled=setting.labelled)
         table.add_row(
             f"{outcome.configuration.amount:.3g}\n{point.n:,}",
             fill(outcome.configuration.name, _NAME),
-            *(_rate(it) if point.n else "-" for it in (accuracy, outcome.loss, outcome.gain)),
+            *(_rate(it) if point.n else "-" for it in (share, outcome.loss, outcome.gain)),
             *(("-",) * 7 if outcome.spent is None else _operations(outcome.spent)),
             end_section=k + 1 < len(shown) and shown[k + 1].configuration.amount != outcome.configuration.amount,
         )
@@ -47,15 +50,15 @@ def configurations_table(evaluation: Evaluation) -> Table:
 
 
 def pairs_table(evaluation: Evaluation) -> Table:
-    """One row a pair and BER: the difference of accuracies with its interval, and what it says."""
-    first = evaluation.pairs[0]
+    """One row a pair and BER: the difference of accuracies or agreements with its interval, and what it says."""
+    first, setting = evaluation.pairs[0], setting_of(evaluation)
     table = FittedTable(
-        f"{setting_of(evaluation).model}: accuracy minus that of {first.reference}, in percentage points, under the "
-        "same faults on the same images",
+        f"{setting.model}: {quality_name(labelled=setting.labelled)} minus that of {first.reference}, in percentage "
+        "points, under the same faults on the same images",
         keys=3,
     )
     for heading in (
-        COUNT if setting_of(evaluation).flips else RATE,
+        COUNT if setting.flips else RATE,
         "n",
         "configuration",
         "difference",
@@ -123,7 +126,8 @@ def _legend(evaluation: Evaluation) -> list[str]:
     """What the columns mean, and what is to be known of a configuration."""
     weights, outcomes = evaluation.weights, evaluation.outcomes
     mul, add = own_operations(evaluation.model_under_test.program_of(setting_of(evaluation)).costs)
-    lines = [
+    lines = [] if setting_of(evaluation).labelled else [NO_LABELS]
+    lines += [
         "second lines: 95 % intervals; lost: against no fault and no protection, gained: over unprotected under the "
         "same faults, both paired",
         f"overhead: operations of protection, weighted mul {weights.mul:g}, add {weights.add:g}, cmp {weights.cmp:g}, "

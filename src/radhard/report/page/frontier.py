@@ -1,9 +1,10 @@
-"""The section of plans: accuracy over overhead of the steps, what is protected, and what judged it."""
+"""The section of plans: accuracy or agreement over overhead of the steps, what is protected, and what judged it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radhard.campaign.results import KeptResult
+from radhard.report.configurations.quality import NO_LABELS, points_of, quality, quality_name
 from radhard.report.page.axes import ACCENT, MUTED, axis, interval_bars, layout, plain
 from radhard.report.page.numbers import (
     counted,
@@ -43,12 +44,13 @@ def plan_line(plan: Mapping[str, Any]) -> str:
     if share is not None:
         text += f", for {percent(share)} more operations"
     if judged and limits and limits.get("loss") is not None:
+        of = points_of(labelled=_labelled(plan))
         told = target_text(
-            plan.get("verdict") or "", target=100 * limits["loss"], images_needed=judged.get("images_needed")
+            plan.get("verdict") or "", target=100 * limits["loss"], images_needed=judged.get("images_needed"), of=of
         )
         text += (
             f". On {counted(judged['images'], 'image')} that did not choose it "
-            f"{limited_points(judged['loss'], level=judged['level'])} are lost: {told}"
+            f"{limited_points(judged['loss'], level=judged['level'], of=of)} are lost: {told}"
         )
     return f"{text}."
 
@@ -61,31 +63,34 @@ def overhead_of(outcome: Mapping[str, Any]) -> float | None:
 
 def _parts(plan: Mapping[str, Any]) -> list[PageFigure | PageTable]:
     title = f"{plan['named']}, at BER {rate(plan['ber'])}"
-    steps = [step for step in plan.get("frontier") or () if step.get("accuracy") is not None]
+    labelled = _labelled(plan)
+    known = [(step, quality(step, labelled=labelled)) for step in plan.get("frontier") or () if _known(step, labelled)]
+    steps, measured = [step for step, _ in known], quality_name(labelled=labelled)
     parts: list[PageFigure | PageTable] = []
     if steps:
         shares = [100 * (overhead_of(step) or 0.0) for step in steps]
-        value, low, high = ([100 * step[name] for step in steps] for name in ("accuracy", "low", "high"))
+        value, low, high = ([100 * getattr(share, end) for _, share in known] for end in ("rate", "low", "high"))
         trace = {
             "type": "scatter", "mode": "lines+markers", "x": shares, "y": value,
             "error_y": interval_bars(value, low, high, colour=MUTED), "line": {"color": MUTED, "width": 1},
             "marker": {"color": MUTED, "size": 7}, "hovertemplate": "%{text}<extra></extra>",
             "text": [
-                plain(f"{step['condition']}: accuracy {a:.1f} % ({b:.1f} to {c:.1f}), {s:.2f} % more operations")
+                plain(f"{step['condition']}: {measured} {a:.1f} % ({b:.1f} to {c:.1f}), {s:.2f} % more operations")
                 for step, a, b, c, s in zip(steps, value, low, high, shares, strict=True)
             ],
         }  # fmt: skip
-        judged = _judged(plan.get("expected") or {})
+        judged = _judged(plan.get("expected") or {}, labelled=labelled)
         parts.append(
             PageFigure(
-                title=f"Accuracy over overhead: {title}",
+                title=f"{measured.capitalize()} over overhead: {title}",
                 note="Grey: steps that protect more and more, on the images that choose. In colour: the plan, on those "
-                "that judge. Bars are 95 % intervals.",
+                "that judge. Bars are 95 % intervals."
+                + ("" if labelled else f" {NO_LABELS[0].upper()}{NO_LABELS[1:]}."),
                 panels=(
                     Panel(
                         traces=(trace, *judged),
                         layout=layout(
-                            axis("overhead, % of the model's operations", zeroline=False), axis("accuracy, %")
+                            axis("overhead, % of the model's operations", zeroline=False), axis(f"{measured}, %")
                         ),
                         height=320,
                     ),
@@ -99,13 +104,24 @@ def _parts(plan: Mapping[str, Any]) -> list[PageFigure | PageTable]:
     return parts
 
 
-def _judged(outcome: Mapping[str, Any]) -> list[dict[str, object]]:
+def _labelled(plan: Mapping[str, Any]) -> bool:
+    """Whether the images that chose a plan had labels."""
+    return (plan.get("chosen_on") or {}).get("measure") is None
+
+
+def _known(step: Mapping[str, Any], labelled: bool) -> bool:
+    """Whether what a step gave is known."""
+    return step.get("accuracy" if labelled else "changed") is not None
+
+
+def _judged(outcome: Mapping[str, Any], *, labelled: bool) -> list[dict[str, object]]:
     """The plan as it was judged, a dot in colour; nothing where it was not measured."""
     share = overhead_of(outcome)
-    if share is None or outcome.get("accuracy") is None:
+    if share is None or not _known(outcome, labelled):
         return []
-    value, low, high = ([100 * outcome[name]] for name in ("accuracy", "low", "high"))
-    told = interval_percent(outcome["accuracy"], outcome["low"], outcome["high"])
+    found = quality(outcome, labelled=labelled)
+    value, low, high = ([100 * each] for each in (found.rate, found.low, found.high))
+    told = interval_percent(found.rate, found.low, found.high)
     return [
         {
             "type": "scatter", "mode": "markers", "x": [100 * share], "y": value,

@@ -34,10 +34,10 @@ def interval_points(value: float | None, low: float | None, high: float | None) 
     return f"{points(value)} ({_limit(low, digits=2)} to {_limit(high, digits=2)})"
 
 
-def limited_points(loss: Mapping[str, float | None], *, level: float) -> str:
+def limited_points(loss: Mapping[str, float | None], *, level: float, of: str = "points") -> str:
     """A loss with its one-sided limits: `1.00 points (95 % limits, each one-sided: -1.00 and 3.00)`."""
     low, high = (_limit(loss[name], digits=2) for name in ("low", "high"))
-    return f"{points(loss['rate'])} points ({100 * level:g} % limits, each one-sided: {low} and {high})"
+    return f"{points(loss['rate'])} {of} ({100 * level:g} % limits, each one-sided: {low} and {high})"
 
 
 def named_component(name: str, by: str) -> str:
@@ -47,9 +47,9 @@ def named_component(name: str, by: str) -> str:
     return name if by == "bit" and name else f"{by} {name or '-'}"
 
 
-def target_text(verdict: str, *, target: float, images_needed: int | None = None) -> str:
-    """Whether at most `target` percentage points are lost, as a clause."""
-    what = f"the target of at most {target:g} points is"
+def target_text(verdict: str, *, target: float, images_needed: int | None = None, of: str = "points") -> str:
+    """Whether at most `target` percentage points are lost, as a clause; `of`: points of what."""
+    what = f"the target of at most {target:g} {of} is"
     if verdict == "cannot tell":
         more = f" (about {images_needed:,} images could)" if images_needed else ""
         return f"whether {what} met cannot be told{more}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from radhard.campaign.rates import comparable_curve
+from radhard.models.data.splits import check_labelled
 from radhard.report.page.numbers import duration_text
 from radhard.studies.comparison import compare
 from radhard.studies.data import Data
@@ -64,7 +65,10 @@ def measure_pace(
     faults: FaultOptions,
     run: RunOptions,
 ) -> Pace:
-    """Run a few images at one rate, and, if asked, under LB-ABFT; nothing is kept."""
+    """Run a few images at one rate, and, if asked, under LB-ABFT; nothing is kept.
+
+    InputError if that is asked of images without labels: the paper's claims on plans and schemes are of accuracy.
+    """
     few = replace(run, images=TRIED, trials=1, store=None, batch=TRIED, chunk=TRIED, until_width=None)
     timed = _Timed()
     sweep(model, data, ber=ber, model_options=model_options, data_options=data_options, faults=faults, run=few,
@@ -74,8 +78,9 @@ def measure_pace(
         return Pace(faulty=plain, protected=0.0)
     timed = _Timed()
     options = CompareOptions(schemes=("lb-abft",))
-    compare(model, data, ber=ber, compare_options=options, model_options=model_options, data_options=data_options,
-            faults=faults, run=few, progress=timed)  # fmt: skip
+    found = compare(model, data, ber=ber, compare_options=options, model_options=model_options,
+                    data_options=data_options, faults=faults, run=few, progress=timed)  # fmt: skip
+    check_labelled(found.evaluation.model_under_test.data, doing="reproduce, figures 9 to 12,")
     return Pace(faulty=plain, protected=timed.seconds_a_pass)
 
 

@@ -282,8 +282,6 @@ class StudyRun:
 
 def _unable(step: StudyStep, here: Here) -> str:
     """Why a step cannot be done with these images; "" if it can."""
-    if step.labels and not here.labelled:
-        return "images have no labels, and it decides by accuracy: give them by --labels"
     count = len(here.model_under_test.data)
     if step.apart and count < 3 * LEAST:
         return f"{count} images are too few: {3 * LEAST} at least evaluate, choose and judge"
@@ -293,7 +291,7 @@ def _unable(step: StudyStep, here: Here) -> str:
 def _available(here: Here) -> int:
     """How many images can evaluate while as many others choose and as many judge; of few all, as nothing is planned."""
     count = len(here.model_under_test.data)
-    return count // 3 if here.labelled and count >= 3 * LEAST else count
+    return count // 3 if count >= 3 * LEAST else count
 
 
 def _most(most: int | None, available: int) -> int:

@@ -105,7 +105,7 @@ class StepCost:
 class StudyStep:
     """A step by its `name`, and the `group` by which --only and --skip may name it, too.
 
-    `needs`: steps whose results it reads. `share`: of the study's images, so many it takes. `labels`: it needs them.
+    `needs`: steps whose results it reads. `share`: of the study's images, so many it takes.
     `apart`: it needs images that choose, beside those that evaluate. `cost`: from the measured pace. What does not
     measure is done in every run.
     """
@@ -117,7 +117,6 @@ class StudyStep:
     group: str = ""
     needs: Sequence[str] = ()
     share: float = 1.0
-    labels: bool = False
     apart: bool = False
     measures: bool = True
 
