@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FILE)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    found = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    found = json.loads(asked.out.read_text()) if asked.out.exists() and not asked.again else {}
     for name in asked.models or [name for name in FULL if asked.again or name not in found]:
         found[name] = measure(name, rounds=asked.rounds)
         found = {each: found[each] for each in (*FULL, *found) if each in found}
