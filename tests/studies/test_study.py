@@ -137,12 +137,11 @@ def test_operating_points_by_hand() -> None:
 
 
 def test_a_third_of_the_images_evaluates_where_as_many_choose_and_judge() -> None:
-    def here(images: int, *, labelled: bool = True) -> Any:
-        return SimpleNamespace(model_under_test=SimpleNamespace(data=range(images)), labelled=labelled)
+    def here(images: int) -> Any:
+        return SimpleNamespace(model_under_test=SimpleNamespace(data=range(images)))
 
     assert [_available(here(n)) for n in (3 * LEAST, 3 * LEAST + 2, 100)] == [LEAST, LEAST, 33]
     assert _available(here(3 * LEAST - 1)) == 3 * LEAST - 1  # too few to plan: all evaluate
-    assert _available(here(100, labelled=False)) == 100
 
 
 def test_the_plan_that_meets_its_target_at_the_least_overhead_comes_first() -> None:
